@@ -1,0 +1,77 @@
+"""The errors crunpy raises.
+
+    CrunpyError            exit status 125
+    ├── InvalidArgument    a name, option or value is not of the required form
+    ├── NotFound           no such container, image, network …
+    ├── Conflict           a name, port or object is taken or in use
+    ├── Unsupported        the host lacks what was asked for (kernel feature, program, controller)
+    ├── CorruptState       a file of our own cannot be read or does not mean what it says
+    ├── ImageError         image bytes or metadata that are malformed or hostile
+    ├── RegistryError      a registry refused, failed or lied
+    └── CommandError       the container's command could not be run: exit status 126 or 127
+
+A message reads `doing what: with which name: cause`, in lower case and without a full
+stop; `hint` says what the user can do about it.  Only the command line prints and exits.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+class CrunpyError(Exception):
+    """Base of every error that a user can meet.
+
+    hint:   what to do about it, one line, or "".
+    errno:  the kernel's error number where there was one, else 0.
+    """
+
+    exit_code = 125
+
+    def __init__(self, message: str, *, hint: str = "", errno: int = 0) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.errno = errno
+
+    @classmethod
+    def from_os(cls, doing: str, error: OSError, *, hint: str = "") -> CrunpyError:
+        """An error of this class for `error`, met while `doing` (which names its object)."""
+        cause = os.strerror(error.errno).lower() if error.errno else str(error)
+        return cls(f"{doing}: {cause}", hint=hint, errno=error.errno or 0)
+
+
+class InvalidArgument(CrunpyError):
+    """A name, option or value is not of the required form."""
+
+
+class NotFound(CrunpyError):
+    """There is no such object."""
+
+
+class Conflict(CrunpyError):
+    """The object is taken, in use, or in a state that does not allow the operation."""
+
+
+class Unsupported(CrunpyError):
+    """The host lacks what was asked for."""
+
+
+class CorruptState(CrunpyError):
+    """A file of our own is unreadable or contradicts itself."""
+
+
+class ImageError(CrunpyError):
+    """Image bytes or metadata are malformed, hostile or not what their digest says."""
+
+
+class RegistryError(CrunpyError):
+    """A registry refused, failed or sent something else than it should."""
+
+
+class CommandError(CrunpyError):
+    """The container's command could not be run (126: not executable, 127: not found)."""
+
+    def __init__(self, message: str, exit_code: int, *, hint: str = "", errno: int = 0) -> None:
+        super().__init__(message, hint=hint, errno=errno)
+        self.exit_code = exit_code

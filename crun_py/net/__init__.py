@@ -1,0 +1,1 @@
+"""Networks: bridge, addresses, published ports, rootless."""

@@ -1,0 +1,1 @@
+"""The root file system: overlay over image layers."""

@@ -1,0 +1,107 @@
+"""Where things are on disk: the two roots and what lies below them.
+
+ROOT holds what survives a reboot (images, layers, containers, networks); RUN holds what
+does not (pids, sockets): that it is gone is how a reboot is seen.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py.errors import CrunpyError
+
+
+def _default_root() -> str:
+    if os.geteuid() == 0 and not in_user_namespace():
+        return "/var/lib/crunpy"
+    base = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return os.path.join(base, "crunpy")
+
+
+def _default_run() -> str:
+    if os.geteuid() == 0 and not in_user_namespace():
+        return "/run/crunpy"
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base and os.access(base, os.W_OK):
+        return os.path.join(base, "crunpy")
+    # a session without a user manager (su, cron, CI) has no XDG_RUNTIME_DIR
+    return f"/tmp/crunpy-run-{os.getuid()}"
+
+
+def in_user_namespace() -> bool:
+    """Whether this process is in a user namespace other than the initial one."""
+    try:
+        with open("/proc/self/uid_map", "rb") as f:
+            return f.read().split() != [b"0", b"0", b"4294967295"]
+    except OSError:
+        return False
+
+
+class Paths:
+    """The directories of one store; nothing is created by naming it."""
+
+    __slots__ = ("root", "run")
+
+    def __init__(self, root: str | None = None, run: str | None = None) -> None:
+        self.root = os.path.abspath(root or os.environ.get("CRUNPY_ROOT") or _default_root())
+        self.run = os.path.abspath(run or os.environ.get("CRUNPY_RUNROOT") or _default_run())
+
+    @property
+    def images(self) -> str:
+        """The OCI image layout."""
+        return self.root + "/images"
+
+    @property
+    def layers(self) -> str:
+        """Unpacked layers, one directory per chain id."""
+        return self.root + "/layers"
+
+    @property
+    def networks(self) -> str:
+        return self.root + "/networks"
+
+    @property
+    def volumes(self) -> str:
+        return self.root + "/volumes"
+
+    @property
+    def containers(self) -> str:
+        return self.root + "/containers"
+
+    @property
+    def run_containers(self) -> str:
+        return self.run + "/containers"
+
+    def container(self, container_id: str) -> str:
+        """What survives a reboot of container `container_id`."""
+        return f"{self.root}/containers/{container_id}"
+
+    def run_container(self, container_id: str) -> str:
+        """What does not survive a reboot of container `container_id`."""
+        return f"{self.run}/containers/{container_id}"
+
+
+def private_dir(path: str) -> str:
+    """Create `path` and its parents with mode 0700 unless they exist; return `path`.
+
+    The umask of the caller does not matter (CVE-2021-41091: others must not reach setuid
+    files in the store).  An existing run directory in /tmp that somebody else owns is
+    refused.  Raises CrunpyError.
+    """
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        found = os.lstat(path)
+        if found.st_uid != os.geteuid() and path.startswith("/tmp/"):
+            raise CrunpyError(
+                f"using directory {path}: it belongs to another user",
+                hint="set CRUNPY_RUNROOT to a directory of your own",
+            ) from None
+    except FileNotFoundError:
+        private_dir(os.path.dirname(path))
+        return private_dir(path)
+    except OSError as e:
+        raise CrunpyError.from_os(
+            f"creating directory {path}", e, hint="choose a store with --root and --runroot"
+        ) from e
+    return path
