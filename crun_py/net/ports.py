@@ -1,0 +1,209 @@
+"""Published ports: what -p means, and holding the host's side of them.
+
+A published port is held by a socket that is bound but does not listen: the kernel's NAT
+takes the packets before they get to it, while any other program that binds the port is
+refused, and before the container starts we are.  (Listening would only make the host accept
+and forget connections that NAT did not take.)
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+
+from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
+from crun_py.net import ipv4
+from crun_py.net.nft import PROTOCOLS, Entry
+
+
+class Port:
+    """One published port.
+
+    host_ip:    the host's address to publish on, "" for all.
+    host_port:  0 lets `reserve` choose; with `host_last` above it, the first free one of
+                the range host_port … host_last.
+    protocol:   tcp, udp or sctp.
+    """
+
+    __slots__ = ("container_port", "host_ip", "host_last", "host_port", "protocol")
+
+    def __init__(
+        self,
+        host_ip: str,
+        host_port: int,
+        container_port: int,
+        protocol: str = "tcp",
+        host_last: int = 0,
+    ) -> None:
+        self.host_ip = host_ip
+        self.host_port = host_port
+        self.container_port = container_port
+        self.protocol = protocol
+        self.host_last = host_last
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.host_ip or '0.0.0.0'}:{self.host_port}->{self.container_port}/{self.protocol}"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Port) and self.as_dict() == other.as_dict()
+
+    __hash__ = None  # type: ignore[assignment]  # reserve() changes host_port
+
+    def as_dict(self) -> dict[str, str | int]:
+        """For JSON."""
+        return {
+            "host_ip": self.host_ip,
+            "host_port": self.host_port,
+            "container_port": self.container_port,
+            "protocol": self.protocol,
+            "host_last": self.host_last,
+        }
+
+    @classmethod
+    def from_dict(cls, value: dict[str, str | int]) -> Port:
+        """The reverse of `as_dict`."""
+        return cls(
+            str(value["host_ip"]),
+            int(value["host_port"]),
+            int(value["container_port"]),
+            str(value["protocol"]),
+            int(value.get("host_last", 0)),
+        )
+
+    def entry(self, address: str) -> Entry:
+        """The nftables element that leads this port to a container at `address`."""
+        return self.host_ip, self.protocol, self.host_port, address, self.container_port
+
+
+def parse(spec: str) -> list[Port]:
+    """The ports of one -p option: [[IP:][HOST]:]CONTAINER[/PROTOCOL], each possibly a range.
+
+    Raises InvalidArgument for a malformed one, Unsupported for an IPv6 host address.
+    """
+    body, slash, protocol = spec.partition("/")
+    protocol = protocol.lower() if slash else "tcp"
+    if protocol not in PROTOCOLS:
+        raise InvalidArgument(f"publishing {spec!r}: unknown protocol {protocol!r}", hint=_FORM)
+    if body.startswith("["):
+        raise Unsupported(
+            f"publishing {spec!r}: networks have no IPv6 addresses",
+            hint="publish on an IPv4 address of the host, or use --network host",
+        )
+    fields = body.split(":")
+    if len(fields) > 3:
+        raise InvalidArgument(f"publishing {spec!r}: too many colons", hint=_FORM)
+    host_ip = fields[0] if len(fields) == 3 else ""
+    if host_ip:
+        host_ip = ipv4.text(ipv4.parse(host_ip))
+        if host_ip == "0.0.0.0":
+            host_ip = ""
+    inside, inside_last = _range(fields[-1], spec)
+    host = fields[-2] if len(fields) > 1 else ""
+    if not host:
+        return [Port(host_ip, 0, n, protocol) for n in range(inside, inside_last + 1)]
+    outside, outside_last = _range(host, spec, allow_zero=True)
+    if inside == inside_last and outside_last > outside:
+        return [Port(host_ip, outside, inside, protocol, outside_last)]
+    if outside_last - outside != inside_last - inside:
+        raise InvalidArgument(f"publishing {spec!r}: the ranges differ in length", hint=_FORM)
+    count = inside_last - inside + 1
+    return [Port(host_ip, outside + n, inside + n, protocol) for n in range(count)]
+
+
+_FORM = "the form is [[IP:][HOST]:]CONTAINER[/tcp|udp|sctp], with ranges as 8000-8010"
+
+
+def _range(text: str, spec: str, allow_zero: bool = False) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    low = _number(first, spec, allow_zero)
+    high = _number(last, spec, False) if dash else low
+    if high < low or (dash and not low):
+        raise InvalidArgument(f"publishing {spec!r}: {text!r} is not a range", hint=_FORM)
+    return low, high
+
+
+def _number(text: str, spec: str, allow_zero: bool) -> int:
+    if text.isascii() and text.isdecimal() and len(text) <= 5:
+        number = int(text)
+        if (0 if allow_zero else 1) <= number <= 65535:
+            return number
+    raise InvalidArgument(f"publishing {spec!r}: {text!r} is not a port", hint=_FORM)
+
+
+def reserve(ports: list[Port]) -> list[int]:
+    """Take the host's side of `ports`; close-on-exec descriptors that hold it while open.
+
+    Fills in `host_port` where one was to be chosen.  All or none: raises Conflict (naming
+    the port), InvalidArgument (an address that is not the host's) or CrunpyError.
+    """
+    held: list[int] = []
+    try:
+        for port in ports:
+            held.append(_reserve(port))
+    except BaseException:
+        for fd in held:
+            os.close(fd)
+        raise
+    return held
+
+
+def _reserve(port: Port) -> int:
+    last = max(port.host_last, port.host_port)
+    for number in range(port.host_port, last + 1):
+        try:
+            fd, port.host_port = _bind(port.host_ip, number, port.protocol)
+        except OSError as e:
+            if e.errno != errno.EADDRINUSE:
+                raise _refused(port, e) from e
+            continue
+        port.host_last = 0
+        return fd
+    wanted = f"{port.host_port}-{last}" if last > port.host_port else str(port.host_port)
+    where = f" on {port.host_ip}" if port.host_ip else ""
+    raise Conflict(
+        f"publishing port {wanted}{where}: port {wanted}/{port.protocol} is already in use",
+        hint="`ss -lntup` and `crunpy ps` tell by whom; -p with another host port avoids it",
+        errno=errno.EADDRINUSE,
+    )
+
+
+def _refused(port: Port, error: OSError) -> CrunpyError:
+    doing = f"publishing port {port!r}"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return InvalidArgument(
+            f"{doing}: {port.host_ip} is not an address of this host", errno=error.errno
+        )
+    hint = ""
+    if error.errno == errno.EACCES:
+        hint = "ports below net.ipv4.ip_unprivileged_port_start are root's: take a higher one"
+    return CrunpyError.from_os(doing, error, hint=hint)
+
+
+def _bind(host_ip: str, number: int, protocol: str) -> tuple[int, int]:
+    """(descriptor, port) of a socket bound to the port; without SO_REUSEADDR, which would
+    let others bind it too."""
+    kind = _socket.SOCK_DGRAM if protocol == "udp" else _socket.SOCK_STREAM
+    try:
+        sock = _socket.socket(_socket.AF_INET, kind | _socket.SOCK_CLOEXEC, PROTOCOLS[protocol])
+    except OSError as e:
+        if e.errno != errno.EPROTONOSUPPORT:
+            raise
+        # No SCTP in this kernel, so no program of the host can have the port, only another
+        # container: those meet at an abstract name, which belongs to the network namespace.
+        sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
+        number = number or 32768 + int.from_bytes(os.urandom(2), "big") % 28000
+        name: str | tuple[str, int] = f"\0crunpy-{protocol}-{host_ip}-{number}"
+    else:
+        if protocol == "udp":
+            sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, 0)  # nobody will read
+        name = (host_ip or "0.0.0.0", number)
+    try:
+        sock.bind(name)
+        number = number or sock.getsockname()[1]
+    except BaseException:
+        sock.close()
+        raise
+    return sock.detach(), number
