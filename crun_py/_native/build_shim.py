@@ -11,8 +11,8 @@ import os
 from cffi import FFI
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-HEADERS = ["shim.h"]
-SOURCES = ["shim.c"]
+HEADERS = ["shim.h", "untar.h"]
+SOURCES = ["shim.c", "untar.c", "untar_tree.c"]
 CFLAGS = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-fvisibility=hidden"]
 
 
