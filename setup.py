@@ -14,14 +14,23 @@ HERE = Path(__file__).resolve().parent
 NATIVE = HERE / "crun_py" / "_native"
 sys.path.insert(0, str(HERE))
 
-CORE_SOURCES: list[str] = []
+CORE_SOURCES = [
+    "main.c",
+    "plan.c",
+    "monitor.c",
+    "log.c",
+    "client.c",
+    "status.c",
+    "init.c",
+    "steps.c",
+    "mounts.c",
+    "resolve.c",
+]
 CORE_FLAGS = ["-Os", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-ffunction-sections", "-Wl,--gc-sections", "-s"]
 
 
 def build_core(target: Path) -> None:
     """Compile the core helper: static where a static libc is there, otherwise dynamic."""
-    if not CORE_SOURCES:
-        return
     sources = [str(NATIVE / name) for name in CORE_SOURCES]
     compiler = os.environ.get("CC", "cc")
     target.parent.mkdir(parents=True, exist_ok=True)

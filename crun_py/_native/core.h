@@ -1,0 +1,234 @@
+/* core.h: the core helper's table of contents.
+ *
+ * crunpy-core carries out a plan that Python made (see ns/plan.py) and decides nothing.
+ * One static program, executed from a sealed memfd, in up to two processes:
+ *
+ *   main.c     entry: read the plan, detach from the caller, become the monitor
+ *   plan.c     the plan's bytes -> an array of steps
+ *   monitor.c  monitor: starts init, then one loop over its streams, clients and death
+ *   log.c      monitor: docker's json-file format, with rotation
+ *   client.c   monitor: the attach socket and the messages on it
+ *   status.c   monitor: status.json, the one file that says what became of the container
+ *   init.c     init: after clone3, the loop over the steps, up to execve
+ *   steps.c    init: the steps about the process (namespaces, ids, caps, seccomp, exec)
+ *   mounts.c   init: the steps about the file system (mounts, devices, pivot_root)
+ *   resolve.c  init: every path inside the container's root becomes a descriptor here
+ */
+#ifndef CRUNPY_CORE_H
+#define CRUNPY_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* ---- plan.c: keep the numbers in step with ns/plan.py (a test compares them) ---- */
+
+enum op {
+	/* what init does, in the order given */
+	OP_SETNS = 1,	   /* a=fd b=nstype */
+	OP_UNSHARE = 2,	   /* a=flags */
+	OP_PROPAGATION = 3, /* a=flags, on / */
+	OP_OVERLAY = 4,	   /* s0=mountpoint s1=options s2=upper s3=work s4..=lower, topmost first */
+	OP_BINDROOT = 5,   /* s0=directory that becomes the root */
+	OP_MOUNT = 6,	   /* a=flags s0=source s1=target s2=type s3=data */
+	OP_BIND = 7,	   /* a=flags to set b=recursive c=propagation s0=source s1=target */
+	OP_MKDIR = 8,	   /* a=mode s0=path */
+	OP_SYMLINK = 9,	   /* s0=text s1=path */
+	OP_DEVICE = 10,	   /* a=mode with type b=dev c=uid<<32|gid s0=path */
+	OP_MASK = 11,	   /* s0=path; absent paths are passed over */
+	OP_READONLY = 12,  /* s0=path; absent paths are passed over */
+	OP_TERMINAL = 13,  /* a=uid that owns it */
+	OP_PIVOT = 14,	   /* the root prepared so far becomes / */
+	OP_ROOTFLAGS = 15, /* a=mount flags for / */
+	OP_LOOPBACK = 16,  /* lo up */
+	OP_HOSTNAME = 17,  /* s0 */
+	OP_DOMAINNAME = 18, /* s0 */
+	OP_SYSCTL = 19,	   /* s0=path below /proc/sys s1=value */
+	OP_RLIMIT = 20,	   /* a=resource b=soft c=hard */
+	OP_OOMSCORE = 21,  /* a=value */
+	OP_KEYRING = 22,   /* a new session keyring */
+	OP_CHDIR = 23,	   /* s0 */
+	OP_UMASK = 24,	   /* a */
+	OP_USER = 25,	   /* a=uid b=gid s0=supplementary gids, 4 bytes each; c=keep groups as they are */
+	OP_BOUNDING = 26,  /* a=mask */
+	OP_CAPS = 27,	   /* a=effective and permitted b=inheritable c=ambient */
+	OP_NONEWPRIVS = 28,
+	OP_SECCOMP = 29,   /* s0=struct sock_filter[] */
+	OP_ENV = 30,	   /* s0..=the whole environment */
+	OP_EXEC = 31,	   /* s0..=argv */
+	OP_ENTERROOT = 32, /* after joining a mount namespace: chroot is there, / is ours */
+	OP_INIT = 33,	   /* a reaping pid 1 stays between us and the command */
+
+	/* what the monitor must know */
+	SET_ID = 100,	   /* s0 */
+	SET_CLONE = 101,   /* a=clone flags b=fd of a pid namespace to join first, or -1 */
+	SET_CGROUP = 102,  /* a=fd for CLONE_INTO_CGROUP or -1 b=ours to remove s0=path */
+	SET_CLIENT = 103,  /* a=fd of the first client's socket */
+	SET_RESULT = 104,  /* a=fd that is told how the start went */
+	SET_RUNDIR = 105,  /* s0=directory of status.json and attach.sock */
+	SET_STATEDIR = 106, /* s0=directory for the copy of status.json that outlives a reboot */
+	SET_LOG = 107,	   /* a=bytes per file, 0 unlimited b=files s0=path */
+	SET_STDIO = 108,   /* a=terminal b=stdin is open c=stdin closes with its first client */
+	SET_CLEANUP = 109, /* s0..=command that the monitor becomes when nobody else cleans up */
+	SET_HOLD = 110,	   /* a=fd to keep open as long as the container lives */
+};
+
+struct str {
+	const char *p; /* NUL-terminated for convenience; len does not count it */
+	uint32_t len;
+};
+
+struct step {
+	enum op op;
+	uint32_t n;
+	int64_t a, b, c;
+	struct str *s;
+};
+
+struct plan {
+	struct step *steps;
+	uint32_t n;
+};
+
+/* The plan in `fd` (a memfd).  0, or a negated errno. */
+int plan_read(int fd, struct plan *plan);
+/* String `i` of the step, "" when there are fewer. */
+const char *step_str(const struct step *step, uint32_t i);
+
+/* ---- init.c: what the process that becomes the container knows ---- */
+
+struct init {
+	const struct plan *plan;
+	int report; /* socket to the monitor: struct report; closed by a good execve */
+	int root;   /* O_PATH of the container's root until OP_PIVOT, then of / */
+	int stdio[3];
+	char **env;
+};
+
+/* init -> monitor on the report socket; a terminal's descriptor travels with REPORT_TTY. */
+enum { REPORT_FAILED = 1, REPORT_TTY = 2, REPORT_PID1 = 3 };
+struct report {
+	int32_t what, index, error;
+};
+
+/* Runs in init; never returns. */
+void init_main(struct init *init) __attribute__((noreturn));
+void init_report(const struct init *init, int what, int index, int error, int fd);
+
+/* ---- steps.c, mounts.c: one function per step; 0 or a negated errno ---- */
+
+int step_setns(struct init *init, const struct step *s);
+int step_unshare(struct init *init, const struct step *s);
+int step_loopback(struct init *init, const struct step *s);
+int step_hostname(struct init *init, const struct step *s);
+int step_domainname(struct init *init, const struct step *s);
+int step_sysctl(struct init *init, const struct step *s);
+int step_rlimit(struct init *init, const struct step *s);
+int step_oomscore(struct init *init, const struct step *s);
+int step_keyring(struct init *init, const struct step *s);
+int step_chdir(struct init *init, const struct step *s);
+int step_umask(struct init *init, const struct step *s);
+int step_user(struct init *init, const struct step *s);
+int step_bounding(struct init *init, const struct step *s);
+int step_caps(struct init *init, const struct step *s);
+int step_nonewprivs(struct init *init, const struct step *s);
+int step_seccomp(struct init *init, const struct step *s);
+int step_env(struct init *init, const struct step *s);
+int step_init(struct init *init, const struct step *s);
+int step_exec(struct init *init, const struct step *s);
+
+int step_propagation(struct init *init, const struct step *s);
+int step_overlay(struct init *init, const struct step *s);
+int step_bindroot(struct init *init, const struct step *s);
+int step_mount(struct init *init, const struct step *s);
+int step_bind(struct init *init, const struct step *s);
+int step_mkdir(struct init *init, const struct step *s);
+int step_symlink(struct init *init, const struct step *s);
+int step_device(struct init *init, const struct step *s);
+int step_mask(struct init *init, const struct step *s);
+int step_readonly(struct init *init, const struct step *s);
+int step_terminal(struct init *init, const struct step *s);
+int step_pivot(struct init *init, const struct step *s);
+int step_rootflags(struct init *init, const struct step *s);
+int step_enterroot(struct init *init, const struct step *s);
+
+/* ---- resolve.c ---- */
+
+/* openat2(2) with RESOLVE_IN_ROOT below `root`: no symlink, `..` or magic link leads out. */
+int resolve_open(int root, const char *path, int flags);
+/* The same with O_PATH, making what is missing: directories, the last part a regular
+ * file when `file`. */
+int resolve_create(int root, const char *path, bool file);
+/* The directory that holds `path`, made if missing; *name points at the last part. */
+int resolve_parent(int root, const char *path, const char **name);
+
+/* ---- monitor.c ---- */
+
+enum { STDOUT_STREAM = 0, STDERR_STREAM = 1 };
+
+/* Runs in the monitor; returns its exit status. */
+int monitor_main(const struct plan *plan);
+
+/* ---- log.c ---- */
+
+struct log;
+/* NULL when it cannot be opened (errno). */
+struct log *log_open(const char *path, int64_t max_bytes, int64_t max_files);
+/* Append what the container wrote; lines are completed across calls.  Errors drop text:
+ * a full disk must not stop the container. */
+void log_write(struct log *log, int stream, const char *data, size_t n);
+void log_close(struct log *log);
+
+/* ---- client.c ---- */
+
+/* Clients are processes that watch or feed the container: `run`, `attach`, `wait`.
+ * Messages on their SOCK_SEQPACKET socket begin with a letter (attach.py is the peer):
+ *   to us    h flags        hello, first of all     i bytes   standard input
+ *            w rows cols    window size, 2 x u16    e         end of standard input
+ *   from us  o bytes, r bytes   standard output, standard error
+ *            x code oom     i32 exit code, u8; then the socket closes */
+enum hello { HELLO_STDOUT = 1, HELLO_STDERR = 2, HELLO_STDIN = 4, HELLO_LOSSLESS = 8, HELLO_CLEANER = 16 };
+enum { MAX_CLIENTS = 64, CHUNK = 64 << 10 };
+
+struct pollfd;
+struct input { /* the container's standard input */
+	int fd;	       /* -1 once closed */
+	bool terminal, once, ending;
+	size_t held;   /* bytes not yet taken */
+	char data[CHUNK];
+};
+void clients_add(int fd, struct input *input);
+/* Fill at most MAX_CLIENTS entries; returns how many. */
+int clients_poll(struct pollfd *fds, const struct input *input);
+void clients_handle(const struct pollfd *fds, int n, struct input *input);
+/* frame[0] is free for the letter, n data bytes follow. */
+void clients_send(int stream, char *frame, size_t n);
+/* A client that must lose nothing has not taken all: read no more until it has. */
+bool clients_behind(void);
+/* Tell all the exit code, and close.  True when one has promised to clean up. */
+bool clients_finish(int exit_code, bool oom_killed);
+/* Offer what is held to the container; closes it at the end of input. */
+void input_flush(struct input *input);
+
+/* Descriptor handed over with one message, -1 for none. */
+ssize_t send_with_fd(int sock, const void *data, size_t n, int fd);
+ssize_t recv_with_fd(int sock, void *data, size_t n, int *fd);
+
+/* ---- status.c ---- */
+
+struct status {
+	const char *id;
+	int run_dir, state_dir; /* -1: none */
+	pid_t pid;
+	char started_at[40];
+	bool exited, oom_killed;
+	int exit_code;
+};
+void status_write(struct status *status);
+/* RFC 3339 with nanoseconds, UTC; out holds 40 bytes. */
+void now_rfc3339(char *out);
+/* Field 22 of /proc/PID/stat: when the process started, in clock ticks after boot. */
+unsigned long long start_ticks(pid_t pid);
+
+#endif

@@ -1,0 +1,189 @@
+/* log.c: docker's json-file log, one object per line: {"log":…,"stream":…,"time":…}.
+ * Runs in the monitor.
+ *
+ * Text is valid UTF-8 in the file whatever the container wrote: other bytes become U+FFFD.
+ * A line of more than LINE_MAX_BYTES is written in parts; a part has no "\n" at its end. */
+#define _GNU_SOURCE
+#include "core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LINE_MAX_BYTES = 16 << 10, OUT = 64 << 10, ENTRY_MAX = LINE_MAX_BYTES * 6 + 128 };
+
+struct log {
+	char path[PATH_MAX];
+	int fd;
+	int64_t max_bytes, max_files, size;
+	size_t out_used;
+	struct {
+		size_t used;
+		char data[LINE_MAX_BYTES];
+	} line[2];
+	char out[OUT + ENTRY_MAX];
+};
+
+static int open_file(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+struct log *log_open(const char *path, int64_t max_bytes, int64_t max_files)
+{
+	struct stat st;
+	struct log *log = malloc(sizeof(*log)); /* not zeroed: pages are touched when used */
+	if (!log)
+		return NULL;
+	log->fd = open_file(path);
+	if (log->fd < 0 || fstat(log->fd, &st) || strlen(path) >= sizeof(log->path) - 24) {
+		free(log);
+		return NULL;
+	}
+	strcpy(log->path, path);
+	log->size = st.st_size;
+	log->max_bytes = max_bytes;
+	log->max_files = max_files;
+	log->out_used = log->line[0].used = log->line[1].used = 0;
+	return log;
+}
+
+static void flush_out(struct log *log)
+{
+	for (size_t at = 0; log->fd >= 0 && at < log->out_used;) {
+		ssize_t n = write(log->fd, log->out + at, log->out_used - at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break; /* disk full: the text is lost, the container goes on */
+		at += (size_t)n;
+		log->size += n;
+	}
+	log->out_used = 0;
+}
+
+/* path -> path.1 -> path.2 …; the last one is dropped. */
+static void rotate(struct log *log)
+{
+	char from[PATH_MAX + 24], to[PATH_MAX + 24];
+	close(log->fd);
+	for (int64_t i = log->max_files - 1; i > 0; i--) {
+		snprintf(to, sizeof(to), "%s.%lld", log->path, (long long)i);
+		if (i > 1)
+			snprintf(from, sizeof(from), "%s.%lld", log->path, (long long)i - 1);
+		else
+			snprintf(from, sizeof(from), "%s", log->path);
+		(void)rename(from, to); /* a hole in the row is no error */
+	}
+	if (log->max_files <= 1)
+		(void)unlink(log->path);
+	log->fd = open_file(log->path);
+	log->size = 0;
+}
+
+/* Bytes of the UTF-8 sequence at p (RFC 3629), 0 when it is not one. */
+static size_t utf8_length(const unsigned char *p, size_t left)
+{
+	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+	if (!n || n > left)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+	    (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+static char *escape(char *out, const char *text, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)text, *end = p + n;
+	while (p < end) {
+		size_t len = utf8_length(p, (size_t)(end - p));
+		if (len == 1 && (*p < 0x20 || *p == '"' || *p == '\\' || *p == 0x7f)) {
+			static const char hex[] = "0123456789abcdef";
+			const char *known = *p == '\n' ? "\\n" : *p == '\t' ? "\\t" : *p == '\r' ? "\\r" :
+					    *p == '"'  ? "\\\"" : *p == '\\' ? "\\\\" : NULL;
+			if (known)
+				out = stpcpy(out, known);
+			else {
+				out = stpcpy(out, "\\u00");
+				*out++ = hex[*p >> 4];
+				*out++ = hex[*p & 15];
+			}
+			p++;
+		} else if (len) {
+			memcpy(out, p, len);
+			out += len;
+			p += len;
+		} else {
+			out = stpcpy(out, "\\ufffd");
+			p++;
+		}
+	}
+	return out;
+}
+
+static void put_entry(struct log *log, int stream, const char *text, size_t n, const char *time)
+{
+	char *start = log->out + log->out_used;
+	char *end = stpcpy(start, "{\"log\":\"");
+	end = escape(end, text, n);
+	end = stpcpy(end, stream == STDERR_STREAM ? "\",\"stream\":\"stderr\",\"time\":\"" :
+						     "\",\"stream\":\"stdout\",\"time\":\"");
+	end = stpcpy(end, time);
+	end = stpcpy(end, "\"}\n");
+	log->out_used += (size_t)(end - start);
+	if (log->max_bytes && log->size + (int64_t)log->out_used >= log->max_bytes) {
+		flush_out(log);
+		rotate(log);
+	} else if (log->out_used >= OUT) {
+		flush_out(log);
+	}
+}
+
+void log_write(struct log *log, int stream, const char *data, size_t n)
+{
+	char time[40];
+	now_rfc3339(time);
+	size_t *used = &log->line[stream].used;
+	char *held = log->line[stream].data;
+	while (n) {
+		const char *newline = memchr(data, '\n', n);
+		size_t take = newline ? (size_t)(newline - data) + 1 : n;
+		if (!*used && newline && take <= LINE_MAX_BYTES) {
+			put_entry(log, stream, data, take, time);
+		} else {
+			if (take > LINE_MAX_BYTES - *used)
+				take = LINE_MAX_BYTES - *used;
+			memcpy(held + *used, data, take);
+			*used += take;
+			if (*used == LINE_MAX_BYTES || held[*used - 1] == '\n') {
+				put_entry(log, stream, held, *used, time);
+				*used = 0;
+			}
+		}
+		data += take;
+		n -= take;
+	}
+	flush_out(log);
+}
+
+void log_close(struct log *log)
+{
+	char time[40];
+	now_rfc3339(time);
+	for (int stream = 0; stream < 2; stream++)
+		if (log->line[stream].used)
+			put_entry(log, stream, log->line[stream].data, log->line[stream].used, time);
+	flush_out(log);
+	if (log->fd >= 0)
+		close(log->fd);
+	free(log);
+}

@@ -1,0 +1,75 @@
+/* main.c: crunpy-core PLAN-FD.  Started by ns/launch.py from a sealed memfd; leaves its
+ * caller and becomes the monitor. */
+#define _GNU_SOURCE
+#include "core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Close all descriptors but those that the plan names. */
+static int close_unnamed(const struct plan *plan)
+{
+	int *keep = calloc(plan->n * 2 + 1, sizeof(int));
+	size_t n = 0;
+	int next = 0;
+	if (!keep)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < plan->n; i++) {
+		const struct step *s = &plan->steps[i];
+		if (s->op == OP_SETNS || s->op == SET_CGROUP || s->op == SET_CLIENT || s->op == SET_RESULT ||
+		    s->op == SET_HOLD)
+			keep[n++] = (int)s->a;
+		if (s->op == SET_CLONE)
+			keep[n++] = (int)s->b;
+	}
+	qsort(keep, n, sizeof(int), by_number);
+	for (size_t i = 0; i < n; i++) {
+		if (keep[i] > next)
+			(void)close_range((unsigned)next, (unsigned)keep[i] - 1, 0);
+		if (keep[i] >= 0) {
+			(void)fcntl(keep[i], F_SETFD, FD_CLOEXEC);
+			next = keep[i] + 1;
+		}
+	}
+	(void)close_range((unsigned)next, ~0U, 0);
+	free(keep);
+	return 0;
+}
+
+/* The monitor's own stdio is /dev/null. */
+static int null_stdio(void)
+{
+	int fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd < 2)
+		fd = dup(fd);
+	return fd < 0 ? -errno : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct plan plan = { 0 };
+	/* what is in a container must not reach us through /proc (CVE-2016-9962) */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	if (argc < 2 || plan_read(atoi(argv[argc - 1]), &plan))
+		return 2;
+	/* a child of nobody's: the caller waits for the parent only */
+	pid_t pid = fork();
+	if (pid)
+		return pid < 0;
+	if (setsid() < 0 || chdir("/") || close_unnamed(&plan) || null_stdio())
+		return 2;
+	(void)prctl(PR_SET_NAME, "crunpy-monitor");
+	(void)signal(SIGPIPE, SIG_IGN);
+	umask(077);
+	return monitor_main(&plan);
+}

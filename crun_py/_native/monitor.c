@@ -1,0 +1,351 @@
+/* monitor.c: one process beside each running container: it starts init, then owns the
+ * container's log, terminal, standard streams, watchers and end.  An exec session has one
+ * too, without log and status.  Runs in the monitor. */
+#define _GNU_SOURCE
+#include "core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* How the start went, to the one who asked for it: ns/launch.py reads it. */
+struct result {
+	int32_t failed, index, error, pid;
+};
+enum { STARTED = 0, FAILED_STEP = 1, FAILED_MONITOR = 2 };
+
+struct monitor {
+	const struct plan *plan;
+	int result, listener, pidfd;
+	int out[2]; /* the container's output, -1 once it ended; [0] is the master of a terminal */
+	struct log *log;
+	struct status status;
+	struct input input;
+};
+
+static const struct step *find(const struct plan *plan, enum op op)
+{
+	static const struct step none = { .a = -1, .b = -1 };
+	for (uint32_t i = 0; i < plan->n; i++)
+		if (plan->steps[i].op == op)
+			return &plan->steps[i];
+	return &none;
+}
+
+static int open_dir(const char *path)
+{
+	return *path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+/* attach.sock in the run directory, by descriptor: sun_path holds 108 bytes only. */
+static int listen_in(int dir)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	if (dir < 0)
+		return -1;
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/attach.sock", dir);
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	(void)unlinkat(dir, "attach.sock", 0);
+	if (sock < 0 || bind(sock, (struct sockaddr *)&address, sizeof(address)) || listen(sock, 16))
+		return -errno;
+	return sock;
+}
+
+/* ---- starting ---- */
+
+struct pipes {
+	int in[2], out[2], err[2];
+};
+
+static int make_pipes(struct monitor *m, struct pipes *p, const struct step *stdio)
+{
+	*p = (struct pipes){ { -1, -1 }, { -1, -1 }, { -1, -1 } };
+	bool terminal = stdio->a > 0;
+	if (stdio->b > 0 && !terminal) {
+		if (pipe2(p->in, O_CLOEXEC) || fcntl(p->in[1], F_SETFL, O_NONBLOCK))
+			return -errno;
+	} else if ((p->in[0] = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0) {
+		return -errno;
+	}
+	if (!terminal && (pipe2(p->out, O_CLOEXEC) || pipe2(p->err, O_CLOEXEC) ||
+			  fcntl(p->out[0], F_SETFL, O_NONBLOCK) || fcntl(p->err[0], F_SETFL, O_NONBLOCK)))
+		return -errno;
+	m->input.fd = p->in[1];
+	m->input.once = stdio->c > 0;
+	m->out[0] = p->out[0];
+	m->out[1] = p->err[0];
+	return 0;
+}
+
+static int spawn_init(struct monitor *m, int *report)
+{
+	struct pipes p;
+	int pair[2];
+	int error = make_pipes(m, &p, find(m->plan, SET_STDIO));
+	if (error)
+		return error;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	const struct step *how = find(m->plan, SET_CLONE), *cgroup = find(m->plan, SET_CGROUP);
+	if (how->b >= 0 && setns((int)how->b, CLONE_NEWPID))
+		return -errno;
+	struct clone_args args = { .flags = CLONE_PIDFD | (how->a > 0 ? (uint64_t)how->a : 0),
+				   .pidfd = (uint64_t)(uintptr_t)&m->pidfd,
+				   .exit_signal = SIGCHLD };
+	if (cgroup->a >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup->a;
+	}
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		struct init init = { .plan = m->plan, .report = pair[1], .root = -1 };
+		init.stdio[0] = p.in[0];
+		init.stdio[1] = p.out[1] >= 0 ? p.out[1] : p.in[0];
+		init.stdio[2] = p.err[1] >= 0 ? p.err[1] : p.in[0];
+		init_main(&init);
+	}
+	int done[] = { pair[1], p.in[0], p.out[1], p.err[1] };
+	for (size_t i = 0; i < sizeof(done) / sizeof(*done); i++)
+		if (done[i] >= 0)
+			close(done[i]);
+	m->status.pid = pid;
+	*report = pair[0];
+	return 0;
+}
+
+/* Listen to init until its execve closes the socket or a step fails. */
+static struct result hear(struct monitor *m, int report)
+{
+	struct report said;
+	struct result result = { STARTED, 0, 0, m->status.pid };
+	int fd;
+	while (recv_with_fd(report, &said, sizeof(said), &fd) == (ssize_t)sizeof(said)) {
+		if (said.what == REPORT_TTY) {
+			m->out[0] = m->input.fd = fd;
+			m->input.terminal = true;
+			(void)fcntl(fd, F_SETFL, O_NONBLOCK);
+		} else if (said.what == REPORT_FAILED) {
+			result = (struct result){ FAILED_STEP, said.index, said.error, 0 };
+		}
+	}
+	close(report);
+	return result;
+}
+
+static int reap(struct monitor *m)
+{
+	siginfo_t info = { 0 };
+	while (waitid(P_PID, (id_t)m->status.pid, &info, WEXITED) && errno == EINTR)
+		;
+	return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+}
+
+/* ---- running ---- */
+
+/* Pass on what stream has, once; false when there is nothing now. */
+static bool pump(struct monitor *m, int stream)
+{
+	static char frame[1 + CHUNK];
+	if (m->out[stream] < 0)
+		return false;
+	ssize_t n = read(m->out[stream], frame + 1, CHUNK);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) { /* end; EIO from a terminal whose last slave closed */
+		if (!m->input.terminal)
+			close(m->out[stream]);
+		m->out[stream] = -1;
+		return false;
+	}
+	if (m->log)
+		log_write(m->log, stream, frame + 1, (size_t)n);
+	clients_send(stream, frame, (size_t)n);
+	return true;
+}
+
+enum { PIDFD, LISTENER, OUT, ERR, IN, FIRST_CLIENT };
+
+static void serve_once(struct monitor *m, bool alive)
+{
+	struct pollfd fds[FIRST_CLIENT + MAX_CLIENTS];
+	bool paused = clients_behind();
+	fds[PIDFD] = (struct pollfd){ .fd = alive ? m->pidfd : -1, .events = POLLIN };
+	fds[LISTENER] = (struct pollfd){ .fd = m->listener, .events = POLLIN };
+	fds[OUT] = (struct pollfd){ .fd = paused ? -1 : m->out[0], .events = POLLIN };
+	fds[ERR] = (struct pollfd){ .fd = paused ? -1 : m->out[1], .events = POLLIN };
+	fds[IN] = (struct pollfd){ .fd = m->input.held ? m->input.fd : -1, .events = POLLOUT };
+	int n = clients_poll(fds + FIRST_CLIENT, &m->input);
+	if (poll(fds, (nfds_t)(FIRST_CLIENT + n), -1) < 0)
+		return; /* EINTR */
+	for (int stream = 0; stream < 2; stream++)
+		if (fds[OUT + stream].revents && !clients_behind())
+			pump(m, stream);
+	clients_handle(fds + FIRST_CLIENT, n, &m->input);
+	if (m->input.held || m->input.ending)
+		input_flush(&m->input);
+	if (fds[LISTENER].revents & POLLIN) {
+		int fd = accept4(m->listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0)
+			clients_add(fd, &m->input);
+	}
+}
+
+static bool init_alive(const struct monitor *m)
+{
+	struct pollfd fd = { .fd = m->pidfd, .events = POLLIN };
+	return poll(&fd, 1, 0) == 0;
+}
+
+static void drain(struct monitor *m)
+{
+	while (!clients_behind() && (pump(m, STDOUT_STREAM) || (!clients_behind() && pump(m, STDERR_STREAM))))
+		;
+}
+
+/* ---- ending ---- */
+
+static bool oom_killed(const char *cgroup)
+{
+	char path[4096], text[512];
+	snprintf(path, sizeof(path), "%s/memory.events", cgroup);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false; /* no memory controller */
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	const char *at = strstr(text, "oom_kill ");
+	return at && atoi(at + strlen("oom_kill ")) > 0;
+}
+
+static void remove_cgroup(const char *path)
+{
+	char kill_file[4096];
+	snprintf(kill_file, sizeof(kill_file), "%s/cgroup.kill", path);
+	for (int tries = 0; rmdir(path) && errno == EBUSY && tries < 100; tries++) {
+		int fd = open(kill_file, O_WRONLY | O_CLOEXEC);
+		if (fd >= 0) {
+			(void)!write(fd, "1", 1);
+			close(fd);
+		}
+		usleep(2000);
+	}
+}
+
+static void become_cleanup(const struct step *s)
+{
+	char **argv = calloc(s->n + 1, sizeof(char *));
+	for (uint32_t i = 0; argv && i < s->n; i++)
+		argv[i] = (char *)(uintptr_t)s->s[i].p;
+	(void)close_range(3, ~0U, 0);
+	if (argv)
+		execv(argv[0], argv); /* on failure the next command finds and does the work */
+}
+
+static void end(struct monitor *m)
+{
+	const struct step *cgroup = find(m->plan, SET_CGROUP), *cleanup = find(m->plan, SET_CLEANUP);
+	bool ours = cgroup->b > 0;
+	drain(m);
+	m->status.exit_code = reap(m);
+	m->status.exited = true;
+	m->status.oom_killed = ours && m->status.exit_code == 128 + SIGKILL && oom_killed(step_str(cgroup, 0));
+	if (ours)
+		remove_cgroup(step_str(cgroup, 0));
+	if (!clients_behind() && m->log) {
+		log_close(m->log);
+		m->log = NULL;
+	}
+	status_write(&m->status);
+	while (clients_behind()) {
+		serve_once(m, false);
+		drain(m);
+	}
+	if (m->log)
+		log_close(m->log);
+	if (m->status.run_dir >= 0)
+		(void)unlinkat(m->status.run_dir, "attach.sock", 0);
+	/* the ports we hold must be free once the client returns */
+	for (uint32_t i = 0; i < m->plan->n; i++)
+		if (m->plan->steps[i].op == SET_HOLD)
+			close((int)m->plan->steps[i].a);
+	bool cleaner = clients_finish(m->status.exit_code, m->status.oom_killed);
+	if (cleanup->n && !cleaner)
+		become_cleanup(cleanup);
+}
+
+static void tell(int fd, struct result result)
+{
+	if (fd >= 0) {
+		(void)!write(fd, &result, sizeof(result));
+		close(fd);
+	}
+}
+
+/* Descriptors that only init needed. */
+static void close_joined(const struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n; i++)
+		if (plan->steps[i].op == OP_SETNS)
+			close((int)plan->steps[i].a);
+	if (find(plan, SET_CGROUP)->a >= 0)
+		close((int)find(plan, SET_CGROUP)->a);
+	if (find(plan, SET_CLONE)->b >= 0)
+		close((int)find(plan, SET_CLONE)->b);
+}
+
+int monitor_main(const struct plan *plan)
+{
+	static struct monitor m; /* static: its buffers cost no memory before they are used */
+	const struct step *log = find(plan, SET_LOG), *client = find(plan, SET_CLIENT);
+	int report = -1, error = 0;
+	m.plan = plan;
+	m.pidfd = m.out[0] = m.out[1] = m.input.fd = -1;
+	m.result = (int)find(plan, SET_RESULT)->a;
+	m.status.id = step_str(find(plan, SET_ID), 0);
+	m.status.run_dir = open_dir(step_str(find(plan, SET_RUNDIR), 0));
+	m.status.state_dir = open_dir(step_str(find(plan, SET_STATEDIR), 0));
+	if (log->n && !(m.log = log_open(step_str(log, 0), log->a, log->b)))
+		error = -errno;
+	m.listener = listen_in(m.status.run_dir);
+	if (m.listener < -1 && !error)
+		error = m.listener;
+	if (!error)
+		error = spawn_init(&m, &report);
+	if (error) {
+		tell(m.result, (struct result){ FAILED_MONITOR, 0, -error, 0 });
+		return 1;
+	}
+	close_joined(plan);
+	struct result result = hear(&m, report);
+	if (result.failed) {
+		(void)reap(&m);
+		if (find(plan, SET_CGROUP)->b > 0)
+			remove_cgroup(step_str(find(plan, SET_CGROUP), 0));
+		tell(m.result, result);
+		return 1;
+	}
+	now_rfc3339(m.status.started_at);
+	status_write(&m.status);
+	if (client->a >= 0)
+		clients_add((int)client->a, &m.input);
+	tell(m.result, result);
+	while (init_alive(&m))
+		serve_once(&m, true);
+	end(&m);
+	return 0;
+}

@@ -1,0 +1,91 @@
+/* resolve.c: paths inside the container's root, as descriptors.  Runs in init, before
+ * pivot_root, while the image's symlinks could still name the host's files. */
+#define _GNU_SOURCE
+#include "core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int resolve_open(int root, const char *path, int flags)
+{
+	struct open_how how = { .flags = (unsigned)flags | O_CLOEXEC,
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	for (int tries = 0; tries < 128; tries++) {
+		int fd = (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
+		if (fd >= 0)
+			return fd;
+		if (errno != EAGAIN) /* EAGAIN: a rename raced with the `..` check */
+			return -errno;
+	}
+	return -EAGAIN;
+}
+
+/* Open directory `name` in `dir` as resolved in `root`, making it when missing. */
+static int enter_directory(int root, const char *path)
+{
+	int fd = resolve_open(root, path, O_PATH | O_DIRECTORY);
+	if (fd != -ENOENT)
+		return fd;
+	const char *name;
+	int parent = resolve_parent(root, path, &name);
+	if (parent < 0)
+		return parent;
+	int made = mkdirat(parent, name, 0755) ? -errno : 0;
+	close(parent);
+	if (made < 0 && made != -EEXIST)
+		return made;
+	return resolve_open(root, path, O_PATH | O_DIRECTORY);
+}
+
+int resolve_parent(int root, const char *path, const char **name)
+{
+	char parent[PATH_MAX];
+	size_t len = strlen(path);
+	while (len && path[len - 1] == '/')
+		len--;
+	size_t at = len;
+	while (at && path[at - 1] != '/')
+		at--;
+	static char last[NAME_MAX + 1];
+	if (len == at || len - at > NAME_MAX || at >= sizeof(parent))
+		return len == at ? -EINVAL : -ENAMETOOLONG;
+	memcpy(parent, path, at);
+	while (at && parent[at - 1] == '/')
+		at--;
+	parent[at] = '\0';
+	int fd = at ? enter_directory(root, parent) : fcntl(root, F_DUPFD_CLOEXEC, 3);
+	/* after the recursion above, which uses the same buffer */
+	size_t start = len;
+	while (start && path[start - 1] != '/')
+		start--;
+	memcpy(last, path + start, len - start);
+	last[len - start] = '\0';
+	*name = last;
+	return fd;
+}
+
+int resolve_create(int root, const char *path, bool file)
+{
+	int fd = resolve_open(root, path, O_PATH);
+	if (fd != -ENOENT)
+		return fd;
+	if (!file)
+		return enter_directory(root, path);
+	const char *name;
+	int parent = resolve_parent(root, path, &name);
+	if (parent < 0)
+		return parent;
+	int made = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int error = made < 0 ? -errno : 0;
+	close(parent);
+	if (made >= 0)
+		close(made);
+	/* EEXIST here is a dangling symlink: refuse it rather than follow */
+	return error ? error : resolve_open(root, path, O_PATH);
+}

@@ -1,0 +1,83 @@
+/* status.c: status.json, which says what became of the container.  The monitor is its only
+ * writer.  One copy lies in the run directory, one (for containers that outlive a reboot)
+ * in the state directory, where the end is written through to the disk. */
+#define _GNU_SOURCE
+#include "core.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+void now_rfc3339(char *out)
+{
+	struct timespec now;
+	struct tm parts;
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &parts);
+	size_t n = strftime(out, 24, "%Y-%m-%dT%H:%M:%S", &parts);
+	snprintf(out + n, 40 - n, ".%09ldZ", now.tv_nsec);
+}
+
+/* The first line of a small file, without its newline. */
+static void read_line(const char *path, char *out, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, out, size - 1);
+	out[n > 0 ? n : 0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+unsigned long long start_ticks(pid_t pid)
+{
+	char path[40], line[1024];
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	read_line(path, line, sizeof(line));
+	/* the command's name may hold spaces and parentheses: count fields after the last ')' */
+	char *at = strrchr(line, ')');
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at, NULL, 10) : 0;
+}
+
+static void write_to(int dir, const char *text, size_t n, bool durable)
+{
+	int fd = openat(dir, ".status.json.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return; /* removed under us, or the disk is full: the other copy still tells */
+	bool whole = write(fd, text, n) == (ssize_t)n && (!durable || !fsync(fd));
+	close(fd);
+	if (!whole || renameat(dir, ".status.json.tmp", dir, "status.json"))
+		(void)unlinkat(dir, ".status.json.tmp", 0);
+	else if (durable)
+		(void)fsync(dir);
+}
+
+void status_write(struct status *status)
+{
+	char text[1024], boot_id[64], finished_at[40];
+	static unsigned long long init_ticks;
+	if (!status->exited)
+		init_ticks = start_ticks(status->pid);
+	read_line("/proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
+	int n = snprintf(text, sizeof(text),
+			 "{\"version\":1,\"id\":\"%s\",\"state\":\"%s\",\"pid\":%d,\"start_ticks\":%llu,"
+			 "\"boot_id\":\"%s\",\"monitor_pid\":%d,\"monitor_start_ticks\":%llu,\"started_at\":\"%s\"",
+			 status->id, status->exited ? "exited" : "running", (int)status->pid, init_ticks, boot_id,
+			 (int)getpid(), start_ticks(getpid()), status->started_at);
+	if (status->exited) {
+		now_rfc3339(finished_at);
+		n += snprintf(text + n, sizeof(text) - (size_t)n,
+			      ",\"exit_code\":%d,\"oom_killed\":%s,\"finished_at\":\"%s\"", status->exit_code,
+			      status->oom_killed ? "true" : "false", finished_at);
+	}
+	n += snprintf(text + n, sizeof(text) - (size_t)n, "}\n");
+	if (status->run_dir >= 0)
+		write_to(status->run_dir, text, (size_t)n, false);
+	if (status->state_dir >= 0)
+		write_to(status->state_dir, text, (size_t)n, status->exited);
+}

@@ -1,0 +1,314 @@
+/* steps.c: the steps about the process: namespaces, limits, ids, capabilities, exec.
+ * Runs in init. */
+#define _GNU_SOURCE
+#include "core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/magic.h>
+#include <linux/seccomp.h>
+#include <net/if.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { KEYCTL_JOIN = 1, LAST_CAP = 63 };
+
+int step_setns(struct init *init, const struct step *s)
+{
+	(void)init;
+	return setns((int)s->a, (int)s->b) ? -errno : 0;
+}
+
+int step_unshare(struct init *init, const struct step *s)
+{
+	(void)init;
+	return unshare((int)s->a) ? -errno : 0;
+}
+
+int step_loopback(struct init *init, const struct step *s)
+{
+	(void)init;
+	(void)s;
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return -errno;
+	int error = ioctl(sock, SIOCSIFFLAGS, &request) ? -errno : 0;
+	close(sock);
+	return error;
+}
+
+int step_hostname(struct init *init, const struct step *s)
+{
+	(void)init;
+	return sethostname(s->s[0].p, s->s[0].len) ? -errno : 0;
+}
+
+int step_domainname(struct init *init, const struct step *s)
+{
+	(void)init;
+	return setdomainname(s->s[0].p, s->s[0].len) ? -errno : 0;
+}
+
+/* Write to a file of a real procfs: a sibling may have mounted something else there
+ * (CVE-2025-52881). */
+static int write_proc(const char *path, const char *value, size_t n)
+{
+	struct statfs fs;
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	int error = fstatfs(fd, &fs) ? -errno : fs.f_type != PROC_SUPER_MAGIC ? -ENOTSUP : 0;
+	if (!error && write(fd, value, n) != (ssize_t)n)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
+int step_sysctl(struct init *init, const struct step *s)
+{
+	(void)init;
+	char path[PATH_MAX];
+	if (snprintf(path, sizeof(path), "/proc/sys/%s", step_str(s, 0)) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return write_proc(path, step_str(s, 1), s->n > 1 ? s->s[1].len : 0);
+}
+
+int step_oomscore(struct init *init, const struct step *s)
+{
+	(void)init;
+	char value[24];
+	int n = snprintf(value, sizeof(value), "%lld", (long long)s->a);
+	return write_proc("/proc/self/oom_score_adj", value, (size_t)n);
+}
+
+int step_rlimit(struct init *init, const struct step *s)
+{
+	(void)init;
+	struct rlimit limit = { (rlim_t)s->b, (rlim_t)s->c };
+	return setrlimit((unsigned)s->a, &limit) ? -errno : 0;
+}
+
+int step_keyring(struct init *init, const struct step *s)
+{
+	(void)init;
+	(void)s;
+	/* kernels without keyrings, and sandboxes that forbid them, have nothing to leak */
+	long made = syscall(SYS_keyctl, KEYCTL_JOIN, NULL, 0, 0, 0);
+	return made < 0 && errno != ENOSYS && errno != EPERM ? -errno : 0;
+}
+
+int step_chdir(struct init *init, const struct step *s)
+{
+	(void)init;
+	char cwd[PATH_MAX];
+	if (chdir(step_str(s, 0)))
+		return -errno;
+	/* a directory outside the root reads "(unreachable)…" (CVE-2024-21626) */
+	if (syscall(SYS_getcwd, cwd, sizeof(cwd)) < 0)
+		return -errno;
+	return cwd[0] == '/' ? 0 : -EXDEV;
+}
+
+int step_umask(struct init *init, const struct step *s)
+{
+	(void)init;
+	umask((mode_t)s->a);
+	return 0;
+}
+
+int step_user(struct init *init, const struct step *s)
+{
+	(void)init;
+	gid_t groups[NGROUPS_MAX];
+	size_t n = s->n ? s->s[0].len / sizeof(gid_t) : 0;
+	struct stat st;
+	if (n > NGROUPS_MAX)
+		return -E2BIG;
+	if (n)
+		memcpy(groups, s->s[0].p, n * sizeof(gid_t));
+	if (!s->c && setgroups(n, groups))
+		return -errno;
+	/* the user may reopen its own stdio through /proc/self/fd */
+	for (int fd = 0; fd < 3; fd++)
+		if (!fstat(fd, &st) && S_ISFIFO(st.st_mode) && fchown(fd, (uid_t)s->a, (gid_t)-1) && errno != EPERM)
+			return -errno;
+	if (prctl(PR_SET_KEEPCAPS, 1) || setresgid((gid_t)s->b, (gid_t)s->b, (gid_t)s->b) ||
+	    setresuid((uid_t)s->a, (uid_t)s->a, (uid_t)s->a) || prctl(PR_SET_KEEPCAPS, 0))
+		return -errno;
+	/* setresuid(2) clears the parent-death signal */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return 0;
+}
+
+int step_bounding(struct init *init, const struct step *s)
+{
+	(void)init;
+	for (int cap = 0; cap <= LAST_CAP; cap++)
+		if (!((uint64_t)s->a >> cap & 1) && prctl(PR_CAPBSET_DROP, cap))
+			return errno == EINVAL ? 0 : -errno; /* EINVAL: past the kernel's last one */
+	return 0;
+}
+
+int step_caps(struct init *init, const struct step *s)
+{
+	(void)init;
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2];
+	for (int i = 0; i < 2; i++) {
+		data[i].effective = data[i].permitted = (uint32_t)((uint64_t)s->a >> (32 * i));
+		data[i].inheritable = (uint32_t)((uint64_t)s->b >> (32 * i));
+	}
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capset, &header, data))
+		return -errno;
+	for (int cap = 0; cap <= LAST_CAP; cap++)
+		if ((uint64_t)s->c >> cap & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0))
+			return -errno;
+	return 0;
+}
+
+int step_nonewprivs(struct init *init, const struct step *s)
+{
+	(void)init;
+	(void)s;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
+}
+
+int step_seccomp(struct init *init, const struct step *s)
+{
+	(void)init;
+	/* the plan's strings are not aligned */
+	struct sock_filter *filter = malloc(s->s[0].len);
+	if (!filter)
+		return -ENOMEM;
+	memcpy(filter, s->s[0].p, s->s[0].len);
+	struct sock_fprog program = { (unsigned short)(s->s[0].len / sizeof(*filter)), filter };
+	int error = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) ? -errno : 0;
+	free(filter);
+	return error;
+}
+
+static char **pointers(const struct step *s)
+{
+	char **list = calloc(s->n + 1, sizeof(char *));
+	for (uint32_t i = 0; list && i < s->n; i++)
+		list[i] = (char *)(uintptr_t)s->s[i].p;
+	return list;
+}
+
+int step_env(struct init *init, const struct step *s)
+{
+	init->env = pointers(s);
+	return init->env ? 0 : -ENOMEM;
+}
+
+/* ---- --init: a pid 1 that reaps and forwards signals ---- */
+
+static void reap_as_pid1(pid_t child)
+{
+	sigset_t all;
+	siginfo_t info;
+	sigfillset(&all);
+	for (;;) {
+		int number = sigwaitinfo(&all, &info);
+		if (number == SIGCHLD) {
+			int status;
+			for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+				if (pid == child)
+					_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+		} else if (number > 0 && number != SIGTTIN && number != SIGTTOU) {
+			(void)kill(child, number);
+		}
+	}
+}
+
+int step_init(struct init *init, const struct step *s)
+{
+	(void)s;
+	sigset_t all, none;
+	sigfillset(&all);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+	pid_t child = fork();
+	if (child < 0)
+		return -errno;
+	if (child == 0) {
+		(void)setpgid(0, 0);
+		(void)tcsetpgrp(0, getpid()); /* fails, rightly, without a terminal */
+		(void)sigprocmask(SIG_SETMASK, &none, NULL);
+		return 0;
+	}
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	(void)prctl(PR_SET_NAME, "init");
+	(void)close_range(3, ~0U, 0);
+	(void)init;
+	reap_as_pid1(child);
+	return 0;
+}
+
+/* ---- exec ---- */
+
+static const char *environment(char *const *env, const char *name)
+{
+	size_t n = strlen(name);
+	for (; env && *env; env++)
+		if (!strncmp(*env, name, n) && (*env)[n] == '=')
+			return *env + n + 1;
+	return NULL;
+}
+
+static int exec_searched(char *const *argv, char *const *env)
+{
+	char file[PATH_MAX];
+	const char *path = environment(env, "PATH");
+	int error = -ENOENT;
+	if (!*argv[0])
+		return -ENOENT;
+	if (strchr(argv[0], '/')) {
+		execve(argv[0], argv, env);
+		return -errno;
+	}
+	for (const char *at = path ? path : "/bin:/usr/bin"; *at;) {
+		size_t n = strcspn(at, ":");
+		/* an empty part would mean the working directory: passed over */
+		if (n && snprintf(file, sizeof(file), "%.*s/%s", (int)n, at, argv[0]) < (int)sizeof(file)) {
+			execve(file, argv, env);
+			if (errno != ENOENT && errno != ENOTDIR)
+				error = -errno;
+			if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+				return error;
+		}
+		at += n + (at[n] == ':');
+	}
+	return error;
+}
+
+int step_exec(struct init *init, const struct step *s)
+{
+	char **argv = pointers(s);
+	if (!argv || !s->n)
+		return -EINVAL;
+	/* every descriptor above stdio ends here, ours and our caller's (CVE-2024-21626) */
+	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC))
+		return -errno;
+	/* the container's life no longer hangs on its monitor's */
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	return exec_searched(argv, init->env);
+}
