@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 
 from crun_py import jsonfile
 from crun_py._native import check, lib
@@ -23,6 +22,10 @@ from crun_py.net import config, ipam, ipv4, netlink, nft
 from crun_py.net.config import Network
 from crun_py.net.ports import Port
 from crun_py.paths import Paths, private_dir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _CLONE_NEWNET = 0x40000000
 

@@ -7,13 +7,15 @@ neighbours' ARP entries and clients' connections do not meet a different contain
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from crun_py import jsonfile
 from crun_py.errors import Conflict, CorruptState, InvalidArgument
 from crun_py.net import ipv4
 from crun_py.net.config import Network
 from crun_py.paths import Paths, private_dir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def directory(paths: Paths) -> str:

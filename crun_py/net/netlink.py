@@ -13,7 +13,10 @@ from __future__ import annotations
 import _socket
 import os
 from struct import Struct
-from types import TracebackType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
 
 NETLINK_ROUTE = 0
 NETLINK_NETFILTER = 12

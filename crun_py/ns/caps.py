@@ -6,9 +6,11 @@ linux/capability.h; capabilities(7) says what each allows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from crun_py.errors import CrunpyError, InvalidArgument, Unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _IN_ORDER = """
 chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable
