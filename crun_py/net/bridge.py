@@ -162,19 +162,22 @@ def _connect(
             if e.errno != errno.ENODEV:
                 raise
             bridge = _ensure(paths, network, sock, filter_sock)
-        add = netlink.veth_add(
-            attachment.host_interface,
-            attachment.interface,
-            netns_fd,
-            bridge,
-            mac,
-            network.mtu,
+        add = (
+            netlink.veth_add(
+                attachment.host_interface,
+                attachment.interface,
+                netns_fd,
+                bridge,
+                mac,
+                network.mtu,
+            ),
+            netlink.port_hairpin(attachment.host_interface),
         )
         try:
-            sock.do(add)
+            sock.do(*add)
         except FileExistsError:  # left by a container of this id that crashed
             sock.do(netlink.link_delete(attachment.host_interface))
-            sock.do(add)
+            sock.do(*add)
         index = netlink.link_index(inside, attachment.interface)
         outcomes = inside.run(
             netlink.link_up(1),
@@ -261,7 +264,7 @@ def remove(network: Network) -> None:
         except OSError as e:
             if e.errno != errno.ENODEV:
                 raise CrunpyError.from_os(f"deleting bridge {network.interface}", e) from e
-        nft.remove_bridge(filter_sock, network.table, network.interface)
+        nft.remove_bridge(filter_sock, network.table, network.interface, network.subnet)
 
 
 def _host_interface(container_id: str, interface: str) -> str:
@@ -313,7 +316,7 @@ def _ensure(
         _sysctl(f"ipv6/conf/{network.interface}/disable_ipv6", "1", absent_ok=True)
         # lets 127.0.0.1:PORT reach a container; the table's chain `raw` keeps the way back shut
         if not nft.has_bridge(filter_sock, network.table, network.interface):
-            nft.add_bridge(filter_sock, network.table, network.interface)
+            nft.add_bridge(filter_sock, network.table, network.interface, network.subnet)
         _sysctl(f"ipv4/conf/{network.interface}/route_localnet", "1")
         _sysctl("ipv4/ip_forward", "1")
         _do_unless_there(sock, netlink.address_add(index, ipv4.packed(network.gateway), prefix))

@@ -43,6 +43,7 @@ _IFF_UP = 1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER = 1, 3, 4, 10
 _IFLA_LINKINFO, _IFLA_NET_NS_FD, _IFLA_EXT_MASK = 18, 28, 29
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
+_IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_MODE = 4, 5, 4
 _RTEXT_FILTER_SKIP_STATS = 8
 _RT_TABLE_MAIN, _RTPROT_BOOT, _RTPROT_KERNEL, _RTN_UNICAST = 254, 3, 2, 1
 
@@ -249,6 +250,17 @@ def veth_add(name: str, peer: str, netns_fd: int, master: int, mac: bytes, mtu: 
         nest(_IFLA_INFO_DATA, nest(_VETH_INFO_PEER, other)),
     )
     return RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body
+
+
+def port_hairpin(name: str) -> Message:
+    """Let the bridge send a frame back through the port `name` that it came from: with
+    br_netfilter a container's packet to its own published port takes this way."""
+    mode = attr(_IFLA_BRPORT_MODE, b"\1")
+    body = _IFINFO.pack(0, 0, 0, 0, 0) + string(_IFLA_IFNAME, name)
+    body += nest(
+        _IFLA_LINKINFO, string(_IFLA_INFO_SLAVE_KIND, "bridge"), nest(_IFLA_INFO_SLAVE_DATA, mode)
+    )
+    return RTM_NEWLINK, 0, body
 
 
 def link_up(index: int) -> Message:

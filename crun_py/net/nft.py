@@ -14,6 +14,7 @@ import errno
 from struct import Struct
 
 from crun_py.errors import CrunpyError, Unsupported
+from crun_py.net import ipv4
 from crun_py.net.netlink import (
     NETLINK_NETFILTER,
     NLM_F_ACK,
@@ -126,34 +127,45 @@ def has_bridge(sock: Socket, table: str, interface: str) -> bool:
     return True
 
 
-def add_bridge(sock: Socket, table: str, interface: str) -> None:
-    """Make the table unless it exists and add `interface` to its bridges, as one transaction.
+def add_bridge(sock: Socket, table: str, interface: str, subnet: str) -> None:
+    """Make the table unless it exists and add a bridge with its subnet, in one transaction.
 
     The caller holds a lock: rules added twice would be there twice.  Raises Unsupported.
     """
-    key = _name_key(interface)
     messages: list[Message] = []
     if not exists(sock, table):
         from crun_py.net import nft_table  # once per boot
 
         messages = nft_table.messages(table)
-    messages.append(_elements(_NEWELEMENT, NLM_F_CREATE, table, "bridges", [_element(key)]))
-    messages.append(_elements(_NEWELEMENT, NLM_F_CREATE, table, "hairpins", [_element(key + key)]))
+    for name, element in _bridge_elements(interface, subnet):
+        messages.append(_elements(_NEWELEMENT, NLM_F_CREATE, table, name, [element]))
     try:
         _commit(sock, messages)
     except OSError as e:
         raise _unsupported(e) from e
 
 
-def remove_bridge(sock: Socket, table: str, interface: str) -> None:
-    """Take `interface` out of the sets; that it is not there is no error."""
-    key = _name_key(interface)
-    for name, element in (("bridges", key), ("hairpins", key + key)):
+def remove_bridge(sock: Socket, table: str, interface: str, subnet: str) -> None:
+    """Take a bridge out of the sets; that it is not there is no error."""
+    for name, element in _bridge_elements(interface, subnet):
         try:
-            _commit(sock, [_elements(_DELELEMENT, 0, table, name, [_element(element)])])
+            _commit(sock, [_elements(_DELELEMENT, 0, table, name, [element])])
         except OSError as e:
             if e.errno != errno.ENOENT:
                 raise CrunpyError.from_os(f"removing {interface} from nftables", e) from e
+
+
+def _bridge_elements(interface: str, subnet: str) -> list[tuple[str, bytes]]:
+    """(set, element) of each set that lists bridges."""
+    key = _name_key(interface)
+    base, prefix = ipv4.parse_subnet(subnet)
+    last = base + (1 << (32 - prefix)) - 1
+    whole = nest(
+        1,
+        nest(1, attr(1, key + base.to_bytes(4, "big"))),
+        nest(10, attr(1, key + last.to_bytes(4, "big"))),
+    )
+    return [("bridges", _element(key)), ("pairs", _element(key + key)), ("subnets", whole)]
 
 
 def exists(sock: Socket, table: str) -> bool:

@@ -1,7 +1,8 @@
 """The nftables table of a store, as the netlink messages that make it.
 
     set bridges          interface names of our bridges
-    set hairpins         (bridge, bridge): traffic that stays within one network
+    set pairs            (bridge, bridge): traffic that stays within one network
+    set subnets          (bridge, its subnet): the same where br_netfilter hides whence it came
     map ports            (protocol, host port) -> (container address, port)
     map address_ports    (host address, protocol, host port) -> (container address, port)
     raw                  nobody on a bridge reaches the host's 127.0.0.0/8 (route_localnet)
@@ -93,7 +94,8 @@ _TO_LOOPBACK = _payload(_NETWORK, 16, 1, _R1) + _compare(b"\x7f")
 _FROM_BRIDGE = _meta(_IIFNAME, _R1) + _in_set("bridges")
 _TO_BRIDGE = _meta(_OIFNAME, _R1) + _in_set("bridges")
 _NOT_TO_BRIDGE = _meta(_OIFNAME, _R1) + _in_set("bridges", inverted=True)
-_WITHIN_BRIDGE = _meta(_IIFNAME, _R1) + _meta(_OIFNAME, _R_NEXT16) + _in_set("hairpins")
+_WITHIN_BRIDGE = _meta(_IIFNAME, _R1) + _meta(_OIFNAME, _R_NEXT16) + _in_set("pairs")
+_FROM_OWN_SUBNET = _meta(_OIFNAME, _R1) + _payload(_NETWORK, 12, 4, _R_NEXT16) + _in_set("subnets")
 _DNATED = _conntrack(_CT_STATUS, _DNAT)
 
 _PUBLISHED = (
@@ -123,7 +125,7 @@ _CHAINS = (
         (
             _FROM_BRIDGE + _NOT_TO_BRIDGE + _MASQUERADE,
             _FROM_LOOPBACK + _TO_BRIDGE + _MASQUERADE,
-            _DNATED + _WITHIN_BRIDGE + _MASQUERADE,
+            _DNATED + _FROM_OWN_SUBNET + _MASQUERADE,
         ),
     ),
     (
@@ -141,10 +143,13 @@ _CHAINS = (
     ),
 )
 
+_MAP, _INTERVAL, _CONCATENATION = 8, 4, 0x80
+
 # name, types of the key, length of the key, types of the data, length of the data
 _SETS = (
     ("bridges", (_IFNAME,), 16, (), 0),
-    ("hairpins", (_IFNAME, _IFNAME), 32, (), 0),
+    ("pairs", (_IFNAME, _IFNAME), 32, (), 0),
+    ("subnets", (_IFNAME, _ADDRESS), 20, (), 0),
     ("ports", (_PROTOCOL, _SERVICE), 8, (_ADDRESS, _SERVICE), 8),
     ("address_ports", (_ADDRESS, _PROTOCOL, _SERVICE), 12, (_ADDRESS, _SERVICE), 8),
 )
@@ -161,10 +166,13 @@ def messages(table: str) -> list[Message]:
     """The whole table, empty of elements."""
     found = [message(_NEWTABLE, NLM_F_CREATE, string(1, table), be32(2, 0))]
     for number, (name, key, key_length, data, data_length) in enumerate(_SETS, 1):
-        values = [string(1, table), string(2, name), be32(3, 8 if data else 0)]
+        flags = _MAP if data else _INTERVAL | _CONCATENATION if name == "subnets" else 0
+        values = [string(1, table), string(2, name), be32(3, flags)]
         values += [be32(4, _types(key)), be32(5, key_length)]
         if data:
             values += [be32(6, _types(data)), be32(7, data_length)]
+        elif name == "subnets":
+            values.append(nest(9, nest(2, nest(1, be32(1, 16)), nest(1, be32(1, 4)))))
         else:
             values.append(attr(13, _HOST_ORDER))
         found.append(message(_NEWSET, NLM_F_CREATE, *values, be32(10, number)))
