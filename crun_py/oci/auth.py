@@ -1,0 +1,155 @@
+"""Credentials that other tools have stored: auth.json of podman, config.json of docker.
+
+Only read here.  What is found goes into a request and nowhere else: not into arguments,
+the environment, messages or state files.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+
+from crun_py import jsonfile
+from crun_py.errors import CrunpyError
+from crun_py.oci.reference import DEFAULT_REGISTRY
+from crun_py.oci.registries import DOCKER_API_HOST
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_HELPER_TIMEOUT_S = 30
+_ANSWER_LIMIT = 1 << 20
+_DOCKER_KEYS = ("docker.io", "https://index.docker.io/v1/", "index.docker.io", DOCKER_API_HOST)
+
+
+class Credentials:
+    """A user name and password, or an identity token (then `user` is "")."""
+
+    __slots__ = ("password", "token", "user")
+
+    def __init__(self, user: str, password: str, token: str = "") -> None:
+        self.user = user
+        self.password = password
+        self.token = token
+
+    def basic(self) -> str:
+        """The value of a basic Authorization header."""
+        pair = f"{self.user}:{self.password}".encode()
+        return "Basic " + base64.b64encode(pair).decode()
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+def find(registry: str, repository: str, authfile: str | None = None) -> Credentials | None:
+    """What to log in to `registry` (as users write it) with, for `repository`.
+
+    authfile: the only file to look at; it must exist.  None: there are none.  Raises
+    CrunpyError naming a file or credential helper that cannot be read.
+    """
+    if authfile and not os.path.exists(authfile):
+        raise CrunpyError(f"reading {authfile}: no such file or directory")
+    for path in [authfile] if authfile else _files():
+        try:
+            config = jsonfile.read(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as e:
+            raise CrunpyError.from_os(f"reading {path}", e) from e
+        if not isinstance(config, dict):
+            raise CrunpyError(f"reading {path}: not a JSON object")
+        found = _in_file(path, config, registry, repository)
+        if found:
+            return found
+    return None
+
+
+def _files() -> list[str]:
+    if one := os.environ.get("REGISTRY_AUTH_FILE"):
+        return [one]
+    files = []
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        files.append(runtime + "/containers/auth.json")
+    else:
+        files.append(f"/run/containers/{os.getuid()}/auth.json")
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    files.append(config + "/containers/auth.json")
+    docker = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
+    files.append(docker + "/config.json")
+    return files
+
+
+def _in_file(
+    path: str, config: dict[str, Any], registry: str, repository: str
+) -> Credentials | None:
+    for key in _keys(registry, repository):
+        helper = (config.get("credHelpers") or {}).get(key)
+        if helper and (found := _ask_helper(helper, key)):
+            return found
+    auths = config.get("auths") or {}
+    by_key = {_normal_key(key): value for key, value in auths.items()}
+    for key in _keys(registry, repository):
+        value = by_key.get(_normal_key(key))
+        if isinstance(value, dict) and (found := _decode(path, key, value)):
+            return found
+    store = config.get("credsStore")
+    if store:
+        for key in _DOCKER_KEYS[1:2] if registry == DEFAULT_REGISTRY else (registry,):
+            if found := _ask_helper(store, key):
+                return found
+    return None
+
+
+def _keys(registry: str, repository: str) -> list[str]:
+    """Keys that apply, the most specific first (containers-auth.json(5))."""
+    parts = repository.split("/")
+    keys = ["/".join([registry, *parts[:n]]) for n in range(len(parts), 0, -1)]
+    return keys + ([*_DOCKER_KEYS] if registry == DEFAULT_REGISTRY else [registry])
+
+
+def _normal_key(key: str) -> str:
+    """docker writes URLs: https://host/v1/ means the host."""
+    if "://" in key:
+        key = key.partition("://")[2].partition("/")[0]
+    return DEFAULT_REGISTRY if key in ("index.docker.io", DOCKER_API_HOST) else key.rstrip("/")
+
+
+def _decode(path: str, key: str, value: dict[str, Any]) -> Credentials | None:
+    token = value.get("identitytoken") or ""
+    if auth := value.get("auth"):
+        try:
+            user, colon, password = base64.b64decode(auth).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError, TypeError, ValueError) as e:
+            raise CrunpyError(f"reading {path}: the entry of {key} is not base64") from e
+        if colon:
+            return Credentials(user, password.rstrip("\0"), token)
+    if value.get("username"):
+        return Credentials(value["username"], value.get("password") or "", token)
+    return Credentials("", "", token) if token else None
+
+
+def _ask_helper(helper: str, key: str) -> Credentials | None:
+    """What docker-credential-`helper` knows about `key` (its protocol: key in, JSON out)."""
+    import subprocess
+
+    program = f"docker-credential-{helper}"
+    if not helper.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise CrunpyError(f"asking credential helper {helper!r}: not a valid name")
+    try:
+        done = subprocess.run(
+            [program, "get"], input=key.encode(), capture_output=True, timeout=_HELPER_TIMEOUT_S
+        )
+    except FileNotFoundError as e:
+        raise CrunpyError(f"asking credential helper {program}: it is not installed") from e
+    except (OSError, subprocess.TimeoutExpired) as e:
+        raise CrunpyError(f"asking credential helper {program}: it failed") from e
+    if done.returncode or len(done.stdout) > _ANSWER_LIMIT:
+        return None  # "credentials not found" is a failure in the protocol
+    try:
+        answer = jsonfile.loads(done.stdout)
+        user, secret = str(answer["Username"]), str(answer["Secret"])
+    except (ValueError, KeyError, TypeError) as e:
+        raise CrunpyError(f"asking credential helper {program}: malformed answer") from e
+    return Credentials("", "", secret) if user == "<token>" else Credentials(user, secret)

@@ -1,0 +1,40 @@
+"""Chain ids: the name of a layer together with all that lie below it, and its directory."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crun_py.paths import Paths
+
+
+def chain_ids(diff_ids: Sequence[str]) -> list[str]:
+    """The chain id of each layer, base first (image-spec, config.md, "Layer ChainID")."""
+    import hashlib  # 5 ms, and the store remembers what comes out
+
+    chain: list[str] = []
+    for diff_id in diff_ids:
+        if chain:
+            digest = hashlib.sha256(f"{chain[-1]} {diff_id}".encode()).hexdigest()
+            chain.append("sha256:" + digest)
+        else:
+            chain.append(diff_id)
+    return chain
+
+
+def layer_directory(paths: Paths, chain_id: str) -> str:
+    """Where the layer `chain_id` is, or would be; its tree is in `diff` below."""
+    return f"{paths.layers}/{chain_id.rpartition(':')[2]}"
+
+
+def diff_path(paths: Paths, chain_id: str) -> str:
+    """The tree of layer `chain_id`."""
+    return layer_directory(paths, chain_id) + "/diff"
+
+
+def is_unpacked(paths: Paths, chain_id: str) -> bool:
+    """Whether layer `chain_id` is in the store."""
+    return os.path.isdir(diff_path(paths, chain_id))

@@ -1,0 +1,90 @@
+"""Decompression of layers as they come, in pieces of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from crun_py.errors import ImageError
+from crun_py.oci.layers import Limits
+
+_PIECE_BYTES = 512 << 10
+_WINDOW_LIMIT = 128 << 20
+_FREE_BYTES = 1 << 30
+
+
+class _Source:
+    """Compressed pieces as a file to read, and how much of them was taken."""
+
+    def __init__(self, get: Callable[[], bytes]) -> None:
+        self._get = get
+        self._rest = b""
+        self.taken = 0
+
+    def next(self) -> bytes:
+        data, self._rest = self._rest or self._get(), b""
+        self.taken += len(data)
+        return data
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._rest or self._get()
+        if size >= 0:
+            data, self._rest = data[:size], data[size:]
+        self.taken += len(data)
+        return data
+
+
+def inflate(kind: str, get: Callable[[], bytes], limits: Limits) -> Iterator[bytes]:
+    """The uncompressed pieces of what get() returns piece by piece, b"" at its end.
+
+    kind: "gzip", "zstd" or "".  Several members or frames are one stream; what follows
+    them and is none is read and ignored.  Raises ImageError for malformed data and for
+    a bomb.
+    """
+    source = _Source(get)
+    made = 0
+    for data in {"gzip": _gzip, "zstd": _zstd, "": _plain}[kind](source):
+        made += len(data)
+        if made > _FREE_BYTES and made > limits.ratio * source.taken:
+            raise ImageError(f"decompressing a layer: more than {limits.ratio} times its size")
+        yield data
+
+
+def _plain(source: _Source) -> Iterator[bytes]:
+    return iter(source.next, b"")
+
+
+def _gzip(source: _Source) -> Iterator[bytes]:
+    from isal import igzip_lib
+
+    data = source.next()
+    first = True
+    while data[:2] == b"\x1f\x8b" or first:
+        first = False
+        member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+        try:
+            while not member.eof:
+                if member.needs_input and not data:
+                    raise ImageError("decompressing a layer: it ends in the middle")
+                made = member.decompress(data, _PIECE_BYTES)
+                data = source.next() if member.needs_input and not member.eof else b""
+                if made:
+                    yield made
+        except igzip_lib.error as e:
+            raise ImageError(f"decompressing a layer: not valid gzip data: {e}") from e
+        data = member.unused_data
+        if len(data) < 2:
+            data += source.next()
+    while source.next():
+        continue
+
+
+def _zstd(source: _Source) -> Iterator[bytes]:
+    import zstandard
+
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_LIMIT)
+    try:
+        with decompressor.stream_reader(source, read_across_frames=True) as reader:  # type: ignore[arg-type]
+            while data := reader.read(_PIECE_BYTES):
+                yield data
+    except zstandard.ZstdError as e:
+        raise ImageError(f"decompressing a layer: not valid zstd data: {e}") from e

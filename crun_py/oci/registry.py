@@ -1,0 +1,470 @@
+"""The registry protocol (distribution-spec) over httpx, which only this module imports.
+
+A `Registry` learns from its first 401 how to log in.  Credentials go to the registry, and
+to a token server only where it is the registry's own; they never follow a redirect to
+another origin.  What breaks off is resumed, what is busy is asked again, and all that
+finally fails is one RegistryError naming registry and cause.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from crun_py import jsonfile
+from crun_py.errors import RegistryError
+from crun_py.oci import challenge
+from crun_py.oci.auth import Credentials
+from crun_py.oci.manifest import ACCEPT, DOCUMENT_LIMIT
+from crun_py.oci.registries import Endpoint, is_loopback
+
+REDIRECT_LIMIT = 10
+_ERROR_LIMIT = 1 << 20
+_RETRIED = (408, 429, 500, 502, 503, 504)
+_CHUNK_BYTES = 256 << 10
+_DROPPED = (
+    httpx.ReadError,
+    httpx.WriteError,
+    httpx.RemoteProtocolError,
+    httpx.ReadTimeout,
+    httpx.PoolTimeout,
+)
+
+
+class Patience:
+    """How long to wait, in seconds, and how often to try.
+
+    min_rate: bytes per second below which a transfer is given up, over window_s.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_s: float = 20,
+        read_s: float = 30,
+        tries: int = 6,
+        first_backoff_s: float = 1,
+        max_backoff_s: float = 60,
+        min_rate: int = 4096,
+        window_s: float = 30,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.connect_s = connect_s
+        self.read_s = read_s
+        self.tries = tries
+        self.first_backoff_s = first_backoff_s
+        self.max_backoff_s = max_backoff_s
+        self.min_rate = min_rate
+        self.window_s = window_s
+        self.sleep = sleep
+
+    def backoff_s(self, attempt: int, retry_after: str = "") -> float:
+        """Seconds to wait after try number `attempt` (0 is the first)."""
+        wanted: float = self.first_backoff_s * 2.0**attempt
+        if retry_after:
+            wanted = max(wanted, _retry_after_s(retry_after))
+        return min(wanted, self.max_backoff_s)
+
+
+class Registry:
+    """One repository at one endpoint.  Blobs may be fetched by several threads at once."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        credentials: Credentials | None = None,
+        tls_verify: bool | None = None,
+        certs: list[str] | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        """tls_verify: None: verified, except where the endpoint is insecure or loopback.
+
+        certs: directories like /etc/containers/certs.d; None: the usual ones.
+        """
+        self.endpoint = endpoint
+        self._credentials = credentials
+        self._patience = patience or Patience()
+        self._tokens: dict[str, str] = {}
+        self._login = threading.Lock()
+        self._scope = f"repository:{endpoint.repository}:pull"
+        self._loopback = is_loopback(endpoint.host)
+        self._insecure = tls_verify is False or (
+            tls_verify is None and (endpoint.insecure or self._loopback)
+        )
+        self._scheme = "https"
+        timeout = httpx.Timeout(self._patience.read_s, connect=self._patience.connect_s)
+        self._client = httpx.Client(
+            timeout=timeout,
+            verify=_tls(endpoint.host, certs, verify=not self._insecure),
+            # docker never goes through a proxy to this machine itself
+            trust_env=not self._loopback,
+            headers={"accept-encoding": "identity", "user-agent": "crunpy"},
+            limits=httpx.Limits(max_connections=16),
+        )
+        self._probe = self._insecure
+
+    def close(self) -> None:
+        self._client.close()
+
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def manifest(self, reference: str) -> tuple[bytes, str]:
+        """(bytes, Content-Type) of the manifest or index with tag or digest `reference`.
+
+        The digest is the caller's to check.  Raises RegistryError.
+        """
+        with closing(self._get(f"manifests/{reference}", {"accept": ACCEPT})) as response:
+            return (
+                self._body(response, DOCUMENT_LIMIT),
+                str(response.headers.get("content-type", "")),
+            )
+
+    def small_blob(self, digest: str, limit: int) -> bytes:
+        """The content of a blob of at most `limit` bytes, unverified."""
+        with closing(self._get(f"blobs/{digest}", {})) as response:
+            return self._body(response, limit)
+
+    def blob(self, digest: str, size: int) -> Iterator[bytes]:
+        """The bytes of a blob in pieces, unverified, at most `size` of them.
+
+        A connection that breaks is resumed where it broke.  Raises RegistryError.
+        """
+        done = 0
+        failures = 0
+        while done < size:
+            before = done
+            headers = {"range": f"bytes={done}-"} if done else {}
+            try:
+                with closing(self._get(f"blobs/{digest}", headers)) as response:
+                    skip = self._resumed_at(response, done)
+                    for data in self._pieces(response):
+                        if skip >= len(data):
+                            skip -= len(data)
+                            continue
+                        data = data[skip:] if skip else data
+                        skip = 0
+                        if done + len(data) > size:
+                            raise self._error(f"blob {digest[:19]} is longer than {size} bytes")
+                        done += len(data)
+                        yield data
+                if done >= size:
+                    return
+                cause = f"the connection ended after {done} of {size} bytes"
+            except _DROPPED as e:
+                cause = f"the connection broke after {done} of {size} bytes: {_cause(e)}"
+            failures = 1 if done - before >= 1 << 20 else failures + 1
+            if failures >= self._patience.tries:
+                raise self._error(cause)
+            self._patience.sleep(self._patience.backoff_s(failures - 1))
+
+    # ---- requests ----
+
+    def _get(self, path: str, headers: dict[str, str]) -> httpx.Response:
+        """A streaming 200 or 206 response of the API, tried again while that may help."""
+        attempt = 0
+        while True:
+            try:
+                response = self._authorized(self._url(path), headers)
+            except (httpx.TransportError, ssl.SSLError, OSError) as e:
+                if self._fall_back_to_http(e):
+                    continue
+                attempt += 1
+                if not isinstance(e, _DROPPED) or attempt >= self._patience.tries:
+                    raise self._error(_cause(e), _hint(e)) from e
+                self._patience.sleep(self._patience.backoff_s(attempt - 1))
+                continue
+            self._probe = False
+            if response.status_code in (200, 206):
+                return response
+            attempt += 1
+            with closing(response):
+                if response.status_code not in _RETRIED or attempt >= self._patience.tries:
+                    raise self._refusal(response)
+                wait = response.headers.get("retry-after", "")
+            self._patience.sleep(self._patience.backoff_s(attempt - 1, wait))
+
+    def _url(self, path: str) -> str:
+        return f"{self._scheme}://{self.endpoint.host}/v2/{self.endpoint.repository}/{path}"
+
+    def _fall_back_to_http(self, error: Exception) -> bool:
+        """An insecure registry that does not speak TLS is asked by plain http from now on."""
+        if not self._probe or self._scheme == "http":
+            return False
+        refused = isinstance(error, httpx.ConnectError | httpx.RemoteProtocolError | ssl.SSLError)
+        if refused:
+            self._scheme = "http"
+        return refused
+
+    def _authorized(self, url: str, headers: dict[str, str]) -> httpx.Response:
+        token = self._tokens.get(self._scope, "")
+        response = self._follow(url, headers, token)
+        if response.status_code != 401:
+            return response
+        token = self._log_in(response.headers.get_list("www-authenticate"), token)
+        if not token:
+            return response
+        response.close()
+        return self._follow(url, headers, token)
+
+    def _follow(self, url: str, headers: dict[str, str], token: str) -> httpx.Response:
+        """GET with redirects; the token is for the origin of `url` only (CVE-2020-15157)."""
+        first = _origin(url)
+        for _ in range(REDIRECT_LIMIT + 1):
+            sent = (
+                {**headers, "authorization": token} if token and _origin(url) == first else headers
+            )
+            request = self._client.build_request("GET", url, headers=sent)
+            response = self._client.send(request, stream=True, follow_redirects=False)
+            if response.status_code not in (301, 302, 303, 307, 308):
+                return response
+            with closing(response):
+                target = urljoin(url, response.headers.get("location", ""))
+            self._check_redirect(url, target)
+            url = target
+        raise self._error(f"more than {REDIRECT_LIMIT} redirects")
+
+    def _check_redirect(self, url: str, target: str) -> None:
+        parts = urlsplit(target)
+        if parts.scheme not in ("https", "http") or not parts.hostname:
+            raise self._error(f"it redirects to {parts.scheme or 'nowhere'!r}, which is not http")
+        if parts.scheme == "http" and urlsplit(url).scheme == "https" and not self._insecure:
+            raise self._error("it redirects from https to http")
+        if challenge.is_internal(parts.hostname):
+            raise self._error(f"it redirects to {parts.hostname}, an address of this network only")
+
+    # ---- logging in ----
+
+    def _log_in(self, asked: list[str], used: str) -> str:
+        """The Authorization value for what a 401 asks; "" when there is nothing to try."""
+        with self._login:
+            known = self._tokens.get(self._scope, "")
+            if known != used:  # another thread was faster
+                return known
+            scheme, fields = challenge.parse(asked)
+            value = ""
+            if scheme == "basic" and self._credentials and not used:
+                value = self._credentials.basic()
+            elif scheme == "bearer":
+                value = self._fetch_token(fields)
+            self._tokens[self._scope] = value
+            return value
+
+    def _fetch_token(self, fields: dict[str, str]) -> str:
+        realm = fields.get("realm", "")
+        try:
+            challenge.check_realm(realm, self.endpoint.host, insecure=self._insecure)
+        except ValueError as e:
+            raise self._error(f"its token server {realm[:200]!r} {e}") from e
+        headers = {}
+        trusted = challenge.may_see_credentials(realm, self.endpoint.host)
+        if self._credentials and trusted and not self._credentials.token:
+            headers["authorization"] = self._credentials.basic()
+        query = {"scope": fields.get("scope") or self._scope}
+        if service := fields.get("service"):
+            query["service"] = service
+        for attempt in range(self._patience.tries):
+            try:
+                response = self._ask_token(realm, query, headers, trusted)
+            except httpx.TransportError as e:
+                raise self._error(f"its token server {realm}: {_cause(e)}", _hint(e)) from e
+            with closing(response):
+                if response.status_code == 200:
+                    return self._token_in(response)
+                wait = response.headers.get("retry-after", "")
+                last = attempt + 1 >= self._patience.tries
+                if response.status_code not in _RETRIED or last:
+                    break
+            self._patience.sleep(self._patience.backoff_s(attempt, wait))
+        why = f"its token server {realm} refused with status {response.status_code}"
+        if self._credentials and not trusted:
+            why += " (the credentials were not sent: it is not the registry's own)"
+        raise self._error(why, self._login_hint())
+
+    def _ask_token(
+        self, realm: str, query: dict[str, str], headers: dict[str, str], trusted: bool
+    ) -> httpx.Response:
+        if self._credentials and self._credentials.token and trusted:
+            form = {
+                **query,
+                "grant_type": "refresh_token",
+                "refresh_token": self._credentials.token,
+                "client_id": "crunpy",
+            }
+            request = self._client.build_request("POST", realm, data=form)
+        else:
+            request = self._client.build_request("GET", realm, params=query, headers=headers)
+        return self._client.send(request, stream=True, follow_redirects=False)
+
+    def _token_in(self, response: httpx.Response) -> str:
+        try:
+            answer = jsonfile.loads(self._body(response, _ERROR_LIMIT))
+            token = answer.get("token") or answer.get("access_token")
+        except (ValueError, RecursionError, AttributeError) as e:
+            raise self._error("its token server sent something else than a token") from e
+        if not isinstance(token, str) or not token.isprintable() or not token.isascii():
+            raise self._error("its token server sent something else than a token")
+        return "Bearer " + token
+
+    # ---- bodies ----
+
+    def _pieces(self, response: httpx.Response) -> Iterator[bytes]:
+        """The raw body; raises RegistryError when it drips slower than patience allows."""
+        pieces = response.iter_raw(_CHUNK_BYTES)
+        waited, carried = 0.0, 0
+        while True:
+            start = time.monotonic()
+            data = next(pieces, None)
+            if data is None:
+                return
+            waited += time.monotonic() - start
+            carried += len(data)
+            if waited >= self._patience.window_s:
+                if carried < self._patience.min_rate * waited:
+                    raise self._error(f"it sends only {int(carried / waited)} bytes per second")
+                waited, carried = 0.0, 0
+            yield data
+
+    def _body(self, response: httpx.Response, limit: int) -> bytes:
+        parts: list[bytes] = []
+        total = 0
+        try:
+            for data in self._pieces(response):
+                total += len(data)
+                if total > limit:
+                    raise self._error(f"it sent more than {limit} bytes where few were expected")
+                parts.append(data)
+        except httpx.TransportError as e:
+            raise self._error(_cause(e), _hint(e)) from e
+        return b"".join(parts)
+
+    def _resumed_at(self, response: httpx.Response, done: int) -> int:
+        """How many bytes of the body are known already."""
+        if response.status_code == 200:  # it ignored the range
+            return done
+        said = response.headers.get("content-range", "")
+        if not said.startswith(f"bytes {done}-"):
+            raise self._error(f"it was asked for bytes from {done} on and sent {said[:60]!r}")
+        return 0
+
+    # ---- errors ----
+
+    def _error(self, cause: str, hint: str = "") -> RegistryError:
+        return RegistryError(f"registry {self.endpoint.registry}: {cause}", hint=hint)
+
+    def _login_hint(self) -> str:
+        return f"crunpy login {self.endpoint.registry} stores credentials"
+
+    def _refusal(self, response: httpx.Response) -> RegistryError:
+        status = response.status_code
+        said = _message(self._body(response, _ERROR_LIMIT))
+        name = f"{self.endpoint.registry}/{self.endpoint.repository}"
+        if status in (401, 403):
+            return self._error(
+                f"access to {self.endpoint.repository} is denied{said}",
+                self._login_hint() + f"; {name} may also not exist",
+            )
+        if status == 404:
+            return self._error(f"it has no such image or part of it{said}", "check name and tag")
+        if status == 429:
+            return self._error(f"too many requests{said}", "wait, or log in for a higher limit")
+        return self._error(f"it answered with status {status}{said}")
+
+
+def _message(body: bytes) -> str:
+    """What the registry's error body says (distribution-spec, "Error Codes"), or ""."""
+    try:
+        first = jsonfile.loads(body)["errors"][0]
+        text = str(first.get("message") or first["code"])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return ""
+    text = "".join(c if c.isprintable() else " " for c in text[:200])
+    return f" ({text})"
+
+
+def _cause(error: BaseException) -> str:
+    """The root of a transport error in few words."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted: {seen.verify_message}"
+        if isinstance(seen, ssl.SSLError):
+            return (
+                "it does not speak TLS"
+                if seen.reason == "WRONG_VERSION_NUMBER"
+                else str(seen.reason or seen).lower().replace("_", " ")
+            )
+        if isinstance(seen, OSError) and seen.errno and seen.strerror:
+            return seen.strerror.lower()
+        seen = seen.__cause__ or seen.__context__
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time"
+    text = str(error) or type(error).__name__
+    return text[0].lower() + text[1:].rstrip(".")
+
+
+def _hint(error: BaseException) -> str:
+    cause = _cause(error)
+    if "certificate" in cause:
+        return "put its CA into /etc/containers/certs.d/HOST/ca.crt, or use --tls-verify=false"
+    if "TLS" in cause:
+        return "--tls-verify=false allows plain http"
+    if cause.endswith(os.strerror(errno.ECONNREFUSED).lower()):
+        return "is the registry running, and is the port right?"
+    return ""
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, parts.hostname, port
+
+
+def _retry_after_s(text: str) -> float:
+    if text.strip().isdigit():
+        return float(text.strip()[:6])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return 0.0
+
+
+def _tls(host: str, certs: list[str] | None, *, verify: bool) -> ssl.SSLContext:
+    """Trust of the system, of httpx's bundle, and of certs.d/HOST (containers-certs.d(5))."""
+    if not verify:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        context = httpx.create_ssl_context()
+        context.load_default_certs()
+    for directory in _certificate_directories() if certs is None else certs:
+        path = f"{directory}/{host}"
+        names = sorted(os.listdir(path)) if os.path.isdir(path) else []
+        for name in names:
+            try:
+                if name.endswith(".crt") and verify:
+                    context.load_verify_locations(f"{path}/{name}")
+                elif name.endswith(".cert"):
+                    context.load_cert_chain(f"{path}/{name}", f"{path}/{name[:-5]}.key")
+            except (OSError, ssl.SSLError) as e:
+                raise RegistryError(f"registry {host}: reading {path}/{name}: {_cause(e)}") from e
+    return context
+
+
+def _certificate_directories() -> list[str]:
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return ["/etc/docker/certs.d", "/etc/containers/certs.d", config + "/containers/certs.d"]
