@@ -1,0 +1,188 @@
+"""The default seccomp profile, and profile files in docker's format.
+
+The default is a list of what is allowed, made from the table of all system calls less what
+`NEVER` and `_BY_CAPABILITY` hold back.  What is held back fails with EPERM; a call that no
+table knows (of a kernel newer than this list) with ENOSYS, so that a C library falls back
+to an older one.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py.errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+_EPERM, _ENOSYS = 1, 38
+
+_ARCHITECTURES = {
+    "x86_64": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
+    "aarch64": ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
+}
+
+_OBSOLETE = """
+_sysctl afs_syscall create_module get_kernel_syms getpmsg nfsservctl putpmsg security sysfs
+tuxcall uselib ustat vm86 vm86old vserver
+"""
+_NOT_SEPARATED = "add_key keyctl request_key"  # keyrings are not the container's own
+_RISKY = "io_uring_enter io_uring_register io_uring_setup userfaultfd"
+_WHOLE_MACHINE = """
+kexec_file_load kexec_load lsm_set_self_attr migrate_pages move_pages pciconfig_iobase
+pciconfig_read pciconfig_write swapoff swapon
+"""
+NEVER = frozenset(" ".join((_OBSOLETE, _NOT_SEPARATED, _RISKY, _WHOLE_MACHINE)).split())
+"""Denied whatever the capabilities."""
+
+_BY_CAPABILITY = {
+    "CAP_BPF": "bpf",
+    "CAP_DAC_READ_SEARCH": "open_by_handle_at",
+    "CAP_PERFMON": "perf_event_open",
+    "CAP_SYSLOG": "syslog",
+    "CAP_SYS_ADMIN": (
+        "bpf fanotify_init fsconfig fsmount fsopen fspick listns lookup_dcookie mount "
+        "mount_setattr move_mount open_tree open_tree_attr perf_event_open pivot_root quotactl "
+        "quotactl_fd setdomainname sethostname setns syslog umount umount2 unshare"
+    ),
+    "CAP_SYS_BOOT": "reboot",
+    "CAP_SYS_CHROOT": "chroot",
+    "CAP_SYS_MODULE": "delete_module finit_module init_module query_module",
+    "CAP_SYS_NICE": "get_mempolicy mbind set_mempolicy set_mempolicy_home_node",
+    "CAP_SYS_PACCT": "acct",
+    "CAP_SYS_PTRACE": "kcmp pidfd_getfd process_madvise",
+    "CAP_SYS_RAWIO": "ioperm iopl",
+    "CAP_SYS_TIME": "clock_settime clock_settime64 settimeofday stime",
+    "CAP_SYS_TTY_CONFIG": "vhangup",
+}
+"""Allowed with any capability that lists them; the kernel checks capabilities, too."""
+
+_BY_ARGUMENT = ("clone", "clone3", "personality", "socket", "socketcall")
+
+_NAMESPACE_FLAGS = 0x7E020000  # CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID and NET
+_PERSONALITIES = (0, 8, 0x20000, 0x20008, 0xFFFFFFFF)  # PER_LINUX(32), UNAME26, query
+
+_AF_ALG, _AF_VSOCK = 38, 40
+
+# (mask, value) of the address families allowed: 0 to 47 less those two.
+# Masks and not comparisons: the kernel takes an int, the filter sees a 64-bit register,
+# so that `family > 40` would let 40 with a bit above the 32nd pass.
+_FAMILIES = (
+    (0xFFFFFFE0, 0),
+    (0xFFFFFFFC, 32),
+    (0xFFFFFFFE, 36),
+    (0xFFFFFFFF, 39),
+    (0xFFFFFFFF, 41),
+    (0xFFFFFFFE, 42),
+    (0xFFFFFFFC, 44),
+)
+
+
+def default_profile(names: Iterable[str], machine: str = "x86_64") -> dict[str, Any]:
+    """The OCI `linux.seccomp` object for a container with the capabilities `names`."""
+    from crun_py.ns import syscalls
+
+    held = set(names)
+    known = {name for calls in syscalls.tables().values() for name in calls}
+    guarded = {name for calls in _BY_CAPABILITY.values() for name in calls.split()}
+    granted = {name for cap in held & _BY_CAPABILITY.keys() for name in _BY_CAPABILITY[cap].split()}
+    denied = (NEVER | (guarded - granted)) & known
+    allowed = known - denied - set(_BY_ARGUMENT)
+    rules = [_rule(["personality"], [_equal(0, value)]) for value in _PERSONALITIES]
+    rules += [_rule(["socket"], [_masked(0, mask, value)]) for mask, value in _FAMILIES]
+    for family in (_AF_ALG, _AF_VSOCK):
+        test = _masked(0, 0xFFFFFFFF, family)
+        rules.append(_rule(["socket"], [test], "SCMP_ACT_ERRNO", _EPERM))
+    if "CAP_SYS_ADMIN" in held:
+        allowed |= {"clone", "clone3"}
+    else:
+        rules.append(_rule(["clone"], [_masked(0, _NAMESPACE_FLAGS, 0)]))
+        for bit in (1 << n for n in range(32) if _NAMESPACE_FLAGS >> n & 1):
+            rules.append(_rule(["clone"], [_masked(0, bit, bit)], "SCMP_ACT_ERRNO", _EPERM))
+        # its flags are in memory, which a filter cannot read: callers fall back to clone
+        rules.append(_rule(["clone3"], [], "SCMP_ACT_ERRNO", _ENOSYS))
+    # the address family is in memory as well: i386 has calls of their own for all it does
+    rules.append(_rule(["socketcall"], [], "SCMP_ACT_ERRNO", _ENOSYS))
+    rules.append(_rule(sorted(denied), [], "SCMP_ACT_ERRNO", _EPERM))
+    return {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": _ENOSYS,
+        "architectures": list(_ARCHITECTURES[machine]),
+        "syscalls": [_rule(sorted(allowed), []), *rules],
+    }
+
+
+def _rule(
+    names: list[str], args: list[dict[str, Any]], action: str = "SCMP_ACT_ALLOW", errno: int = 0
+) -> dict[str, Any]:
+    rule: dict[str, Any] = {"names": names, "action": action}
+    if args:
+        rule["args"] = args
+    if errno:
+        rule["errnoRet"] = errno
+    return rule
+
+
+def _equal(index: int, value: int) -> dict[str, Any]:
+    return {"index": index, "value": value, "op": "SCMP_CMP_EQ"}
+
+
+def _masked(index: int, mask: int, value: int) -> dict[str, Any]:
+    return {"index": index, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}
+
+
+def resolve(value: dict[str, Any], names: list[str], machine: str) -> dict[str, Any]:
+    """The OCI object of a profile in docker's format, for a container with `names`.
+
+    archMap becomes architectures; a rule stays when what it includes (caps, arches,
+    minKernel) is there and what it excludes is not.  Raises InvalidArgument, KeyError,
+    TypeError or AttributeError for a malformed one.
+    """
+    if value.get("architectures") and value.get("archMap"):
+        raise InvalidArgument("reading seccomp profile: both architectures and archMap given")
+    found: dict[str, Any] = {"defaultAction": value["defaultAction"]}
+    for key in ("defaultErrnoRet", "flags"):
+        if value.get(key) is not None:
+            found[key] = value[key]
+    architectures = list(value.get("architectures") or ())
+    native = _ARCHITECTURES[machine][0]
+    for entry in value.get("archMap") or ():
+        if entry["architecture"] == native:
+            architectures = [native, *(entry.get("subArchitectures") or ())]
+    found["architectures"] = architectures or [native]
+    found["syscalls"] = rules = []
+    for rule in value.get("syscalls") or ():
+        if _applies(rule, set(names), machine):
+            kept = {key: rule[key] for key in ("action", "errnoRet") if rule.get(key) is not None}
+            kept["names"] = list(rule.get("names") or [rule["name"]])
+            kept["args"] = list(rule.get("args") or ())
+            rules.append(kept)
+    return found
+
+
+def _applies(rule: dict[str, Any], held: set[str], machine: str) -> bool:
+    includes, excludes = rule.get("includes") or {}, rule.get("excludes") or {}
+    arches = {machine, {"x86_64": "amd64", "aarch64": "arm64"}[machine]}
+    if not held.issuperset(includes.get("caps") or ()) or held & set(excludes.get("caps") or ()):
+        return False
+    if includes.get("arches") and not arches & set(includes["arches"]):
+        return False
+    if arches & set(excludes.get("arches") or ()):
+        return False
+    if includes.get("minKernel") and _kernel() < _version(includes["minKernel"]):
+        return False
+    return not (excludes.get("minKernel") and _kernel() >= _version(excludes["minKernel"]))
+
+
+def _kernel() -> tuple[int, int]:
+    return _version(os.uname().release)
+
+
+def _version(text: str) -> tuple[int, int]:
+    major, _, rest = text.partition(".")
+    minor = rest.partition(".")[0].partition("-")[0]
+    if not major.isdecimal() or not minor.isdecimal():
+        raise InvalidArgument(f"reading seccomp profile: {text!r} is not a kernel version")
+    return int(major), int(minor)
