@@ -77,10 +77,10 @@ listen 50,50,363,201,284; listmount =458; listns =470; listxattr 194,194,232,11,
 listxattrat =465; llistxattr 195,195,233,12,233; lock ,,53,,; lookup_dcookie 212,212,253,18,249;
 lremovexattr 198,198,236,15,236; lseek 8,8,19,62,19; lsetxattr 189,189,227,6,227;
 lsm_get_self_attr =459; lsm_list_modules =461; lsm_set_self_attr =460; lstat 6,6,107,,107;
-lstat64 ,,196,,196; madvise 28,28,219,233,220; map_shadow_stack =453; mbind 237,237,274,235,319;
-membarrier 324,324,375,283,389; memfd_create 319,319,356,279,385; memfd_secret 447,447,447,447,;
-migrate_pages 256,256,294,238,400; mincore 27,27,218,232,219; mkdir 83,83,39,,39;
-mkdirat 258,258,296,34,323; mknod 133,133,14,,14; mknodat 259,259,297,33,324;
+lstat64 ,,196,,196; madvise 28,28,219,233,220; map_shadow_stack 453,,453,453,453;
+mbind 237,237,274,235,319; membarrier 324,324,375,283,389; memfd_create 319,319,356,279,385;
+memfd_secret 447,447,447,447,; migrate_pages 256,256,294,238,400; mincore 27,27,218,232,219;
+mkdir 83,83,39,,39; mkdirat 258,258,296,34,323; mknod 133,133,14,,14; mknodat 259,259,297,33,324;
 mlock 149,149,150,228,150; mlock2 325,325,376,284,390; mlockall 151,151,152,230,152;
 mmap 9,9,90,222,; mmap2 ,,192,,192; modify_ldt 154,154,123,,; mount 165,165,21,40,21;
 mount_setattr =442; move_mount =429; move_pages 279,533,317,239,344; mprotect 10,10,125,226,125;
@@ -160,8 +160,8 @@ timerfd_gettime64 ,,410,,410; timerfd_settime 286,286,325,86,353; timerfd_settim
 times 100,100,43,153,43; tkill 200,200,238,130,238; truncate 76,76,92,45,92;
 truncate64 ,,193,,193; tuxcall 184,184,,,; ugetrlimit ,,191,,191; ulimit ,,58,,;
 umask 95,95,60,166,60; umount ,,22,,; umount2 166,166,52,39,52; uname 63,63,122,160,122;
-unlink 87,87,10,,10; unlinkat 263,263,301,35,328; unshare 272,272,310,97,337; uprobe 336,,,,;
-uretprobe 335,,,,; uselib 134,,86,,86; userfaultfd 323,323,374,282,388; usr26 ,,,,983043;
+unlink 87,87,10,,10; unlinkat 263,263,301,35,328; unshare 272,272,310,97,337; uprobe 336,336,,,;
+uretprobe 335,335,,,; uselib 134,,86,,86; userfaultfd 323,323,374,282,388; usr26 ,,,,983043;
 usr32 ,,,,983044; ustat 136,136,62,,62; utime 132,132,30,,; utimensat 280,280,320,88,348;
 utimensat_time64 ,,412,,412; utimes 235,235,271,,269; vfork 58,58,190,,190;
 vhangup 153,153,111,58,111; vm86 ,,166,,; vm86old ,,113,,; vmsplice 278,532,316,75,343;
