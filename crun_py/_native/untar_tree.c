@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define WRITEBACK_BYTES (256 << 10)
 #define IMPLIED_MODE (S_ISVTX | 0700) /* marks a directory that no entry described so far */
 
 int crunpy_open_in_root(int root, const char *path, int flags)
@@ -36,6 +37,11 @@ int crunpy_open_in_root(int root, const char *path, int flags)
 			break;
 	}
 	return fd < 0 ? -errno : (int)fd;
+}
+
+void crunpy_start_writeback(int fd, long long offset, long long n)
+{
+	sync_file_range(fd, offset, n, SYNC_FILE_RANGE_WRITE);
 }
 
 int crunpy_syncfs(int fd)
@@ -250,6 +256,8 @@ int untar_close_file(struct untar *u)
 		else
 			set_times(u, fd, &u->entry.mtime);
 	}
+	if (u->entry.size >= WRITEBACK_BYTES)
+		crunpy_start_writeback(fd, 0, 0);
 	if (close(fd) && !u->code)
 		untar_fail_os(u, "closing");
 	return u->code;

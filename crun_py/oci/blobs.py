@@ -74,46 +74,6 @@ def lock(paths: Paths, digest: str, *, timeout_s: float | None = None) -> jsonfi
     return jsonfile.Lock(f"{paths.images}/.staging/{name}.lock", timeout_s=timeout_s)
 
 
-class Writer:
-    """A blob being written.  The caller holds its lock, and checks digest and size."""
-
-    def __init__(self, paths: Paths, digest: str) -> None:
-        self._target = blob_path(paths, digest)
-        self._doing = f"writing blob {digest}"
-        self.path = f"{paths.images}/.staging/{digest.rpartition(':')[2]}.part"
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        try:
-            self._fd = os.open(self.path, flags, 0o644)
-        except OSError as e:
-            raise CrunpyError.from_os(self._doing, e) from e
-
-    def write(self, data: bytes) -> None:
-        """Append `data`; raises CrunpyError (a full disk has errno ENOSPC)."""
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[os.write(self._fd, view) :]
-        except OSError as e:
-            raise CrunpyError.from_os(self._doing, e) from e
-
-    def commit(self) -> None:
-        """Give the verified blob its name.  The caller makes it durable (syncfs)."""
-        try:
-            os.rename(self.path, self._target)
-        except OSError as e:
-            raise CrunpyError.from_os(self._doing, e) from e
-        self.close()
-
-    def close(self) -> None:
-        """Delete what was not committed."""
-        if self._fd < 0:
-            return
-        os.close(self._fd)
-        self._fd = -1
-        if os.path.lexists(self.path):
-            os.unlink(self.path)
-
-
 def sweep(paths: Paths) -> int:
     """Delete what dead processes left of blobs; returns how many files that were."""
     swept = 0

@@ -19,6 +19,7 @@ from crun_py.oci.flow import Pipe, Work
 from crun_py.oci.inflate import inflate
 from crun_py.oci.layers import Limits, Stage
 from crun_py.oci.manifest import Descriptor, compression
+from crun_py.oci.writer import Writer
 from crun_py.paths import Paths
 
 _PIECE_BYTES = 256 << 10
@@ -72,7 +73,7 @@ def fetch(
             layer.report("extracting", 0)
             _unpack(paths, layer, work, _stored(paths, layer), None)
             return
-        writer = blobs.Writer(paths, layer.blob.digest)
+        writer = Writer(paths, layer.blob.digest)
         try:
             pieces = download(layer.blob.digest, layer.blob.size)
             _unpack(paths, layer, work, pieces, writer)
@@ -87,7 +88,7 @@ def _unpack(
     layer: Layer,
     work: Work,
     pieces: Iterable[bytes],
-    writer: blobs.Writer | None,
+    writer: Writer | None,
 ) -> None:
     stage = layer.stage = Stage(paths, limits=layer.limits)
     # a failure here stops the layer; the caller stops the rest
