@@ -33,12 +33,15 @@ class _Decoding:
     memo: dict[str, str] = {}  # noqa: RUF012  (the scanner clears it after each call)
 
 
+_scan: Any = None
+_encode: Any = None
 try:
-    import _json
+    import _json as _c
 
-    _scan = _json.make_scanner(_Decoding())
-    _encode = _json.make_encoder(
-        None, None, _json.encode_basestring_ascii, None, ":", ",", False, False, False
+    _codec: Any = _c
+    _scan = _codec.make_scanner(_Decoding())
+    _encode = _codec.make_encoder(
+        None, None, _codec.encode_basestring_ascii, None, ":", ",", False, False, False
     )
     _encode({"probe": [1, None]}, 0)
 except (ImportError, AttributeError, TypeError):
@@ -52,7 +55,7 @@ def loads(data: bytes | str) -> Any:
         text = text.strip(" \t\n\r")
         try:
             value, end = _scan(text, 0)
-        except StopIteration:
+        except (StopIteration, SystemError):  # malformed: `json` finds the words for it
             end = -1
         if end == len(text):
             return value

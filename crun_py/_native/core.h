@@ -29,36 +29,35 @@ enum op {
 	OP_SETNS = 1,	   /* a=fd b=nstype */
 	OP_UNSHARE = 2,	   /* a=flags */
 	OP_PROPAGATION = 3, /* a=flags, on / */
-	OP_OVERLAY = 4,	   /* s0=mountpoint s1=options s2=upper s3=work s4..=lower, topmost first */
+	OP_OVERLAY = 4,	   /* a=flags s0=mountpoint s1=options s2=upper s3=work s4..=lower, topmost first */
 	OP_BINDROOT = 5,   /* s0=directory that becomes the root */
-	OP_MOUNT = 6,	   /* a=flags s0=source s1=target s2=type s3=data */
+	OP_MOUNT = 6,	   /* a=flags b=may be missing s0=source s1=target s2=type s3=data */
 	OP_BIND = 7,	   /* a=flags to set b=recursive c=propagation s0=source s1=target */
 	OP_MKDIR = 8,	   /* a=mode s0=path */
 	OP_SYMLINK = 9,	   /* s0=text s1=path */
-	OP_DEVICE = 10,	   /* a=mode with type b=dev c=uid<<32|gid s0=path */
-	OP_MASK = 11,	   /* s0=path; absent paths are passed over */
-	OP_READONLY = 12,  /* s0=path; absent paths are passed over */
-	OP_TERMINAL = 13,  /* a=uid that owns it */
-	OP_PIVOT = 14,	   /* the root prepared so far becomes / */
-	OP_ROOTFLAGS = 15, /* a=mount flags for / */
-	OP_LOOPBACK = 16,  /* lo up */
-	OP_HOSTNAME = 17,  /* s0 */
-	OP_DOMAINNAME = 18, /* s0 */
-	OP_SYSCTL = 19,	   /* s0=path below /proc/sys s1=value */
-	OP_RLIMIT = 20,	   /* a=resource b=soft c=hard */
-	OP_OOMSCORE = 21,  /* a=value */
-	OP_KEYRING = 22,   /* a new session keyring */
-	OP_CHDIR = 23,	   /* s0 */
-	OP_UMASK = 24,	   /* a */
-	OP_USER = 25,	   /* a=uid b=gid s0=supplementary gids, 4 bytes each; c=keep groups as they are */
-	OP_BOUNDING = 26,  /* a=mask */
-	OP_CAPS = 27,	   /* a=effective and permitted b=inheritable c=ambient */
-	OP_NONEWPRIVS = 28,
-	OP_SECCOMP = 29,   /* s0=struct sock_filter[] */
-	OP_ENV = 30,	   /* s0..=the whole environment */
-	OP_EXEC = 31,	   /* s0..=argv */
-	OP_ENTERROOT = 32, /* after joining a mount namespace: chroot is there, / is ours */
-	OP_INIT = 33,	   /* a reaping pid 1 stays between us and the command */
+	OP_MASK = 10,	   /* s0=path; absent paths are passed over */
+	OP_READONLY = 11,  /* s0=path; absent paths are passed over */
+	OP_TERMINAL = 12,  /* a=uid that owns it */
+	OP_PIVOT = 13,	   /* the root prepared so far becomes / */
+	OP_ROOTFLAGS = 14, /* a=mount flags for / */
+	OP_LOOPBACK = 15,  /* lo up */
+	OP_HOSTNAME = 16,  /* s0 */
+	OP_DOMAINNAME = 17, /* s0 */
+	OP_SYSCTL = 18,	   /* s0=path below /proc/sys s1=value */
+	OP_RLIMIT = 19,	   /* a=resource b=soft c=hard */
+	OP_OOMSCORE = 20,  /* a=value */
+	OP_KEYRING = 21,   /* a new session keyring */
+	OP_CHDIR = 22,	   /* s0 */
+	OP_UMASK = 23,	   /* a */
+	OP_USER = 24,	   /* a=uid b=gid s0=supplementary gids, 4 bytes each; c=keep groups as they are */
+	OP_BOUNDING = 25,  /* a=mask */
+	OP_CAPS = 26,	   /* a=effective and permitted b=inheritable c=ambient */
+	OP_NONEWPRIVS = 27,
+	OP_SECCOMP = 28,   /* s0=struct sock_filter[] */
+	OP_ENV = 29,	   /* s0..=the whole environment */
+	OP_EXEC = 30,	   /* s0..=argv */
+	OP_ENTERROOT = 31, /* after joining a mount namespace: chroot is there, / is ours */
+	OP_INIT = 32,	   /* a reaping pid 1 stays between us and the command */
 
 	/* what the monitor must know */
 	SET_ID = 100,	   /* s0 */
@@ -145,7 +144,6 @@ int step_mount(struct init *init, const struct step *s);
 int step_bind(struct init *init, const struct step *s);
 int step_mkdir(struct init *init, const struct step *s);
 int step_symlink(struct init *init, const struct step *s);
-int step_device(struct init *init, const struct step *s);
 int step_mask(struct init *init, const struct step *s);
 int step_readonly(struct init *init, const struct step *s);
 int step_terminal(struct init *init, const struct step *s);

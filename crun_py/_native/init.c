@@ -24,7 +24,6 @@ static const step_function functions[] = {
 	[OP_BIND] = step_bind,
 	[OP_MKDIR] = step_mkdir,
 	[OP_SYMLINK] = step_symlink,
-	[OP_DEVICE] = step_device,
 	[OP_MASK] = step_mask,
 	[OP_READONLY] = step_readonly,
 	[OP_TERMINAL] = step_terminal,

@@ -3,7 +3,19 @@
 #include "shim.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 int crunpy_unshare(int flags)
 {
@@ -13,4 +25,61 @@ int crunpy_unshare(int flags)
 int crunpy_setns(int fd, int nstype)
 {
 	return setns(fd, nstype) ? -errno : 0;
+}
+
+/* In a thread: a namespace is joined by one thread only, and from inside a user namespace
+ * there is no way back to the host's. */
+static void *new_netns(void *unused)
+{
+	(void)unused;
+	int fd = unshare(CLONE_NEWNET) ? -1 : open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	return (void *)(intptr_t)(fd < 0 ? -errno : fd);
+}
+
+int crunpy_new_netns(void)
+{
+	pthread_t thread;
+	void *result;
+	int error = pthread_create(&thread, NULL, new_netns, NULL);
+	if (error)
+		return -error;
+	pthread_join(thread, &result);
+	return (int)(intptr_t)result;
+}
+
+int crunpy_socketpair(int fds[2])
+{
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) ? -errno : 0;
+}
+
+/* By descriptor, for sun_path holds 108 bytes only. */
+int crunpy_connect(int dirfd, const char *name)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int length = snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dirfd, name);
+	if (length >= (int)sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (sock >= 0 && connect(sock, (struct sockaddr *)&address, sizeof(address))) {
+		int error = -errno;
+		close(sock);
+		return error;
+	}
+	return sock < 0 ? -errno : sock;
+}
+
+int crunpy_pidfd_send_signal(int pidfd, int signal)
+{
+	return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) ? -errno : 0;
+}
+
+int crunpy_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)
+{
+	return mount(source, target, type, flags, data) ? -errno : 0;
+}
+
+int crunpy_prctl(int option, unsigned long value)
+{
+	int result = prctl(option, value, 0, 0, 0);
+	return result < 0 ? -errno : result;
 }

@@ -7,5 +7,17 @@
 int crunpy_unshare(int flags);
 /* setns(2) */
 int crunpy_setns(int fd, int nstype);
+/* Descriptor of a new network namespace; the caller stays where it is. */
+int crunpy_new_netns(void);
+/* socketpair(2): AF_UNIX, SOCK_SEQPACKET, close-on-exec */
+int crunpy_socketpair(int fds[2]);
+/* A connection to the SOCK_SEQPACKET socket NAME in the directory open as dirfd. */
+int crunpy_connect(int dirfd, const char *name);
+/* pidfd_send_signal(2) */
+int crunpy_pidfd_send_signal(int pidfd, int signal);
+/* mount(2) */
+int crunpy_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
+/* prctl(2) with one argument */
+int crunpy_prctl(int option, unsigned long value);
 
 #endif

@@ -1,0 +1,284 @@
+"""The client's side of a container's attach socket: terminal and streams of `run`, `attach`,
+`exec` and `wait`.  The messages are listed in `_native/core.h`.
+"""
+
+from __future__ import annotations
+
+import _signal as signal
+import errno
+import fcntl
+import os
+import select
+from _struct import unpack
+
+from crun_py._native import check, ffi, lib
+from crun_py.errors import CrunpyError, InvalidArgument, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+STDOUT, STDERR, STDIN, LOSSLESS, CLEANER = 1, 2, 4, 8, 16
+"""What a client says in its hello: streams it wants, that it must lose nothing, that it
+cleans up after the container."""
+
+DETACHED = -1
+"""Result of `Session.serve` when the user typed the detach keys."""
+LOST = -2
+"""Result when the monitor went away without telling an exit code."""
+
+CHUNK = 64 << 10
+_TIOCGWINSZ = 0x5413
+_PROXIED = (1, 2, 3, 10, 12, 14, 15, 18)  # HUP INT QUIT USR1 USR2 ALRM TERM CONT
+_SIGWINCH = 28
+
+
+def parse_detach_keys(text: str) -> bytes:
+    """`ctrl-p,ctrl-q` as the bytes a terminal sends.  Raises InvalidArgument."""
+    keys = bytearray()
+    for word in text.split(",") if text else []:
+        control = word.removeprefix("ctrl-")
+        if len(word) == 1:
+            keys += word.encode()
+        elif word != control and len(control) == 1 and "@" <= control.upper() <= "_":
+            keys.append(ord(control.upper()) & 0x1F)
+        else:
+            raise InvalidArgument(
+                f"detach keys {text!r}: {word!r} is no key",
+                hint="single characters or ctrl-X, separated by commas",
+            )
+    return bytes(keys)
+
+
+def socketpair() -> tuple[int, int]:
+    """Our end and the monitor's of a first client's socket."""
+    fds = ffi.new("int[2]")
+    check(lib.crunpy_socketpair(fds), "socketpair")
+    return int(fds[0]), int(fds[1])
+
+
+def connect(run_directory: str) -> int:
+    """A connection to the monitor of a running container.  Raises NotFound if there is none."""
+    try:
+        directory = os.open(run_directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return check(lib.crunpy_connect(directory, b"attach.sock"), "attach.sock")
+        finally:
+            os.close(directory)
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise NotFound("attaching to the container: it has no monitor (any more)") from None
+    except OSError as e:
+        raise CrunpyError.from_os("attaching to the container", e) from e
+
+
+def window_size(fd: int) -> bytes | None:
+    """Rows and columns of the terminal `fd`, as the message has them; None: no terminal."""
+    try:
+        return fcntl.ioctl(fd, _TIOCGWINSZ, b"\0" * 8)[:4]
+    except OSError:
+        return None
+
+
+class RawTerminal:
+    """The terminal `fd` in raw mode inside a `with`; does nothing for other files."""
+
+    def __init__(self, fd: int, enabled: bool) -> None:
+        self._fd = fd
+        self._saved: list[Any] | None = None
+        self._enabled = enabled and os.isatty(fd)
+
+    def __enter__(self) -> None:
+        if not self._enabled:
+            return
+        import termios as t
+
+        self._saved = t.tcgetattr(self._fd)
+        mode = t.tcgetattr(self._fd)
+        mode[0] &= ~(
+            t.IGNBRK | t.BRKINT | t.PARMRK | t.ISTRIP | t.INLCR | t.IGNCR | t.ICRNL | t.IXON
+        )
+        mode[1] &= ~t.OPOST
+        mode[2] = mode[2] & ~(t.CSIZE | t.PARENB) | t.CS8
+        mode[3] &= ~(t.ECHO | t.ECHONL | t.ICANON | t.ISIG | t.IEXTEN)
+        mode[6][t.VMIN], mode[6][t.VTIME] = 1, 0
+        t.tcsetattr(self._fd, t.TCSADRAIN, mode)
+
+    def __exit__(self, *_: object) -> None:
+        if self._saved is not None:
+            import termios
+
+            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._saved)
+
+
+class Session:
+    """One connection to a monitor, from hello to exit code.
+
+    sock:     the connected socket; closed by `close`.
+    streams:  STDOUT | STDERR | STDIN | LOSSLESS | CLEANER.
+    terminal: the container has one: our own is made raw and its size follows.
+    """
+
+    def __init__(self, sock: int, streams: int, *, terminal: bool) -> None:
+        self._sock = sock
+        self._streams = streams
+        self._terminal = terminal
+        self._pending: bytes = b""
+        self._stdin_open = bool(streams & STDIN)
+        self.oom_killed = False
+        os.write(sock, b"h" + bytes([streams]))
+        self._send_size()
+        os.set_blocking(sock, False)
+
+    def close(self) -> None:
+        if self._sock >= 0:
+            os.close(self._sock)
+            self._sock = -1
+
+    def _send_size(self) -> None:
+        size = window_size(1) or window_size(0) if self._terminal else None
+        if size and size != b"\0\0\0\0":
+            try:
+                os.write(self._sock, b"w" + size)
+            except OSError as e:
+                if e.errno not in (errno.EAGAIN, errno.EPIPE):
+                    raise
+
+    def serve(
+        self,
+        forward: Callable[[int], None] | None = None,
+        detach_keys: bytes = b"\x10\x11",
+        timeout_s: float | None = None,
+    ) -> int:
+        """Pass the streams on until the container ends; its exit code, DETACHED or LOST.
+
+        forward: is called with the number of each signal that we get (--sig-proxy).
+        timeout_s: give up then, with LOST.
+        """
+        old = self._catch(forward)
+        try:
+            with RawTerminal(0, self._terminal and self._stdin_open):
+                return self._loop(detach_keys if self._terminal else b"", timeout_s)
+        finally:
+            for number, handler in old:
+                signal.signal(number, handler)
+
+    def _catch(self, forward: Callable[[int], None] | None) -> list[tuple[int, Any]]:
+        old = []
+        if forward is not None:
+            for number in _PROXIED:
+                old.append((number, signal.signal(number, lambda n, _: forward(n))))
+        if self._terminal:
+            old.append((_SIGWINCH, signal.signal(_SIGWINCH, lambda *_: self._send_size())))
+        return old
+
+    def _loop(self, keys: bytes, timeout_s: float | None) -> int:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        stdin_polled = False
+        matched = 0
+        while True:
+            want = self._stdin_open and not self._pending
+            if want and not stdin_polled:
+                poll.register(0, select.POLLIN)
+            elif stdin_polled and not want:
+                poll.unregister(0)
+            stdin_polled = want
+            poll.modify(self._sock, select.POLLIN | (select.POLLOUT if self._pending else 0))
+            events = poll.poll(None if timeout_s is None else timeout_s * 1000)
+            if not events:
+                return LOST
+            for fd, event in events:
+                if fd == 0:
+                    matched = self._read_stdin(keys, matched)
+                    if matched == DETACHED:
+                        return DETACHED
+                elif event & select.POLLOUT and self._pending:
+                    self._push()
+                elif event & (select.POLLIN | select.POLLHUP | select.POLLERR):
+                    code = self._receive()
+                    if code is not None:
+                        return code
+
+    def _receive(self) -> int | None:
+        try:
+            message = os.read(self._sock, CHUNK + 1)
+        except BlockingIOError:
+            return None
+        except ConnectionResetError:
+            return LOST
+        if not message:
+            return LOST
+        kind = message[0]
+        if kind == 0x6F:  # o
+            write_all(1, memoryview(message)[1:])
+        elif kind == 0x72:  # r
+            write_all(2, memoryview(message)[1:])
+        elif kind == 0x78:  # x
+            code, oom = unpack("<iB", message[1:6])
+            self.oom_killed = bool(oom)
+            return int(code)
+        return None
+
+    def _read_stdin(self, keys: bytes, matched: int) -> int:
+        try:
+            data = os.read(0, CHUNK)
+        except BlockingIOError:
+            return matched
+        except OSError as e:
+            if e.errno != errno.EIO:  # the terminal is gone, or we are in the background
+                raise
+            data = b""
+        if not data:
+            self._stdin_open = False
+            self._pending = b"e"
+            self._push()
+            return 0
+        if keys:
+            data, matched = _match(data, keys, matched)
+            if matched == DETACHED:
+                return DETACHED
+        if data:
+            self._pending = b"i" + data
+            self._push()
+        return matched
+
+    def _push(self) -> None:
+        try:
+            os.write(self._sock, self._pending)
+        except BlockingIOError:
+            return
+        except (BrokenPipeError, ConnectionResetError):
+            self._stdin_open = False
+        self._pending = b""
+
+
+def _match(data: bytes, keys: bytes, matched: int) -> tuple[bytes, int]:
+    """Look for `keys` in what was typed: what to send on, and how many keys have matched
+    so far (DETACHED: all).  Keys that match are held back until the next one decides."""
+    out = bytearray()
+    for byte in data:
+        if byte == keys[matched]:
+            matched += 1
+            if matched == len(keys):
+                return bytes(out), DETACHED
+            continue
+        out += keys[:matched]
+        matched = 1 if byte == keys[0] else 0
+        if not matched:
+            out.append(byte)
+    return bytes(out), matched
+
+
+def write_all(fd: int, data: memoryview) -> None:
+    """Write all of `data`, waiting for a non-blocking file.
+
+    A reader that is gone ends us as it ends any program in a pipe: BrokenPipeError.
+    """
+    while data:
+        try:
+            data = data[os.write(fd, data) :]
+        except BlockingIOError:
+            waiter = select.poll()
+            waiter.register(fd, select.POLLOUT)
+            waiter.poll()

@@ -1,0 +1,172 @@
+"""A container's cgroup on v2: where it is, its limits, its end.
+
+The cgroup2 mount is found in mountinfo (on hybrid hosts it is not /sys/fs/cgroup) and the
+v1 trees are never touched.  Groups lie in `crunpy/` below the highest cgroup above us that
+we may write: the root for root, the delegated subtree for a user.
+cgroups(7); Documentation/admin-guide/cgroup-v2.rst.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py.errors import CrunpyError, Unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
+
+
+def mount_point() -> str | None:
+    """Where cgroup2 is mounted, None if nowhere."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as f:
+        for line in f:
+            left, _, right = line.partition(" - ")
+            if right.startswith("cgroup2 "):
+                return left.split(" ")[4]
+    return None
+
+
+def _own() -> str:
+    """The path of our own cgroup below the mount point."""
+    with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as f:
+        for line in f:
+            if line.startswith("0::"):
+                path = line[3:].rstrip("\n")
+                return "" if path == "/" else path
+    return ""
+
+
+def base() -> str | None:
+    """The directory in which our groups lie, None when we may make none."""
+    root = mount_point()
+    if root is None:
+        return None
+    highest = None
+    path = root + _own()
+    while path.startswith(root):
+        if os.access(path, os.W_OK) and os.access(path + "/cgroup.procs", os.W_OK):
+            highest = path
+        elif highest:
+            break
+        if path == root:
+            break
+        path = os.path.dirname(path)
+    return highest + "/crunpy" if highest else None
+
+
+def _write(path: str, value: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
+
+
+def _enable(directory: str) -> None:
+    """Hand every controller that `directory` has on to its children, one by one."""
+    try:
+        with open(directory + "/cgroup.controllers", encoding="ascii") as f:
+            available = f.read().split()
+        with open(directory + "/cgroup.subtree_control", encoding="ascii") as f:
+            enabled = f.read().split()
+    except OSError:
+        return
+    for name in _CONTROLLERS:
+        if name in available and name not in enabled:
+            try:
+                _write(directory + "/cgroup.subtree_control", "+" + name)
+            except OSError:
+                continue  # busy or not ours: `apply` says so if a limit needs it
+
+
+def create(container_id: str) -> str | None:
+    """Make the group of a container; returns its directory, None when we may make none."""
+    parent = base()
+    if parent is None:
+        return None
+    path = f"{parent}/{container_id}"
+    try:
+        os.mkdir(path)
+    except FileNotFoundError:
+        try:
+            _enable(os.path.dirname(parent))
+            os.makedirs(parent, exist_ok=True)
+            _enable(parent)
+            os.mkdir(path)
+        except OSError:
+            return None
+    except FileExistsError:
+        return path
+    except OSError:
+        return None
+    return path
+
+
+def values(resources: dict[str, Any]) -> dict[str, str]:
+    """The files to write for the spec's linux.resources (config-linux.md, cgroup v2)."""
+    result: dict[str, str] = {}
+    memory = resources.get("memory", {})
+    if memory.get("limit"):
+        result["memory.max"] = str(memory["limit"]) if memory["limit"] > 0 else "max"
+        swap = memory.get("swap")
+        if swap is not None:
+            extra = swap - memory["limit"] if swap > 0 else -1
+            result["memory.swap.max"] = str(extra) if extra >= 0 else "max"
+    if memory.get("reservation"):
+        result["memory.low"] = str(memory["reservation"])
+    cpu = resources.get("cpu", {})
+    if cpu.get("quota"):
+        result["cpu.max"] = f"{cpu['quota']} {cpu.get('period', 100000)}"
+    if cpu.get("shares"):
+        # the conversion that the OCI runtimes agreed on: 2..262144 onto 1..10000
+        result["cpu.weight"] = str(1 + (cpu["shares"] - 2) * 9999 // 262142)
+    if cpu.get("cpus"):
+        result["cpuset.cpus"] = cpu["cpus"]
+    if resources.get("pids", {}).get("limit"):
+        limit = resources["pids"]["limit"]
+        result["pids.max"] = str(limit) if limit > 0 else "max"
+    return result
+
+
+def apply(path: str | None, wanted: dict[str, str], defaults: dict[str, str]) -> None:
+    """Write the limits.  `wanted` ones must hold; `defaults` where there is a controller.
+
+    Raises Unsupported naming the limit that this host cannot apply.
+    """
+    for name, value in (defaults | wanted).items():
+        target = f"{path}/{name}"
+        if path is None or not os.path.exists(target):
+            if name not in wanted or (name == "memory.swap.max" and path is not None):
+                continue
+            controller = name.split(".")[0]
+            raise Unsupported(
+                f"limiting {name}={value}: this host has no cgroup v2 {controller} controller for us",
+                hint="boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1) or, as a user, "
+                "have it delegated (systemd: Delegate=yes)",
+            )
+        try:
+            _write(target, value)
+        except OSError as e:
+            raise CrunpyError.from_os(f"limiting {name}={value}", e) from e
+
+
+def remove(path: str) -> None:
+    """Kill what is left in the group and remove it.  Absent is fine."""
+    import time
+
+    for _ in range(200):
+        try:
+            os.rmdir(path)
+            return
+        except FileNotFoundError:
+            return
+        except OSError:
+            try:
+                _write(path + "/cgroup.kill", "1")
+            except FileNotFoundError:
+                return
+        time.sleep(0.005)
+    raise CrunpyError(f"removing cgroup {path}: processes in it do not end")

@@ -1,0 +1,52 @@
+"""What every verb is given: the store's paths, and how to become ready to work on it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from crun_py.paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.state import Status
+
+
+class Context:
+    """The store that --root and --runroot (or the environment) chose."""
+
+    def __init__(self, root: str | None = None, run: str | None = None) -> None:
+        self.paths = Paths(root, run)
+        self.debug = False
+        self.rootless = False
+
+    def enter(self) -> None:
+        """Become root in a user namespace, for work on layers and mounts.  Nothing for root."""
+        from crun_py.ns import user
+
+        if user.needed():
+            user.enter()
+            self.rootless = True
+
+    def join(self, status: Status) -> None:
+        """As `enter`, but into the user namespace of a running container."""
+        from crun_py.ns import user
+
+        if user.needed():
+            user.join(status)
+            self.rootless = True
+
+    def explain(self, line: str) -> None:
+        """Print a line of the plan (--debug)."""
+        if self.debug:
+            write_error(line)
+
+
+def write(text: str) -> None:
+    """A line on standard output."""
+    sys.stdout.write(text + "\n")
+
+
+def write_error(text: str) -> None:
+    """A line on standard error."""
+    os.write(2, (text + "\n").encode(errors="backslashreplace"))

@@ -1,0 +1,127 @@
+"""crunpy create: options of a container, the same as run's, and the pull that may precede."""
+
+from __future__ import annotations
+
+import os
+
+from crun_py.cli.context import Context, write, write_error
+from crun_py.errors import InvalidArgument, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.oci.store import Image
+    from crun_py.state import Container
+
+ARGUMENTS = "IMAGE [COMMAND...]"
+MIXED = False
+OPTIONS = (
+    ("-i --interactive", "flag", "Keep standard input open", ""),
+    ("-t --tty", "flag", "Give the container a terminal", ""),
+    ("--rm", "flag", "Remove the container when it ends", ""),
+    ("--name", "value", "Name of the container", "NAME"),
+    ("-p --publish", "list", "Publish a port: [[IP:]HOSTPORT:]PORT[/PROTOCOL]", "SPEC"),
+    ("-P --publish-all", "flag", "Publish all exposed ports on free host ports", ""),
+    ("--expose", "list", "A port that the container listens on", "PORT"),
+    ("-e --env", "list", "Set a variable; KEY alone copies it from here", "KEY=VALUE"),
+    ("--env-file", "list", "Read variables from a file", "FILE"),
+    ("-v --volume", "list", "Mount: [SOURCE:]DESTINATION[:OPTIONS]", "SPEC"),
+    ("--tmpfs", "list", "Mount a tmpfs: DESTINATION[:OPTIONS]", "SPEC"),
+    ("-w --workdir", "value", "Working directory in the container", "DIR"),
+    ("-u --user", "value", "User or id: NAME|UID[:GROUP|GID]", "USER"),
+    ("--group-add", "list", "A further group", "GROUP"),
+    ("--entrypoint", "value", "Replace the image's entry point", "COMMAND"),
+    ("-h --hostname", "value", "Host name in the container", "NAME"),
+    ("--network --net", "value", "bridge, host, none, container:NAME or a network", "MODE"),
+    ("--ip", "value", "Address on the network", "ADDRESS"),
+    ("--mac-address", "value", "Hardware address on the network", "MAC"),
+    ("--add-host", "list", "A line for /etc/hosts: NAME:ADDRESS", "SPEC"),
+    ("--dns", "list", "Name server", "ADDRESS"),
+    ("--dns-search", "list", "Search domain", "DOMAIN"),
+    ("--dns-option", "list", "Resolver option", "OPTION"),
+    ("--read-only", "flag", "Mount the root file system read-only", ""),
+    ("--cap-add", "list", "Add a capability", "NAME"),
+    ("--cap-drop", "list", "Drop a capability", "NAME"),
+    ("--privileged", "flag", "All capabilities and devices, nothing masked", ""),
+    ("--security-opt", "list", "no-new-privileges, seccomp=FILE|unconfined, mask=, unmask=", "OPT"),
+    ("--ulimit", "list", "A resource limit: NAME=SOFT[:HARD]", "SPEC"),
+    ("--sysctl", "list", "A kernel setting of the container's namespaces", "KEY=VALUE"),
+    ("--device", "list", "A host device: HOST[:CONTAINER]", "SPEC"),
+    ("-m --memory", "value", "Memory limit", "SIZE"),
+    ("--memory-swap", "value", "Limit of memory and swap together", "SIZE"),
+    ("--memory-reservation", "value", "Memory that is protected", "SIZE"),
+    ("--cpus", "value", "How many CPUs it may use", "NUMBER"),
+    ("-c --cpu-shares", "value", "Relative CPU weight (1024 is normal)", "N"),
+    ("--cpuset-cpus", "value", "CPUs it may run on", "LIST"),
+    ("--pids-limit", "value", "How many processes it may have (-1: any number)", "N"),
+    ("--shm-size", "value", "Size of /dev/shm", "SIZE"),
+    ("--oom-score-adj", "value", "Preference of the OOM killer", "N"),
+    ("--umask", "value", "File mode mask", "MODE"),
+    ("-l --label", "list", "Set a label", "KEY=VALUE"),
+    ("--stop-signal", "value", "Signal that asks it to end", "SIGNAL"),
+    ("--stop-timeout", "value", "Seconds until SIGKILL", "SECONDS"),
+    ("--init", "flag", "Run a small init as process 1", ""),
+    ("--log-driver", "value", "json-file or none", "DRIVER"),
+    ("--log-opt", "list", "max-size=SIZE, max-file=N", "KEY=VALUE"),
+    ("--pull", "value", "missing, always or never", "POLICY"),
+    ("--platform", "value", "OS/ARCH of the image", "PLATFORM"),
+    ("--tls-verify", "value", "Verify the registry's certificate (true)", "BOOL"),
+    ("--cidfile", "value", "Write the container id to a file", "FILE"),
+    ("-q --quiet", "flag", "No progress while pulling", ""),
+)
+
+_POLICIES = ("missing", "always", "never", "newer")
+
+
+def image_for(values: dict[str, Any], name: str, context: Context) -> Image:
+    """The image `name`, pulled first as --pull says."""
+    policy = values["pull"] or "missing"
+    if policy not in _POLICIES:
+        raise InvalidArgument(f"pull policy {policy!r}: not known", hint=", ".join(_POLICIES))
+    from crun_py.oci.store import ImageStore
+
+    platform = values["platform"]
+    image = None if policy in ("always", "newer") else ImageStore(context.paths).lookup(name)
+    if image is not None and not (platform and not fits(image, platform)):
+        return image
+    if policy == "never":
+        raise NotFound(
+            f"finding image {name}: not in this store", hint=f"--pull never: crunpy pull {name}"
+        )
+    from crun_py.cli import pull
+
+    if policy == "missing" and not values["quiet"]:
+        write_error(f"Unable to find image '{pull.shown(name)}' locally")
+    return pull.fetch(
+        context, name, quiet=values["quiet"], platform=platform, tls_verify=values["tls_verify"]
+    )
+
+
+def fits(image: Image, platform: str) -> bool:
+    """Whether `image` is for `platform` (OS/ARCH[/VARIANT])."""
+    has = f"{image.config.get('os')}/{image.config.get('architecture')}"
+    return platform.startswith(has)
+
+
+def make(values: dict[str, Any], arguments: list[str], context: Context) -> Container:
+    """Pull if needed and create the container."""
+    from crun_py import create
+
+    cidfile = values["cidfile"]
+    if cidfile and os.path.exists(cidfile):
+        raise InvalidArgument(f"cidfile {cidfile}: exists already", hint="remove it first")
+    context.enter()
+    image = image_for(values, arguments[0], context)
+    options = {**values, "image": arguments[0], "command": arguments[1:]}
+    container = create.create(context.paths, image, options)
+    if cidfile:
+        with open(cidfile, "w", encoding="ascii") as f:
+            f.write(container.id)
+    return container
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Create and print the id."""
+    write(make(values, arguments, context).id)
+    return 0

@@ -1,0 +1,39 @@
+"""crunpy exec."""
+
+from __future__ import annotations
+
+from crun_py import execute, state
+from crun_py.cli.context import Context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "CONTAINER COMMAND [ARG...]"
+MIXED = False
+OPTIONS = (
+    ("-i --interactive", "flag", "Keep standard input open", ""),
+    ("-t --tty", "flag", "Give the command a terminal", ""),
+    ("-d --detach", "flag", "Run in the background", ""),
+    ("-e --env", "list", "Set a variable; KEY alone copies it from here", "KEY=VALUE"),
+    ("--env-file", "list", "Read variables from a file", "FILE"),
+    ("-w --workdir", "value", "Working directory in the container", "DIR"),
+    ("-u --user", "value", "User or id: NAME|UID[:GROUP|GID]", "USER"),
+    ("--privileged", "flag", "All capabilities, no seccomp filter", ""),
+    ("--detach-keys", "value", "Keys that leave the command running", "KEYS"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Run the command; the exit status is the command's."""
+    container = state.find(context.paths, arguments[0])
+    status = execute.running(container)
+    context.join(status)
+    return execute.execute(
+        container,
+        status,
+        arguments[1:],
+        values,
+        detach_keys=values["detach_keys"],
+        explain=context.explain,
+    )

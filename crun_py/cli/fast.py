@@ -1,0 +1,170 @@
+"""The command line without typer, which costs 85 ms to import: a table-driven parser.
+
+Each verb's module holds OPTIONS, a tuple of (names, kind, help, metavar), and says in
+ARGUMENTS what follows.  `parse` understands every correct command line; for anything else,
+and for help, it returns None, and typer, built from the same tables, words the answer.
+"""
+
+from __future__ import annotations
+
+from crun_py.cli.verbs import ALIASES, GROUPS, VERBS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+FLAG, VALUE, LIST = "flag", "value", "list"
+"""Kinds of options: a switch (--x, --x=false), one value, a value each time it is given."""
+
+GLOBAL_OPTIONS = (
+    ("--root", VALUE, "Directory of images, containers and volumes", "DIR"),
+    ("--runroot", VALUE, "Directory of what a reboot may forget", "DIR"),
+    ("--debug", FLAG, "Print each step of the plan as it is carried out", ""),
+)
+
+_BOOLEANS = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
+
+
+class Call:
+    """A parsed command line."""
+
+    __slots__ = ("arguments", "general", "module", "values", "verb")
+
+    def __init__(
+        self,
+        verb: str,
+        module: ModuleType,
+        general: dict[str, Any],
+        values: dict[str, Any],
+        arguments: list[str],
+    ) -> None:
+        self.verb, self.module = verb, module
+        self.general, self.values, self.arguments = general, values, arguments
+
+
+def destination(names: str) -> str:
+    """The key of an option's value: its first long name, with underscores."""
+    words = names.split()
+    return next((w for w in words if w.startswith("--")), words[0]).lstrip("-").replace("-", "_")
+
+
+def defaults(options: tuple[tuple[str, str, str, str], ...]) -> dict[str, Any]:
+    """The values when no option is given: False, None or []."""
+    kinds: dict[str, Any] = {FLAG: False, VALUE: None}
+    return {
+        destination(names): [] if kind == LIST else kinds[kind] for names, kind, _, _ in options
+    }
+
+
+def scan(
+    options: tuple[tuple[str, str, str, str], ...], words: list[str], *, mixed: bool
+) -> tuple[dict[str, Any], list[str]] | None:
+    """Options and the rest of `words`; None for what is not right or asks for help.
+
+    mixed: options may follow arguments; else the first argument ends them.
+    """
+    table = {}
+    for names, kind, _, _ in options:
+        key = destination(names)
+        for name in names.split():
+            table[name] = (key, kind)
+    values = defaults(options)
+    rest: list[str] = []
+    i = 0
+    while i < len(words):
+        word = words[i]
+        i += 1
+        if word == "--":
+            return values, rest + words[i:]
+        if len(word) < 2 or word[0] != "-":
+            rest.append(word)
+            if not mixed:
+                return values, rest + words[i:]
+            continue
+        if word.startswith("--"):
+            name, sep, value = word.partition("=")
+            pieces = [(name, value if sep else None)]
+        else:
+            pieces = _split_short(word, table)
+        for name, given in pieces:
+            if name not in table:
+                return None
+            key, kind = table[name]
+            if kind == FLAG:
+                if given is not None and given.lower() not in _BOOLEANS:
+                    return None
+                values[key] = given is None or _BOOLEANS[given.lower()]
+                continue
+            if given is None:
+                if i == len(words):
+                    return None
+                given = words[i]
+                i += 1
+            if kind == LIST:
+                values[key].append(given)
+            else:
+                values[key] = given
+    return values, rest
+
+
+def _split_short(word: str, table: dict[str, tuple[str, str]]) -> list[tuple[str, str | None]]:
+    """`-itp8080:80`, `-t=false`, `-e X` as single options with what is attached to them."""
+    pieces: list[tuple[str, str | None]] = []
+    at = 1
+    while at < len(word):
+        name = "-" + word[at]
+        at += 1
+        if word[at : at + 1] == "=":
+            return [*pieces, (name, word[at + 1 :])]
+        if name in table and table[name][1] != FLAG and at < len(word):
+            return [*pieces, (name, word[at:])]
+        pieces.append((name, None))
+    return pieces
+
+
+def load(verb: str) -> ModuleType:
+    """The module of a verb."""
+    name = VERBS[verb][0]
+    module = __import__(f"crun_py.cli.{name}", fromlist=["main"])
+    return module
+
+
+def parse(words: list[str]) -> Call | None:
+    """The call that a whole command line means, None when typer must answer."""
+    found = scan(GLOBAL_OPTIONS, words, mixed=False)
+    if found is None or not found[1]:
+        return None
+    general, rest = found
+    verb = rest.pop(0)
+    if verb in GROUPS:
+        if not rest:
+            return None
+        verb = GROUPS[verb].get(rest.pop(0), "")
+    verb = ALIASES.get(verb, verb)
+    if verb not in VERBS:
+        return None
+    module = load(verb)
+    parsed = scan(module.OPTIONS, rest, mixed=getattr(module, "MIXED", True))
+    if parsed is None or not count_fits(module.ARGUMENTS, len(parsed[1])):
+        return None
+    return Call(verb, module, general, *parsed)
+
+
+def count_fits(arguments: str, n: int) -> bool:
+    """Whether n arguments fit a usage text like `IMAGE [COMMAND...]`."""
+    least = most = 0
+    for word in arguments.split():
+        least += word[0] != "["
+        most += 1_000_000 if "..." in word else 1
+    return least <= n <= most
+
+
+def execute(call: Call) -> int:
+    """Carry out a call; returns the exit status.  Raises CrunpyError."""
+    from crun_py.cli.context import Context
+
+    context = Context(call.general.get("root"), call.general.get("runroot"))
+    context.debug = bool(call.general.get("debug"))
+    result: int = call.module.main(call.values, call.arguments, context)
+    return result

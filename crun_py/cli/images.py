@@ -1,0 +1,48 @@
+"""crunpy images."""
+
+from __future__ import annotations
+
+from crun_py import listing
+from crun_py.cli import table
+from crun_py.cli.context import Context
+from crun_py.oci.store import ImageStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "[REPOSITORY[:TAG]]"
+OPTIONS = (
+    ("-a --all", "flag", "All images", ""),
+    ("-q --quiet", "flag", "Ids only", ""),
+    ("--no-trunc", "flag", "Whole ids", ""),
+    ("--digests", "flag", "Digests too", ""),
+    ("-f --filter", "list", "Only some: dangling=, reference=, label=, before=", "KEY=VALUE"),
+    ("--format", "value", "A Go template, `table TEMPLATE`, or json", "FORMAT"),
+)
+
+COLUMNS = (
+    ("REPOSITORY", "Repository"),
+    ("TAG", "Tag"),
+    ("IMAGE ID", "ID"),
+    ("CREATED", "CreatedSince"),
+    ("SIZE", "Size"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print the table."""
+    rows = listing.images(
+        ImageStore(context.paths).list(),
+        filters=values["filter"],
+        reference=arguments[0] if arguments else None,
+        whole=values["no_trunc"],
+    )
+    columns = COLUMNS
+    if values["digests"]:
+        columns = (*COLUMNS[:2], ("DIGEST", "Digest"), *COLUMNS[2:])
+    if values["quiet"]:
+        unique: dict[str, dict[str, Any]] = {row["ID"]: row for row in rows}
+        rows = list(unique.values())
+    table.show(rows, columns, values["format"], quiet="ID" if values["quiet"] else "")
+    return 0

@@ -1,0 +1,52 @@
+"""crunpy ps."""
+
+from __future__ import annotations
+
+from crun_py import listing
+from crun_py.cli import table
+from crun_py.cli.context import Context
+from crun_py.errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = ""
+OPTIONS = (
+    ("-a --all", "flag", "Those that do not run, too", ""),
+    ("-q --quiet", "flag", "Ids only", ""),
+    ("-l --latest", "flag", "The one created last", ""),
+    ("-n --last", "value", "The last so many created", "N"),
+    ("--no-trunc", "flag", "Whole ids and commands", ""),
+    ("-f --filter", "list", "Only some: status=, name=, label=, id=, ancestor=", "KEY=VALUE"),
+    ("--format", "value", "A Go template, `table TEMPLATE`, or json", "FORMAT"),
+    ("-s --size", "flag", "Sizes of the writable layers", ""),
+)
+
+COLUMNS = (
+    ("CONTAINER ID", "ID"),
+    ("IMAGE", "Image"),
+    ("COMMAND", "Command"),
+    ("CREATED", "RunningFor"),
+    ("STATUS", "Status"),
+    ("PORTS", "Ports"),
+    ("NAMES", "Names"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print the table."""
+    last = values["last"]
+    if last is not None and not last.lstrip("-").isdigit():
+        raise InvalidArgument(f"last {last!r}: not a number")
+    rows = listing.containers(
+        context.paths,
+        everything=values["all"],
+        last=1 if values["latest"] else int(last) if last else 0,
+        filters=values["filter"],
+        whole=values["no_trunc"],
+        sizes=values["size"],
+    )
+    columns = COLUMNS + ((("SIZE", "Size"),) if values["size"] else ())
+    table.show(rows, columns, values["format"], quiet="ID" if values["quiet"] else "")
+    return 0

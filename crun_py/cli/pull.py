@@ -1,0 +1,90 @@
+"""crunpy pull, and the pull that run and create may begin with."""
+
+from __future__ import annotations
+
+import os
+
+from crun_py.cli.context import Context, write, write_error
+from crun_py.errors import InvalidArgument
+from crun_py.oci.reference import parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.oci.store import Image
+
+ARGUMENTS = "IMAGE..."
+OPTIONS = (
+    ("-q --quiet", "flag", "No progress", ""),
+    ("--platform", "value", "OS/ARCH[/VARIANT] to choose", "PLATFORM"),
+    ("--tls-verify", "value", "Verify the registry's certificate (true)", "BOOL"),
+    ("--creds", "value", "Credentials for the registry", "USER:PASSWORD"),
+    ("--authfile", "value", "File of credentials", "FILE"),
+)
+
+
+def shown(text: str) -> str:
+    """A reference as messages show it: docker's short form with its tag."""
+    return parse(text).familiar
+
+
+def _bool(text: str | None) -> bool | None:
+    if text is None:
+        return None
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise InvalidArgument(f"tls-verify {text!r}: not true or false")
+    return text.lower() in ("true", "1")
+
+
+def fetch(
+    context: Context,
+    text: str,
+    *,
+    quiet: bool,
+    platform: str | None = None,
+    tls_verify: str | None = None,
+    creds: str | None = None,
+    authfile: str | None = None,
+) -> Image:
+    """Pull with a progress display on a terminal, plain lines elsewhere."""
+    from crun_py.cli import progress
+    from crun_py.oci import pull
+
+    verify = _bool(tls_verify)
+    with progress.display(quiet=quiet, terminal=os.isatty(2)) as report:
+        return pull.pull(
+            context.paths,
+            text,
+            platform=platform,
+            tls_verify=verify,
+            quiet=quiet,
+            creds=creds,
+            authfile=authfile,
+            progress=report,
+        )
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Pull each image; prints docker's last line, or the id with -q."""
+    context.enter()
+    for text in arguments:
+        reference = parse(text)
+        if not values["quiet"]:
+            write_error(f"{reference.tag or reference.digest}: Pulling from {reference.repository}")
+        image = fetch(
+            context,
+            text,
+            quiet=values["quiet"],
+            platform=values["platform"],
+            tls_verify=values["tls_verify"],
+            creds=values["creds"],
+            authfile=values["authfile"],
+        )
+        if values["quiet"]:
+            write("sha256:" + image.id)
+            continue
+        write(f"Digest: {image.source or image.digest}")
+        write(f"Status: Downloaded newer image for {reference.familiar}")
+        write(str(reference))
+    return 0

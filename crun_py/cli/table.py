@@ -1,0 +1,68 @@
+"""Rows as Docker's tables, or in the format that the user wants."""
+
+from __future__ import annotations
+
+import sys
+
+from crun_py import jsonfile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def show(
+    rows: list[dict[str, Any]],
+    columns: tuple[tuple[str, str], ...],
+    template: str | None = None,
+    *,
+    quiet: str = "",
+) -> None:
+    """Print `rows`.
+
+    columns: (heading, field).  template: None for the table, `json`, `table TEMPLATE`, or a
+    Go template.  quiet: the one field to print instead.
+    """
+    if quiet:
+        _print([str(row[quiet]) for row in rows])
+    elif template == "json":
+        _print([jsonfile.dumps(row) for row in rows])
+    elif template and template.startswith("table "):
+        from crun_py.gotemplate import headings, render
+
+        text = _unescape(template.removeprefix("table ").lstrip())
+        lines = [render(text, row).split("\t") for row in rows]
+        _columns([headings(text, dict((f, h) for h, f in columns)).split("\t"), *lines])
+    elif template and template != "table":
+        from crun_py.gotemplate import render
+
+        text = _unescape(template)
+        _print([render(text, row) for row in rows])
+    else:
+        lines = [[str(row[field]) for _, field in columns] for row in rows]
+        _columns([[heading for heading, _ in columns], *lines])
+
+
+def _unescape(template: str) -> str:
+    return template.replace("\\t", "\t").replace("\\n", "\n")
+
+
+def _print(lines: list[str]) -> None:
+    if lines:
+        sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _columns(lines: list[list[str]]) -> None:
+    """Columns three spaces apart, as text/tabwriter sets them for Docker."""
+    widths = [
+        max((len(line[i]) for line in lines if len(line) > i + 1), default=0) + 3
+        for i in range(max(map(len, lines)))
+    ]
+    _print(
+        [
+            "".join(
+                cell.ljust(widths[i]) if i < len(line) - 1 else cell for i, cell in enumerate(line)
+            )
+            for line in lines
+        ]
+    )

@@ -1,0 +1,103 @@
+"""Times as Docker writes them."""
+
+from __future__ import annotations
+
+import time
+
+from crun_py.errors import InvalidArgument
+
+
+def now() -> str:
+    """The time now, RFC 3339 in UTC with nanoseconds."""
+    return rfc3339(time.time_ns())
+
+
+def rfc3339(ns: int) -> str:
+    """Nanoseconds since 1970 as RFC 3339 in UTC."""
+    seconds, rest = divmod(ns, 10**9)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:09d}Z"
+
+
+def parse_rfc3339(text: str) -> int:
+    """RFC 3339 (Z or an offset, any fraction) as nanoseconds since 1970.  Raises ValueError."""
+    from calendar import timegm
+
+    date, rest = text[:19], text[19:]
+    seconds = timegm(time.strptime(date.replace(" ", "T"), "%Y-%m-%dT%H:%M:%S"))
+    fraction = 0
+    if rest.startswith("."):
+        digits = rest[1:].rstrip("Zz")
+        for sign in "+-":
+            digits = digits.partition(sign)[0]
+        fraction = int(digits[:9].ljust(9, "0"))
+        rest = rest[1 + len(digits) :]
+    if rest[:1] in ("+", "-"):
+        hours, _, minutes = rest[1:].partition(":")
+        offset = int(hours) * 3600 + int(minutes or 0) * 60
+        seconds -= offset if rest[0] == "+" else -offset
+    elif rest.upper() not in ("", "Z"):
+        raise ValueError(f"not an RFC 3339 time: {text}")
+    return seconds * 10**9 + fraction
+
+
+def ago(ns: int) -> str:
+    """A span of time for people, in Docker's words: `Less than a second`, `About an hour`."""
+    seconds = ns // 10**9
+    if seconds < 1:
+        return "Less than a second"
+    if seconds == 1:
+        return "1 second"
+    if seconds < 60:
+        return f"{seconds} seconds"
+    minutes = seconds // 60
+    if minutes == 1:
+        return "About a minute"
+    if minutes < 60:
+        return f"{minutes} minutes"
+    hours = (seconds + 1800) // 3600
+    if hours == 1:
+        return "About an hour"
+    if hours < 48:
+        return f"{hours} hours"
+    days = hours // 24
+    if days < 14:
+        return f"{days} days"
+    if days < 60:
+        return f"{days // 7} weeks"
+    if days < 730:
+        return f"{days // 30} months"
+    return f"{days // 365} years"
+
+
+_SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def parse_point(text: str) -> int:
+    """A point in time as nanoseconds since 1970: RFC 3339 (also only its date or without a
+    zone), seconds since 1970, or a span before now like `90s`, `1h30m`.
+
+    Raises InvalidArgument.
+    """
+    try:
+        if text.replace(".", "", 1).isdigit():
+            return int(float(text) * 10**9)
+        if text[:1].isdigit() and text[-1] in _SPANS:
+            return time.time_ns() - _span_s(text) * 10**9
+        whole = text + "2000-01-01T00:00:00"[len(text) : 19] if len(text) < 19 else text
+        return parse_rfc3339(whole)
+    except ValueError:
+        raise InvalidArgument(
+            f"time {text!r}: not known", hint="like 2026-01-31T12:00:00Z, 1769860800 or 42m"
+        ) from None
+
+
+def _span_s(text: str) -> int:
+    total = 0.0
+    number = ""
+    for c in text:
+        if c in _SPANS:
+            total += float(number) * _SPANS[c]
+            number = ""
+        else:
+            number += c
+    return int(total)

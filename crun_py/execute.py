@@ -1,0 +1,170 @@
+"""`exec`: one more process in a running container.
+
+A monitor of its own starts it, as for a container: the same last steps (ns/container.py),
+the same streams; only the namespaces are joined, not made.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import attach, spec, state
+from crun_py.cgroup import group
+from crun_py.create import environment_options
+from crun_py.errors import Conflict, InvalidArgument, NotFound
+from crun_py.ns import caps, users
+from crun_py.ns import container as contained
+from crun_py.ns import plan as p
+from crun_py.ns.launch import launch
+from crun_py.overlay.view import LayeredView
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from crun_py.state import Container, Status
+
+
+def running(container: Container) -> Status:
+    """The status of a container in which a command can be run.  Raises Conflict."""
+    status = container.status()
+    if status.state != "running":
+        raise Conflict(
+            f"executing in container {container.name}: it is {status.state}, not running",
+            hint=f"crunpy start {container.name}",
+        )
+    return status
+
+
+def execute(
+    container: Container,
+    status: Status,
+    args: list[str],
+    options: dict[str, Any],
+    *,
+    detach_keys: str | None = None,
+    explain: Callable[[str], None] | None = None,
+) -> int:
+    """Run `args` in `container`; the exit code, or 0 when detached.
+
+    status:  from `running`; the caller has entered the container's user namespace.
+    options: the values of `crunpy exec`'s options by their names.
+    Raises CommandError when the command cannot be run, NotFound when the container has ended.
+    """
+    if not args or not args[0]:
+        raise InvalidArgument("executing: no command given")
+    process = _process(container, args, options)
+    terminal = bool(options.get("tty"))
+    pidfd = state.open_pid(status)
+    fds: list[int] = []
+    client = session = None
+    try:
+        plan = _plan(container, status, process, pidfd, fds, bool(options.get("privileged")))
+        plan.add(p.SET_STDIO, a=terminal, b=bool(options.get("interactive")), c=1)
+        if not options.get("detach"):
+            ours, client = attach.socketpair()
+            fds.append(client)
+            streams = attach.STDOUT | attach.STDERR | attach.LOSSLESS
+            if options.get("interactive"):
+                streams |= attach.STDIN
+            session = attach.Session(ours, streams, terminal=terminal)
+            plan.add(p.SET_CLIENT, a=client)
+        if explain:
+            for line in plan.describe():
+                explain(line)
+        launch(plan, f"exec {container.id[:12]}", fds)
+    except BaseException:
+        if session:
+            session.close()
+        raise
+    finally:
+        for fd in {pidfd, *fds}:
+            os.close(fd)
+    if session is None:
+        return 0
+    try:
+        code = session.serve(None, attach.parse_detach_keys(detach_keys or "ctrl-p,ctrl-q"))
+    finally:
+        session.close()
+    if code == attach.LOST:
+        return state.UNKNOWN_EXIT
+    return 0 if code == attach.DETACHED else code
+
+
+def _plan(
+    container: Container,
+    status: Status,
+    process: dict[str, Any],
+    pidfd: int,
+    fds: list[int],
+    privileged: bool,
+) -> p.Plan:
+    document = container.spec()
+    plan = p.Plan()
+    kinds = [n["type"] for n in document["linux"]["namespaces"]]
+    if container.record["network"]["mode"].startswith("container:"):
+        kinds.append("network")
+    flags = 0
+    for kind in kinds:
+        if kind != "pid":
+            flags |= contained.TYPES[kind]
+    pid_namespace = os.open(f"/proc/{status.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    # the pid is still the container's: the pidfd was opened before, and is alive
+    fds += [pid_namespace, pidfd]
+    if state.start_ticks(status.pid) != status.start_ticks:
+        raise NotFound(f"executing in container {container.name}: it has just ended")
+    base = group.base()
+    cgroup = f"{base}/{container.id}" if base else ""
+    if cgroup and os.path.isdir(cgroup):
+        fds.append(os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        plan.add(p.SET_CGROUP, a=fds[-1])
+    plan.add(p.SET_CLONE, b=pid_namespace)
+    plan.add(p.SETNS, a=pidfd, b=flags)
+    plan.add(p.ENTERROOT)
+    if process["terminal"]:
+        plan.add(p.TERMINAL, a=process["user"]["uid"])
+    plan.add(p.KEYRING)
+    document["process"] = process
+    if privileged:
+        document["annotations"].pop(spec.DEFAULT_SECCOMP, None)
+        document["linux"].pop("seccomp", None)
+    seccomp = contained.seccomp_program(document, container.paths.root + "/cache")
+    contained.process_steps(plan, process, seccomp)
+    return plan
+
+
+def _process(container: Container, args: list[str], options: dict[str, Any]) -> dict[str, Any]:
+    """The spec's `process` for the command: the container's, changed by the options."""
+    first = container.spec()["process"]
+    process = dict(first, args=args, terminal=bool(options.get("tty")))
+    variables = dict(entry.partition("=")[::2] for entry in first["env"])
+    if options.get("user") is not None:
+        layers = [f"{container.paths.root}/{name}" for name in container.record["layers"]]
+        view = LayeredView([container.directory + "/upper", *layers[::-1]])
+        user = users.resolve(view, options["user"])
+        names = first["capabilities"]["bounding"]
+        process["user"] = {
+            "uid": user.uid,
+            "gid": user.gid,
+            "additionalGids": user.gids,
+            "umask": first["user"]["umask"],
+        }
+        added = bool(container.record["host"].get("cap_add"))
+        process["capabilities"] = spec.capabilities(names, user, added)
+        variables["HOME"] = user.home
+    if options.get("privileged"):
+        names = sorted(caps.compute((), (), True))
+        root = users.User(0, 0, [0], "/")
+        process["capabilities"] = spec.capabilities(names, root, True)
+    if options.get("tty"):
+        variables.setdefault("TERM", "xterm")
+    variables |= environment_options(options)
+    process["env"] = [f"{key}={value}" for key, value in variables.items()]
+    if options.get("workdir"):
+        if not options["workdir"].startswith("/"):
+            raise InvalidArgument(
+                f"working directory {options['workdir']!r}: must be an absolute path"
+            )
+        process["cwd"] = options["workdir"]
+    return process

@@ -1,0 +1,84 @@
+"""Start a container with our own stdio attached from the first byte, and see it to its end."""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import attach, lifecycle, state
+from crun_py.errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crun_py.state import Container
+
+_NAMES = {"stdin": attach.STDIN, "stdout": attach.STDOUT, "stderr": attach.STDERR}
+
+
+def streams_for(container: Container, names: list[str] | None) -> int:
+    """The streams that --attach names; by default all that the container has open."""
+    config = container.record["config"]
+    streams = 0
+    for name in names or []:
+        if name.lower() not in _NAMES:
+            raise InvalidArgument(f"attach {name!r}: not stdin, stdout or stderr")
+        streams |= _NAMES[name.lower()]
+    if not names:
+        streams = attach.STDOUT | attach.STDERR | attach.STDIN
+    return streams if config["open_stdin"] else streams & ~attach.STDIN
+
+
+def run(
+    container: Container,
+    *,
+    rootless: bool,
+    streams: list[str] | None = None,
+    sig_proxy: bool = True,
+    detach_keys: str | None = None,
+    explain: Callable[[str], None] | None = None,
+) -> int:
+    """Start `container` in the foreground; its exit code, or 0 after the detach keys.
+
+    A container run with --rm is removed at its end.  Raises what lifecycle.start raises,
+    and then leaves nothing of a container with --rm.
+    """
+    keys = attach.parse_detach_keys(detach_keys or "ctrl-p,ctrl-q")
+    wanted = streams_for(container, streams)
+    ours, theirs = attach.socketpair()
+    how = wanted | attach.LOSSLESS | attach.CLEANER
+    session = attach.Session(ours, how, terminal=container.record["config"]["tty"])
+    try:
+        try:
+            lifecycle.start(container, rootless=rootless, client=theirs, explain=explain)
+        except BaseException:
+            discard(container)
+            raise
+        finally:
+            os.close(theirs)
+        forward = signal_forwarder(container) if sig_proxy else None
+        code = session.serve(forward, keys)
+    finally:
+        session.close()
+    if code == attach.DETACHED:
+        return 0
+    if code == attach.LOST:
+        code = lifecycle.wait(container)
+    lifecycle.cleanup(container)
+    return code
+
+
+def signal_forwarder(container: Container) -> Callable[[int], None]:
+    """For --sig-proxy: sends a signal that we got on to the container's first process."""
+    status = container.status()
+
+    def forward(number: int) -> None:
+        state.send_signal(status, number)
+
+    return forward
+
+
+def discard(container: Container) -> None:
+    """After a start that failed: a container with --rm leaves nothing."""
+    if container.record["auto_remove"]:
+        lifecycle.remove(container, force=True, anonymous_volumes=True)

@@ -1,0 +1,329 @@
+"""The life of a container after `create`: start, stop, wait, clean up, remove.
+
+start    lock → network → files → cgroup → plan → launch; undone in reverse on an error
+cleanup  what start made and the kernel did not take back itself; runs after the end, by
+         the foreground command, by the monitor (which becomes `crunpy cleanup`), by
+         `rm -f`, or by the next command after a crash
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from crun_py import attach, jsonfile, state, volumes
+from crun_py.cgroup import group
+from crun_py.errors import Conflict, CrunpyError, NotFound
+from crun_py.net import modes
+from crun_py.ns import container as contained
+from crun_py.ns import plan as p
+from crun_py.ns.launch import launch
+from crun_py.overlay import rootfs
+from crun_py.paths import Paths, private_dir
+from crun_py.state import Container, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+DEFAULT_PIDS = 2048
+_SIGKILL = 9
+
+
+# ---- start ----
+
+
+def start(
+    container: Container,
+    *,
+    rootless: bool,
+    client: int = -1,
+    explain: Callable[[str], None] | None = None,
+) -> int:
+    """Start `container`; returns the host pid of its first process.
+
+    rootless: the process entered a user namespace of its own (ns/user.py).
+    client:   the monitor's end of the first client's socket (attach.socketpair), or -1.
+    explain:  is given the lines of the plan before it is carried out (--debug).
+    Raises Conflict when it runs already, CommandError when its command cannot be run.
+    """
+    with container.lock():
+        status = container.status()
+        if status.running:
+            raise Conflict(f"starting container {container.name}: it is running already")
+        if os.path.isdir(container.run_directory):
+            _clean(container)
+        private_dir(container.run_directory)
+        private_dir(container.paths.run + "/rootfs")
+        undo: list[Callable[[], None]] = [lambda: rootfs.remove_tree(container.run_directory)]
+        try:
+            return _start(container, undo, client, explain, rootless=rootless)
+        except BaseException:
+            for step in reversed(undo):
+                try:
+                    step()
+                except CrunpyError as e:
+                    os.write(2, f"crunpy: warning: {e.message}\n".encode())
+            raise
+
+
+def _start(
+    container: Container,
+    undo: list[Callable[[], None]],
+    client: int,
+    explain: Callable[[str], None] | None,
+    *,
+    rootless: bool,
+) -> int:
+    spec = container.spec()
+    connection = modes.connect(container, rootless=rootless)
+    undo.append(lambda: modes.disconnect(container))
+    cgroup_fd = -1
+    try:
+        modes.write_files(container, connection)
+        cgroup = group.create(container.id)
+        if cgroup:
+            undo.append(lambda: group.remove(cgroup))
+            cgroup_fd = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        wanted = group.values(spec["linux"].get("resources", {}))
+        group.apply(cgroup, wanted, {"pids.max": str(DEFAULT_PIDS)})
+        plan = _plan(container, spec, connection)
+        _monitor_steps(plan, container, cgroup, cgroup_fd, client, connection)
+        if explain:
+            for line in plan.describe():
+                explain(line)
+        inherit = [*connection.descriptors(), *(fd for fd in (client, cgroup_fd) if fd >= 0)]
+        return launch(plan, container.id[:12], inherit)
+    finally:
+        connection.close()
+        if cgroup_fd >= 0:
+            os.close(cgroup_fd)
+
+
+def _plan(container: Container, spec: dict[str, Any], connection: modes.Connection) -> p.Plan:
+    record = container.record
+    layers = [f"{container.paths.root}/{layer}" for layer in record["layers"]]
+    root = rootfs.describe(
+        container.directory,
+        layers,
+        volatile=record["auto_remove"],
+        devices=bool(record["host"].get("privileged")),
+    )
+    joined = {} if connection.namespace is None else {"network": connection.namespace}
+    plan = contained.plan_for(
+        spec,
+        root,
+        joined=joined,
+        seccomp=contained.seccomp_program(spec, container.paths.root + "/cache"),
+        reap=bool(record["host"].get("init")),
+    )
+    plan.add(p.SET_CLONE, a=contained.clone_flags(spec, joined), b=-1)
+    return plan
+
+
+def _monitor_steps(
+    plan: p.Plan,
+    container: Container,
+    cgroup: str | None,
+    cgroup_fd: int,
+    client: int,
+    connection: modes.Connection,
+) -> None:
+    record = container.record
+    config, log = record["config"], record["log"]
+    plan.add(p.SET_ID, container.id)
+    plan.add(p.SET_CGROUP, cgroup or "", a=cgroup_fd, b=cgroup is not None)
+    plan.add(p.SET_CLIENT, a=client)
+    plan.add(p.SET_RUNDIR, container.run_directory)
+    if not record["auto_remove"]:
+        plan.add(p.SET_STATEDIR, container.directory)
+    if log["driver"] != "none":
+        plan.add(p.SET_LOG, container.log_path, a=log["max_bytes"], b=log["max_files"])
+    plan.add(p.SET_STDIO, a=config["tty"], b=config["open_stdin"], c=config["stdin_once"])
+    plan.add(p.SET_CLEANUP, *cleanup_command(container))
+    for fd in connection.held:
+        plan.add(p.SET_HOLD, a=fd)
+
+
+def cleanup_command(container: Container) -> list[str]:
+    """What the monitor becomes when the container has ended and nobody else cleans up."""
+    main = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
+    roots = ["--root", container.paths.root, "--runroot", container.paths.run]
+    return [sys.executable, main, *roots, "cleanup", container.id]
+
+
+# ---- the end ----
+
+
+def cleanup(container: Container) -> None:
+    """Take down what a container that has ended left, and remove it if it was run with --rm.
+
+    May be called again and by several processes at once.  Does nothing while it runs.
+    """
+    try:
+        with container.lock():
+            if container.status().running or not os.path.isdir(container.run_directory):
+                return
+            _clean(container)
+            if container.record["auto_remove"]:
+                _remove(container, anonymous_volumes=True)
+    except FileNotFoundError:
+        return  # another process has removed it
+
+
+def _clean(container: Container) -> None:
+    """Under the lock, for a container that does not run: everything below RUN, and the
+    network and cgroup that start made."""
+    modes.disconnect(container)
+    base = group.base()
+    if base and os.path.isdir(f"{base}/{container.id}"):
+        group.remove(f"{base}/{container.id}")
+    rootfs.remove_tree(container.run_directory)
+
+
+def wait(container: Container) -> int:
+    """Wait until `container` has ended; returns its exit code."""
+    status = container.status()
+    if status.running:
+        try:
+            session = attach.Session(attach.connect(container.run_directory), 0, terminal=False)
+        except NotFound:
+            return _wait_without_monitor(container)
+        try:
+            code = session.serve()
+        finally:
+            session.close()
+        if code != attach.LOST:
+            return code
+        return _wait_without_monitor(container)
+    return status.exit_code
+
+
+def _wait_without_monitor(container: Container) -> int:
+    """For a container whose monitor was killed: its process alone tells the end."""
+    import select
+
+    status = container.status()
+    if status.running:
+        try:
+            fd = state.open_pid(status)
+        except NotFound:
+            return container.status().exit_code
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        poll.poll()
+        os.close(fd)
+    return container.status().exit_code
+
+
+def stop(container: Container, timeout_s: int | None = None, *, kill: bool = False) -> None:
+    """The stop signal, and SIGKILL after timeout_s (None: the container's own; -1: never).
+
+    kill: SIGKILL at once.  Returns when the end is noted and cleaned up.
+    """
+    config = container.record["config"]
+    patience = config["stop_timeout"] if timeout_s is None else timeout_s
+    status = container.status()
+    if not status.running:
+        return
+    if not kill:
+        state.send_signal(status, config["stop_signal"])
+    if kill or not _ended_within(status, None if patience < 0 else patience):
+        _kill(container, status)
+    _settle(container)
+
+
+def _kill(container: Container, status: Status) -> None:
+    state.send_signal(status, _SIGKILL)
+    if not _ended_within(status, 30):
+        raise CrunpyError(
+            f"killing container {container.name}: process {status.pid} does not end",
+            hint="it waits in the kernel, for a disk or network file system perhaps",
+        )
+
+
+def _ended_within(status: Status, timeout_s: float | None) -> bool:
+    """Wait for the end of the process itself, whoever monitors it."""
+    import select
+
+    try:
+        fd = state.open_pid(status)
+    except NotFound:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
+    finally:
+        os.close(fd)
+
+
+def _settle(container: Container) -> None:
+    """After the process's end: let its monitor finish the log and the status, then clean up."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            found = jsonfile.read(container.run_directory + "/status.json")
+        except FileNotFoundError:
+            break  # cleaned up already
+        ticks = found.get("monitor_start_ticks", 0)
+        if found.get("state") == "exited" or state.start_ticks(found["monitor_pid"]) != ticks:
+            break
+        time.sleep(0.002)
+    cleanup(container)
+
+
+# ---- remove ----
+
+
+def remove(container: Container, *, force: bool = False, anonymous_volumes: bool = False) -> None:
+    """Remove `container` and its writable layer.
+
+    force: kill it first.  anonymous_volumes: remove those made for it alone, too.
+    Raises Conflict when it runs and force is not given.
+    """
+    status = container.status()
+    if status.running:
+        if not force:
+            raise Conflict(
+                f"removing container {container.name}: it is {status.state}",
+                hint=f"stop it first, or crunpy rm -f {container.name}",
+            )
+        stop(container, kill=True)
+    try:
+        with container.lock():
+            if container.status().running:
+                raise Conflict(f"removing container {container.name}: it was started just now")
+            if os.path.isdir(container.run_directory):
+                _clean(container)
+            volumes_too = anonymous_volumes or container.record["auto_remove"]
+            _remove(container, anonymous_volumes=volumes_too)
+    except FileNotFoundError:
+        return  # --rm was faster
+
+
+def _remove(container: Container, *, anonymous_volumes: bool) -> None:
+    """Under the lock.  Deleting needs no new bytes: the directory is renamed, then emptied."""
+    paths = container.paths
+    trash = f"{paths.containers}/.gone-{container.id}"
+    os.rename(container.directory, trash)
+    state.release_name(paths, container.name, container.id)
+    rootfs.remove_tree(trash)
+    if anonymous_volumes:
+        for entry in container.record["mounts"]:
+            if entry.get("anonymous"):
+                try:
+                    volumes.remove(paths, entry["name"])
+                except NotFound:
+                    continue
+
+
+def remove_broken(paths: Paths, container_id: str) -> None:
+    """Remove a container whose record cannot be read."""
+    base = group.base()
+    if base and os.path.isdir(f"{base}/{container_id}"):
+        group.remove(f"{base}/{container_id}")
+    rootfs.remove_tree(paths.run_container(container_id))
+    rootfs.remove_tree(paths.container(container_id))

@@ -1,0 +1,337 @@
+"""What `ps` and `images` show: rows of text fields with Docker's names."""
+
+from __future__ import annotations
+
+import time
+
+from crun_py import clock, state
+from crun_py.errors import InvalidArgument
+from crun_py.paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.oci.store import Image
+    from crun_py.state import Container, Status
+
+_COMMAND_WIDTH = 20
+
+
+def since(timestamp: str) -> str:
+    """How long ago an RFC 3339 time was, in Docker's words, without `ago`."""
+    if not timestamp:
+        return ""
+    return clock.ago(max(0, time.time_ns() - clock.parse_rfc3339(timestamp)))
+
+
+def status_text(status: Status) -> str:
+    """Docker's STATUS column."""
+    if status.state == "created":
+        return "Created"
+    if status.running:
+        paused = " (Paused)" if status.state == "paused" else ""
+        return f"Up {since(status.started_at)}{paused}"
+    ended = since(status.finished_at)
+    return f"Exited ({status.exit_code})" + (f" {ended} ago" if ended else "")
+
+
+def ports_text(record: dict[str, Any], attached: list[dict[str, Any]] | None) -> str:
+    """Docker's PORTS column: published ports while it runs, then those only exposed."""
+    published = attached or []
+    words = [
+        f"{p['host_ip'] or '0.0.0.0'}:{p['host_port']}->{p['container_port']}/{p['protocol']}"
+        for p in published
+    ]
+    known = {f"{p['container_port']}/{p['protocol']}" for p in published}
+    words += [text for text in record["config"]["exposed"] if text not in known]
+    return ", ".join(words)
+
+
+def attached_ports(container: Container) -> list[dict[str, Any]]:
+    """The published ports of a running container, with the host ports really used."""
+    from crun_py import jsonfile
+    from crun_py.errors import CorruptState
+
+    try:
+        found = jsonfile.read(container.run_directory + "/network.json")
+        ports: list[dict[str, Any]] = found["attachment"].get("ports", [])
+    except (FileNotFoundError, CorruptState, KeyError, AttributeError):
+        return []
+    return ports
+
+
+def quote(words: list[str], whole: bool) -> str:
+    """A command as the COMMAND column has it: quoted, cut unless `whole`."""
+    text = printable(" ".join(words))
+    if not whole and len(text) > _COMMAND_WIDTH:
+        text = text[: _COMMAND_WIDTH - 1] + "…"
+    return f'"{text}"'
+
+
+def printable(text: str) -> str:
+    """`text` with control and direction characters escaped: a label must not drive the
+    terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+# ---- containers ----
+
+
+def containers(
+    paths: Paths,
+    *,
+    everything: bool = False,
+    last: int = 0,
+    filters: list[str] | None = None,
+    whole: bool = False,
+    sizes: bool = False,
+) -> list[dict[str, Any]]:
+    """One row per container, newest first, with Docker's field names for --format.
+
+    last: only so many of the newest, whatever their state (0: no such limit).
+    filters: KEY=VALUE; the same key twice means either, different keys mean both.
+    """
+    wanted = _parse_filters(filters or [], _CONTAINER_FILTERS)
+    broken: list[str] = []
+    rows = []
+    found = state.every(paths, broken)
+    for container in found[:last] if last > 0 else found:
+        status = container.status()
+        show_all = everything or last or "status" in wanted or "exited" in wanted
+        if not status.running and not show_all:
+            continue
+        if _matches(container, status, wanted, paths):
+            rows.append(_row(container, status, whole, sizes))
+    if everything and not wanted:
+        rows += [_broken_row(i, whole) for i in broken]
+    return rows
+
+
+def _row(container: Container, status: Status, whole: bool, sizes: bool) -> dict[str, Any]:
+    record = container.record
+    ports = attached_ports(container) if status.running else []
+    labels: dict[str, str] = record["config"]["labels"]
+    row = {
+        "ID": container.id if whole else container.id[:12],
+        "Image": record["image"],
+        "Command": quote(record["args"], whole),
+        "CreatedAt": record["created"],
+        "RunningFor": since(record["created"]) + " ago",
+        "Status": status_text(status),
+        "State": status.state,
+        "Ports": ports_text(record, ports) if status.running else "",
+        "Names": container.name,
+        "Labels": ",".join(f"{k}={printable(v)}" for k, v in labels.items()),
+        "Mounts": ",".join(m["name"] or m["source"] for m in record["mounts"]),
+        "Networks": record["network"]["mode"],
+        "LocalVolumes": str(sum(m["type"] == "volume" for m in record["mounts"])),
+        "Size": "",
+        "Pid": status.pid,
+        "ExitCode": status.exit_code,
+    }
+    if sizes:
+        row["Size"] = human_size(directory_bytes(container.directory + "/upper"))
+    return row
+
+
+def _broken_row(container_id: str, whole: bool) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(
+        "Image Command CreatedAt RunningFor Ports Labels Mounts Networks Size".split(), ""
+    )
+    return row | {
+        "ID": container_id if whole else container_id[:12],
+        "Status": "Damaged",
+        "State": "damaged",
+        "Names": "",
+        "Pid": 0,
+        "ExitCode": 0,
+    }
+
+
+def directory_bytes(path: str) -> int:
+    """The bytes of all files below `path`; what cannot be entered counts nothing."""
+    import os
+
+    total = 0
+    for directory, _, files in os.walk(path):
+        for name in files:
+            total += os.lstat(f"{directory}/{name}").st_size
+    return total
+
+
+_CONTAINER_FILTERS = (
+    "id name label status exited ancestor before since volume network publish expose health"
+).split()
+
+
+def _parse_filters(texts: list[str], known: list[str]) -> dict[str, list[str]]:
+    wanted: dict[str, list[str]] = {}
+    for text in texts:
+        key, sep, value = text.partition("=")
+        if not sep or key not in known:
+            raise InvalidArgument(
+                f"filter {text!r}: not known", hint="KEY=VALUE with " + ", ".join(known)
+            )
+        wanted.setdefault(key, []).append(value)
+    return wanted
+
+
+def _label_matches(labels: dict[str, str], wanted: str) -> bool:
+    key, sep, value = wanted.partition("=")
+    return key in labels and (not sep or labels[key] == value)
+
+
+def _matches(
+    container: Container, status: Status, wanted: dict[str, list[str]], paths: Paths
+) -> bool:
+    record = container.record
+    labels = record["config"]["labels"]
+    for key, values in wanted.items():
+        if key == "id":
+            good = any(container.id.startswith(v) for v in values)
+        elif key == "name":
+            good = any(_name_matches(container.name, v) for v in values)
+        elif key == "label":
+            good = all(_label_matches(labels, v) for v in values)
+        elif key == "status":
+            good = status.state in values
+        elif key == "exited":
+            good = status.state == "exited" and str(status.exit_code) in values
+        elif key == "ancestor":
+            good = any(_is_image(record, v) for v in values)
+        elif key in ("before", "since"):
+            other = [str(state.find(paths, v).record["created"]) for v in values]
+            created = str(record["created"])
+            good = any(created < o if key == "before" else created > o for o in other)
+        elif key == "volume":
+            good = any(
+                v in (m["name"], m["source"], m["destination"])
+                for m in record["mounts"]
+                for v in values
+            )
+        elif key == "network":
+            good = record["network"]["mode"] in values
+        elif key == "publish":
+            good = any(
+                str(p["host_port"]) == v.partition("/")[0]
+                for p in record["network"]["ports"]
+                for v in values
+            )
+        elif key == "expose":
+            good = any(
+                v in (e, e.partition("/")[0]) for e in record["config"]["exposed"] for v in values
+            )
+        else:
+            good = "none" in values
+        if not good:
+            return False
+    return True
+
+
+def _name_matches(name: str, pattern: str) -> bool:
+    import re
+
+    try:
+        return re.search(pattern.removeprefix("/"), name) is not None
+    except re.error as e:
+        raise InvalidArgument(f"filter name={pattern!r}: {e}") from None
+
+
+def _is_image(record: dict[str, Any], text: str) -> bool:
+    from crun_py.oci.reference import parse
+
+    if record["image_id"].startswith(text.removeprefix("sha256:")):
+        return True
+    try:
+        return str(parse(record["image"])) == str(parse(text))
+    except InvalidArgument:
+        return False
+
+
+# ---- images ----
+
+
+def human_size(size_bytes: int) -> str:
+    """Bytes as Docker writes them: decimal units, four significant digits at most."""
+    size = float(size_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.4g}{unit}" if size >= 100 else f"{size:.3g}{unit}"
+        size /= 1000
+    return f"{size:.3g}TB"
+
+
+def images(
+    found: list[Image],
+    *,
+    everything: bool = False,
+    filters: list[str] | None = None,
+    reference: str | None = None,
+    whole: bool = False,
+    digests: bool = False,
+) -> list[dict[str, Any]]:
+    """One row per name of each image, newest first, with Docker's field names."""
+    from crun_py.oci.reference import parse
+
+    wanted = _parse_filters(filters or [], ["dangling", "reference", "label", "before", "since"])
+    rows = []
+    for image in sorted(found, key=lambda i: i.created, reverse=True):
+        if not _image_matches(image, wanted, found):
+            continue
+        for name in image.names or ["<none>"]:
+            ref = None if name == "<none>" else parse(name)
+            if reference and (ref is None or not _reference_matches(ref, reference)):
+                continue
+            row = {
+                "Repository": ref.familiar_name if ref else "<none>",
+                "Tag": (ref.tag if ref else None) or "<none>",
+                "Digest": image.source or image.digest,
+                "ID": "sha256:" + image.id if whole else image.id[:12],
+                "CreatedSince": since(image.created) + " ago" if image.created else "N/A",
+                "CreatedAt": image.created,
+                "Size": human_size(image.size),
+            }
+            rows.append(row)
+    return rows
+
+
+def _reference_matches(ref: Any, wanted: str) -> bool:
+    import fnmatch
+
+    from crun_py.oci.reference import parse
+
+    if any(c in wanted for c in "*?["):
+        return any(
+            fnmatch.fnmatchcase(text, wanted)
+            for text in (ref.familiar_name, f"{ref.familiar_name}:{ref.tag}", str(ref))
+        )
+    other = parse(wanted)
+    named = ":" in wanted.rpartition("/")[2]
+    return str(ref.name) == str(other.name) and (not named or ref.tag == other.tag)
+
+
+def _image_matches(image: Image, wanted: dict[str, list[str]], found: list[Image]) -> bool:
+    labels = (image.config.get("config") or {}).get("Labels") or {} if "label" in wanted else {}
+    for key, values in wanted.items():
+        if key == "dangling":
+            good = (not image.names) == (values[-1].lower() in ("true", "1"))
+        elif key == "label":
+            good = all(_label_matches(labels, v) for v in values)
+        elif key == "reference":
+            from crun_py.oci.reference import parse
+
+            good = any(_reference_matches(parse(n), v) for n in image.names for v in values)
+        else:
+            others = [
+                i for i in found if any(v in (*i.familiar_names, i.id[:12], i.id) for v in values)
+            ]
+            good = any(
+                image.created < o.created if key == "before" else image.created > o.created
+                for o in others
+            )
+        if not good:
+            return False
+    return True

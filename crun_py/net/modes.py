@@ -1,0 +1,214 @@
+"""--network: how a container gets its network, as one call that every mode answers.
+
+none          a new namespace with lo
+host          the host's; no namespace
+container:ID  another container's
+bridge, NAME  root: a bridge network; a user: pasta or slirp4netns
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import jsonfile
+from crun_py._native import check, lib
+from crun_py.errors import Conflict, CrunpyError, InvalidArgument
+from crun_py.net import files
+from crun_py.net.ports import Port
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.paths import Paths
+    from crun_py.state import Container
+
+
+class Connection:
+    """What a container's start needs to know about its network.
+
+    namespace:    descriptor of the namespace to join, None: none is joined.
+    held:         sockets that keep published ports ours while the container lives.
+    state:        for `disconnect`, JSON; {} when there is nothing to undo.
+    address:      the container's own, "" without one.
+    host_address: by which it reaches the host, "" if it cannot.
+    """
+
+    __slots__ = ("address", "held", "host_address", "namespace", "state")
+
+    def __init__(self, namespace: int | None = None) -> None:
+        self.namespace = namespace
+        self.held: list[int] = []
+        self.state: dict[str, Any] = {}
+        self.address = ""
+        self.host_address = ""
+
+    def descriptors(self) -> list[int]:
+        """All that the helper must inherit."""
+        return self.held + ([] if self.namespace is None else [self.namespace])
+
+    def close(self) -> None:
+        """Close our copies."""
+        for fd in self.descriptors():
+            os.close(fd)
+        self.held, self.namespace = [], None
+
+
+def check_mode(mode: str, *, ports: bool) -> None:
+    """Raises InvalidArgument when ports are published on a network that has none of its own."""
+    if ports and (mode == "none" or mode.startswith("container:")):
+        raise InvalidArgument(
+            f"publishing ports: network mode {mode!r} does not publish",
+            hint="publish them on the container that owns the network"
+            if mode != "none"
+            else "use --network bridge",
+        )
+
+
+def connect(container: Container, *, rootless: bool) -> Connection:
+    """Set up the network of `container`; on an error nothing is left behind.
+
+    Raises CrunpyError, Conflict when a port is taken or the other container is not running.
+    """
+    network = container.record["network"]
+    mode: str = network["mode"]
+    if mode in ("none", "host"):
+        return Connection()
+    if mode.startswith("container:"):
+        return _join(container.paths, mode.partition(":")[2])
+    ports = [Port.from_dict(p) for p in network["ports"]]
+    connection = Connection(check(lib.crunpy_new_netns(), "unshare"))
+    try:
+        if rootless:
+            _connect_user(container, connection, ports)
+        else:
+            _connect_bridge(container, connection, ports, network)
+    except BaseException:
+        connection.close()
+        raise
+    jsonfile.write(container.run_directory + "/network.json", connection.state, durable=False)
+    return connection
+
+
+def _connect_bridge(
+    container: Container, connection: Connection, ports: list[Port], network: dict[str, Any]
+) -> None:
+    from crun_py.net import bridge
+    from crun_py.net import ports as host_ports
+
+    assert connection.namespace is not None
+    connection.held = host_ports.reserve(ports)
+    attachment = bridge.setup(
+        container.paths,
+        network["mode"],
+        container.id,
+        connection.namespace,
+        ports,
+        wanted_ip=network.get("ip") or None,
+        mac=network.get("mac") or None,
+        hostname=container.record["hostname"],
+        alive=lambda other: os.path.isdir(container.paths.run_container(other)),
+    )
+    connection.state = {"driver": "bridge", "attachment": attachment.as_dict()}
+    connection.address, connection.host_address = attachment.ip, attachment.gateway
+
+
+def _connect_user(container: Container, connection: Connection, ports: list[Port]) -> None:
+    from crun_py.net import rootless
+
+    assert connection.namespace is not None
+    started = rootless.start(connection.namespace, ports, container.run_directory)
+    connection.state = {"driver": "rootless", "attachment": started}
+    connection.address = str(started.get("ip", ""))
+    connection.host_address = str(started.get("host_address", ""))
+
+
+def _join(paths: Paths, container_id: str) -> Connection:
+    from crun_py import state
+
+    other = state.load(paths, container_id)
+    status = other.status()
+    if not status.running:
+        raise Conflict(
+            f"joining the network of container {other.name}: it is not running",
+            hint=f"crunpy start {other.name}",
+        )
+    path = f"/proc/{status.pid}/ns/net"
+    return Connection(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+
+
+def disconnect(container: Container) -> None:
+    """Undo `connect` for a container that has ended.  May be called again.
+
+    Raises CrunpyError after doing all it can.
+    """
+    try:
+        found = jsonfile.read(container.run_directory + "/network.json")
+    except FileNotFoundError:
+        return
+    if found.get("driver") == "bridge":
+        from crun_py.net import bridge
+
+        # the namespace ended with the container: the kernel removes the veth pair with it
+        bridge.teardown(container.paths, found["attachment"], delete_link=False)
+    elif found.get("driver") == "rootless":
+        from crun_py.net import rootless
+
+        rootless.stop(found["attachment"])
+
+
+def write_files(container: Container, connection: Connection) -> None:
+    """Write /etc/hosts, /etc/resolv.conf and /etc/hostname as this container sees them."""
+    record = container.record
+    network, hostname = record["network"], record["hostname"]
+    directory = container.directory
+    if network["mode"].startswith("container:"):
+        other = container.paths.container(network["mode"].partition(":")[2])
+        for name in ("hosts", "resolv.conf"):
+            _write(f"{directory}/{name}", jsonfile.read_bytes(f"{other}/{name}"))
+    else:
+        own = connection.address or "127.0.1.1"
+        names = [hostname, *([] if network["mode"] == "host" else network.get("aliases", []))]
+        _write(
+            directory + "/hosts",
+            files.hosts([(own, names)], network["add_host"], connection.host_address),
+        )
+        _write(
+            directory + "/resolv.conf",
+            files.resolv_conf(
+                _host_resolv_conf(),
+                own_network=network["mode"] != "host",
+                servers=network["dns"],
+                search=network["dns_search"],
+                options=network["dns_option"],
+            ),
+        )
+    _write(directory + "/hostname", files.hostname(hostname))
+
+
+def _write(path: str, data: bytes) -> None:
+    """In place: a bind mount of the file must go on showing it.  Readable by any user inside."""
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(path, flags, 0o644)
+        try:
+            os.fchmod(fd, 0o644)
+            os.write(fd, data)
+        finally:
+            os.close(fd)
+    except OSError as e:
+        raise CrunpyError.from_os(f"writing {path}", e) from e
+
+
+def _host_resolv_conf() -> bytes:
+    """The host's resolv.conf; systemd-resolved's upstream servers instead of its stub."""
+    try:
+        data = jsonfile.read_bytes("/etc/resolv.conf")
+    except FileNotFoundError:
+        return b""
+    if b"nameserver 127.0.0.53" in data:
+        try:
+            return jsonfile.read_bytes("/run/systemd/resolve/resolv.conf")
+        except FileNotFoundError:
+            return data
+    return data

@@ -1,0 +1,205 @@
+"""From an OCI runtime spec to the plan that makes the container.
+
+The order is the container's life up to its command, read from top to bottom in `plan_for`.
+"""
+
+from __future__ import annotations
+
+from crun_py.errors import InvalidArgument
+from crun_py.ns import caps
+from crun_py.ns import plan as p
+from crun_py.ns.plan import Plan
+from crun_py.spec import DEFAULT_SECCOMP, RLIMITS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.overlay.rootfs import RootFs
+
+TYPES = {
+    "mount": p.CLONE_NEWNS,
+    "cgroup": p.CLONE_NEWCGROUP,
+    "uts": p.CLONE_NEWUTS,
+    "ipc": p.CLONE_NEWIPC,
+    "pid": p.CLONE_NEWPID,
+    "network": p.CLONE_NEWNET,
+    "user": p.CLONE_NEWUSER,
+}
+"""The spec's namespace types as clone(2) flags."""
+
+_FLAGS = {
+    "ro": p.RDONLY,
+    "nosuid": p.NOSUID,
+    "nodev": p.NODEV,
+    "noexec": p.NOEXEC,
+    "relatime": p.MS_RELATIME,
+    "strictatime": p.MS_STRICTATIME,
+}
+_PROPAGATION = {"private": p.MS_PRIVATE, "slave": p.MS_SLAVE, "shared": p.MS_SHARED}
+_IGNORED = ("rw", "suid", "dev", "exec", "defaults", "bind", "rbind")
+_OPTIONAL = ("mqueue", "cgroup")
+
+
+def plan_for(
+    spec: dict[str, Any],
+    rootfs: RootFs | None,
+    *,
+    joined: dict[str, int],
+    seccomp: bytes | None,
+    reap: bool,
+) -> Plan:
+    """The plan for the container of `spec`; the monitor's own steps come in lifecycle.py.
+
+    rootfs:    the overlay to mount at the spec's root path; None: that path is the root.
+    joined:    descriptors of the namespaces to enter, by the spec's type names.
+    seccomp:   the filter program, None for none.
+    reap:      a small init stays pid 1 (--init).
+    """
+    plan = Plan()
+    process = spec["process"]
+    linux = spec["linux"]
+    new = {n["type"] for n in linux["namespaces"]} - joined.keys()
+    _enter_namespaces(plan, new, joined)
+    _root(plan, spec, rootfs)
+    for entry in spec["mounts"]:
+        _mount(plan, entry)
+    _devices(plan, linux)
+    if process["terminal"]:
+        plan.add(p.TERMINAL, a=process["user"]["uid"], b=1)
+    for path in linux.get("maskedPaths", ()):
+        plan.add(p.MASK, path)
+    for path in linux.get("readonlyPaths", ()):
+        plan.add(p.READONLY, path)
+    plan.add(p.MKDIR, process["cwd"])
+    if "network" in new:
+        plan.add(p.LOOPBACK)
+    for key, value in linux.get("sysctl", {}).items():
+        plan.add(p.SYSCTL, key.replace(".", "/"), value)
+    plan.add(p.PIVOT)
+    if spec["root"].get("readonly"):
+        plan.add(p.ROOTFLAGS, a=p.RDONLY)
+    if "uts" in new:
+        plan.add(p.HOSTNAME, spec["hostname"])
+        if spec.get("domainname"):
+            plan.add(p.DOMAINNAME, spec["domainname"])
+    plan.add(p.KEYRING)
+    process_steps(plan, process, seccomp, reap=reap)
+    return plan
+
+
+def clone_flags(spec: dict[str, Any], joined: dict[str, int]) -> int:
+    """Flags for clone(2): new namespaces, but the cgroup one, which must be made from inside
+    the container's cgroup (cgroup_namespaces(7))."""
+    flags = 0
+    for entry in spec["linux"]["namespaces"]:
+        if entry["type"] not in joined and entry["type"] != "cgroup":
+            flags |= TYPES[entry["type"]]
+    return flags
+
+
+def _enter_namespaces(plan: Plan, new: set[str], joined: dict[str, int]) -> None:
+    for kind in ("user", "ipc", "uts", "network", "cgroup"):
+        if kind in joined:
+            plan.add(p.SETNS, a=joined[kind], b=TYPES[kind])
+    if "cgroup" in new:
+        plan.add(p.UNSHARE, a=p.CLONE_NEWCGROUP)
+
+
+def _root(plan: Plan, spec: dict[str, Any], rootfs: RootFs | None) -> None:
+    plan.add(p.PROPAGATION, a=p.MS_SLAVE | p.MS_REC)
+    if rootfs is None:
+        plan.add(p.BINDROOT, spec["root"]["path"])
+        return
+    where, upper, work = spec["root"]["path"], rootfs.upper, rootfs.work
+    flags = 0 if rootfs.devices else p.NODEV
+    plan.add(p.OVERLAY, where, rootfs.options, upper, work, *rootfs.lowers, a=flags)
+
+
+def _mount(plan: Plan, entry: dict[str, Any]) -> None:
+    flags = propagation = 0
+    data = []
+    recursive = "rbind" in entry["options"]
+    for option in entry["options"]:
+        if option in _FLAGS:
+            flags |= _FLAGS[option]
+        elif option in _PROPAGATION or option[1:] in _PROPAGATION:
+            propagation = _PROPAGATION.get(option) or _PROPAGATION[option[1:]]
+        elif option not in _IGNORED:
+            data.append(option)
+    kind, target = entry["type"], entry["destination"]
+    if kind == "bind" or "bind" in entry["options"] or recursive:
+        flags &= p.RDONLY | p.NOSUID | p.NODEV | p.NOEXEC
+        propagation = propagation or p.MS_PRIVATE
+        plan.add(p.BIND, entry["source"], target, a=flags, b=recursive, c=propagation)
+        return
+    kind = "cgroup2" if kind == "cgroup" else kind
+    optional = entry["type"] in _OPTIONAL
+    plan.add(p.MOUNT, entry["source"], target, kind, ",".join(data), a=flags, b=optional)
+
+
+_LINKS = {
+    "/dev/fd": "/proc/self/fd",
+    "/dev/stdin": "/proc/self/fd/0",
+    "/dev/stdout": "/proc/self/fd/1",
+    "/dev/stderr": "/proc/self/fd/2",
+    "/dev/ptmx": "pts/ptmx",
+    "/dev/core": "/proc/kcore",
+}
+
+
+def _devices(plan: Plan, linux: dict[str, Any]) -> None:
+    """The host's nodes are bound one by one: everything else in the container is nodev, so
+    that a node made with CAP_MKNOD opens nothing, without a device cgroup."""
+    for device in linux.get("devices", ()):
+        plan.add(p.BIND, device.get("source", device["path"]), device["path"], c=p.MS_PRIVATE)
+    for path, text in _LINKS.items():
+        plan.add(p.SYMLINK, text, path)
+
+
+def process_steps(
+    plan: Plan, process: dict[str, Any], seccomp: bytes | None, *, reap: bool = False
+) -> None:
+    """The last steps, the same for a container's first process and for exec.
+
+    Without no_new_privs a filter needs CAP_SYS_ADMIN, so it is loaded while we have it;
+    with no_new_privs it is loaded last (seccomp(2)).
+    """
+    for limit in process.get("rlimits", ()):
+        name = limit["type"].removeprefix("RLIMIT_").lower()
+        if name not in RLIMITS:
+            raise InvalidArgument(f"rlimit {limit['type']}: not known")
+        plan.add(p.RLIMIT, a=RLIMITS[name], b=limit["soft"], c=limit["hard"])
+    if "oomScoreAdj" in process:
+        plan.add(p.OOMSCORE, a=process["oomScoreAdj"])
+    plan.add(p.CHDIR, process["cwd"])
+    user = process["user"]
+    plan.add(p.UMASK, a=user.get("umask", 0o022))
+    last = process.get("noNewPrivileges", False)
+    if seccomp and not last:
+        plan.add(p.SECCOMP, seccomp)
+    sets = {name: caps.mask(names) for name, names in process["capabilities"].items()}
+    plan.add(p.BOUNDING, a=sets["bounding"])
+    groups = b"".join(g.to_bytes(4, "little") for g in user.get("additionalGids", ()))
+    keep = user.get("keepGroups", False)
+    plan.add(p.USER, groups, a=user["uid"], b=user["gid"], c=keep)
+    plan.add(p.CAPS, a=sets["effective"], b=sets["inheritable"], c=sets["ambient"])
+    if last:
+        plan.add(p.NONEWPRIVS)
+        if seccomp:
+            plan.add(p.SECCOMP, seccomp)
+    plan.add(p.ENV, *process["env"])
+    if reap:
+        plan.add(p.INIT)
+    plan.add(p.EXEC, *process["args"])
+
+
+def seccomp_program(spec: dict[str, Any], cache_dir: str) -> bytes | None:
+    """The filter that `spec` asks for; compiled programs are kept in `cache_dir`."""
+    from crun_py.ns import seccomp
+
+    if spec.get("annotations", {}).get(DEFAULT_SECCOMP) == "default":
+        return seccomp.compiled_default(spec["process"]["capabilities"]["bounding"], cache_dir)
+    if "seccomp" in spec["linux"]:
+        return seccomp.compile(spec["linux"]["seccomp"])
+    return None

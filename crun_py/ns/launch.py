@@ -1,0 +1,122 @@
+"""Start the core helper with a plan and hear how it went.
+
+The helper is executed from a sealed memfd: what runs in a container could otherwise
+reopen it for writing through /proc/self/exe (CVE-2019-5736).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from _struct import unpack
+
+from crun_py._native import CORE
+from crun_py.errors import CommandError, CrunpyError, Unsupported
+from crun_py.ns import plan as p
+
+_F_ADD_SEALS, _SEALS = 1033, 0xF  # fcntl(2): F_SEAL_SEAL | SHRINK | GROW | WRITE
+_STARTED, _FAILED_STEP = 0, 1
+
+_BAD_COMMAND = {
+    errno.ENOENT: (127, "not found"),
+    errno.EACCES: (126, "permission denied"),
+    errno.EISDIR: (126, "is a directory"),
+    errno.ENOEXEC: (126, "exec format error"),
+}
+
+
+def _memfd(name: str, data: bytes) -> int:
+    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+    fcntl.fcntl(fd, _F_ADD_SEALS, _SEALS)
+    return fd
+
+
+def _sealed_core() -> int:
+    fd = os.open(CORE, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _memfd("crunpy-core", os.read(fd, os.fstat(fd).st_size))
+    finally:
+        os.close(fd)
+
+
+def environment() -> dict[str, str]:
+    """What the helper, and the cleanup command after it, needs of the caller's environment."""
+    names = ("PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _explain(plan: p.Plan, index: int, error: int) -> CrunpyError:
+    step = plan.steps[index]
+    cause = os.strerror(error).lower()
+    if step.op == p.EXEC:
+        command = step.strings[0].decode("utf-8", "backslashreplace")
+        code, words = _BAD_COMMAND.get(error, (126, cause))
+        where = " in $PATH" if code == 127 and "/" not in command else ""
+        return CommandError(
+            f'running the container\'s command: exec: "{command}": executable file {words}{where}'
+            if code == 127
+            else f'running the container\'s command: exec: "{command}": {words}',
+            code,
+            errno=error,
+        )
+    if step.op == p.CHDIR:
+        return CommandError(
+            f"entering working directory {step.strings[0].decode()}: {cause}", 126, errno=error
+        )
+    hint = ""
+    if step.op in (p.OVERLAY, p.MOUNT) and error in (errno.EPERM, errno.ENODEV):
+        hint = "this kernel or the container we run in does not allow this mount"
+    return CrunpyError(
+        f"starting the container: step {index} ({step.describe()}): {cause}",
+        hint=hint,
+        errno=error,
+    )
+
+
+def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
+    """Carry out `plan`; returns the host pid of the container's first process.
+
+    title:    what `ps` shows behind the monitor's name.
+    inherit:  the descriptors that the plan names; they keep their numbers.
+    Returns when the command has been executed.  Raises CommandError when it cannot be,
+    CrunpyError naming the step that failed, Unsupported when the kernel lacks clone3.
+    """
+    heard, told = os.pipe()
+    plan.add(p.SET_RESULT, a=told)
+    core, data = _sealed_core(), _memfd("plan", plan.encode())
+    try:
+        for fd in (*inherit, told, data):
+            os.set_inheritable(fd, True)
+        argv = ["crunpy-monitor", title, str(data)]
+        child = os.posix_spawn(f"/proc/self/fd/{core}", argv, environment())
+        os.close(told)
+        told = -1
+        os.waitpid(child, 0)
+        answer = os.read(heard, 16)
+    finally:
+        for fd in (heard, told, core, data):
+            if fd >= 0:
+                os.close(fd)
+        for fd in inherit:
+            os.set_inheritable(fd, False)
+    if len(answer) != 16:
+        raise CrunpyError("starting the container: the monitor ended without a word")
+    kind, index, error, pid = unpack("<iiii", answer)
+    if kind == _STARTED:
+        return int(pid)
+    if kind == _FAILED_STEP:
+        raise _explain(plan, index, error)
+    if error == errno.ENOSYS:
+        raise Unsupported(
+            "starting the container: the kernel has no clone3", hint="use Linux 5.15 or newer"
+        )
+    hint = (
+        "namespaces are limited: see /proc/sys/user/max_*_namespaces"
+        if error == errno.ENOSPC
+        else ""
+    )
+    raise CrunpyError(f"starting the monitor: {os.strerror(error).lower()}", hint=hint, errno=error)

@@ -1,0 +1,149 @@
+"""Rootless: this process becomes root in a user namespace of its own.
+
+From then on the same code runs as for root.  The whole subordinate id range of the user is
+mapped (subuid(5), subgid(5)) by the setuid programs newuidmap(1) and newgidmap(1).
+user_namespaces(7).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from crun_py._native import check, ffi, lib
+from crun_py.errors import CrunpyError, Unsupported
+from crun_py.ns.plan import CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_SLAVE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.state import Status
+
+
+def needed() -> bool:
+    """Whether this process must enter a user namespace before it touches a store's layers."""
+    return os.geteuid() != 0
+
+
+def enter() -> None:
+    """Enter a new user and mount namespace as its root.  Does nothing for root.
+
+    Raises Unsupported saying what is missing and how to mend it.
+    """
+    if not needed():
+        return
+    import pwd
+
+    uid, gid = os.geteuid(), os.getegid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = str(uid)
+    maps = [
+        ("newuidmap", _mapping("/etc/subuid", name, uid, uid)),
+        ("newgidmap", _mapping("/etc/subgid", name, uid, gid)),
+    ]
+    programs = [_program(program) for program, _ in maps]
+    ready, go = os.pipe()
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        os.close(go)
+        # until the parent has unshared; an end without a byte means that it could not
+        arguments = [[p, str(parent), *m] for p, (_, m) in zip(programs, maps, strict=True)]
+        os._exit(_write_maps(arguments) if os.read(ready, 1) else 0)
+    os.close(ready)
+    try:
+        result = lib.crunpy_unshare(CLONE_NEWUSER)
+        if result == 0:
+            os.write(go, b"1")
+    finally:
+        os.close(go)
+        _, status = os.waitpid(child, 0)
+    if result < 0:
+        raise _refused(-result)
+    if status:
+        raise Unsupported(
+            f"entering a user namespace: newuidmap or newgidmap failed for user {name}",
+            hint="check /etc/subuid and /etc/subgid, and that both programs are setuid root",
+        )
+    _own_mounts()
+
+
+def _own_mounts() -> None:
+    """A mount namespace of our own: the overlay of a container is mounted from here."""
+    check(lib.crunpy_unshare(CLONE_NEWNS), "unshare")
+    check(lib.crunpy_mount(b"none", b"/", ffi.NULL, MS_REC | MS_SLAVE, ffi.NULL), "mount /")
+
+
+def join(status: Status) -> None:
+    """Enter the user namespace of a running container, for a rootless exec or network.
+
+    The caller owns that namespace, so this makes it root there.  Does nothing for root.
+    """
+    if not needed():
+        return
+    fd = os.open(f"/proc/{status.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        check(lib.crunpy_setns(fd, CLONE_NEWUSER), "setns")
+    except OSError as e:
+        raise CrunpyError.from_os("entering the container's user namespace", e) from e
+    finally:
+        os.close(fd)
+    _own_mounts()
+
+
+def _mapping(file: str, name: str, uid: int, own: int) -> list[str]:
+    """The arguments for newuidmap after the pid: inside, outside, count; three by three."""
+    ranges = []
+    total = 0
+    try:
+        with open(file, encoding="utf-8", errors="replace") as f:
+            for line in f:
+                fields = line.strip().split(":")
+                if len(fields) == 3 and fields[0] in (name, str(uid)):
+                    start, count = int(fields[1]), int(fields[2])
+                    ranges += [str(1 + total), str(start), str(count)]
+                    total += count
+    except (FileNotFoundError, ValueError):
+        total = 0
+    if total == 0:
+        flag = "--add-subuids" if file.endswith("uid") else "--add-subgids"
+        raise Unsupported(
+            f"entering a user namespace: {file} has no ids for user {name}",
+            hint=f"as root: usermod {flag} 100000-165535 {name}",
+        )
+    return ["0", str(own), "1", *ranges]
+
+
+def _program(name: str) -> str:
+    for directory in (*os.environ.get("PATH", "").split(":"), "/usr/bin", "/usr/sbin"):
+        path = f"{directory}/{name}"
+        if directory and os.access(path, os.X_OK):
+            return path
+    raise Unsupported(
+        f"entering a user namespace: the program {name} is missing",
+        hint="install it: apt install uidmap (Debian, Ubuntu) or dnf install shadow-utils",
+    )
+
+
+def _write_maps(commands: list[list[str]]) -> int:
+    """Run newuidmap and newgidmap; runs in the child that stayed outside."""
+    for command in commands:
+        pid = os.posix_spawn(command[0], command, os.environ)
+        if os.waitpid(pid, 0)[1]:
+            return 1
+    return 0
+
+
+def _refused(error: int) -> Unsupported:
+    hints = {
+        errno.EPERM: "as root: sysctl -w kernel.unprivileged_userns_clone=1 "
+        "kernel.apparmor_restrict_unprivileged_userns=0 (those of the two that exist)",
+        errno.ENOSPC: "as root: sysctl -w user.max_user_namespaces=15000",
+        errno.EUSERS: "user namespaces are nested too deeply",
+    }
+    return Unsupported(
+        f"entering a user namespace: user namespaces are disabled ({os.strerror(error).lower()})",
+        hint=hints.get(error, ""),
+        errno=error,
+    )

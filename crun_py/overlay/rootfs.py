@@ -1,0 +1,108 @@
+"""A container's writable layer: the directories that overlay needs beside the image's layers."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from crun_py.errors import CrunpyError
+from crun_py.paths import in_user_namespace
+
+
+class RootFs:
+    """What the overlay step is told.
+
+    lowers:  layer directories, topmost first.
+    devices: device nodes in it may be opened (only for --privileged).
+    """
+
+    __slots__ = ("devices", "lowers", "options", "upper", "work")
+
+    def __init__(
+        self, lowers: list[str], upper: str, work: str, options: str, *, devices: bool = False
+    ) -> None:
+        self.lowers, self.upper, self.work, self.options = lowers, upper, work, options
+        self.devices = devices
+
+
+def prepare(directory: str, layers: list[str]) -> None:
+    """Make the writable layer in `directory`; its root has the image root's mode and owner.
+
+    layers: the image's, base first.
+    """
+    mode, uid, gid = 0o755, 0, 0
+    if layers:
+        top = os.stat(layers[-1])
+        mode, uid, gid = stat.S_IMODE(top.st_mode), top.st_uid, top.st_gid
+    for name in ("upper", "work"):
+        path = f"{directory}/{name}"
+        os.mkdir(path, 0o700)
+    os.chmod(f"{directory}/upper", mode)
+    if uid != os.geteuid() or gid != os.getegid():
+        os.chown(f"{directory}/upper", uid, gid)
+
+
+def describe(directory: str, layers: list[str], *, volatile: bool, devices: bool) -> RootFs:
+    """The overlay over `layers` (base first) with the writable layer in `directory`.
+
+    volatile: no sync on unmount, for containers that are removed at their end.
+    """
+    lowers = layers[::-1]
+    for path in lowers:
+        if not os.path.isdir(path):
+            raise CrunpyError(
+                f"preparing the root file system: layer {path}: missing",
+                hint="remove the image with rmi -f and pull it again",
+            )
+    options = ["volatile"] if volatile else []
+    if in_user_namespace():
+        options.append("userxattr")
+    return RootFs(
+        lowers, f"{directory}/upper", f"{directory}/work", ",".join(options), devices=devices
+    )
+
+
+_DEEP = 64
+
+
+def remove_tree(path: str) -> None:
+    """Remove the directory `path` and all below it, never through a link.  Absent is fine.
+
+    Raises CrunpyError naming the path.
+    """
+    try:
+        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    except OSError as e:
+        raise CrunpyError.from_os(f"removing {path}", e) from e
+    try:
+        while _empty(top, top, 0):
+            pass  # something deep was brought up: once more
+        os.rmdir(path)
+    except OSError as e:
+        raise CrunpyError.from_os(f"removing {path}", e) from e
+    finally:
+        os.close(top)
+
+
+def _empty(directory: int, top: int, depth: int) -> bool:
+    """Empty `directory`; True when a tree too deep to descend into was moved to `top`."""
+    moved = False
+    with os.scandir(directory) as entries:
+        for number, entry in enumerate(entries):
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.name, dir_fd=directory)
+                continue
+            if depth == _DEEP:
+                os.rename(entry.name, f".deep-{number}", src_dir_fd=directory, dst_dir_fd=top)
+                moved = True
+                continue
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            child = os.open(entry.name, flags, dir_fd=directory)
+            try:
+                moved = _empty(child, top, depth + 1) or moved
+            finally:
+                os.close(child)
+            os.rmdir(entry.name, dir_fd=directory)
+    return moved

@@ -1,0 +1,310 @@
+"""Containers on disk: what was asked, what runs, and which name means which.
+
+    ROOT/containers/ID/container.json   what was asked; written by create (and rename)
+    ROOT/containers/ID/config.json      the OCI spec
+    ROOT/containers/ID/status.json      the end, for after a reboot; written by the monitor
+    ROOT/containers/.names/NAME         symlink to ID: making it is taking the name
+    RUN/containers/ID/status.json       what runs now; written by the monitor
+    RUN/containers/ID/network.json      how the network was set up, for taking it down
+
+Running is never believed but derived: the pid must have the start time that was noted,
+in this boot (signals go through a pidfd that was checked in between).
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import jsonfile
+from crun_py._native import check, lib
+from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument, NotFound
+from crun_py.paths import Paths, private_dir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+VERSION = 1
+UNKNOWN_EXIT = 255
+"""The exit code of a container whose end nobody saw: its monitor was killed, or a reboot."""
+
+
+def boot_id() -> str:
+    """The kernel's id of this boot (random(4))."""
+    return jsonfile.read_bytes("/proc/sys/kernel/random/boot_id").decode().strip()
+
+
+def start_ticks(pid: int) -> int:
+    """When process `pid` started, in clock ticks after boot; 0 when there is none (proc(5))."""
+    try:
+        line = jsonfile.read_bytes(f"/proc/{pid}/stat")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    fields = line[line.rindex(b")") + 2 :].split()
+    return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+class Status:
+    """What became of a container.
+
+    state:  "created", "running", "paused" or "exited".
+    pid:    of its first process on the host while it runs, else 0.
+    Times are RFC 3339 in UTC, "" when there is none.
+    """
+
+    __slots__ = (
+        "exit_code",
+        "finished_at",
+        "monitor_pid",
+        "oom_killed",
+        "pid",
+        "start_ticks",
+        "started_at",
+        "state",
+        "unseen",
+    )
+
+    def __init__(self, state: str, found: dict[str, Any], *, unseen: bool = False) -> None:
+        running = state in ("running", "paused")
+        self.state = state
+        self.pid: int = found.get("pid", 0) if running else 0
+        self.start_ticks: int = found.get("start_ticks", 0)
+        self.monitor_pid: int = found.get("monitor_pid", 0)
+        self.started_at: str = found.get("started_at", "")
+        self.finished_at: str = "" if running else found.get("finished_at", "")
+        self.exit_code: int = found.get("exit_code", UNKNOWN_EXIT if unseen else 0)
+        self.oom_killed: bool = found.get("oom_killed", False)
+        self.unseen = unseen
+
+    @property
+    def running(self) -> bool:
+        return self.state in ("running", "paused")
+
+
+class Container:
+    """One container: its record (container.json) and where its files are."""
+
+    __slots__ = ("id", "paths", "record")
+
+    def __init__(self, paths: Paths, record: dict[str, Any]) -> None:
+        self.paths = paths
+        self.record = record
+        self.id: str = record["id"]
+
+    @property
+    def name(self) -> str:
+        return str(self.record["name"])
+
+    @property
+    def directory(self) -> str:
+        return self.paths.container(self.id)
+
+    @property
+    def run_directory(self) -> str:
+        return self.paths.run_container(self.id)
+
+    @property
+    def log_path(self) -> str:
+        return self.directory + "/container.log"
+
+    def spec(self) -> dict[str, Any]:
+        """The OCI spec that `create` wrote."""
+        spec: dict[str, Any] = jsonfile.read(self.directory + "/config.json")
+        return spec
+
+    def lock(self) -> jsonfile.Lock:
+        """Held while the container is started, stopped, cleaned up or removed."""
+        return jsonfile.Lock(self.directory + "/lock")
+
+    def status(self) -> Status:
+        """What is true now."""
+        return status(self.paths, self.id)
+
+    def save(self) -> None:
+        """Write the record back, after a change under the lock."""
+        jsonfile.write(self.directory + "/container.json", self.record)
+
+
+def status(paths: Paths, container_id: str) -> Status:
+    """The status of a container, from the monitor's files and the kernel.
+
+    A status that cannot be read counts as an end that nobody saw.
+    """
+    try:
+        found = jsonfile.read(paths.run_container(container_id) + "/status.json")
+        if found.get("state") == "running":
+            return _living(found)
+        return Status("exited", found)
+    except FileNotFoundError:
+        pass
+    except (CorruptState, AttributeError):
+        return Status("exited", {}, unseen=True)
+    try:
+        found = jsonfile.read(paths.container(container_id) + "/status.json")
+        seen = found.get("state") == "exited"
+        return Status("exited", found, unseen=not seen)
+    except FileNotFoundError:
+        return Status("created", {})
+    except (CorruptState, AttributeError):
+        return Status("exited", {}, unseen=True)
+
+
+def _living(found: dict[str, Any]) -> Status:
+    pid, ticks = found.get("pid", 0), found.get("start_ticks", 0)
+    if pid > 0 and ticks and start_ticks(pid) == ticks and found.get("boot_id") == boot_id():
+        return Status("running", found)
+    return Status("exited", found, unseen=True)
+
+
+def open_pid(status: Status) -> int:
+    """A pidfd of the container's first process.  Raises NotFound when it has ended."""
+    try:
+        fd = os.pidfd_open(status.pid)
+    except ProcessLookupError:
+        raise NotFound("the container's process has ended") from None
+    # the pid may have been reused before we held it: then the start time differs
+    if start_ticks(status.pid) != status.start_ticks:
+        os.close(fd)
+        raise NotFound("the container's process has ended")
+    return fd
+
+
+def send_signal(status: Status, number: int) -> bool:
+    """Signal the container's first process; False when it has ended already."""
+    try:
+        fd = open_pid(status)
+    except NotFound:
+        return False
+    try:
+        check(lib.crunpy_pidfd_send_signal(fd, number), "pidfd_send_signal")
+        return True
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(fd)
+
+
+# ---- names and ids ----
+
+
+def new_id() -> str:
+    """A container id: 64 hexadecimal digits from the kernel's random source."""
+    return os.urandom(32).hex()
+
+
+def check_name(name: str) -> str:
+    """`name` if a container may have it.  Raises InvalidArgument."""
+    good = name.isascii() and all(c.isalnum() or c in "_.-" for c in name)
+    if not good or len(name) < 2 or len(name) > 253 or not name[0].isalnum():
+        raise InvalidArgument(
+            f"container name {name!r}: not allowed",
+            hint="two or more of a-z A-Z 0-9 _ . -, beginning with a letter or digit",
+        )
+    return name
+
+
+def _names(paths: Paths) -> str:
+    return paths.containers + "/.names"
+
+
+def take_name(paths: Paths, name: str, container_id: str) -> None:
+    """Reserve `name`.  Raises Conflict naming the container that has it."""
+    private_dir(_names(paths))
+    link = f"{_names(paths)}/{name}"
+    for _ in range(3):
+        try:
+            os.symlink(container_id, link)
+            return
+        except FileExistsError:
+            holder = name_holder(paths, name)
+            if holder and os.path.isdir(paths.container(holder)):
+                raise Conflict(
+                    f"container name {name!r}: already in use by container {holder[:12]}",
+                    hint=f"remove it (crunpy rm {name}) or choose another name",
+                ) from None
+            if holder is not None:
+                os.unlink(link)  # left by a create or rm that was killed
+        except OSError as e:
+            raise CrunpyError.from_os(f"taking container name {name!r}", e) from e
+    raise Conflict(f"container name {name!r}: taken by another command just now")
+
+
+def name_holder(paths: Paths, name: str) -> str | None:
+    """The id behind a name, None when nobody has it."""
+    try:
+        return os.readlink(f"{_names(paths)}/{name}")
+    except (FileNotFoundError, OSError):
+        return None
+
+
+def release_name(paths: Paths, name: str, container_id: str) -> None:
+    """Give `name` back if it is still this container's."""
+    if name_holder(paths, name) == container_id:
+        os.unlink(f"{_names(paths)}/{name}")
+
+
+def _is_id(text: str) -> bool:
+    return 0 < len(text) <= 64 and all(c in "0123456789abcdef" for c in text)
+
+
+def ids(paths: Paths) -> list[str]:
+    """The ids of all containers, in no order."""
+    try:
+        return [name for name in os.listdir(paths.containers) if len(name) == 64 and _is_id(name)]
+    except FileNotFoundError:
+        return []
+
+
+def load(paths: Paths, container_id: str) -> Container:
+    """The container with this full id.  Raises NotFound, CorruptState."""
+    try:
+        record = jsonfile.read(paths.container(container_id) + "/container.json")
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"no such container: {container_id}") from None
+    if not isinstance(record, dict) or record.get("id") != container_id or "name" not in record:
+        raise CorruptState(
+            f"reading container {container_id[:12]}: its container.json is damaged",
+            hint=f"remove it: crunpy rm -f {container_id[:12]}",
+        )
+    return Container(paths, record)
+
+
+def resolve(paths: Paths, text: str) -> str:
+    """The full id that a name, an id or a unique prefix of an id means.
+
+    Raises NotFound, or InvalidArgument when several ids begin so.
+    """
+    if "/" in text or text in ("", ".", ".."):
+        raise NotFound(f"no such container: {text}")
+    holder = name_holder(paths, text)
+    if holder and os.path.isdir(paths.container(holder)):
+        return holder
+    if _is_id(text):
+        if len(text) == 64 and os.path.isdir(paths.container(text)):
+            return text
+        matches = [i for i in ids(paths) if i.startswith(text)]
+        if len(matches) > 1:
+            raise InvalidArgument(f"container id {text}: {len(matches)} containers begin so")
+        if matches:
+            return matches[0]
+    raise NotFound(f"no such container: {text}", hint="crunpy ps -a lists them")
+
+
+def find(paths: Paths, text: str) -> Container:
+    """The container that `text` means.  Raises NotFound, InvalidArgument, CorruptState."""
+    return load(paths, resolve(paths, text))
+
+
+def every(paths: Paths, broken: list[str] | None = None) -> list[Container]:
+    """All containers, newest first.  Unreadable ones are left out; their ids go to `broken`."""
+    found = []
+    for container_id in ids(paths):
+        try:
+            found.append(load(paths, container_id))
+        except NotFound:
+            continue  # removed just now
+        except CorruptState:
+            if broken is not None:
+                broken.append(container_id)
+    found.sort(key=lambda c: str(c.record.get("created", "")), reverse=True)
+    return found
