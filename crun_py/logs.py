@@ -104,7 +104,7 @@ def _lines(path: str, follow: bool, tail: int | None, alive: Callable[[], bool])
         offset = os.stat(path).st_size if paths else 0
     elif tail is not None:
         paths, offset = _tail(paths, tail)
-    opened = [open(name, "rb") for name in paths]  # before a rotation renames them
+    opened = [open(name, "rb") for name in paths]  # noqa: SIM115  (before a rotation)
     if opened:
         opened[0].seek(offset)
     for f in opened[:-1]:

@@ -195,10 +195,10 @@ def new_id() -> str:
 def check_name(name: str) -> str:
     """`name` if a container may have it.  Raises InvalidArgument."""
     good = name.isascii() and all(c.isalnum() or c in "_.-" for c in name)
-    if not good or len(name) < 2 or len(name) > 253 or not name[0].isalnum():
+    if not good or not 0 < len(name) <= 253 or not name[0].isalnum():
         raise InvalidArgument(
             f"container name {name!r}: not allowed",
-            hint="two or more of a-z A-Z 0-9 _ . -, beginning with a letter or digit",
+            hint="a-z A-Z 0-9 _ . -, beginning with a letter or digit",
         )
     return name
 

@@ -143,7 +143,7 @@ def apply(path: str | None, wanted: dict[str, str], defaults: dict[str, str]) ->
                 continue
             controller = name.split(".")[0]
             raise Unsupported(
-                f"limiting {name}={value}: this host has no cgroup v2 {controller} controller for us",
+                f"limiting {name}={value}: no cgroup v2 {controller} controller for us here",
                 hint="boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1) or, as a user, "
                 "have it delegated (systemd: Delegate=yes)",
             )

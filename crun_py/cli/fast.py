@@ -125,8 +125,7 @@ def _split_short(word: str, table: dict[str, tuple[str, str]]) -> list[tuple[str
 
 def load(verb: str) -> ModuleType:
     """The module of a verb."""
-    name = VERBS[verb][0]
-    module = __import__(f"crun_py.cli.{name}", fromlist=["main"])
+    module: ModuleType = __import__(f"crun_py.cli.{VERBS[verb][0]}", fromlist=["main"])
     return module
 
 

@@ -38,7 +38,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         reference=arguments[0] if arguments else None,
         whole=values["no_trunc"],
     )
-    columns = COLUMNS
+    columns: tuple[tuple[str, str], ...] = COLUMNS
     if values["digests"]:
         columns = (*COLUMNS[:2], ("DIGEST", "Digest"), *COLUMNS[2:])
     if values["quiet"]:

@@ -32,7 +32,7 @@ def show(
 
         text = _unescape(template.removeprefix("table ").lstrip())
         lines = [render(text, row).split("\t") for row in rows]
-        _columns([headings(text, dict((f, h) for h, f in columns)).split("\t"), *lines])
+        _columns([headings(text, {f: h for h, f in columns}).split("\t"), *lines])
     elif template and template != "table":
         from crun_py.gotemplate import render
 

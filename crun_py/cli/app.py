@@ -1,0 +1,164 @@
+"""Help, errors and completion: a typer application built from the verbs' tables.
+
+Only reached for what cli/fast.py does not parse; then typer's import time does not matter.
+A verb's module is loaded when that verb is asked about, all of them for nothing else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import sys
+from typing import Any
+
+import typer
+
+from crun_py import __version__
+from crun_py.cli import fast
+from crun_py.cli.verbs import ALIASES, GROUPS, VERBS
+from crun_py.errors import CrunpyError, InvalidArgument
+
+_EPILOG = "Documentation: README.md.  `crunpy COMMAND --help` tells of a command's options."
+
+
+def _parameters(module: Any) -> list[inspect.Parameter]:
+    """The options and arguments of a verb as typer reads them from a signature."""
+    kinds: dict[str, tuple[Any, Any]] = {
+        fast.FLAG: (bool, False),
+        fast.VALUE: (str | None, None),
+        fast.LIST: (list[str] | None, None),
+    }
+    found = []
+    for names, kind, text, metavar in module.OPTIONS:
+        annotation, default = kinds[kind]
+        words = names.split()
+        shown = {} if kind == fast.FLAG else {"metavar": metavar}
+        option = typer.Option(default, *words, help=text, **shown)
+        found.append(_parameter(fast.destination(names), annotation, option))
+    for word in module.ARGUMENTS.split():
+        bare = word.strip("[].").lower().partition("[")[0].rstrip(":")
+        optional = word[0] == "["
+        many = "..." in word
+        annotation = list[str] if many else str
+        argument = typer.Argument(None if optional else ..., metavar=word, show_default=False)
+        found.append(
+            _parameter("argument_" + bare, annotation | None if optional else annotation, argument)
+        )
+    return found
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
+
+
+def _command(verb: str, module: Any) -> Any:
+    """A function with the signature that the verb's table describes."""
+    parameters = _parameters(module)
+
+    def function(ctx: typer.Context, **given: Any) -> None:
+        values = fast.defaults(module.OPTIONS)
+        values |= {k: v for k, v in given.items() if k in values and v is not None}
+        arguments: list[str] = []
+        for name, value in given.items():
+            if name.startswith("argument_") and value is not None:
+                arguments += value if isinstance(value, list) else [value]
+        general = ctx.find_root().params
+        call = fast.Call(verb, module, general, values, arguments)
+        raise typer.Exit(fast.execute(call))
+
+    context = inspect.Parameter(
+        "ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
+    function.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
+    function.__annotations__ = {p.name: p.annotation for p in (context, *parameters)}
+    function.__doc__ = module.__doc__.partition(":")[2] or VERBS[verb][1]
+    return function
+
+
+def _main(
+    ctx: typer.Context,
+    root: str = typer.Option(None, "--root", help="Directory of images and containers"),
+    runroot: str = typer.Option(None, "--runroot", help="Directory of what a reboot may forget"),
+    debug: bool = typer.Option(False, "--debug", help="Print each step as it is carried out"),
+    version: bool = typer.Option(False, "--version", "-v", help="Print the version"),
+) -> None:
+    """Run, build and share containers without a daemon."""
+    if version:
+        sys.stdout.write(f"crunpy version {__version__}\n")
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        sys.stdout.write(ctx.get_help() + "\n")
+        raise typer.Exit
+
+
+def build(words: list[str]) -> typer.Typer:
+    """The application; options are there for the verb that `words` name, if they name one."""
+    app = typer.Typer(
+        name="crunpy",
+        epilog=_EPILOG,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help"]},
+    )
+    app.callback(invoke_without_command=True)(_main)
+    wanted = {ALIASES.get(w, w) for w in words}
+    for group, members in GROUPS.items():
+        wanted |= {members[w] for w in words if group in words and w in members}
+    for verb, (_, summary) in VERBS.items():
+        _add(app, verb, verb, summary, loaded=verb in wanted)
+    for group, members in GROUPS.items():
+        sub = typer.Typer(help=f"Commands about {group}s", rich_markup_mode=None)
+        for word, verb in members.items():
+            _add(sub, word, verb, VERBS[verb][1], loaded=verb in wanted)
+        app.add_typer(sub, name=group)
+    return app
+
+
+def _add(app: typer.Typer, name: str, verb: str, summary: str, *, loaded: bool) -> None:
+    if not loaded:
+        app.command(name, help=summary)(lambda: None)
+        return
+    module = fast.load(verb)
+    settings = {"allow_interspersed_args": getattr(module, "MIXED", True)}
+    app.command(name, help=summary, context_settings=settings)(_command(verb, module))
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, 1, 0.6)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def _explain(words: list[str], message: str) -> CrunpyError:
+    """A usage error in one line, with the nearest name."""
+    text = message.rstrip(".").replace("\n", " ")
+    text = text[:1].lower() + text[1:]
+    verb = next((ALIASES.get(w, w) for w in words if ALIASES.get(w, w) in VERBS), "")
+    hint = f"crunpy {verb} --help lists the options" if verb else "crunpy --help lists the commands"
+    if "no such command" in text:
+        bad = text.split("'")[1] if "'" in text else ""
+        return InvalidArgument(
+            f"{bad}: no such command", hint=_nearest(bad, [*VERBS, *GROUPS]) or hint
+        )
+    if "no such option" in text.lower() and verb:
+        bad = text.partition(": ")[2].split()[0] if ": " in text else ""
+        known = [n for names, *_ in fast.load(verb).OPTIONS for n in names.split()]
+        return InvalidArgument(f"{verb} {bad}: no such option", hint=_nearest(bad, known) or hint)
+    return InvalidArgument(f"{verb + ': ' if verb else ''}{text}", hint=hint)
+
+
+def run(words: list[str]) -> int:
+    """Carry out, or answer, a command line that the fast parser left to us."""
+    app = build(words)
+    try:
+        result = app(args=words, standalone_mode=False, prog_name="crunpy")
+    except CrunpyError:
+        raise
+    except Exception as e:
+        # typer's usage errors come from its own copy of click, which is not for import
+        told = getattr(e, "format_message", None)
+        if told is None:
+            raise
+        raise _explain(words, str(told())) from e
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,60 @@
+"""crunpy info."""
+
+from __future__ import annotations
+
+from crun_py import info, jsonfile
+from crun_py.cli.context import Context, write
+from crun_py.listing import human_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = ""
+OPTIONS = (("-f --format", "value", "A Go template, or json", "FORMAT"),)
+
+_LINES = (
+    ("Containers", "Containers"),
+    (" Running", "ContainersRunning"),
+    (" Paused", "ContainersPaused"),
+    (" Stopped", "ContainersStopped"),
+    ("Images", "Images"),
+    ("Server Version", "ServerVersion"),
+    ("Storage Driver", "Driver"),
+    (" Backing Filesystem", "BackingFilesystem"),
+    ("Logging Driver", "LoggingDriver"),
+    ("Cgroup Version", "CgroupVersion"),
+    ("Cgroup Controllers", "CgroupControllers"),
+    ("Execution Driver", "Runtime"),
+    ("Security Options", "SecurityOptions"),
+    ("Kernel Version", "KernelVersion"),
+    ("Operating System", "OperatingSystem"),
+    ("OSType", "OSType"),
+    ("Architecture", "Architecture"),
+    ("CPUs", "NCPU"),
+    ("Total Memory", "MemTotal"),
+    ("Name", "Name"),
+    ("ID", "ID"),
+    ("Root Dir", "DockerRootDir"),
+    ("Run Dir", "RunRoot"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print the facts; warnings last."""
+    facts = info.gather(context.paths)
+    if values["format"] == "json":
+        write(jsonfile.dumps(facts))
+    elif values["format"]:
+        from crun_py.gotemplate import render
+
+        write(render(values["format"], facts))
+    else:
+        for name, key in _LINES:
+            value = facts[key]
+            if key == "MemTotal":
+                value = human_size(value)
+            write(f"{name}: {' '.join(value) if isinstance(value, list) else value}")
+        for warning in facts["Warnings"]:
+            write(warning)
+    return 0

@@ -1,0 +1,40 @@
+"""crunpy inspect."""
+
+from __future__ import annotations
+
+from crun_py import inspect, jsonfile
+from crun_py.cli.context import Context, write
+from crun_py.cli.each import each
+from crun_py.errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "NAME..."
+OPTIONS = (
+    ("-f --format", "value", "A Go template, or json", "FORMAT"),
+    ("--type", "value", "container or image", "TYPE"),
+    ("-s --size", "flag", "The size of a container's writable layer", ""),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print a JSON array, or the template for each; what is missing is reported at the end."""
+    if values["type"] not in (None, "container", "image"):
+        raise InvalidArgument(f"type {values['type']!r}: not container or image")
+    found: list[dict[str, Any]] = []
+    status = each(
+        arguments,
+        lambda name: found.append(
+            inspect.anything(context.paths, name, values["type"], size=values["size"])
+        ),
+    )
+    if values["format"] and values["format"] != "json":
+        from crun_py.gotemplate import render
+
+        for value in found:
+            write(render(values["format"], value))
+    else:
+        write(jsonfile.dumps(found, indent=None if values["format"] else 4))
+    return status

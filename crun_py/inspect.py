@@ -1,0 +1,249 @@
+"""`inspect`: containers and images in Docker's JSON shape (Engine API, ContainerInspect and
+ImageInspect)."""
+
+from __future__ import annotations
+
+from crun_py import jsonfile, listing, spec
+from crun_py.create import SIGNALS, parse_bytes
+from crun_py.errors import CorruptState, NotFound
+from crun_py.paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.oci.store import Image
+    from crun_py.state import Container, Status
+
+_NEVER = "0001-01-01T00:00:00Z"
+
+
+def container(found: Container, *, size: bool = False) -> dict[str, Any]:
+    """One container as `docker inspect` shows it."""
+    record = found.record
+    status = found.status()
+    config, log = record["config"], record["log"]
+    value: dict[str, Any] = {
+        "Id": found.id,
+        "Created": record["created"],
+        "Path": record["args"][0],
+        "Args": record["args"][1:],
+        "State": _state(status),
+        "Image": "sha256:" + record["image_id"],
+        "ResolvConfPath": found.directory + "/resolv.conf",
+        "HostnamePath": found.directory + "/hostname",
+        "HostsPath": found.directory + "/hosts",
+        "LogPath": found.log_path if log["driver"] != "none" else "",
+        "Name": "/" + found.name,
+        "RestartCount": 0,
+        "Driver": "overlay",
+        "Platform": "linux",
+        "AppArmorProfile": "",
+        "HostConfig": _host_config(record),
+        "GraphDriver": {
+            "Name": "overlay",
+            "Data": {
+                "LowerDir": ":".join(
+                    f"{found.paths.root}/{layer}" for layer in record["layers"][::-1]
+                ),
+                "UpperDir": found.directory + "/upper",
+                "WorkDir": found.directory + "/work",
+            },
+        },
+        "Mounts": [_mount(m) for m in record["mounts"]],
+        "Config": {
+            "Hostname": record["hostname"],
+            "Domainname": "",
+            "User": config["user"],
+            "AttachStdin": config["stdin_once"],
+            "AttachStdout": True,
+            "AttachStderr": True,
+            "ExposedPorts": {port: {} for port in config["exposed"]},
+            "Tty": config["tty"],
+            "OpenStdin": config["open_stdin"],
+            "StdinOnce": config["stdin_once"],
+            "Env": config["env"],
+            "Cmd": config["cmd"],
+            "Image": record["image"],
+            "Volumes": {path: {} for path in config["volumes"]} or None,
+            "WorkingDir": config["workdir"],
+            "Entrypoint": config["entrypoint"] or None,
+            "Labels": config["labels"],
+            "StopSignal": signal_name(config["stop_signal"]),
+            "StopTimeout": config["stop_timeout"],
+        },
+        "NetworkSettings": _network(found, status),
+    }
+    if size:
+        value["SizeRw"] = listing.directory_bytes(found.directory + "/upper")
+    return value
+
+
+def signal_name(number: int) -> str:
+    """15 as SIGTERM."""
+    return f"SIG{SIGNALS[number - 1]}" if number <= len(SIGNALS) else f"SIGRTMIN+{number - 34}"
+
+
+def _state(status: Status) -> dict[str, Any]:
+    return {
+        "Status": status.state,
+        "Running": status.running,
+        "Paused": status.state == "paused",
+        "Restarting": False,
+        "OOMKilled": status.oom_killed,
+        "Dead": False,
+        "Pid": status.pid,
+        "ExitCode": status.exit_code,
+        "Error": "the end was not seen: the monitor was killed or the host restarted"
+        if status.unseen
+        else "",
+        "StartedAt": status.started_at or _NEVER,
+        "FinishedAt": status.finished_at or _NEVER,
+        "ConmonPid": status.monitor_pid if status.running else 0,
+    }
+
+
+def _bindings(ports: list[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
+    result: dict[str, list[dict[str, str]]] = {}
+    for port in ports:
+        key = f"{port['container_port']}/{port['protocol']}"
+        number = str(port["host_port"] or "")
+        result.setdefault(key, []).append(
+            {"HostIp": port["host_ip"] or "0.0.0.0", "HostPort": number}
+        )
+    return result
+
+
+def _host_config(record: dict[str, Any]) -> dict[str, Any]:
+    host, network, log = record["host"], record["network"], record["log"]
+
+    def size(name: str, default: int = 0) -> int:
+        text = host.get(name)
+        return default if not text else -1 if text == "-1" else parse_bytes(text, name)
+
+    options = {"max-size": str(log["max_bytes"]), "max-file": str(log["max_files"])}
+    return {
+        "Binds": host.get("volume") or None,
+        "LogConfig": {"Type": log["driver"], "Config": options},
+        "NetworkMode": network["mode"],
+        "PortBindings": _bindings(network["ports"]),
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "AutoRemove": record["auto_remove"],
+        "CapAdd": host.get("cap_add"),
+        "CapDrop": host.get("cap_drop"),
+        "Dns": network["dns"],
+        "DnsOptions": network["dns_option"],
+        "DnsSearch": network["dns_search"],
+        "ExtraHosts": network["add_host"] or None,
+        "GroupAdd": host.get("group_add"),
+        "IpcMode": "private",
+        "PidMode": "",
+        "Privileged": bool(host.get("privileged")),
+        "PublishAllPorts": bool(host.get("publish_all")),
+        "ReadonlyRootfs": bool(host.get("read_only")),
+        "SecurityOpt": host.get("security_opt"),
+        "Tmpfs": {t.partition(":")[0]: t.partition(":")[2] for t in host.get("tmpfs") or []},
+        "UTSMode": "",
+        "ShmSize": size("shm_size", 64 << 20),
+        "Sysctls": dict(s.partition("=")[::2] for s in host.get("sysctl") or []),
+        "Runtime": "crunpy",
+        "Memory": size("memory"),
+        "MemorySwap": size("memory_swap"),
+        "MemoryReservation": size("memory_reservation"),
+        "NanoCpus": int(float(host.get("cpus") or 0) * 10**9),
+        "CpuShares": int(host.get("cpu_shares") or 0),
+        "CpusetCpus": host.get("cpuset_cpus") or "",
+        "PidsLimit": int(host.get("pids_limit") or 0) or None,
+        "OomScoreAdj": int(host.get("oom_score_adj") or 0),
+        "Ulimits": [_ulimit(entry) for entry in spec.rlimits(host.get("ulimit") or [], 1)[1:]],
+        "Init": bool(host.get("init")),
+        "Devices": [{"PathOnHost": d.partition(":")[0]} for d in host.get("device") or []],
+        "MaskedPaths": [] if host.get("privileged") else list(spec.MASKED),
+        "ReadonlyPaths": [] if host.get("privileged") else list(spec.READONLY),
+    }
+
+
+def _ulimit(entry: dict[str, Any]) -> dict[str, Any]:
+    name = entry["type"].removeprefix("RLIMIT_").lower()
+    return {"Name": name, "Soft": entry["soft"], "Hard": entry["hard"]}
+
+
+def _mount(entry: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Type": entry["type"],
+        **({"Name": entry["name"]} if entry["name"] else {}),
+        "Source": entry["source"],
+        "Destination": entry["destination"],
+        **({"Driver": "local"} if entry["name"] else {}),
+        "Mode": ",".join(entry["options"]),
+        "RW": entry["rw"],
+        "Propagation": "rprivate" if entry["type"] == "bind" else "",
+    }
+
+
+def _network(found: Container, status: Status) -> dict[str, Any]:
+    attached: dict[str, Any] = {}
+    if status.running:
+        try:
+            attached = jsonfile.read(found.run_directory + "/network.json").get("attachment", {})
+        except (FileNotFoundError, CorruptState, AttributeError):
+            attached = {}
+    mode = found.record["network"]["mode"]
+    endpoint = {
+        "IPAddress": attached.get("ip", ""),
+        "IPPrefixLen": attached.get("prefix", 0),
+        "Gateway": attached.get("gateway", ""),
+        "MacAddress": attached.get("mac", ""),
+    }
+    ports: dict[str, Any] = (
+        dict.fromkeys(found.record["config"]["exposed"]) if status.running else {}
+    )
+    return {
+        "SandboxKey": f"/proc/{status.pid}/ns/net" if status.running else "",
+        "Ports": ports | _bindings(attached.get("ports", [])),
+        **endpoint,
+        "Networks": {mode: endpoint},
+    }
+
+
+def image(paths: Paths, found: Image) -> dict[str, Any]:
+    """One image as `docker inspect` shows it."""
+    document = found.config
+    history = document.get("history") or []
+    return {
+        "Id": "sha256:" + found.id,
+        "RepoTags": found.familiar_names,
+        "RepoDigests": found.repo_digests,
+        "Parent": "",
+        "Comment": next((h["comment"] for h in history[::-1] if h.get("comment")), ""),
+        "Created": document.get("created", ""),
+        "Author": document.get("author", ""),
+        "Config": document.get("config") or {},
+        "Architecture": document.get("architecture", ""),
+        "Variant": document.get("variant", ""),
+        "Os": document.get("os", ""),
+        "Size": found.size,
+        "GraphDriver": {"Name": "overlay", "Data": {"LowerDir": ":".join(found.layers[::-1])}},
+        "RootFS": {"Type": "layers", "Layers": (document.get("rootfs") or {}).get("diff_ids", [])},
+        "Digest": found.digest,
+        "ManifestType": found.media_type,
+    }
+
+
+def anything(paths: Paths, name: str, kind: str | None, *, size: bool = False) -> dict[str, Any]:
+    """The container or image that `name` means (kind: "container", "image" or None for
+    either, containers first).  Raises NotFound."""
+    from crun_py import state
+    from crun_py.oci.store import ImageStore
+
+    if kind in (None, "container"):
+        try:
+            return container(state.find(paths, name), size=size)
+        except NotFound:
+            if kind:
+                raise
+    found = ImageStore(paths).lookup(name) if name else None
+    if found is None:
+        what = "image" if kind else "object"
+        raise NotFound(f"no such {what}: {name}", hint="crunpy ps -a and crunpy images list them")
+    return image(paths, found)
