@@ -55,10 +55,11 @@ int untar_append(struct untar *u, struct buffer *b, const void *data, size_t n)
 
 /* ---- names ---- */
 
-/* Writes `from` to `to` without leading "/", "." and empty components. */
-static int normalise(struct untar *u, const char *from, size_t n, char *to)
+/* Writes `from` to `result`, unless it fails, without leading "/", "." and empty components. */
+static int normalise(struct untar *u, const char *from, size_t n, char *result)
 {
 	size_t used = 0, depth = 0;
+	char to[PATH_LIMIT];
 
 	to[0] = 0;
 	if (memchr(from, 0, n))
@@ -80,6 +81,7 @@ static int normalise(struct untar *u, const char *from, size_t n, char *to)
 		if (length == 2 && part[0] == '.' && part[1] == '.')
 			return untar_fail(u, EBADMSG, "name with a \"..\" component");
 	}
+	memcpy(result, to, used + 1);
 	return 0;
 }
 
@@ -370,7 +372,7 @@ static int start_meta(struct untar *u, int64_t size)
 static void forget_overrides(struct untar *u)
 {
 	u->path.used = u->link.used = u->xattrs.used = 0;
-	u->has_size = u->has_uid = u->has_gid = u->has_mtime = 0;
+	u->has_size = u->has_uid = u->has_gid = u->has_mtime = u->used_overrides = 0;
 }
 
 static int on_header(struct untar *u)
@@ -379,6 +381,8 @@ static int on_header(struct untar *u)
 	int64_t size;
 
 	u->entry.path[0] = 0;
+	if (u->used_overrides)
+		forget_overrides(u);
 	if (!memcmp(u->block, zeros, BLOCK)) {
 		u->state = ++u->zero_blocks == 2 ? END : HEADER;
 		return 0;
@@ -396,7 +400,7 @@ static int on_header(struct untar *u)
 		return start_meta(u, size);
 	if (read_entry(u, size) || untar_add_entry(u))
 		return u->code;
-	forget_overrides(u);
+	u->used_overrides = 1;
 	u->left = u->entry.size;
 	u->padding = (size_t)(-u->left & (BLOCK - 1));
 	u->state = !u->left ? HEADER : u->file >= 0 ? DATA : SKIP;

@@ -51,6 +51,7 @@ struct untar {
 	char meta_type;
 	struct buffer meta, path, link, xattrs, records, fixups, implied;
 	int has_size, has_uid, has_gid, has_mtime; /* PAX overrides of the next entry */
+	int used_overrides; /* forgotten at the next header: they belong to the last entry */
 	uint64_t size, uid, gid;
 	struct timespec mtime;
 	char parent_path[PATH_LIMIT];

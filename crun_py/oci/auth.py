@@ -120,7 +120,7 @@ def _decode(path: str, key: str, value: dict[str, Any]) -> Credentials | None:
     token = value.get("identitytoken") or ""
     if auth := value.get("auth"):
         try:
-            user, colon, password = base64.b64decode(auth).decode().partition(":")
+            user, colon, password = base64.b64decode(auth, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError, TypeError, ValueError) as e:
             raise CrunpyError(f"reading {path}: the entry of {key} is not base64") from e
         if colon:

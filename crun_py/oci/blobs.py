@@ -64,8 +64,10 @@ def prepare(paths: Paths) -> None:
     """Create the directories and the marker file of an OCI image layout."""
     for directory in ("/blobs/sha256", "/.staging"):
         private_dir(paths.images + directory)
-    if not os.path.exists(paths.images + "/oci-layout"):
-        jsonfile.write(paths.images + "/oci-layout", {"imageLayoutVersion": "1.0.0"})
+    marker = paths.images + "/oci-layout"
+    if not os.path.exists(marker):
+        with jsonfile.Lock(paths.images + "/.lock"):
+            jsonfile.write(marker, {"imageLayoutVersion": "1.0.0"})
 
 
 def lock(paths: Paths, digest: str, *, timeout_s: float | None = None) -> jsonfile.Lock:

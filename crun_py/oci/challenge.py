@@ -85,7 +85,8 @@ def may_see_credentials(realm: str, host: str) -> bool:
     name, registry = parts.hostname or "", wanted.hostname or ""
     if parts.scheme != "https":
         return name == registry and (parts.port or 80) == (wanted.port or 80)
-    above = "." in name and not is_loopback(name) and registry.endswith("." + name)
+    domain = "." in name and not name.rpartition(".")[2].isdigit()
+    above = domain and registry.endswith("." + name)
     return name == registry or above or _TOKEN_SERVERS.get(host) == name
 
 

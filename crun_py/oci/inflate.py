@@ -69,7 +69,7 @@ def _gzip(source: _Source) -> Iterator[bytes]:
                 data = source.next() if member.needs_input and not member.eof else b""
                 if made:
                     yield made
-        except igzip_lib.error as e:
+        except igzip_lib.error as e:  # type: ignore[misc]  # its stub forgets the base class
             raise ImageError(f"decompressing a layer: not valid gzip data: {e}") from e
         data = member.unused_data
         if len(data) < 2:

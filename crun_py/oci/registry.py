@@ -30,7 +30,6 @@ from crun_py.oci.registries import Endpoint, is_loopback
 REDIRECT_LIMIT = 10
 _ERROR_LIMIT = 1 << 20
 _RETRIED = (408, 429, 500, 502, 503, 504)
-_CHUNK_BYTES = 256 << 10
 _DROPPED = (
     httpx.ReadError,
     httpx.WriteError,
@@ -323,7 +322,8 @@ class Registry:
 
     def _pieces(self, response: httpx.Response) -> Iterator[bytes]:
         """The raw body; raises RegistryError when it drips slower than patience allows."""
-        pieces = response.iter_raw(_CHUNK_BYTES)
+        # as they come: a chunk that is being filled is lost when the connection breaks
+        pieces = response.iter_raw()
         waited, carried = 0.0, 0
         while True:
             start = time.monotonic()
