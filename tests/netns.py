@@ -12,13 +12,17 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import pytest
 
+from crun_py._native import check, lib
 from crun_py.paths import Paths
 
+T = TypeVar("T")
 CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -36,14 +40,18 @@ def enter(fd: int) -> None:
 
 def new_netns() -> int:
     """A descriptor of a new network namespace; the process stays where it is."""
-    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        _call(_libc.unshare(CLONE_NEWNET))
-        fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        enter(own)
-    finally:
-        os.close(own)
-    return fd
+    return check(lib.crunpy_new_netns(), "unshare")
+
+
+def in_thread(fd: int, work: Callable[[], T]) -> T:
+    """`work()` in a thread in namespace `fd`: a user namespace's root cannot come back."""
+
+    def entered() -> T:
+        enter(fd)
+        return work()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(entered).result()
 
 
 @contextmanager
@@ -81,12 +89,16 @@ def sh(command: str) -> str:
 @contextmanager
 def echo_server(fd: int, port: int, kind: int = socket.SOCK_STREAM) -> Iterator[None]:
     """In namespace `fd`, answer on `port` with the peer's address as the server sees it."""
-    with inside(fd):
+
+    def listen() -> socket.socket:
         sock = socket.socket(socket.AF_INET, kind)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(("0.0.0.0", port))
         if kind == socket.SOCK_STREAM:
             sock.listen()
+        return sock
+
+    sock = in_thread(fd, listen)
     pid = os.fork()
     if pid == 0:
         try:

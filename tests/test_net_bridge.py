@@ -9,12 +9,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import netns
 import pytest
 
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument
 from crun_py.net import bridge, config, ipam, netlink, nft, ports
 from crun_py.paths import Paths
+from tests import netns
 
 pytestmark = netns.needs_root
 

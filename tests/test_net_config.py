@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import netns
 import pytest
 
 from crun_py.errors import Conflict, CorruptState, InvalidArgument, NotFound
 from crun_py.net import config, ipam, ipv4
 from crun_py.paths import Paths
+from tests import netns
 
 pytestmark = netns.needs_root
 

@@ -6,12 +6,12 @@ import os
 import socket
 from collections.abc import Iterator
 
-import netns
 import pytest
 
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
 from crun_py.net import ports
 from crun_py.net.ports import Port
+from tests import netns
 
 pytestmark = netns.needs_root
 
@@ -111,4 +111,22 @@ def test_sctp_conflicts_whether_or_not_the_kernel_has_it() -> None:
     held = ports.reserve(ports.parse("7000:7000/sctp"))
     with pytest.raises(CrunpyError, match="7000/sctp is already in use"):
         ports.reserve(ports.parse("7000:7000/sctp"))
+    os.close(held[0])
+
+
+def test_connections_in_time_wait_do_not_hinder() -> None:
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", 9005))
+        server.listen()
+        with socket.create_connection(("127.0.0.1", 9005)) as client:
+            server.accept()[0].close()
+            client.recv(1)
+    assert "TIME-WAIT" in netns.sh("ss -tan")
+    held = ports.reserve(ports.parse("9005:80"))
+    with socket.socket() as other, pytest.raises(OSError):
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", 9005))
+    with pytest.raises(Conflict):
+        ports.reserve(ports.parse("9005:80"))
     os.close(held[0])

@@ -12,6 +12,7 @@ the first `setup` that misses it, under a lock, and stays until reboot or `remov
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
 
@@ -152,7 +153,7 @@ def _undo(paths: Paths, attachment: Attachment) -> None:
 def _connect(
     paths: Paths, network: Network, attachment: Attachment, netns_fd: int, mac: bytes
 ) -> None:
-    inside = _socket_inside(netns_fd)
+    inside = socket_inside(netns_fd)
     with netlink.Socket() as sock, inside, nft.socket() as filter_sock:
         if not nft.has_bridge(filter_sock, network.table, network.interface):
             _ensure(paths, network, sock, filter_sock)
@@ -284,22 +285,34 @@ def _parse_mac(text: str) -> bytes:
     return value
 
 
-def _socket_inside(netns_fd: int) -> netlink.Socket:
-    """A netlink socket that belongs to the network namespace `netns_fd`.
+def socket_inside(netns_fd: int, ipv6: bool = False) -> netlink.Socket:
+    """A netlink socket that belongs to the network namespace `netns_fd`.  Raises OSError.
 
-    While there, turns off IPv6 for interfaces to come: the network has none, and a router
-    advertisement of a neighbour would reroute the container (CVE-2020-13401).
+    Unless `ipv6`, turns it off there for interfaces to come: a bridge network has none, and a
+    router advertisement of a neighbour would reroute the container (CVE-2020-13401).
     """
-    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        check(lib.crunpy_setns(netns_fd, _CLONE_NEWNET), "setns")
+    made: list[netlink.Socket] = []
+    failed: list[BaseException] = []
+    done = _thread.allocate_lock()
+
+    # in a thread, which ends there: from inside a user namespace there is no way back
+    def enter() -> None:
         try:
-            _sysctl("ipv6/conf/default/disable_ipv6", "1", absent_ok=True)
-            return netlink.Socket()
+            check(lib.crunpy_setns(netns_fd, _CLONE_NEWNET), "setns")
+            if not ipv6:
+                _sysctl("ipv6/conf/default/disable_ipv6", "1", absent_ok=True)
+            made.append(netlink.Socket())
+        except BaseException as e:
+            failed.append(e)
         finally:
-            check(lib.crunpy_setns(own, _CLONE_NEWNET), "setns")
-    finally:
-        os.close(own)
+            done.release()
+
+    done.acquire()
+    _thread.start_new_thread(enter, ())
+    done.acquire()
+    if failed:
+        raise failed[0]
+    return made[0]
 
 
 def _ensure(

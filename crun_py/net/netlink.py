@@ -32,7 +32,7 @@ NLMSG_ERROR = 2
 NLMSG_DONE = 3
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
-RTM_NEWADDR = 20
+RTM_NEWADDR, RTM_GETADDR = 20, 22
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26
 
 NESTED = 0x8000
@@ -280,6 +280,16 @@ def address_add(index: int, address: bytes, prefix: int) -> Message:
     body = _IFADDR.pack(_socket.AF_INET, prefix, 0, 0, index)
     body += attr(2, address) + attr(1, address) + attr(4, broadcast)
     return RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, body
+
+
+def addresses(sock: Socket) -> list[tuple[int, bytes, int]]:
+    """(link index, address, prefix length) of every IPv4 address."""
+    found = []
+    for body in sock.dump((RTM_GETADDR, 0, _IFADDR.pack(_socket.AF_INET, 0, 0, 0, 0))):
+        _, prefix, _, _, index = _IFADDR.unpack_from(body)
+        parts = attributes(body, _IFADDR.size)
+        found.append((index, parts.get(2) or parts[1], prefix))
+    return found
 
 
 def route_add_default(gateway: bytes, index: int) -> Message:

@@ -3,7 +3,8 @@
 A published port is held by a socket that is bound but does not listen: the kernel's NAT
 takes the packets before they get to it, while any other program that binds the port is
 refused, and before the container starts we are.  (Listening would only make the host accept
-and forget connections that NAT did not take.)
+and forget connections that NAT did not take; it is the last resort where connections of an
+earlier program linger in TIME_WAIT.)
 """
 
 from __future__ import annotations
@@ -183,8 +184,7 @@ def _refused(port: Port, error: OSError) -> CrunpyError:
 
 
 def _bind(host_ip: str, number: int, protocol: str) -> tuple[int, int]:
-    """(descriptor, port) of a socket bound to the port; without SO_REUSEADDR, which would
-    let others bind it too."""
+    """(descriptor, port) of a socket that holds the port."""
     kind = _socket.SOCK_DGRAM if protocol == "udp" else _socket.SOCK_STREAM
     try:
         sock = _socket.socket(_socket.AF_INET, kind | _socket.SOCK_CLOEXEC, PROTOCOLS[protocol])
@@ -201,9 +201,25 @@ def _bind(host_ip: str, number: int, protocol: str) -> tuple[int, int]:
             sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, 0)  # nobody will read
         name = (host_ip or "0.0.0.0", number)
     try:
-        sock.bind(name)
+        _bind_exclusively(sock, name)
         number = number or sock.getsockname()[1]
     except BaseException:
         sock.close()
         raise
     return sock.detach(), number
+
+
+def _bind_exclusively(sock: _socket.socket, name: str | tuple[str, int]) -> None:
+    """Bind so that nobody else can, while connections in TIME_WAIT do not hinder.
+
+    Without SO_REUSEADDR the latter would, for a minute; with it others could bind, too,
+    unless one listens (tcp(7), inet_csk_bind_conflict in the kernel).
+    """
+    try:
+        sock.bind(name)
+    except OSError as e:
+        if e.errno != errno.EADDRINUSE or sock.type != _socket.SOCK_STREAM:
+            raise
+        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        sock.bind(name)
+        sock.listen(1)

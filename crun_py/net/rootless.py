@@ -1,0 +1,323 @@
+"""The network of a user's containers: pasta, else slirp4netns (before a pasta known as faulty).
+
+Runs in a process that is root in a user namespace of its own but still in the host's
+network namespace, for a network namespace that belongs to that user namespace.  Both
+programs give it an interface (eth0, tap0), a default route, and published ports that
+listen on the host as an ordinary process does.
+
+pasta(1) copies the host's address and keeps clients' addresses; clients on the host itself
+show up as 127.0.0.1.  It needs a default route on the host.  slirp4netns(1) gives 10.0.2.100
+and shows every client of a published port as 10.0.2.2.  Neither lets the container reach
+the host's 127.0.0.1.  Both run until `stop`: given a descriptor of the namespace they do not
+notice its end.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import select
+
+from crun_py import jsonfile
+from crun_py._native import lib
+from crun_py.errors import Conflict, CrunpyError, Unsupported
+from crun_py.net import ipv4, netlink
+from crun_py.net.bridge import socket_inside
+from crun_py.net.ports import Port, reserve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_INSTALL = "install one of them: apt install passt (or slirp4netns)"
+_SLIRP_ADDRESS, _SLIRP_DNS = "10.0.2.100", "10.0.2.3"
+_SIGTERM, _SIGKILL, _SIGPIPE = 15, 9, 13
+_START_TIMEOUT_S = 10.0
+
+
+def start(netns_fd: int, ports: list[Port], run_dir: str) -> dict[str, Any]:
+    """Connect the network namespace `netns_fd` and publish `ports`; ready on return.
+
+    ports:   those with host_port 0 are filled in.
+    run_dir: an existing directory of the container's for a socket and a pid file.
+    Returns what `stop` needs, with "ip" and "interface" as seen inside, "dns" (addresses
+    that answer inside whatever the host's resolv.conf says) and "host_address" ("", as the
+    host cannot be reached).  Raises Conflict when a port is taken, Unsupported when the host
+    lacks the programs or /dev/net/tun, CrunpyError.
+    """
+    for port in ports:
+        if port.protocol == "sctp":
+            raise Unsupported(f"publishing port {port!r}: users' networks forward tcp and udp")
+    pasta, slirp = _find("pasta"), _find("slirp4netns")
+    if not pasta and not slirp:
+        raise Unsupported("making a network without root: no pasta, no slirp4netns", hint=_INSTALL)
+    _check_tun()
+    # the programs bind the ports themselves: this tells beforehand, and in our words
+    for fd in reserve(ports):
+        os.close(fd)
+    try:
+        with socket_inside(netns_fd, ipv6=True) as inside:
+            inside.do(netlink.link_up(1))
+            state = _first_that_works(pasta, slirp, netns_fd, ports, run_dir)
+            try:
+                _describe(state, inside)
+            except BaseException:
+                stop(state)
+                raise
+    except OSError as e:
+        raise CrunpyError.from_os("making a network without root", e) from e
+    state["ports"] = [port.as_dict() for port in ports]
+    return state
+
+
+def _first_that_works(
+    pasta: str, slirp: str, netns_fd: int, ports: list[Port], run_dir: str
+) -> dict[str, Any]:
+    drivers = [(_pasta, pasta), (_slirp, slirp)]
+    if pasta and slirp and _is_unreliable(pasta):
+        drivers.reverse()
+    failed: list[CrunpyError] = []
+    for driver, program in drivers:
+        if program:
+            try:
+                return driver(program, netns_fd, ports, run_dir)
+            except Conflict:
+                raise
+            except CrunpyError as e:
+                failed.append(e)
+    raise CrunpyError(
+        "; ".join(error.message for error in failed),
+        hint="" if slirp else "apt install slirp4netns, which works without a default route, too",
+    )
+
+
+def _is_unreliable(pasta: str) -> bool:
+    """Whether this pasta is Debian 12's, of 2023-03 and without a version number.
+
+    It was seen to die with SIGSEGV at a container's first TCP connection (Linux 6.18).
+    """
+    reader, writer = os.pipe()
+    try:
+        pid = _spawn(pasta, ["pasta", "--version"], [], stderr=writer, stdout=writer)
+    finally:
+        os.close(writer)
+    try:
+        said = _read_all(reader)
+    finally:
+        os.close(reader)
+        os.waitpid(pid, 0)
+    return "unknown version" in said
+
+
+def _describe(state: dict[str, Any], inside: netlink.Socket) -> None:
+    """Add what the container sees."""
+    names = {index: name for name, index in netlink.links(inside).items()}
+    for index, address, prefix in netlink.addresses(inside):
+        if names.get(index) not in (None, "lo"):
+            number = int.from_bytes(address, "big")
+            state.update(ip=ipv4.text(number), prefix=prefix, interface=names[index])
+            return
+
+
+def _pasta(program: str, netns_fd: int, ports: list[Port], run_dir: str) -> dict[str, Any]:
+    """Start pasta, which goes into the background when all is set up."""
+    pid_file = run_dir + "/pasta.pid"
+    arguments = ["pasta", "--config-net", "--no-netns-quit", "--no-map-gw", "--quiet"]
+    arguments += ["--ns-ifname", "eth0", "--pid", pid_file, "-T", "none", "-U", "none"]
+    for option, protocol in (("-t", "tcp"), ("-u", "udp")):
+        specs = [_pasta_port(port) for port in ports if port.protocol == protocol]
+        for spec in specs or ["none"]:
+            arguments += [option, spec]
+    arguments += ["--netns", f"/proc/self/fd/{netns_fd}"]
+    reader, writer = os.pipe()
+    try:
+        pid = _spawn(program, arguments, [netns_fd], stderr=writer)
+        os.close(writer)
+        writer = -1
+        said = _read_all(reader)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    finally:
+        for fd in (reader, writer):
+            if fd >= 0:
+                os.close(fd)
+    if status:
+        if "Failed to bind" in said:
+            raise Conflict(f"publishing ports: {said}", hint="`ss -lntup` tells who has them")
+        raise CrunpyError(f"starting pasta: {said or f'it ended with status {status}'}")
+    number = int(jsonfile.read_bytes(pid_file))
+    return {"driver": "pasta", **_identity(number), "dns": [], "host_address": ""}
+
+
+def _pasta_port(port: Port) -> str:
+    address = port.host_ip + "/" if port.host_ip else ""
+    return f"{address}{port.host_port}:{port.container_port}"
+
+
+def _read_all(reader: int) -> str:
+    """What a program writes until it and its children close the pipe, in one line.
+
+    An old pasta cannot log to a syslog that is not there, and says so for each line.
+    """
+    data = b""
+    while part := os.read(reader, 4096):
+        data += part
+    lines = data.decode(errors="replace").splitlines()
+    return "; ".join(text for text in lines if text and not text.startswith("Failed to send"))
+
+
+def _slirp(program: str, netns_fd: int, ports: list[Port], run_dir: str) -> dict[str, Any]:
+    """Start slirp4netns and wait until it has configured the interface and the ports."""
+    log = run_dir + "/slirp4netns.log"
+    arguments = ["slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback"]
+    arguments += ["--enable-sandbox", "--enable-seccomp", "--netns-type=path"]
+    ready, writer = os.pipe()
+    # a socket's name is short (108 bytes), so it gets one below a descriptor
+    directory = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    api = f"/proc/self/fd/{directory}/slirp4netns.sock"
+    arguments += [f"--api-socket={api}", f"--ready-fd={writer}"]
+    arguments += [f"/proc/self/fd/{netns_fd}", "tap0"]
+    try:
+        try:
+            # it writes there for life, so not to a pipe that nobody would read
+            errors = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                pid = _spawn(program, arguments, [netns_fd, writer, directory], stderr=errors)
+            finally:
+                os.close(errors)
+        finally:
+            os.close(writer)
+        state = {"driver": "slirp4netns", **_identity(pid)}
+        try:
+            readable, _, _ = select.select([ready], [], [], _START_TIMEOUT_S)
+            if not readable or os.read(ready, 1) != b"1":
+                said = jsonfile.read_bytes(log).decode(errors="replace").split("\n")
+                raise CrunpyError(f"starting slirp4netns: {'; '.join(filter(None, said))}")
+            for port in ports:
+                _add_forward(api, port)
+        except BaseException:
+            stop(state)
+            raise
+    finally:
+        os.close(ready)
+        os.close(directory)
+    return {**state, "dns": [_SLIRP_DNS], "host_address": ""}
+
+
+def _add_forward(path: str, port: Port) -> None:
+    request = {
+        "execute": "add_hostfwd",
+        "arguments": {
+            "proto": port.protocol,
+            "host_addr": port.host_ip or "0.0.0.0",
+            "host_port": port.host_port,
+            "guest_addr": _SLIRP_ADDRESS,
+            "guest_port": port.container_port,
+        },
+    }
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    try:
+        sock.connect(path)
+        sock.send(jsonfile.dumps(request).encode())
+        sock.shutdown(_socket.SHUT_WR)
+        answer = b""
+        while part := sock.recv(4096):
+            answer += part
+    finally:
+        sock.close()
+    if b'"error"' in answer:
+        raise Conflict(
+            f"publishing port {port!r}: port {port.host_port}/{port.protocol} is already in use",
+            hint=f"slirp4netns said {answer.decode(errors='replace').strip()}",
+        )
+
+
+def stop(state: dict[str, Any]) -> None:
+    """End what `start` started; that it has ended is no error.  May be called again.
+
+    The process is known by its pid and start time, so a pid that was reused is left alone.
+    """
+    try:
+        pidfd = os.pidfd_open(state["pid"])
+    except ProcessLookupError:
+        return
+    except OSError as e:
+        raise CrunpyError.from_os(f"ending {state['driver']}", e) from e
+    try:
+        if _start_time(state["pid"]) == state["start_time"]:
+            for signal, patience_s in ((_SIGTERM, 2.0), (_SIGKILL, 2.0)):
+                lib.crunpy_pidfd_send_signal(pidfd, signal)
+                if select.select([pidfd], [], [], patience_s)[0]:
+                    break
+            _reap(state["pid"])
+    finally:
+        os.close(pidfd)
+
+
+def _reap(pid: int) -> None:
+    """Take the exit status of `pid` where it is a child of ours."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def _identity(pid: int) -> dict[str, int]:
+    return {"pid": pid, "start_time": _start_time(pid)}
+
+
+def _start_time(pid: int) -> int:
+    """Field 22 of /proc/PID/stat, in clock ticks since boot (proc_pid_stat(5)); 0 if gone."""
+    try:
+        stat = jsonfile.read_bytes(f"/proc/{pid}/stat")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(stat[stat.rindex(b")") + 2 :].split()[19])
+
+
+def _spawn(
+    program: str, arguments: list[str], keep: list[int], stderr: int, stdout: int = -1
+) -> int:
+    """Start `program` with the descriptors `keep`; its pid.  stdout: -1 for /dev/null."""
+    inheritable = {fd: os.get_inheritable(fd) for fd in keep}
+    try:
+        for fd in keep:
+            os.set_inheritable(fd, True)
+        actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = [
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)
+            if stdout < 0
+            else (os.POSIX_SPAWN_DUP2, stdout, 1),
+            (os.POSIX_SPAWN_DUP2, stderr, 2),
+        ]
+        # Python ignores SIGPIPE; pasta of 2023 takes it for an error to find it ignored
+        return os.posix_spawn(
+            program, arguments, os.environ, file_actions=actions, setsigdef=[_SIGPIPE]
+        )
+    finally:
+        for fd, was in inheritable.items():
+            os.set_inheritable(fd, was)
+
+
+def _find(name: str) -> str:
+    """The path of the program `name`, "" when there is none."""
+    search = os.environ.get("PATH", "") + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+    for directory in search.split(":"):
+        if directory and os.access(f"{directory}/{name}", os.X_OK):
+            return f"{directory}/{name}"
+    return ""
+
+
+def _check_tun() -> None:
+    """Raises Unsupported unless /dev/net/tun can be opened: both programs need it."""
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
+    except FileNotFoundError as e:
+        raise Unsupported.from_os(
+            "opening /dev/net/tun", e, hint="as root: modprobe tun; or use --network none or host"
+        ) from e
+    except OSError as e:
+        raise Unsupported.from_os(
+            "opening /dev/net/tun",
+            e,
+            hint="as root: chmod 666 /dev/net/tun (every user may open it on a usual host)",
+        ) from e
