@@ -12,7 +12,8 @@ import os
 import sys
 
 if not __package__:  # run as a file, by a monitor that becomes `crunpy cleanup`
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    # in the place of our own directory, whose inspect.py is not the standard one
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from crun_py.errors import CrunpyError
 

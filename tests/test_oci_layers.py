@@ -360,7 +360,8 @@ def pax(*records: bytes) -> bytes:
 @pytest.mark.parametrize(
     "record",
     [
-        b"11 path=../\n", b"12 path=a\0b\n", b"99 path=x\n", b"8 path=x\n", b"x path=x\n", b"9 pathxx\n",
+        b"11 path=../\n", b"12 path=a\0b\n", b"99 path=x\n", b"8 path=x\n", b"x path=x\n",
+        b"9 pathxx\n",
         b"12 size=-10\n", b"29 size=99999999999999999999\n", b"10 uid=-1\n", b"18 uid=4294967295\n",
         b"22 GNU.sparse.major=1\n", b"12 mtime=1x\n", b"9 size=1", b"6 =x\n ",
     ],

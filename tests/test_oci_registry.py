@@ -420,7 +420,8 @@ def test_auth_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: Path
 
     file = tmp_path / "auth.json"
     auths = {
-        "host.de": encode("a:1"), "host.de/team": encode("b:2"), "host.de/team/app": encode("c:3:x"),
+        "host.de": encode("a:1"), "host.de/team": encode("b:2"),
+        "host.de/team/app": encode("c:3:x"),
         "https://index.docker.io/v1/": encode("hub:h"),
     }  # fmt: skip
     helper = tmp_path / "docker-credential-fake"
