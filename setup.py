@@ -49,4 +49,8 @@ class BuildExt(build_ext):
         build_core(package / "crunpy-core")
 
 
-setup(cffi_modules=["crun_py/_native/build_shim.py:ffibuilder"], cmdclass={"build_ext": BuildExt})
+setup(
+    cffi_modules=["crun_py/_native/build_shim.py:ffibuilder"],
+    cmdclass={"build_ext": BuildExt},
+    scripts=["bin/crunpy"],
+)
