@@ -130,7 +130,7 @@ static int spawn_init(struct monitor *m, int *report)
 /* Listen to init until its execve closes the socket or a step fails. */
 static struct result hear(struct monitor *m, int report)
 {
-	struct report said;
+	struct report said = { 0 };
 	struct result result = { STARTED, 0, 0, m->status.pid };
 	int fd;
 	while (recv_with_fd(report, &said, sizeof(said), &fd) == (ssize_t)sizeof(said)) {
@@ -189,7 +189,7 @@ static void serve_once(struct monitor *m, bool alive)
 	fds[ERR] = (struct pollfd){ .fd = paused ? -1 : m->out[1], .events = POLLIN };
 	fds[IN] = (struct pollfd){ .fd = m->input.held ? m->input.fd : -1, .events = POLLOUT };
 	int n = clients_poll(fds + FIRST_CLIENT, &m->input);
-	if (poll(fds, (nfds_t)(FIRST_CLIENT + n), -1) < 0)
+	if (poll(fds, FIRST_CLIENT + (nfds_t)n, -1) < 0)
 		return; /* EINTR */
 	for (int stream = 0; stream < 2; stream++)
 		if (fds[OUT + stream].revents && !clients_behind())
@@ -254,6 +254,7 @@ static void become_cleanup(const struct step *s)
 	(void)close_range(3, ~0U, 0);
 	if (argv)
 		execv(argv[0], argv); /* on failure the next command finds and does the work */
+	free(argv);
 }
 
 static void end(struct monitor *m)

@@ -72,19 +72,21 @@ int plan_read(int fd, struct plan *plan)
 	if (!data)
 		return -EIO;
 	uint32_t n = 0, strings = 0;
-	for (size_t at = 0, took; at < size; at += took, n++) {
-		took = parse_step(data + at, size - at, NULL, NULL);
-		if (!took)
-			return -EBADMSG;
+	size_t at = 0;
+	for (size_t took; (took = parse_step(data + at, size - at, NULL, NULL)); at += took, n++) {
 		uint32_t count;
 		memcpy(&count, data + at + 4, sizeof(count));
 		strings += count;
 	}
 	plan->steps = calloc(n + 1, sizeof(*plan->steps));
 	struct str *pool = calloc(strings + 1, sizeof(*pool));
-	if (!plan->steps || !pool)
-		return -ENOMEM;
-	for (size_t at = 0; plan->n < n; plan->n++) {
+	if (at != size || !plan->steps || !pool) {
+		free(data);
+		free(pool);
+		free(plan->steps);
+		return at != size ? -EBADMSG : -ENOMEM;
+	}
+	for (at = 0; plan->n < n; plan->n++) {
 		at += parse_step(data + at, size - at, &plan->steps[plan->n], pool);
 		pool += plan->steps[plan->n].n;
 	}

@@ -302,13 +302,15 @@ static int exec_searched(char *const *argv, char *const *env)
 
 int step_exec(struct init *init, const struct step *s)
 {
-	char **argv = pointers(s);
-	if (!argv || !s->n)
+	if (!s->n)
 		return -EINVAL;
 	/* every descriptor above stdio ends here, ours and our caller's (CVE-2024-21626) */
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC))
 		return -errno;
 	/* the container's life no longer hangs on its monitor's */
 	(void)prctl(PR_SET_PDEATHSIG, 0);
-	return exec_searched(argv, init->env);
+	char **argv = pointers(s);
+	int error = argv ? exec_searched(argv, init->env) : -ENOMEM;
+	free(argv);
+	return error;
 }

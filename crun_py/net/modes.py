@@ -32,9 +32,10 @@ class Connection:
     state:        for `disconnect`, JSON; {} when there is nothing to undo.
     address:      the container's own, "" without one.
     host_address: by which it reaches the host, "" if it cannot.
+    dns:          name servers that the network brings along.
     """
 
-    __slots__ = ("address", "held", "host_address", "namespace", "state")
+    __slots__ = ("address", "dns", "held", "host_address", "namespace", "state")
 
     def __init__(self, namespace: int | None = None) -> None:
         self.namespace = namespace
@@ -42,6 +43,7 @@ class Connection:
         self.state: dict[str, Any] = {}
         self.address = ""
         self.host_address = ""
+        self.dns: list[str] = []
 
     def descriptors(self) -> list[int]:
         """All that the helper must inherit."""
@@ -121,6 +123,7 @@ def _connect_user(container: Container, connection: Connection, ports: list[Port
     connection.state = {"driver": "rootless", "attachment": started}
     connection.address = str(started.get("ip", ""))
     connection.host_address = str(started.get("host_address", ""))
+    connection.dns = list(started.get("dns", []))
 
 
 def _join(paths: Paths, container_id: str) -> Connection:
@@ -178,7 +181,7 @@ def write_files(container: Container, connection: Connection) -> None:
             files.resolv_conf(
                 _host_resolv_conf(),
                 own_network=network["mode"] != "host",
-                servers=network["dns"],
+                servers=network["dns"] or connection.dns,
                 search=network["dns_search"],
                 options=network["dns_option"],
             ),
