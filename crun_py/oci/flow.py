@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 
-_DEPTH = 4
+_DEPTH = 8
 
 
 class Stopped(Exception):
