@@ -395,3 +395,28 @@ def test_bomb(host: str, paths: Paths, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="entry bomb: the layer unpacks to more than"):
         pull(paths, f"{host}/bomb:1")
     assert whole(paths)
+
+
+@pytest.mark.parametrize("owner", [0, 1000])
+def test_in_a_user_namespace(host: str, paths: Paths, tmp_path: Path, owner: int) -> None:
+    image = TestImage(
+        tar(
+            entry("f", uid=owner),
+            entry("null", type=tarfile.CHRTYPE, devmajor=1, devminor=3),
+            entry("d/.wh.gone"),
+            entry("d/.wh..wh..opq"),
+        )
+    )
+    push(image, f"{host}/user{owner}:1", tmp_path)
+    done = subprocess.run(
+        ["unshare", "-Ur", sys.executable, "-c", PULL, paths.root, paths.run,
+         f"{host}/user{owner}:1"], capture_output=True, text=True,
+    )  # fmt: skip
+    if owner:
+        assert "entry f: owner 1000:0 is not mapped: needs more ids: /etc/subuid" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    top = Path(ImageStore(paths).find(image.id).layers[0])
+    assert os.listxattr(top / "d") == ["user.overlay.opaque"]
+    assert (top / "d/gone").stat().st_rdev == 0
+    assert not (top / "null").exists()
