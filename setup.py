@@ -26,7 +26,7 @@ CORE_SOURCES = [
     "mounts.c",
     "resolve.c",
 ]
-CORE_FLAGS = ["-Os", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-ffunction-sections", "-Wl,--gc-sections", "-s"]
+CORE_FLAGS = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-ffunction-sections", "-Wl,--gc-sections", "-s"]
 
 
 def build_core(target: Path) -> None:

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 16 << 10, OUT = 64 << 10, ENTRY_MAX = LINE_MAX_BYTES * 6 + 128 };
+enum { TIME_BYTES = 30, LINE_MAX_BYTES = 16 << 10, OUT = 64 << 10, ENTRY_MAX = LINE_MAX_BYTES * 6 + 128 };
 
 struct log {
 	char path[PATH_MAX];
@@ -46,6 +46,7 @@ struct log *log_open(const char *path, int64_t max_bytes, int64_t max_files)
 		return NULL;
 	}
 	strcpy(log->path, path);
+	fill_escapes();
 	log->size = st.st_size;
 	log->max_bytes = max_bytes;
 	log->max_files = max_files;
@@ -101,44 +102,93 @@ static size_t utf8_length(const unsigned char *p, size_t left)
 	return n;
 }
 
+/* How many bytes from p on need no escape: printable ASCII but '"' and '\\'.  Eight at a
+ * time, for a flood of output spends most of its time here. */
+static size_t plain_length(const unsigned char *p, size_t n)
+{
+	const uint64_t ones = ~(uint64_t)0 / 255, tops = ones * 128;
+	size_t i = 0;
+	for (; i + 8 <= n; i += 8) {
+		uint64_t word;
+		memcpy(&word, p + i, sizeof(word));
+		uint64_t quote = word ^ ones * '"', slash = word ^ ones * '\\', del = word ^ ones * 0x7f;
+		/* a byte's top bit is set where it is < 0x20, '"', '\\', 0x7f or not ASCII */
+		uint64_t odd = (word - ones * 0x20) | (quote - ones) | (slash - ones) | (del - ones) | word;
+		if (odd & tops)
+			break;
+	}
+	while (i < n && p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\')
+		i++;
+	return i;
+}
+
+static char *append(char *out, const char *text, size_t n)
+{
+	memcpy(out, text, n);
+	return out + n;
+}
+
+/* What an ASCII byte becomes; 8 bytes each, so that one fixed-size copy does. */
+static struct escaped {
+	char text[7];
+	unsigned char n;
+} escapes[128];
+
+static void set_escape(unsigned char c, const char *text)
+{
+	escapes[c].n = (unsigned char)strlen(text);
+	memcpy(escapes[c].text, text, escapes[c].n);
+}
+
+static void fill_escapes(void)
+{
+	char text[8];
+	for (unsigned c = 0; c < 128; c++) {
+		snprintf(text, sizeof(text), c < 0x20 || c == 0x7f ? "\\u%04x" : "%c", c);
+		set_escape((unsigned char)c, text);
+	}
+	set_escape('\n', "\\n");
+	set_escape('\t', "\\t");
+	set_escape('\r', "\\r");
+	set_escape('"', "\\\"");
+	set_escape('\\', "\\\\");
+}
+
+/* Writes up to 7 bytes past what it returns. */
 static char *escape(char *out, const char *text, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)text, *end = p + n;
 	while (p < end) {
-		size_t len = utf8_length(p, (size_t)(end - p));
-		if (len == 1 && (*p < 0x20 || *p == '"' || *p == '\\' || *p == 0x7f)) {
-			static const char hex[] = "0123456789abcdef";
-			const char *known = *p == '\n' ? "\\n" : *p == '\t' ? "\\t" : *p == '\r' ? "\\r" :
-					    *p == '"'  ? "\\\"" : *p == '\\' ? "\\\\" : NULL;
-			if (known)
-				out = stpcpy(out, known);
-			else {
-				out = stpcpy(out, "\\u00");
-				*out++ = hex[*p >> 4];
-				*out++ = hex[*p & 15];
-			}
-			p++;
-		} else if (len) {
-			memcpy(out, p, len);
-			out += len;
-			p += len;
-		} else {
-			out = stpcpy(out, "\\ufffd");
-			p++;
+		size_t plain = plain_length(p, (size_t)(end - p));
+		memcpy(out, p, plain);
+		out += plain;
+		p += plain;
+		for (; p < end && *p < 0x80 && escapes[*p].n > 1; p++) {
+			memcpy(out, escapes[*p].text, sizeof(escapes[*p].text));
+			out += escapes[*p].n;
 		}
+		if (p == end || *p < 0x80)
+			continue;
+		size_t len = utf8_length(p, (size_t)(end - p));
+		if (len)
+			out = append(out, (const char *)p, len);
+		else
+			out = append(out, "\\ufffd", 6);
+		p += len ? len : 1;
 	}
 	return out;
 }
 
 static void put_entry(struct log *log, int stream, const char *text, size_t n, const char *time)
 {
+	static const char head[] = "{\"log\":\"", tail[] = "\"}\n";
+	static const char names[2][32] = { "\",\"stream\":\"stdout\",\"time\":\"", "\",\"stream\":\"stderr\",\"time\":\"" };
 	char *start = log->out + log->out_used;
-	char *end = stpcpy(start, "{\"log\":\"");
+	char *end = append(start, head, sizeof(head) - 1);
 	end = escape(end, text, n);
-	end = stpcpy(end, stream == STDERR_STREAM ? "\",\"stream\":\"stderr\",\"time\":\"" :
-						     "\",\"stream\":\"stdout\",\"time\":\"");
-	end = stpcpy(end, time);
-	end = stpcpy(end, "\"}\n");
+	end = append(end, names[stream], strlen(names[0]));
+	end = append(end, time, TIME_BYTES);
+	end = append(end, tail, sizeof(tail) - 1);
 	log->out_used += (size_t)(end - start);
 	if (log->max_bytes && log->size + (int64_t)log->out_used >= log->max_bytes) {
 		flush_out(log);
