@@ -29,6 +29,32 @@ struct log {
 	char out[OUT + ENTRY_MAX];
 };
 
+/* What an ASCII byte becomes; 8 bytes each, so that one fixed-size copy does. */
+static struct escaped {
+	char text[7];
+	unsigned char n;
+} escapes[128];
+
+static void set_escape(unsigned char c, const char *text)
+{
+	escapes[c].n = (unsigned char)strlen(text);
+	memcpy(escapes[c].text, text, escapes[c].n);
+}
+
+static void fill_escapes(void)
+{
+	char text[8];
+	for (unsigned c = 0; c < 128; c++) {
+		snprintf(text, sizeof(text), c < 0x20 || c == 0x7f ? "\\u%04x" : "%c", c);
+		set_escape((unsigned char)c, text);
+	}
+	set_escape('\n', "\\n");
+	set_escape('\t', "\\t");
+	set_escape('\r', "\\r");
+	set_escape('"', "\\\"");
+	set_escape('\\', "\\\\");
+}
+
 static int open_file(const char *path)
 {
 	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -126,32 +152,6 @@ static char *append(char *out, const char *text, size_t n)
 {
 	memcpy(out, text, n);
 	return out + n;
-}
-
-/* What an ASCII byte becomes; 8 bytes each, so that one fixed-size copy does. */
-static struct escaped {
-	char text[7];
-	unsigned char n;
-} escapes[128];
-
-static void set_escape(unsigned char c, const char *text)
-{
-	escapes[c].n = (unsigned char)strlen(text);
-	memcpy(escapes[c].text, text, escapes[c].n);
-}
-
-static void fill_escapes(void)
-{
-	char text[8];
-	for (unsigned c = 0; c < 128; c++) {
-		snprintf(text, sizeof(text), c < 0x20 || c == 0x7f ? "\\u%04x" : "%c", c);
-		set_escape((unsigned char)c, text);
-	}
-	set_escape('\n', "\\n");
-	set_escape('\t', "\\t");
-	set_escape('\r', "\\r");
-	set_escape('"', "\\\"");
-	set_escape('\\', "\\\\");
 }
 
 /* Writes up to 7 bytes past what it returns. */
