@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from setuptools import setup
@@ -26,17 +28,30 @@ CORE_SOURCES = [
     "mounts.c",
     "resolve.c",
 ]
-CORE_FLAGS = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-ffunction-sections", "-Wl,--gc-sections", "-s"]
+CORE_FLAGS = [
+    *("-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror"),
+    *("-ffunction-sections", "-Wl,--gc-sections", "-s"),
+]
+
+
+def compilers() -> list[list[str]]:
+    """Ways to link the core helper, best first.  With musl a monitor takes 0.2 MB of memory,
+    with glibc 0.7; dynamically linked it works only where the host's libc is in reach."""
+    kernel_headers = ["/usr/include", f"/usr/include/{sysconfig.get_config_var('MULTIARCH')}"]
+    musl = shutil.which("musl-gcc")
+    ways = [[musl, "-static", *(f"-idirafter{d}" for d in kernel_headers)]] if musl else []
+    compiler = os.environ.get("CC", "cc")
+    return [*ways, [compiler, "-static"], [compiler]]
 
 
 def build_core(target: Path) -> None:
-    """Compile the core helper: static where a static libc is there, otherwise dynamic."""
+    """Compile the core helper in the best way that works."""
     sources = [str(NATIVE / name) for name in CORE_SOURCES]
-    compiler = os.environ.get("CC", "cc")
     target.parent.mkdir(parents=True, exist_ok=True)
-    for how in (["-static"], []):
-        command = [compiler, *CORE_FLAGS, *how, "-o", str(target), *sources]
-        if subprocess.run(command, check=not how).returncode == 0:
+    ways = compilers()
+    for number, way in enumerate(ways, 1):
+        command = [*way, *CORE_FLAGS, "-o", str(target), *sources]
+        if subprocess.run(command, check=number == len(ways)).returncode == 0:
             return
 
 

@@ -95,6 +95,9 @@ int plan_read(int fd, struct plan *plan);
 /* String `i` of the step, "" when there are fewer. */
 const char *step_str(const struct step *step, uint32_t i);
 
+/* close_range(2), for which musl has no wrapper: close, or mark close-on-exec. */
+int close_fds(unsigned first, unsigned last, bool on_exec);
+
 /* ---- init.c: what the process that becomes the container knows ---- */
 
 struct init {

@@ -35,13 +35,13 @@ static int close_unnamed(const struct plan *plan)
 	qsort(keep, n, sizeof(int), by_number);
 	for (size_t i = 0; i < n; i++) {
 		if (keep[i] > next)
-			(void)close_range((unsigned)next, (unsigned)keep[i] - 1, 0);
+			(void)close_fds((unsigned)next, (unsigned)keep[i] - 1, false);
 		if (keep[i] >= 0) {
 			(void)fcntl(keep[i], F_SETFD, FD_CLOEXEC);
 			next = keep[i] + 1;
 		}
 	}
-	(void)close_range((unsigned)next, ~0U, 0);
+	(void)close_fds((unsigned)next, ~0U, false);
 	free(keep);
 	return 0;
 }

@@ -251,7 +251,7 @@ static void become_cleanup(const struct step *s)
 	char **argv = calloc(s->n + 1, sizeof(char *));
 	for (uint32_t i = 0; argv && i < s->n; i++)
 		argv[i] = (char *)(uintptr_t)s->s[i].p;
-	(void)close_range(3, ~0U, 0);
+	(void)close_fds(3, ~0U, false);
 	if (argv)
 		execv(argv[0], argv); /* on failure the next command finds and does the work */
 	free(argv);

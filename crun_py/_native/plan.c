@@ -9,9 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { HEADER = 32, MAX_PLAN = 64 << 20 };
+
+int close_fds(unsigned first, unsigned last, bool on_exec)
+{
+	enum { ON_EXEC = 4 }; /* CLOSE_RANGE_CLOEXEC */
+	return syscall(SYS_close_range, first, last, on_exec ? ON_EXEC : 0) ? -errno : 0;
+}
 
 const char *step_str(const struct step *step, uint32_t i)
 {

@@ -257,7 +257,7 @@ int step_init(struct init *init, const struct step *s)
 	}
 	(void)prctl(PR_SET_PDEATHSIG, 0);
 	(void)prctl(PR_SET_NAME, "init");
-	(void)close_range(3, ~0U, 0);
+	(void)close_fds(3, ~0U, false);
 	(void)init;
 	reap_as_pid1(child);
 	return 0;
@@ -305,7 +305,7 @@ int step_exec(struct init *init, const struct step *s)
 	if (!s->n)
 		return -EINVAL;
 	/* every descriptor above stdio ends here, ours and our caller's (CVE-2024-21626) */
-	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC))
+	if (close_fds(3, ~0U, true))
 		return -errno;
 	/* the container's life no longer hangs on its monitor's */
 	(void)prctl(PR_SET_PDEATHSIG, 0);
