@@ -20,16 +20,11 @@ from crun_py.errors import CrunpyError
 _SIGINT, _SIGPIPE = 2, 13
 
 
-def _report(error: CrunpyError, verb: str) -> int:
+def _report(error: CrunpyError) -> int:
     hint = f" ({error.hint})" if error.hint else ""
-    os.write(2, f"crunpy: error: {error.message}{hint}\n".encode(errors="backslashreplace"))
-    return 1 if verb in _ONE else error.exit_code
-
-
-_ONE: frozenset[str] = frozenset(
-    "ps start stop kill wait rm logs inspect images rmi info version".split()
-)
-"""Verbs whose failures Docker reports with exit status 1; all others have 125."""
+    text = f"crunpy: error: {error.message}{hint}".replace("\n", " ")
+    os.write(2, f"{text}\n".encode(errors="backslashreplace"))
+    return error.exit_code
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
             return app.run(words)
         return fast.execute(call)
     except CrunpyError as e:
-        return _report(e, call.verb if call else "")
+        return _report(e)
     except KeyboardInterrupt:
         return 128 + _SIGINT
     except BrokenPipeError:
@@ -53,9 +48,9 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + _SIGPIPE
     except OSError as e:
-        return _report(CrunpyError.from_os(e.filename or "running the command", e), "")
+        return _report(CrunpyError.from_os(e.filename or "running the command", e))
     except MemoryError:
-        return _report(CrunpyError("out of memory"), "")
+        return _report(CrunpyError("out of memory"))
 
 
 def entry() -> None:

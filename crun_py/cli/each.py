@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def each(names: Iterable[str], act: Callable[[str], None]) -> int:
-    """Call `act` with each name once; 1 if any of them failed (each has been reported)."""
+    """Call `act` with each name once; 125 if any of them failed (each has been reported)."""
     failed = 0
     for name in dict.fromkeys(names):
         try:
@@ -19,5 +19,5 @@ def each(names: Iterable[str], act: Callable[[str], None]) -> int:
         except CrunpyError as e:
             hint = f" ({e.hint})" if e.hint else ""
             write_error(f"crunpy: error: {e.message}{hint}")
-            failed = 1
+            failed = e.exit_code
     return failed
