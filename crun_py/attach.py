@@ -124,6 +124,7 @@ class Session:
         self._streams = streams
         self._terminal = terminal
         self._pending: bytes = b""
+        self._unread: set[int] = set()
         self._stdin_open = bool(streams & STDIN)
         self.oom_killed = False
         os.write(sock, b"h" + bytes([streams]))
@@ -211,14 +212,26 @@ class Session:
             return LOST
         kind = message[0]
         if kind == 0x6F:  # o
-            write_all(1, memoryview(message)[1:])
+            self._output(1, message)
         elif kind == 0x72:  # r
-            write_all(2, memoryview(message)[1:])
+            self._output(2, message)
         elif kind == 0x78:  # x
             code, oom = unpack("<iB", message[1:6])
             self.oom_killed = bool(oom)
             return int(code)
         return None
+
+    def _output(self, fd: int, message: bytes) -> None:
+        """Pass output on; when our reader is gone, so is the container's, as in a pipeline."""
+        if fd in self._unread:
+            return
+        try:
+            write_all(fd, memoryview(message)[1:])
+        except BrokenPipeError:
+            self._unread.add(fd)
+            if not self._pending:
+                self._pending = b"c" + bytes([fd - 1])
+                self._push()
 
     def _read_stdin(self, keys: bytes, matched: int) -> int:
         try:

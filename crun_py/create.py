@@ -509,6 +509,8 @@ def _write(
         rootfs.prepare(staged, layers)
         for entry in record["mounts"]:
             _make_source(paths, entry, view, made)
+        # made now: on a full disk it could not be made when the container is removed
+        os.close(os.open(staged + "/lock", os.O_CREAT | os.O_CLOEXEC, 0o600))
         jsonfile.write(staged + "/config.json", document, durable=durable)
         jsonfile.write(staged + "/container.json", record, durable=durable)
         os.rename(staged, paths.container(container_id))

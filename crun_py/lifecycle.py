@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
-from crun_py import attach, jsonfile, state, volumes
+from crun_py import attach, state, volumes
 from crun_py.cgroup import group
-from crun_py.errors import Conflict, CrunpyError, NotFound
+from crun_py.errors import Conflict, CorruptState, CrunpyError, NotFound
 from crun_py.net import modes
 from crun_py.ns import container as contained
 from crun_py.ns import plan as p
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PIDS = 2048
 _SIGKILL = 9
+_MONITOR_PATIENCE_S = 10
 
 
 # ---- start ----
@@ -62,10 +62,7 @@ def start(
             return _start(container, undo, client, explain, rootless=rootless)
         except BaseException:
             for step in reversed(undo):
-                try:
-                    step()
-                except CrunpyError as e:
-                    os.write(2, f"crunpy: warning: {e.message}\n".encode())
+                _warn_on_error(step)
             raise
 
 
@@ -157,13 +154,14 @@ def cleanup_command(container: Container) -> list[str]:
 # ---- the end ----
 
 
-def cleanup(container: Container) -> None:
+def cleanup(container: Container, *, wait_for_lock: bool = True) -> None:
     """Take down what a container that has ended left, and remove it if it was run with --rm.
 
     May be called again and by several processes at once.  Does nothing while it runs.
+    Raises Conflict when another process has the lock and wait_for_lock is False.
     """
     try:
-        with container.lock():
+        with container.lock(None if wait_for_lock else 0):
             if container.status().running or not os.path.isdir(container.run_directory):
                 return
             _clean(container)
@@ -173,14 +171,44 @@ def cleanup(container: Container) -> None:
         return  # another process has removed it
 
 
+def sweep(paths: Paths) -> None:
+    """Clean up after containers that ended when nobody was left to do it: their monitor, or
+    the command that had promised it, was killed."""
+    try:
+        found = os.listdir(paths.run_containers)
+    except FileNotFoundError:
+        return
+    for container_id in found:
+        status = state.status(paths, container_id)
+        if status.running or state.start_ticks(status.monitor_pid):
+            continue
+        try:
+            cleanup(state.load(paths, container_id), wait_for_lock=False)
+        except (Conflict, CorruptState):
+            continue  # somebody is at it, or rm -f must decide
+        except NotFound:
+            rootfs.remove_tree(paths.run_container(container_id))
+
+
 def _clean(container: Container) -> None:
     """Under the lock, for a container that does not run: everything below RUN, and the
-    network and cgroup that start made."""
-    modes.disconnect(container)
+    network and cgroup that start made.  Goes on after an error, which is told as a warning:
+    nothing here may keep a container from being removed."""
     base = group.base()
-    if base and os.path.isdir(f"{base}/{container.id}"):
-        group.remove(f"{base}/{container.id}")
-    rootfs.remove_tree(container.run_directory)
+    cgroup = f"{base}/{container.id}" if base else ""
+    for step in (
+        lambda: modes.disconnect(container),
+        lambda: group.remove(cgroup) if cgroup and os.path.isdir(cgroup) else None,
+        lambda: rootfs.remove_tree(container.run_directory),
+    ):
+        _warn_on_error(step)
+
+
+def _warn_on_error(step: Callable[[], object]) -> None:
+    try:
+        step()
+    except CrunpyError as e:
+        os.write(2, f"crunpy: warning: {e.message}\n".encode(errors="backslashreplace"))
 
 
 def wait(container: Container) -> int:
@@ -228,11 +256,29 @@ def stop(container: Container, timeout_s: int | None = None, *, kill: bool = Fal
     status = container.status()
     if not status.running:
         return
-    if not kill:
-        state.send_signal(status, config["stop_signal"])
-    if kill or not _ended_within(status, None if patience < 0 else patience):
-        _kill(container, status)
-    _settle(container)
+    watch = _watch(container)
+    try:
+        if not kill:
+            state.send_signal(status, config["stop_signal"])
+        if kill or not _ended_within(status, None if patience < 0 else patience):
+            _kill(container, status)
+        # the monitor still finishes log and status; one that was killed does not answer
+        if watch:
+            watch.serve(timeout_s=_MONITOR_PATIENCE_S)
+    finally:
+        if watch:
+            watch.close()
+    cleanup(container)
+
+
+def _watch(container: Container) -> attach.Session | None:
+    """A connection to the monitor that promises to clean up, so that it need not."""
+    try:
+        return attach.Session(
+            attach.connect(container.run_directory), attach.CLEANER, terminal=False
+        )
+    except (NotFound, BrokenPipeError):
+        return None
 
 
 def _kill(container: Container, status: Status) -> None:
@@ -258,21 +304,6 @@ def _ended_within(status: Status, timeout_s: float | None) -> bool:
         return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
     finally:
         os.close(fd)
-
-
-def _settle(container: Container) -> None:
-    """After the process's end: let its monitor finish the log and the status, then clean up."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            found = jsonfile.read(container.run_directory + "/status.json")
-        except FileNotFoundError:
-            break  # cleaned up already
-        ticks = found.get("monitor_start_ticks", 0)
-        if found.get("state") == "exited" or state.start_ticks(found["monitor_pid"]) != ticks:
-            break
-        time.sleep(0.002)
-    cleanup(container)
 
 
 # ---- remove ----

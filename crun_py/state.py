@@ -29,9 +29,15 @@ UNKNOWN_EXIT = 255
 """The exit code of a container whose end nobody saw: its monitor was killed, or a reboot."""
 
 
+_boot_id = ""
+
+
 def boot_id() -> str:
     """The kernel's id of this boot (random(4))."""
-    return jsonfile.read_bytes("/proc/sys/kernel/random/boot_id").decode().strip()
+    global _boot_id
+    if not _boot_id:
+        _boot_id = jsonfile.read_bytes("/proc/sys/kernel/random/boot_id").decode().strip()
+    return _boot_id
 
 
 def start_ticks(pid: int) -> int:
@@ -112,9 +118,9 @@ class Container:
         spec: dict[str, Any] = jsonfile.read(self.directory + "/config.json")
         return spec
 
-    def lock(self) -> jsonfile.Lock:
-        """Held while the container is started, stopped, cleaned up or removed."""
-        return jsonfile.Lock(self.directory + "/lock")
+    def lock(self, timeout_s: float | None = None) -> jsonfile.Lock:
+        """Held while the container is started, cleaned up or removed; see jsonfile.Lock."""
+        return jsonfile.Lock(self.directory + "/lock", timeout_s=timeout_s)
 
     def status(self) -> Status:
         """What is true now."""

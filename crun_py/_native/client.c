@@ -92,6 +92,8 @@ static bool receive(int i, struct input *input)
 		clients[i].hello = (unsigned char)data[1];
 	else if (data[0] == 'w' && n >= 5)
 		resize(input, data + 1);
+	else if (data[0] == 'c' && n >= 2 && (data[1] & ~1) == 0)
+		input->unread[(int)data[1]] = true;
 	else if (data[0] == 'e')
 		input->ending = !input->terminal;
 	else if (data[0] == 'i' && input->fd >= 0 && !input->held) {

@@ -187,6 +187,7 @@ void log_close(struct log *log);
  * Messages on their SOCK_SEQPACKET socket begin with a letter (attach.py is the peer):
  *   to us    h flags        hello, first of all     i bytes   standard input
  *            w rows cols    window size, 2 x u16    e         end of standard input
+ *            c stream       nobody reads this output any more: close it for the container
  *   from us  o bytes, r bytes   standard output, standard error
  *            x code oom     i32 exit code, u8; then the socket closes */
 enum hello { HELLO_STDOUT = 1, HELLO_STDERR = 2, HELLO_STDIN = 4, HELLO_LOSSLESS = 8, HELLO_CLEANER = 16 };
@@ -196,6 +197,7 @@ struct pollfd;
 struct input { /* the container's standard input */
 	int fd;	       /* -1 once closed */
 	bool terminal, once, ending;
+	bool unread[2]; /* output streams whose reader is gone */
 	size_t held;   /* bytes not yet taken */
 	char data[CHUNK];
 };

@@ -195,6 +195,12 @@ static void serve_once(struct monitor *m, bool alive)
 		if (fds[OUT + stream].revents && !clients_behind())
 			pump(m, stream);
 	clients_handle(fds + FIRST_CLIENT, n, &m->input);
+	for (int stream = 0; stream < 2; stream++) {
+		if (m->input.unread[stream] && m->out[stream] >= 0 && !m->input.terminal) {
+			close(m->out[stream]); /* the container's next write gets EPIPE, as in any pipeline */
+			m->out[stream] = -1;
+		}
+	}
 	if (m->input.held || m->input.ending)
 		input_flush(&m->input);
 	if (fds[LISTENER].revents & POLLIN) {

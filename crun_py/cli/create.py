@@ -106,12 +106,13 @@ def fits(image: Image, platform: str) -> bool:
 
 def make(values: dict[str, Any], arguments: list[str], context: Context) -> Container:
     """Pull if needed and create the container."""
-    from crun_py import create
+    from crun_py import create, lifecycle
 
     cidfile = values["cidfile"]
     if cidfile and os.path.exists(cidfile):
         raise InvalidArgument(f"cidfile {cidfile}: exists already", hint="remove it first")
     context.enter()
+    lifecycle.sweep(context.paths)
     image = image_for(values, arguments[0], context)
     options = {**values, "image": arguments[0], "command": arguments[1:]}
     container = create.create(context.paths, image, options)
