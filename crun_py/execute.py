@@ -10,13 +10,13 @@ import os
 
 from crun_py import attach, spec, state
 from crun_py.cgroup import group
-from crun_py.create import environment_options
 from crun_py.errors import Conflict, InvalidArgument, NotFound
 from crun_py.ns import caps, users
 from crun_py.ns import container as contained
 from crun_py.ns import plan as p
 from crun_py.ns.launch import launch
 from crun_py.overlay.view import LayeredView
+from crun_py.request import environment_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

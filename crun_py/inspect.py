@@ -4,9 +4,9 @@ ImageInspect)."""
 from __future__ import annotations
 
 from crun_py import jsonfile, listing, spec
-from crun_py.create import SIGNALS, parse_bytes
 from crun_py.errors import CorruptState, NotFound
 from crun_py.paths import Paths
+from crun_py.request import SIGNALS, parse_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from crun_py.ns.launch import launch
 from crun_py.overlay import rootfs
 from crun_py.paths import Paths, private_dir
 from crun_py.state import Container, Status
+from crun_py.tree import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def start(
             _clean(container)
         private_dir(container.run_directory)
         private_dir(container.paths.run + "/rootfs")
-        undo: list[Callable[[], None]] = [lambda: rootfs.remove_tree(container.run_directory)]
+        undo: list[Callable[[], None]] = [lambda: remove_tree(container.run_directory)]
         try:
             return _start(container, undo, client, explain, rootless=rootless)
         except BaseException:
@@ -187,7 +188,7 @@ def sweep(paths: Paths) -> None:
         except (Conflict, CorruptState):
             continue  # somebody is at it, or rm -f must decide
         except NotFound:
-            rootfs.remove_tree(paths.run_container(container_id))
+            remove_tree(paths.run_container(container_id))
 
 
 def _clean(container: Container) -> None:
@@ -199,7 +200,7 @@ def _clean(container: Container) -> None:
     for step in (
         lambda: modes.disconnect(container),
         lambda: group.remove(cgroup) if cgroup and os.path.isdir(cgroup) else None,
-        lambda: rootfs.remove_tree(container.run_directory),
+        lambda: remove_tree(container.run_directory),
     ):
         _warn_on_error(step)
 
@@ -341,7 +342,7 @@ def _remove(container: Container, *, anonymous_volumes: bool) -> None:
     trash = f"{paths.containers}/.gone-{container.id}"
     os.rename(container.directory, trash)
     state.release_name(paths, container.name, container.id)
-    rootfs.remove_tree(trash)
+    remove_tree(trash)
     if anonymous_volumes:
         for entry in container.record["mounts"]:
             if entry.get("anonymous"):
@@ -356,5 +357,5 @@ def remove_broken(paths: Paths, container_id: str) -> None:
     base = group.base()
     if base and os.path.isdir(f"{base}/{container_id}"):
         group.remove(f"{base}/{container_id}")
-    rootfs.remove_tree(paths.run_container(container_id))
-    rootfs.remove_tree(paths.container(container_id))
+    remove_tree(paths.run_container(container_id))
+    remove_tree(paths.container(container_id))

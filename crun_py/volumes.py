@@ -10,8 +10,8 @@ import os
 
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound
-from crun_py.overlay.rootfs import remove_tree
 from crun_py.paths import Paths, private_dir
+from crun_py.tree import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

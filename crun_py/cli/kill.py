@@ -5,8 +5,8 @@ from __future__ import annotations
 from crun_py import lifecycle, state
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each
-from crun_py.create import signal_number
 from crun_py.errors import Conflict
+from crun_py.request import signal_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

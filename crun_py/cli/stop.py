@@ -34,7 +34,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     elif not names:
         raise InvalidArgument("stopping: no container given", hint="names, or --all")
     if values["signal"]:
-        from crun_py.create import signal_number
+        from crun_py.request import signal_number
 
         signal_number(values["signal"])
 

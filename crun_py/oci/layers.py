@@ -7,7 +7,6 @@ rename.  So what has a name is whole, and a stage whose lock is free is rubbish.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -18,6 +17,7 @@ from crun_py.errors import CrunpyError, ImageError, Unsupported
 from crun_py.oci import lower
 from crun_py.oci.chain import layer_directory
 from crun_py.paths import Paths, in_user_namespace, private_dir
+from crun_py.tree import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,38 +146,6 @@ class Stage:
             )
         cause = os.strerror(-result)
         raise CrunpyError(why.replace(cause, cause.lower()), errno=-result)
-
-
-def remove_tree(path: str) -> None:
-    """Delete directory `path`, never following a link.  Raises CrunpyError."""
-    parent, name = os.path.split(path)
-    try:
-        fd = os.open(parent, lower.DIRECTORY)
-        try:
-            _remove(fd, name)
-        finally:
-            os.close(fd)
-    except OSError as e:
-        raise CrunpyError.from_os(f"deleting {path}", e) from e
-
-
-def _remove(parent: int, name: str) -> None:
-    try:
-        fd = os.open(name, lower.DIRECTORY, dir_fd=parent)
-    except FileNotFoundError:  # a sweep and a removal may meet
-        return
-    try:
-        with os.scandir(fd) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    _remove(fd, entry.name)
-                    continue
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(entry.name, dir_fd=fd)
-    finally:
-        os.close(fd)
-    with contextlib.suppress(FileNotFoundError):
-        os.rmdir(name, dir_fd=parent)
 
 
 def remove(paths: Paths, chain_id: str) -> bool:

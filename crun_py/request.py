@@ -1,0 +1,328 @@
+"""What the options of `create` and `run` mean: pure functions from text to the record.
+
+A function here reads nothing but its arguments, our environment (for -e KEY) and the files
+that options name; it raises InvalidArgument before anything has happened.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import jsonfile, spec, state
+from crun_py.clock import now
+from crun_py.errors import InvalidArgument
+from crun_py.net import modes, ports
+from crun_py.paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.oci.store import Image
+
+STOP_TIMEOUT_S = 10
+LOG_MAX_BYTES, LOG_MAX_FILES = 10 << 20, 3
+
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def parse_bytes(text: str, what: str) -> int:
+    """`64m`, `1g`, `1.5gb`, `512` as bytes (binary units, as Docker).  Raises InvalidArgument."""
+    lower = text.strip().lower()
+    number = lower.rstrip("bkmgti")
+    unit = lower[len(number) :].removesuffix("ib").removesuffix("b") or lower[len(number) :][:1]
+    try:
+        if unit not in _UNITS:
+            raise ValueError
+        value = int(float(number) * _UNITS[unit])
+    except ValueError:
+        raise InvalidArgument(
+            f"{what} {text!r}: not a size", hint="a number with b, k, m or g, like 64m"
+        ) from None
+    if value < 0:
+        raise InvalidArgument(f"{what} {text!r}: must not be negative")
+    return value
+
+
+def command_line(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
+    """Entry point and command as Docker joins them.  Raises InvalidArgument when empty."""
+    command = list(options.get("command") or [])
+    entrypoint = options.get("entrypoint")
+    if entrypoint is not None:
+        # a new entry point does without the image's command
+        result = ([entrypoint] if entrypoint else []) + command
+    else:
+        result = list(config.get("Entrypoint") or []) + (command or list(config.get("Cmd") or []))
+    if not result:
+        raise InvalidArgument(
+            "creating the container: no command specified",
+            hint="the image has none: give one behind its name",
+        )
+    for word in result:
+        if "\0" in word:
+            raise InvalidArgument("creating the container: NUL in the command")
+    return result
+
+
+def record(
+    paths: Paths,
+    container_id: str,
+    image: Image,
+    config: dict[str, Any],
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    mode = _network_mode(paths, options.get("network") or "bridge")
+    published = [p for text in options.get("publish") or [] for p in ports.parse(text)]
+    exposed = sorted(
+        {*(config.get("ExposedPorts") or {}), *map(_exposed, options.get("expose") or [])}
+    )
+    if options.get("publish_all"):
+        known = {(p.container_port, p.protocol) for p in published}
+        for text in exposed:
+            number, _, protocol = text.partition("/")
+            if (int(number), protocol or "tcp") not in known:
+                published.append(ports.Port("", 0, int(number), protocol or "tcp"))
+    modes.check_mode(mode, ports=bool(published))
+    hostname = options.get("hostname") or (
+        os.uname().nodename if mode == "host" else container_id[:12]
+    )
+    labels = {**(config.get("Labels") or {}), **_labels(options.get("label") or [])}
+    name = options.get("name")
+    return {
+        "version": state.VERSION,
+        "id": container_id,
+        "name": state.check_name(name.removeprefix("/")) if name else "",
+        "created": now(),
+        "image": options["image"],
+        "image_id": image.id,
+        "args": command_line(config, options),
+        "hostname": _check_hostname(hostname),
+        "auto_remove": bool(options.get("rm")),
+        "config": {
+            "user": options.get("user") or config.get("User") or "",
+            "workdir": _workdir(options.get("workdir") or config.get("WorkingDir") or "/"),
+            "entrypoint": _entrypoint(config, options),
+            "cmd": list(options.get("command") or []) or list(config.get("Cmd") or []),
+            "labels": labels,
+            "tty": bool(options.get("tty")),
+            "open_stdin": bool(options.get("interactive")),
+            "stdin_once": bool(options.get("interactive")) and not options.get("detach"),
+            "stop_signal": signal_number(
+                options.get("stop_signal") or config.get("StopSignal") or "SIGTERM"
+            ),
+            "stop_timeout": _stop_timeout(options.get("stop_timeout")),
+            "exposed": exposed,
+            "volumes": sorted(config.get("Volumes") or {}),
+        },
+        "network": {
+            "mode": mode,
+            "ports": [p.as_dict() for p in published],
+            "add_host": options.get("add_host") or [],
+            "dns": options.get("dns") or [],
+            "dns_search": options.get("dns_search") or [],
+            "dns_option": options.get("dns_option") or [],
+            "ip": options.get("ip") or "",
+            "mac": options.get("mac_address") or "",
+        },
+        "log": _log(options),
+        "host": _host_options(options),
+        "mounts": [],
+    }
+
+
+def _entrypoint(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
+    given = options.get("entrypoint")
+    if given is not None:
+        return [given] if given else []
+    return list(config.get("Entrypoint") or [])
+
+
+_KEPT = (
+    "cap_add cap_drop privileged security_opt ulimit read_only tmpfs volume init memory "
+    "memory_swap memory_reservation cpus cpu_shares cpuset_cpus pids_limit shm_size device "
+    "sysctl oom_score_adj group_add publish_all umask pull"
+).split()
+
+
+def _host_options(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: options[name] for name in _KEPT if options.get(name)}
+
+
+def _stop_timeout(text: str | int | None) -> int:
+    if text is None:
+        return STOP_TIMEOUT_S
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidArgument(f"stop timeout {text!r}: not a number of seconds") from None
+
+
+def _log(options: dict[str, Any]) -> dict[str, Any]:
+    driver = options.get("log_driver") or "json-file"
+    if driver not in ("json-file", "none"):
+        raise InvalidArgument(f"log driver {driver!r}: not known", hint="known: json-file, none")
+    result = {"driver": driver, "max_bytes": LOG_MAX_BYTES, "max_files": LOG_MAX_FILES}
+    for option in options.get("log_opt") or []:
+        key, _, value = option.partition("=")
+        if key == "max-size":
+            result["max_bytes"] = 0 if value == "-1" else parse_bytes(value, "log size")
+        elif key == "max-file" and value.isdigit() and int(value) > 0:
+            result["max_files"] = int(value)
+        else:
+            raise InvalidArgument(
+                f"log option {option!r}: not known", hint="known: max-size=SIZE, max-file=N"
+            )
+    return result
+
+
+def _network_mode(paths: Paths, text: str) -> str:
+    if text in ("none", "host"):
+        return text
+    if text in ("bridge", "default", "private"):
+        return "bridge"
+    if text.startswith("container:"):
+        return "container:" + state.resolve(paths, text.partition(":")[2])
+    from crun_py.net import config
+
+    config.load(paths, text)
+    return text
+
+
+def _exposed(text: str) -> str:
+    number, _, protocol = text.partition("/")
+    if not number.isdigit() or not 0 < int(number) < 65536:
+        raise InvalidArgument(f"expose {text!r}: not PORT[/PROTOCOL]")
+    return f"{number}/{protocol or 'tcp'}"
+
+
+def _check_hostname(name: str) -> str:
+    from crun_py.net.files import is_name
+
+    if not is_name(name) or len(name) > 64:
+        raise InvalidArgument(f"host name {name!r}: not allowed")
+    return name
+
+
+def _workdir(path: str) -> str:
+    if not path.startswith("/") or "\0" in path:
+        raise InvalidArgument(f"working directory {path!r}: must be an absolute path")
+    return os.path.normpath("/" + path.lstrip("/"))
+
+
+def _labels(options: list[str]) -> dict[str, str]:
+    result = {}
+    for option in options:
+        key, _, value = option.partition("=")
+        if not key:
+            raise InvalidArgument(f"label {option!r}: not KEY=VALUE")
+        result[key] = value
+    return result
+
+
+SIGNALS = (
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT "
+    "STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+).split()
+"""Names of the signals 1 to 31 (signal(7), x86 and ARM)."""
+
+
+def signal_number(text: str) -> int:
+    """`SIGTERM`, `term`, `15`, `RTMIN+3` as a number.  Raises InvalidArgument."""
+    name = text.upper().removeprefix("SIG")
+    if name.isdigit() and 0 < int(name) < 65:
+        return int(name)
+    if name in SIGNALS:
+        return SIGNALS.index(name) + 1
+    base, _, offset = name.partition("+")
+    if base == "RTMIN" and (offset or "0").isdigit() and int(offset or "0") <= 30:
+        return 34 + int(offset or "0")
+    raise InvalidArgument(f"signal {text!r}: not known", hint="a name like SIGTERM or a number")
+
+
+def environment(
+    record: dict[str, Any], config: dict[str, Any], options: dict[str, Any], home: str
+) -> list[str]:
+    variables = {"PATH": spec.PATH, "HOSTNAME": record["hostname"]}
+    if record["config"]["tty"]:
+        variables["TERM"] = "xterm"
+    for entry in config.get("Env") or []:
+        key, _, value = entry.partition("=")
+        variables[key] = value
+    variables.update(environment_options(options))
+    variables.setdefault("HOME", home)
+    return [f"{key}={value}" for key, value in variables.items()]
+
+
+def environment_options(options: dict[str, Any]) -> dict[str, str]:
+    """--env-file and --env, the later ones winning; KEY alone copies ours, KEY* all that
+    begin so.  Raises InvalidArgument."""
+    entries = []
+    for path in options.get("env_file") or []:
+        entries += _env_file(path)
+    entries += options.get("env") or []
+    variables = {}
+    for entry in entries:
+        key, sep, value = entry.partition("=")
+        if not key or "\0" in entry:
+            raise InvalidArgument(f"environment {entry!r}: not KEY=VALUE")
+        if sep:
+            variables[key] = value
+        elif key.endswith("*"):
+            variables |= {k: v for k, v in os.environ.items() if k.startswith(key[:-1])}
+        elif key in os.environ:
+            variables[key] = os.environ[key]
+    return variables
+
+
+def _env_file(path: str) -> list[str]:
+    try:
+        text = jsonfile.read_bytes(path).decode("utf-8-sig")
+    except OSError as e:
+        raise InvalidArgument.from_os(f"reading environment file {path}", e) from e
+    except UnicodeDecodeError:
+        raise InvalidArgument(f"reading environment file {path}: not UTF-8") from None
+    lines = []
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.removesuffix("\r").lstrip()
+        if not line or line.startswith("#"):
+            continue
+        key = line.partition("=")[0]
+        if not key or any(c.isspace() for c in key):
+            raise InvalidArgument(
+                f"environment file {path}, line {number}: {key!r} is no variable name"
+            )
+        lines.append(line)
+    return lines
+
+
+def resources(options: dict[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    memory: dict[str, int] = {}
+    if options.get("memory"):
+        memory["limit"] = parse_bytes(options["memory"], "memory limit")
+        if 0 < memory["limit"] < 6 << 20:
+            raise InvalidArgument(f"memory limit {options['memory']}: the least is 6m")
+    if options.get("memory_swap"):
+        text = options["memory_swap"]
+        memory["swap"] = -1 if text == "-1" else parse_bytes(text, "memory and swap limit")
+    if options.get("memory_reservation"):
+        memory["reservation"] = parse_bytes(options["memory_reservation"], "memory reservation")
+    if memory:
+        result["memory"] = memory
+    cpu: dict[str, Any] = {}
+    if options.get("cpus"):
+        try:
+            cpu["quota"], cpu["period"] = int(float(options["cpus"]) * 100000), 100000
+        except ValueError:
+            raise InvalidArgument(f"cpus {options['cpus']!r}: not a number") from None
+        if cpu["quota"] < 1000:
+            raise InvalidArgument(f"cpus {options['cpus']!r}: the least is 0.01")
+    if options.get("cpu_shares"):
+        cpu["shares"] = int(options["cpu_shares"])
+    if options.get("cpuset_cpus"):
+        cpu["cpus"] = options["cpuset_cpus"]
+    if cpu:
+        result["cpu"] = cpu
+    if options.get("pids_limit"):
+        result["pids"] = {"limit": int(options["pids_limit"])}
+    return result

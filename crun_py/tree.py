@@ -1,0 +1,69 @@
+"""Removing directory trees that somebody else has filled."""
+
+from __future__ import annotations
+
+import os
+
+from crun_py.errors import CrunpyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DEEP = 64
+
+
+def remove_tree(path: str) -> None:
+    """Remove the directory `path` and all below it, never through a link.  Absent is fine.
+
+    Raises CrunpyError naming the path.
+    """
+    try:
+        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    except OSError as e:
+        raise CrunpyError.from_os(f"removing {path}", e) from e
+    try:
+        while _empty(top, top, 0):
+            continue  # something deep was brought up: once more
+        os.rmdir(path)
+    except FileNotFoundError:
+        return
+    except OSError as e:
+        raise CrunpyError.from_os(f"removing {path}", e) from e
+    finally:
+        os.close(top)
+
+
+def _empty(directory: int, top: int, depth: int) -> bool:
+    """Empty `directory`; True when a tree too deep to descend into was moved to `top`."""
+    moved = False
+    with os.scandir(directory) as entries:
+        for number, entry in enumerate(entries):
+            if not entry.is_dir(follow_symlinks=False):
+                _unless_gone(os.unlink, entry.name, directory)
+                continue
+            if depth == _DEEP:
+                os.rename(entry.name, f".deep-{number}", src_dir_fd=directory, dst_dir_fd=top)
+                moved = True
+                continue
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            try:
+                child = os.open(entry.name, flags, dir_fd=directory)
+            except FileNotFoundError:
+                continue
+            try:
+                moved = _empty(child, top, depth + 1) or moved
+            finally:
+                os.close(child)
+            _unless_gone(os.rmdir, entry.name, directory)
+    return moved
+
+
+def _unless_gone(remove: Callable[..., None], name: str, directory: int) -> None:
+    """Two removals of one tree may meet."""
+    try:
+        remove(name, dir_fd=directory)
+    except FileNotFoundError:
+        return
