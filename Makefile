@@ -37,7 +37,7 @@ test: all lint
 	tools/in-test-namespace $(BIN)/python -m pytest -n 2 $(TESTS)
 
 demo: all
-	tools/in-test-namespace $(BIN)/python tools/demo.py
+	$(BIN)/python tools/demo.py
 
 bench: all
 	tools/in-test-namespace $(BIN)/python tools/bench.py
