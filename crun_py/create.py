@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crun_py.oci.store import Image
+
 SHM_BYTES = 64 << 20
 
 
@@ -124,7 +125,8 @@ def _mounts(
         source = entry["source"]
         mounts.append(spec.mount("bind", source, destination, "rbind", *flags, *entry["options"]))
         record["mounts"].append(entry)
-    return mounts
+    # what lies deeper is mounted later: a volume on /etc must not hide /etc/hosts
+    return sorted(mounts, key=lambda m: str(m["destination"]).count("/"))
 
 
 def _volume_source(paths: Paths, entry: dict[str, Any]) -> None:
