@@ -22,7 +22,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -178,7 +178,8 @@ def inside(base: Path, outer: int, from_hub: bool) -> None:
     keep = "TERM LANG HTTPS_PROXY https_proxy NO_PROXY no_proxy CONTAINERS_REGISTRIES_CONF"
     kept = {name: os.environ[name] for name in keep.split() if name in os.environ}
     outside = ["nsenter", f"--net=/proc/{outer}/ns/net"] if from_hub else []
-    with nullcontext({}) if from_hub else mirror(base) as settings:
+    source: AbstractContextManager[dict[str, str]] = nullcontext({}) if from_hub else mirror(base)
+    with source as settings:
         say("════ as root ════")
         first = main_job(Shell(base, "", outside, kept | settings))
         say("════ as a plain user ════")
