@@ -46,6 +46,19 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def patiently(command: list[str], stdout: int | None = None) -> subprocess.CompletedProcess[bytes]:
+    """subprocess.run, but on Ctrl-C the command, which got it too, may tidy up before we do."""
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stdout and subprocess.STDOUT
+    ) as process:
+        try:
+            out, _ = process.communicate()
+        except KeyboardInterrupt:
+            process.communicate(timeout=10)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out or b"")
+
+
 class Shell:
     """Runs commands of one user, echoed and with what they print.
 
@@ -80,22 +93,20 @@ class Shell:
     def show(self, line: str, *expected: str, absent: str = "") -> str:
         """Echo and run `line`; its output, which must have all of `expected`."""
         say(f"$ {line}")
-        done = subprocess.run(
-            self.command(line),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        say(done.stdout)
-        missing = [text for text in expected if text not in done.stdout]
+        done = patiently(self.command(line), stdout=subprocess.PIPE)
+        output = done.stdout.decode(errors="replace")
+        say(output)
+        missing = [text for text in expected if text not in output]
         if done.returncode:
             raise Surprise(f"{line}: exit status {done.returncode}")
-        if missing or (absent and absent in done.stdout):
+        if missing or (absent and absent in output):
             raise Surprise(f"{line}: " + (f"no {missing[0]!r}" if missing else f"still {absent!r}"))
-        return done.stdout
+        return output
 
     def show_live(self, line: str) -> None:
         """Echo and run `line` on our own terminal, if we have one, and with a way out."""
         say(f"$ {line}")
-        done = subprocess.run([*self._outside, *self.command(line)], stdin=subprocess.DEVNULL)
+        done = patiently([*self._outside, *self.command(line)])
         say("")
         if done.returncode:
             raise Surprise(f"{line}: exit status {done.returncode}")
@@ -207,9 +218,9 @@ def surroundings() -> Iterator[Path]:
         command.chmod(0o755)
         yield base
     finally:
-        shutil.rmtree(base)
         if made:
             subprocess.run(["userdel", "--force", USER], check=True, stderr=subprocess.DEVNULL)
+        shutil.rmtree(base)
 
 
 def user_exists() -> bool:
