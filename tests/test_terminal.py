@@ -1,0 +1,161 @@
+"""-t: a real terminal on both sides."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from engine import Engine, Pty, wait_for
+
+NONE = ("--network", "none")
+PROMPT = "P> "
+
+
+def shell(engine: Engine, *options: str, rows: int = 24, cols: int = 80) -> Pty:
+    terminal = engine.pty("run", "-it", *NONE, "-e", f"PS1={PROMPT}", *options, "busybox", "sh",
+                          rows=rows, cols=cols)  # fmt: skip
+    terminal.until(PROMPT)
+    return terminal
+
+
+def test_a_shell(engine: Engine) -> None:
+    terminal = shell(engine, "--rm", rows=33, cols=111)
+    terminal.write("tty; stty size; echo $TERM; test -t 0 && test -t 1 && test -t 2 && echo all\r")
+    text = terminal.until(PROMPT).decode()
+    assert "/dev/console" in text or "/dev/pts/0" in text
+    assert "33 111" in text and "xterm" in text and "\r\nall\r\n" in text
+    terminal.write("exit 5\r")
+    assert terminal.wait() == 5
+    assert terminal.mode() == terminal.before
+
+
+def test_resize(engine: Engine) -> None:
+    terminal = shell(engine, "--rm")
+    terminal.size(50, 132)
+    terminal.process.send_signal(signal.SIGWINCH)
+
+    def size() -> bool:
+        terminal.write("stty size\r")
+        return b"50 132" in terminal.until(PROMPT)
+
+    wait_for(size)
+    terminal.write("exit\r")
+    assert terminal.wait() == 0
+
+
+def test_ctrl_c_goes_to_the_container(engine: Engine) -> None:
+    terminal = shell(engine, "--rm")
+    terminal.write("sleep 1000\r")
+    time.sleep(0.3)
+    terminal.write(b"\x03")
+    terminal.until(PROMPT)
+    terminal.write("echo status $?\r")
+    terminal.until("status 130")
+    terminal.write("exit 3\r")
+    assert terminal.wait() == 3
+
+
+def test_ctrl_d_ends_the_shell(engine: Engine) -> None:
+    terminal = shell(engine, "--rm")
+    terminal.write(b"\x04")
+    assert terminal.wait() == 0
+
+
+def test_detach_and_attach_again(engine: Engine) -> None:
+    terminal = shell(engine, "--name", "c")
+    terminal.write("MARK=kept\r")
+    terminal.until(PROMPT)
+    terminal.write(b"\x10\x11")
+    assert terminal.wait() == 0
+    assert terminal.mode() == terminal.before
+    assert engine.ps() == ["c"]
+    again = engine.pty("attach", "c")
+    again.write("\r")
+    again.until(PROMPT)
+    again.write("echo it is $MARK; stty size\r")
+    text = again.until(PROMPT).decode()
+    assert "it is kept" in text and "24 80" in text
+    again.write("exit 6\r")
+    assert again.wait() == 6
+    assert again.mode() == again.before
+    assert engine.state("c")["ExitCode"] == 6
+
+
+def test_other_detach_keys(engine: Engine) -> None:
+    terminal = shell(engine, "--name", "c", "--detach-keys", "ctrl-a,d")
+    terminal.write(b"echo \x10\x11 \x01x\r")
+    terminal.until(PROMPT)
+    terminal.write(b"\x01d")
+    assert terminal.wait() == 0 and engine.ps() == ["c"]
+
+
+def test_a_single_ctrl_p_is_passed_on(engine: Engine) -> None:
+    script = "stty raw -echo; echo go; dd bs=1 count=2 2>/dev/null | od -An -tx1"
+    terminal = engine.pty("run", "-it", "--rm", *NONE, "busybox", "sh", "-c", script)
+    terminal.until("go")
+    terminal.write(b"\x10x")
+    terminal.until("10 78")
+    assert terminal.wait() == 0
+
+
+def test_exec_with_a_terminal(engine: Engine) -> None:
+    engine.detached("--name", "c", "busybox", "sleep", "1000")
+    terminal = engine.pty("exec", "-it", "-e", f"PS1={PROMPT}", "c", "sh", rows=30, cols=90)
+    terminal.until(PROMPT)
+    terminal.write("tty; stty size; exit 4\r")
+    text = terminal.until("30 90").decode()
+    assert "/dev/pts/" in text
+    assert terminal.wait() == 4
+    assert terminal.mode() == terminal.before
+    assert engine.ps() == ["c"]
+
+
+def test_terminal_without_input(engine: Engine) -> None:
+    terminal = engine.pty(
+        "run", "-t", "--rm", *NONE, "busybox", "sh", "-c", "tty && echo x; exit 2"
+    )
+    terminal.until("x")
+    assert terminal.wait() == 2
+
+
+def test_t_without_a_terminal_of_our_own(engine: Engine) -> None:
+    done = engine.run("run", "-t", "--rm", *NONE, "busybox", "sh", "-c", "tty; echo err >&2")
+    assert done.code == 0 and "/dev/" in done.out and "err\r\n" in done.out and done.err == ""
+
+
+def test_detached_terminal_keeps_its_log(engine: Engine) -> None:
+    container_id = engine.detached("-t", "busybox", "sh", "-c", "tty; echo end")
+    engine.ok("wait", container_id)
+    text = engine.run("logs", container_id).out
+    assert text.startswith("/dev/") and text.endswith("end\r\n")
+
+
+def test_terminal_is_restored_when_the_container_is_killed(engine: Engine) -> None:
+    terminal = shell(engine, "--name", "c")
+    assert terminal.mode() != terminal.before
+    engine.ok("kill", "c")
+    assert terminal.wait() == 137
+    assert terminal.mode() == terminal.before
+
+
+def test_terminal_is_restored_when_we_are_told_to_end(engine: Engine) -> None:
+    terminal = shell(engine, "--name", "c", "--sig-proxy=false")
+    terminal.process.send_signal(signal.SIGTERM)
+    assert terminal.wait() in (-15, 143)
+    assert engine.ps() == ["c"]
+
+
+def test_terminal_belongs_to_the_user(engine: Engine) -> None:
+    out = engine.run("run", "-t", "--rm", *NONE, "-u", "tester", "busybox", "sh", "-c",
+                     "stat -c %u $(tty); echo w > $(tty)")  # fmt: skip
+    assert out.out == "1234\r\nw\r\n"
+
+
+def test_our_terminal_stays_outside(engine: Engine) -> None:
+    script = (
+        "test -t 0 || test -t 1 || test -t 2 || echo none; echo x > /dev/tty; ls -l /proc/$$/fd"
+    )
+    terminal = engine.pty("run", "--rm", "-i", *NONE, "busybox", "sh", "-c", script)
+    text = terminal.until("none")
+    terminal.wait()
+    assert b"pts" not in text + terminal.seen and b"No such device" in text + terminal.seen
