@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from crun_py.errors import InvalidArgument
 from crun_py.ns import caps
+from crun_py.ns.plan import RLIMIT_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,24 +47,7 @@ DEVICES = (
     ("/dev/tty", 5, 0),
 )
 
-RLIMITS = {
-    "cpu": 0,
-    "fsize": 1,
-    "data": 2,
-    "stack": 3,
-    "core": 4,
-    "rss": 5,
-    "nproc": 6,
-    "nofile": 7,
-    "memlock": 8,
-    "as": 9,
-    "locks": 10,
-    "sigpending": 11,
-    "msgqueue": 12,
-    "nice": 13,
-    "rtprio": 14,
-    "rttime": 15,
-}
+RLIMITS = {name: number for number, name in enumerate(RLIMIT_NAMES)}
 """Names of getrlimit(2), as --ulimit takes them, and the kernel's numbers."""
 
 

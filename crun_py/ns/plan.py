@@ -52,6 +52,10 @@ _MONITOR_NAMES = """
 set_id set_clone set_cgroup set_client set_result set_rundir set_statedir set_log set_stdio
 set_cleanup set_hold
 """
+RLIMIT_NAMES = """
+cpu fsize data stack core rss nproc nofile memlock as locks sigpending msgqueue nice rtprio rttime
+""".split()
+"""The names of the resources of getrlimit(2); the index is the kernel's number."""
 _NAMES = dict(enumerate(_INIT_NAMES.split(), SETNS))
 _NAMES |= dict(enumerate(_MONITOR_NAMES.split(), SET_ID))
 
@@ -88,7 +92,7 @@ class Step:
         if self.op == SYSCTL:
             return f"sysctl {words[0].replace('/', '.')}={words[1]}"
         if self.op == RLIMIT:
-            return f"rlimit {self.a} {self.b}:{self.c}"
+            return f"rlimit {RLIMIT_NAMES[self.a]} {self.b}:{self.c}"
         if self.op in (BOUNDING, CAPS):
             return f"{self.name} {self.a & (1 << 64) - 1:#x}"
         if self.op == USER:
@@ -101,7 +105,7 @@ class Step:
             return f"env {len(words)} variables"
         if self.op == EXEC:
             return f"exec {words}"
-        numbers = [str(n) for n in (self.a, self.b) if n]
+        numbers = [str(int(n)) for n in (self.a, self.b) if n]
         return " ".join([self.name, *numbers, *words])
 
 
