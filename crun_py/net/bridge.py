@@ -259,12 +259,10 @@ def _release(paths: Paths, attachment: Attachment) -> None:
 
 def remove(network: Network) -> None:
     """Delete the host's side of `network`; the caller has seen that nobody uses it."""
-    with netlink.Socket() as sock, nft.socket() as filter_sock:
-        try:
-            sock.do(netlink.link_delete(network.interface))
-        except OSError as e:
-            if e.errno != errno.ENODEV:
-                raise CrunpyError.from_os(f"deleting bridge {network.interface}", e) from e
+    from crun_py.net import host
+
+    host.remove_link(network.interface)
+    with nft.socket() as filter_sock:
         nft.remove_bridge(filter_sock, network.table, network.interface, network.subnet)
 
 
@@ -318,37 +316,33 @@ def socket_inside(netns_fd: int, ipv6: bool = False) -> netlink.Socket:
 def _ensure(
     paths: Paths, network: Network, sock: netlink.Socket, filter_sock: netlink.Socket
 ) -> int:
-    """Make what the host lacks for `network`; the index of its bridge."""
+    """Make what the host lacks for `network`; the index of its bridge.
+
+    The table's entry comes last: who sees it may rely on the rest.
+    """
     private_dir(ipam.directory(paths))
     with jsonfile.Lock(ipam.directory(paths) + "/.host.lock"):
+        if nft.has_bridge(filter_sock, network.table, network.interface):
+            try:
+                return netlink.link_index(sock, network.interface)  # made while we waited
+            except OSError as e:
+                if e.errno != errno.ENODEV:
+                    raise
+        from crun_py.net import host
+
         prefix = ipv4.parse_subnet(network.subnet)[1]
-        mac = b"\x02\xc5" + ipv4.packed(network.gateway)
-        _do_unless_there(sock, netlink.bridge_add(network.interface, mac, network.mtu))
-        index = netlink.link_index(sock, network.interface)
+        # a bridge without a MAC of its own takes its lowest port's, and neighbours would lose
+        # it when that container ends
+        mac = (b"\x02\xc5" + ipv4.packed(network.gateway)).hex(":")
+        index = host.make_bridge(network.interface, mac, network.mtu, network.gateway, prefix)
         # IPv6 off: else the host would believe router advertisements of containers
         _sysctl(f"ipv6/conf/{network.interface}/disable_ipv6", "1", absent_ok=True)
         # lets 127.0.0.1:PORT reach a container; the table's chain `raw` keeps the way back shut
-        if not nft.has_bridge(filter_sock, network.table, network.interface):
-            nft.add_bridge(filter_sock, network.table, network.interface, network.subnet)
         _sysctl(f"ipv4/conf/{network.interface}/route_localnet", "1")
         _sysctl("ipv4/ip_forward", "1")
-        _do_unless_there(sock, netlink.address_add(index, ipv4.packed(network.gateway), prefix))
+        if not nft.has_bridge(filter_sock, network.table, network.interface):
+            nft.add_bridge(filter_sock, network.table, network.interface, network.subnet)
         return index
-
-
-def _do_unless_there(sock: netlink.Socket, message: netlink.Message) -> None:
-    try:
-        sock.do(message)
-    except FileExistsError:
-        return
-    except OSError as e:
-        if e.errno == errno.EOPNOTSUPP:
-            raise Unsupported.from_os(
-                "making a bridge",
-                e,
-                hint="the kernel lacks it: try `modprobe bridge veth`, or --network host",
-            ) from e
-        raise
 
 
 def _sysctl(name: str, value: str, absent_ok: bool = False) -> None:

@@ -232,15 +232,11 @@ def _candidates(default: bool, key: str) -> list[tuple[int, int]]:
 
 
 def _free_subnet(default: bool, key: str, used: list[tuple[int, int]]) -> tuple[int, int]:
-    from crun_py.net import netlink
+    from crun_py.net import host
 
-    try:
-        with netlink.Socket() as sock:
-            routed = [(base, prefix) for base, prefix, _ in netlink.routes(sock)]
-    except OSError as e:
-        raise CrunpyError.from_os("reading the host's routes", e) from e
+    taken = used + host.routes()
     for candidate in _candidates(default, key):
-        if not any(ipv4.overlap(candidate, other) for other in used + routed):
+        if not any(ipv4.overlap(candidate, other) for other in taken):
             return candidate
     raise CrunpyError(
         "choosing a subnet: every private range is in use (" + os.strerror(errno.EADDRINUSE) + ")",

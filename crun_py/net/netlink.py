@@ -33,7 +33,7 @@ NLMSG_DONE = 3
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_GETADDR = 20, 22
-RTM_NEWROUTE, RTM_GETROUTE = 24, 26
+RTM_NEWROUTE = 24
 
 NESTED = 0x8000
 
@@ -45,7 +45,7 @@ _IFLA_LINKINFO, _IFLA_NET_NS_FD, _IFLA_EXT_MASK = 18, 28, 29
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_MODE = 4, 5, 4
 _RTEXT_FILTER_SKIP_STATS = 8
-_RT_TABLE_MAIN, _RTPROT_BOOT, _RTPROT_KERNEL, _RTN_UNICAST = 254, 3, 2, 1
+_RT_TABLE_MAIN, _RTPROT_BOOT, _RTN_UNICAST = 254, 3, 1
 
 _HEADER = Struct("=IHHII")
 _ATTR = Struct("=HH")
@@ -226,15 +226,6 @@ def links(sock: Socket) -> dict[str, int]:
     return found
 
 
-def bridge_add(name: str, mac: bytes, mtu: int = 0) -> Message:
-    """Make the bridge `name`, up.  A bridge without a MAC of its own takes its lowest port's,
-    so that neighbours would lose it when that container ends."""
-    body = _IFINFO.pack(0, 0, 0, _IFF_UP, _IFF_UP) + string(_IFLA_IFNAME, name)
-    body += attr(_IFLA_ADDRESS, mac) + (u32(_IFLA_MTU, mtu) if mtu else b"")
-    body += nest(_IFLA_LINKINFO, string(_IFLA_INFO_KIND, "bridge"))
-    return RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body
-
-
 def veth_add(name: str, peer: str, netns_fd: int, master: int, mac: bytes, mtu: int = 0) -> Message:
     """Make a veth pair: `name` here, up and a port of link `master` (an index; 0 for none),
     and `peer` with address `mac` in the network namespace of `netns_fd`."""
@@ -296,16 +287,3 @@ def route_add_default(gateway: bytes, index: int) -> Message:
     """Route everything over `gateway` through link `index`."""
     body = _ROUTE.pack(_socket.AF_INET, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, 0, _RTN_UNICAST, 0)
     return RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, body + attr(5, gateway) + u32(4, index)
-
-
-def routes(sock: Socket) -> list[tuple[int, int, int]]:
-    """(destination, prefix length, link index) of the IPv4 unicast routes but default ones."""
-    found = []
-    request = _ROUTE.pack(_socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
-    for body in sock.dump((RTM_GETROUTE, 0, request)):
-        _, length, _, _, _, _, _, kind, _ = _ROUTE.unpack_from(body)
-        parts = attributes(body, _ROUTE.size)
-        if kind == _RTN_UNICAST and length and 1 in parts:
-            out = _U32.unpack(parts[4])[0] if 4 in parts else 0
-            found.append((int.from_bytes(parts[1], "big"), length, out))
-    return found
