@@ -20,13 +20,25 @@ class Context:
         self.debug = False
         self.rootless = False
 
-    def enter(self) -> None:
-        """Become root in a user namespace, for work on layers and mounts.  Nothing for root."""
+    def enter(self, network: str = "") -> None:
+        """Become root in a user namespace, for work on layers and mounts.  Nothing for root.
+
+        network: the mode of the container to be started; container:X can only be joined from
+        inside the user namespace of X.
+        """
         from crun_py.ns import user
 
-        if user.needed():
-            user.enter()
-            self.rootless = True
+        if not user.needed():
+            return
+        if network.startswith("container:"):
+            from crun_py import state
+
+            status = state.find(self.paths, network.partition(":")[2]).status()
+            if status.running:
+                self.join(status)
+                return
+        user.enter()
+        self.rootless = True
 
     def join(self, status: Status) -> None:
         """As `enter`, but into the user namespace of a running container."""

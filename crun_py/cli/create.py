@@ -111,7 +111,7 @@ def make(values: dict[str, Any], arguments: list[str], context: Context) -> Cont
     cidfile = values["cidfile"]
     if cidfile and os.path.exists(cidfile):
         raise InvalidArgument(f"cidfile {cidfile}: exists already", hint="remove it first")
-    context.enter()
+    context.enter(values["network"] or "")
     lifecycle.sweep(context.paths)
     image = image_for(values, arguments[0], context)
     options = {**values, "image": arguments[0], "command": arguments[1:]}
