@@ -41,7 +41,7 @@ try:
     _codec: Any = _c
     _scan = _codec.make_scanner(_Decoding())
     _encode = _codec.make_encoder(
-        None, None, _codec.encode_basestring_ascii, None, ":", ",", False, False, False
+        None, None, _codec.encode_basestring, None, ":", ",", False, False, False
     )
     _encode({"probe": [1, None]}, 0)
 except (ImportError, AttributeError, TypeError):
@@ -69,13 +69,25 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
 
     Raises ValueError for what JSON cannot say.
     """
-    if _encode is not None and indent is None:
+    if indent is not None:
+        return _pretty(value, " " * indent, "\n")
+    if _encode is not None:
         return "".join(_encode(value, 0))
     import json
 
-    if indent is None:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False)
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _pretty(value: Any, step: str, newline: str) -> str:
+    """`value` over several lines, as `json.dumps` with an indent lays it out."""
+    deeper = newline + step
+    if isinstance(value, dict) and value:
+        rows = (f"{dumps(str(k))}: {_pretty(v, step, deeper)}" for k, v in value.items())
+        return "{" + deeper + ("," + deeper).join(rows) + newline + "}"
+    if isinstance(value, list | tuple) and value:
+        rows = (_pretty(v, step, deeper) for v in value)
+        return "[" + deeper + ("," + deeper).join(rows) + newline + "]"
+    return dumps(value)
 
 
 def write(path: str, value: Any, *, durable: bool = True) -> None:
