@@ -41,7 +41,7 @@ try:
     _codec: Any = _c
     _scan = _codec.make_scanner(_Decoding())
     _encode = _codec.make_encoder(
-        None, None, _codec.encode_basestring, None, ":", ",", False, False, False
+        None, None, _codec.encode_basestring_ascii, None, ":", ",", False, False, False
     )
     _encode({"probe": [1, None]}, 0)
 except (ImportError, AttributeError, TypeError):
@@ -82,12 +82,19 @@ def _pretty(value: Any, step: str, newline: str) -> str:
     """`value` over several lines, as `json.dumps` with an indent lays it out."""
     deeper = newline + step
     if isinstance(value, dict) and value:
-        rows = (f"{dumps(str(k))}: {_pretty(v, step, deeper)}" for k, v in value.items())
+        rows = (f"{_readable(str(k))}: {_pretty(v, step, deeper)}" for k, v in value.items())
         return "{" + deeper + ("," + deeper).join(rows) + newline + "}"
     if isinstance(value, list | tuple) and value:
         rows = (_pretty(v, step, deeper) for v in value)
         return "[" + deeper + ("," + deeper).join(rows) + newline + "]"
-    return dumps(value)
+    return _readable(value) if isinstance(value, str) else dumps(value)
+
+
+def _readable(text: str) -> str:
+    """A JSON string for people: printable characters stay as they are."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return dumps(text)
 
 
 def write(path: str, value: Any, *, durable: bool = True) -> None:
