@@ -1,6 +1,6 @@
 # make test   set up everything and run all tests
 # make demo   set up and show the main job
-# make bench  time crunpy beside the peers that are installed
+# make bench  time crunpy beside the peers that are installed (BENCH='--quick --only exec')
 # make lint   formatting, lint and types alone
 SHELL := /bin/bash
 PYTHON ?= /usr/bin/python3
@@ -40,7 +40,7 @@ demo: all
 	$(BIN)/python tools/demo.py
 
 bench: all
-	tools/in-test-namespace $(BIN)/python tools/bench.py
+	tools/in-test-namespace $(BIN)/python tools/bench.py $(BENCH)
 
 clean:
 	rm -rf build *.egg-info $(VENV) .cache crun_py/_native/*.so crun_py/_native/crunpy-core crun_py/_native/_shim.c
