@@ -1,0 +1,176 @@
+"""ps and inspect: columns, filters, templates."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from engine import Engine, free_port
+
+NONE = ("--network", "none")
+
+
+@pytest.fixture
+def three(engine: Engine) -> Iterator[Engine]:
+    """`made` (created), `done` (exited with 3) and `runs`, in this order."""
+    engine.ok("create", *NONE, "--name", "made", "--label", "k=v", "busybox")
+    engine.run("run", *NONE, "--name", "done", "-l", "k=w", "busybox", "sh", "-c", "exit 3")
+    engine.detached("--name", "runs", "busybox", "sleep", "100000000000000")
+    yield engine
+
+
+def test_columns(three: Engine) -> None:
+    lines = three.ok("ps", "-a").split("\n")
+    header = re.split(r"\s{2,}", lines[0].strip())
+    assert header == ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"]
+    starts = [lines[0].index(h) for h in header]
+    rows = [
+        [line[a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)]
+        for line in lines[1:]
+    ]
+    assert [r[6] for r in rows] == ["runs", "done", "made"]
+    assert all(re.fullmatch("[0-9a-f]{12}", r[0]) and r[1] == "busybox" for r in rows)
+    assert rows[0][2] == '"sleep 1000000000000…"' and rows[2][2] == '"sh"'
+    assert all(r[3].endswith(" ago") and r[5] == "" for r in rows)
+    assert rows[0][4].startswith("Up ") and rows[2][4] == "Created"
+    assert re.fullmatch(r"Exited \(3\) .* ago", rows[1][4])
+
+
+def test_which_are_shown(three: Engine) -> None:
+    assert three.ps() == ["runs"]
+    assert three.ps("-l") == ["runs"] and three.ps("-n", "2") == ["done", "runs"]
+    assert three.ps("-n1") == ["runs"] and three.ps("--last=99") == ["made", "done", "runs"]
+    ids = three.ok("ps", "-aq").split()
+    assert len(ids) == 3 and all(len(i) == 12 for i in ids)
+    assert [len(i) for i in three.ok("ps", "-aq", "--no-trunc").split()] == [64] * 3
+    assert '"sleep 100000000000000"' in three.ok("ps", "--no-trunc")
+
+
+@pytest.mark.parametrize(
+    "filters,expected",
+    [
+        (["status=running"], "runs"),
+        (["status=exited"], "done"),
+        (["status=created"], "made"),
+        (["status=created", "status=exited"], "made done"),
+        (["exited=3"], "done"),
+        (["exited=0"], ""),
+        (["name=run"], "runs"),
+        (["name=^(made|done)$"], "made done"),
+        (["label=k"], "made done"),
+        (["label=k=v"], "made"),
+        (["label=k", "status=exited"], "done"),
+        (["ancestor=busybox"], "made done runs"),
+        (["ancestor=nginx"], ""),
+        (["before=done"], "made"),
+        (["since=done"], "runs"),
+        (["network=none"], "made done runs"),
+        (["network=host"], ""),
+    ],
+)
+def test_filters(three: Engine, filters: list[str], expected: str) -> None:
+    options = [word for text in filters for word in ("--filter", text)]
+    assert three.ps("-a", *options) == expected.split()
+
+
+def test_id_and_volume_filters(three: Engine) -> None:
+    container_id = three.inspect("done")["Id"]
+    assert three.ps("-a", "-f", f"id={container_id[:10]}") == ["done"]
+    three.ok("create", *NONE, "--name", "vol", "-v", "data:/data", "busybox")
+    assert three.ps("-a", "-f", "volume=data") == ["vol"]
+    assert three.ps("-a", "-f", "volume=/data") == ["vol"]
+    port = free_port()
+    three.ok("create", "--name", "pub", "-p", f"{port}:80", "busybox")
+    assert three.ps("-a", "-f", f"publish={port}") == ["pub"]
+
+
+def test_formats(three: Engine) -> None:
+    out = three.ok("ps", "-a", "--format", "{{.Names}}\\t{{.State}}\\t{{.Image}}")
+    assert out.split("\n")[0] == "runs\trunning\tbusybox"
+    table = three.ok("ps", "-a", "--format", "table {{.Names}}\\t{{.Status}}").split("\n")
+    assert table[0].split() == ["NAMES", "STATUS"] and table[-1].split() == ["made", "Created"]
+    rows = [json.loads(line) for line in three.ok("ps", "-a", "--format", "json").split("\n")]
+    assert [r["Names"] for r in rows] == ["runs", "done", "made"]
+    assert rows[2]["Labels"] == "k=v" and rows[0]["State"] == "running"
+    assert three.ok("ps", "-a", "--format", "{{json .Names}}").split("\n")[0] == '"runs"'
+    assert three.ok("container", "ls", "-q") == three.ok("ps", "-q")
+
+
+def test_sizes(three: Engine) -> None:
+    three.ok("exec", "runs", "dd", "if=/dev/zero", "of=/big", "bs=1M", "count=5")
+    assert "SIZE" in three.ok("ps", "-s").split("\n")[0] and "5.24MB" in three.ok("ps", "-s")
+
+
+def test_inspect_fields(engine: Engine) -> None:
+    source = engine.home
+    container_id = engine.detached(
+        "--name", "c", "--hostname", "box", "-e", "A=1", "-l", "k=v", "-w", "/tmp", "-u", "1:2",
+        "-v", f"{source}:/m:ro", "--cap-add", "net_admin", "--cap-drop", "chown", "--read-only",
+        "--tmpfs", "/t", "--ulimit", "nofile=10:20", "--stop-signal", "INT", "--init", "busybox",
+        "sleep", "1000",
+    )  # fmt: skip
+    found = engine.inspect("c")
+    assert found["Id"] == container_id and found["Name"] == "/c"
+    assert found["Path"] == "sleep" and found["Args"] == ["1000"]
+    assert found["Image"] == engine.inspect("busybox")["Id"]
+    state = found["State"]
+    assert state["Status"] == "running" and state["Running"] and state["Pid"] > 1
+    assert state["ExitCode"] == 0 and state["StartedAt"] > found["Created"]
+    config = found["Config"]
+    assert config["Hostname"] == "box" and "A=1" in config["Env"] and config["Labels"] == {"k": "v"}
+    assert config["WorkingDir"] == "/tmp" and config["User"] == "1:2"
+    assert config["Cmd"] == ["sleep", "1000"] and config["StopSignal"] == "SIGINT"
+    assert config["Image"] == "busybox"
+    host = found["HostConfig"]
+    assert host["CapAdd"] == ["net_admin"] or host["CapAdd"] == ["CAP_NET_ADMIN"]
+    assert host["ReadonlyRootfs"] and host["Init"] and not host["Privileged"]
+    assert host["NetworkMode"] == "none" and host["Tmpfs"] == {"/t": ""}
+    assert host["Ulimits"] == [{"Name": "nofile", "Soft": 10, "Hard": 20}]
+    mount = found["Mounts"][0]
+    assert mount["Type"] == "bind" and mount["Source"] == str(source) and not mount["RW"]
+    engine.ok("kill", "c")
+    state = engine.state("c")
+    assert state["Status"] == "exited" and state["ExitCode"] == 137 and state["Pid"] == 0
+    assert state["FinishedAt"] > state["StartedAt"]
+
+
+def test_inspect_templates(engine: Engine) -> None:
+    engine.ok("create", *NONE, "--name", "c", "-e", "A=1", "-l", "k=v", "busybox", "a", "b")
+    for template, expected in (
+        ("{{.Name}}", "/c"),
+        ("{{.State.Status}}", "created"),
+        ("{{json .Args}}", '["b"]'),
+        ('{{index .Config.Labels "k"}}', "v"),
+        ("{{range .Args}}<{{.}}>{{end}}", "<b>"),
+        ("{{if .State.Running}}up{{else}}down{{end}}", "down"),
+        ("{{len .Config.Cmd}}", "2"),
+        ('{{join .Config.Cmd "-"}}', "a-b"),
+        ("{{.HostConfig.NetworkMode}}", "none"),
+        ("{{.State.ExitCode}}", "0"),
+    ):
+        assert engine.ok("inspect", "-f", template, "c") == expected, template
+
+
+def test_inspect_of_several(engine: Engine) -> None:
+    engine.ok("create", *NONE, "--name", "c", "busybox")
+    done = engine.run("inspect", "c", "nosuch", "busybox")
+    assert done.code == 125 and len(json.loads(done.out)) == 2 and "nosuch" in done.err
+    assert engine.inspect("c")["Name"] == "/c"
+    done = engine.run("inspect", "nosuch")
+    assert json.loads(done.out) == [] and done.code == 125
+
+
+def test_bridge_and_ports_are_shown(engine: Engine) -> None:
+    port = free_port()
+    engine.ok("run", "-d", "--name", "c", "-p", f"127.0.0.1:{port}:80", "--expose", "90", "busybox",
+              "sleep", "1000")  # fmt: skip
+    settings = engine.inspect("c")["NetworkSettings"]
+    assert settings["Ports"]["80/tcp"] == [{"HostIp": "127.0.0.1", "HostPort": str(port)}]
+    assert settings["Ports"]["90/tcp"] is None
+    assert settings["Networks"]["bridge"]["IPAddress"] == settings["IPAddress"] != ""
+    assert engine.ok("ps", "--format", "{{.Ports}}") == f"127.0.0.1:{port}->80/tcp, 90/tcp"
+    engine.ok("stop", "-t0", "c")
+    assert engine.ok("ps", "-a", "--format", "{{.Ports}}") == ""
+    assert engine.inspect("c")["HostConfig"]["PortBindings"]["80/tcp"][0]["HostPort"] == str(port)
