@@ -51,10 +51,38 @@ def main(argv: list[str] | None = None) -> int:
         return _report(CrunpyError.from_os(e.filename or "running the command", e))
     except MemoryError:
         return _report(CrunpyError("out of memory"))
+    except Exception as e:
+        if "--debug" in words:
+            raise
+        return _report(_internal(e))
+
+
+def _internal(error: Exception) -> CrunpyError:
+    """A bug of ours, in one line all the same."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+    return CrunpyError(
+        f"internal error: {type(error).__name__}: {error} ({where})",
+        hint="crunpy --debug shows the whole trace; please report it",
+    )
+
+
+def _open_standard_streams() -> None:
+    """Started without stdin, stdout or stderr, we would take other files for them."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is fd
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
 
 
 def entry() -> None:
     """The console script: ends without the interpreter's slow tidying up."""
+    _open_standard_streams()
     status = main()
     try:
         sys.stdout.flush()

@@ -14,8 +14,8 @@ from crun_py.errors import Conflict, InvalidArgument
 from crun_py.ns.users import resolve
 from crun_py.overlay import rootfs
 from crun_py.overlay.view import LayeredView
-from crun_py.paths import Paths, in_user_namespace, private_dir
-from crun_py.tree import remove_tree
+from crun_py.paths import Paths, in_user_namespace
+from crun_py.staging import Staging
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,29 +186,25 @@ def _write(
     *,
     durable: bool,
 ) -> None:
-    container_id = record["id"]
-    private_dir(paths.containers)
     record["layers"] = [os.path.relpath(layer, paths.root) for layer in layers]
-    _take_name(paths, record)
-    staged = f"{paths.containers}/.new-{container_id}"
+    staging = Staging(paths, record["id"])
     made: list[str] = []
+    staging.open()
     try:
-        private_dir(staged)
-        rootfs.prepare(staged, layers)
+        _take_name(paths, record)
+        rootfs.prepare(staging.directory, layers)
         for entry in record["mounts"]:
             _make_source(paths, entry, view, made)
         # made now: on a full disk it could not be made when the container is removed
-        os.close(os.open(staged + "/lock", os.O_CREAT | os.O_CLOEXEC, 0o600))
-        jsonfile.write(staged + "/config.json", document, durable=durable)
-        jsonfile.write(staged + "/container.json", record, durable=durable)
-        os.rename(staged, paths.container(container_id))
-        if durable:
-            jsonfile.sync_directory(paths.containers)
+        os.close(os.open(staging.directory + "/lock", os.O_CREAT | os.O_CLOEXEC, 0o600))
+        jsonfile.write(staging.directory + "/config.json", document, durable=durable)
+        jsonfile.write(staging.directory + "/container.json", record, durable=durable)
+        staging.commit(durable=durable)
     except BaseException:
-        remove_tree(staged)
         for name in made:
             volumes.remove(paths, name)
-        state.release_name(paths, record["name"], container_id)
+        state.release_name(paths, record["name"], record["id"])
+        staging.discard()
         raise
 
 

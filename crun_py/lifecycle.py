@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import attach, state, volumes
+from crun_py import attach, staging, state, volumes
 from crun_py.cgroup import group
 from crun_py.errors import Conflict, CorruptState, CrunpyError, NotFound
 from crun_py.net import modes
@@ -25,7 +25,7 @@ from crun_py.tree import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 DEFAULT_PIDS = 2048
@@ -173,36 +173,69 @@ def cleanup(container: Container, *, wait_for_lock: bool = True) -> None:
 
 
 def sweep(paths: Paths) -> None:
-    """Clean up after containers that ended when nobody was left to do it: their monitor, or
-    the command that had promised it, was killed."""
-    try:
-        found = os.listdir(paths.run_containers)
-    except FileNotFoundError:
-        return
-    for container_id in found:
+    """Finish what killed commands and monitors left: creations, removals, ended containers."""
+    for act in _unfinished(paths):
+        _warn_on_error(act)
+
+
+def needs_sweep(paths: Paths) -> bool:
+    """Whether `sweep` would find something to do."""
+    return next(_unfinished(paths), None) is not None
+
+
+def _unfinished(paths: Paths) -> Iterator[Callable[[], object]]:
+    for name in _names_in(paths.containers):
+        if name.startswith(".gone-"):
+            yield _deferred(remove_tree, f"{paths.containers}/{name}")
+        elif name.startswith(staging.PREFIX) and name.endswith(staging.SUFFIX):
+            container_id = name[len(staging.PREFIX) : -len(staging.SUFFIX)]
+            if not staging.Staging(paths, container_id).owned():
+                yield _deferred(_discard_staging, paths, container_id)
+    for container_id in _names_in(paths.run_containers):
         status = state.status(paths, container_id)
-        if status.running or state.start_ticks(status.monitor_pid):
-            continue
-        try:
-            cleanup(state.load(paths, container_id), wait_for_lock=False)
-        except (Conflict, CorruptState):
-            continue  # somebody is at it, or rm -f must decide
-        except NotFound:
-            remove_tree(paths.run_container(container_id))
+        # a monitor that lives is still at it
+        if not status.running and not state.start_ticks(status.monitor_pid):
+            yield _deferred(_sweep_one, paths, container_id)
+
+
+def _deferred(act: Callable[..., None], *arguments: object) -> Callable[[], None]:
+    """`act` with its arguments, for later (functools would be one more import)."""
+    return lambda: act(*arguments)
+
+
+def _names_in(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
+
+
+def _discard_staging(paths: Paths, container_id: str) -> None:
+    abandoned = staging.Staging(paths, container_id)
+    if not abandoned.committed:
+        state.release_names(paths, container_id)
+    abandoned.discard()
+
+
+def _sweep_one(paths: Paths, container_id: str) -> None:
+    try:
+        cleanup(state.load(paths, container_id), wait_for_lock=False)
+    except (Conflict, CorruptState):
+        return  # somebody is at it, or rm -f must decide
+    except NotFound:
+        remove_tree(paths.run_container(container_id))
 
 
 def _clean(container: Container) -> None:
     """Under the lock, for a container that does not run: everything below RUN, and the
     network and cgroup that start made.  Goes on after an error, which is told as a warning:
     nothing here may keep a container from being removed."""
+    _warn_on_error(lambda: modes.disconnect(container))
     base = group.base()
-    cgroup = f"{base}/{container.id}" if base else ""
-    for step in (
-        lambda: modes.disconnect(container),
-        lambda: group.remove(cgroup) if cgroup and os.path.isdir(cgroup) else None,
-        lambda: remove_tree(container.run_directory),
-    ):
-        _warn_on_error(step)
+    cgroup = f"{base}/{container.id}"
+    if base and os.path.isdir(cgroup):
+        _warn_on_error(lambda: group.remove(cgroup))
+    _warn_on_error(lambda: remove_tree(container.run_directory))
 
 
 def _warn_on_error(step: Callable[[], object]) -> None:
@@ -328,8 +361,7 @@ def remove(container: Container, *, force: bool = False, anonymous_volumes: bool
         with container.lock():
             if container.status().running:
                 raise Conflict(f"removing container {container.name}: it was started just now")
-            if os.path.isdir(container.run_directory):
-                _clean(container)
+            _clean(container)
             volumes_too = anonymous_volumes or container.record["auto_remove"]
             _remove(container, anonymous_volumes=volumes_too)
     except FileNotFoundError:
@@ -353,9 +385,11 @@ def _remove(container: Container, *, anonymous_volumes: bool) -> None:
 
 
 def remove_broken(paths: Paths, container_id: str) -> None:
-    """Remove a container whose record cannot be read."""
-    base = group.base()
-    if base and os.path.isdir(f"{base}/{container_id}"):
-        group.remove(f"{base}/{container_id}")
-    remove_tree(paths.run_container(container_id))
-    remove_tree(paths.container(container_id))
+    """Kill and remove a container whose record cannot be read."""
+    container = Container(paths, {"id": container_id, "name": container_id[:12]})
+    status = container.status()
+    if status.running:
+        _kill(container, status)
+    _clean(container)
+    remove_tree(container.directory)
+    state.release_names(paths, container_id)

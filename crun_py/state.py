@@ -19,6 +19,7 @@ from crun_py import jsonfile
 from crun_py._native import check, lib
 from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument, NotFound
 from crun_py.paths import Paths, private_dir
+from crun_py.staging import Staging
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ def start_ticks(pid: int) -> int:
     return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
+def _number(found: dict[str, Any], key: str, default: int = 0) -> int:
+    """A field of a file that somebody may have edited."""
+    value = found.get(key)
+    return value if isinstance(value, int) else default
+
+
 class Status:
     """What became of a container.
 
@@ -73,13 +80,13 @@ class Status:
     def __init__(self, state: str, found: dict[str, Any], *, unseen: bool = False) -> None:
         running = state in ("running", "paused")
         self.state = state
-        self.pid: int = found.get("pid", 0) if running else 0
-        self.start_ticks: int = found.get("start_ticks", 0)
-        self.monitor_pid: int = found.get("monitor_pid", 0)
-        self.started_at: str = found.get("started_at", "")
-        self.finished_at: str = "" if running else found.get("finished_at", "")
-        self.exit_code: int = found.get("exit_code", UNKNOWN_EXIT if unseen else 0)
-        self.oom_killed: bool = found.get("oom_killed", False)
+        self.pid = _number(found, "pid") if running else 0
+        self.start_ticks = _number(found, "start_ticks")
+        self.monitor_pid = _number(found, "monitor_pid")
+        self.started_at = str(found.get("started_at") or "")
+        self.finished_at = "" if running else str(found.get("finished_at") or "")
+        self.exit_code = _number(found, "exit_code", UNKNOWN_EXIT if unseen else 0)
+        self.oom_killed = found.get("oom_killed") is True
         self.unseen = unseen
 
     @property
@@ -114,8 +121,15 @@ class Container:
         return self.directory + "/container.log"
 
     def spec(self) -> dict[str, Any]:
-        """The OCI spec that `create` wrote."""
-        spec: dict[str, Any] = jsonfile.read(self.directory + "/config.json")
+        """The OCI spec that `create` wrote.  Raises CorruptState."""
+        path = self.directory + "/config.json"
+        try:
+            spec: dict[str, Any] = jsonfile.read(path)
+        except FileNotFoundError:
+            raise CorruptState(f"reading {path}: it is gone") from None
+        parts = ("process", "linux", "root", "mounts", "annotations")
+        if not isinstance(spec, dict) or not all(part in spec for part in parts):
+            raise CorruptState(f"reading {path}: not an OCI runtime spec")
         return spec
 
     def lock(self, timeout_s: float | None = None) -> jsonfile.Lock:
@@ -156,7 +170,7 @@ def status(paths: Paths, container_id: str) -> Status:
 
 
 def _living(found: dict[str, Any]) -> Status:
-    pid, ticks = found.get("pid", 0), found.get("start_ticks", 0)
+    pid, ticks = _number(found, "pid"), _number(found, "start_ticks")
     if pid > 0 and ticks and start_ticks(pid) == ticks and found.get("boot_id") == boot_id():
         return Status("running", found)
     return Status("exited", found, unseen=True)
@@ -223,7 +237,7 @@ def take_name(paths: Paths, name: str, container_id: str) -> None:
             return
         except FileExistsError:
             holder = name_holder(paths, name)
-            if holder and os.path.isdir(paths.container(holder)):
+            if holder and _is_or_becomes(paths, holder):
                 raise Conflict(
                     f"container name {name!r}: already in use by container {holder[:12]}",
                     hint=f"remove it (crunpy rm {name}) or choose another name",
@@ -235,12 +249,27 @@ def take_name(paths: Paths, name: str, container_id: str) -> None:
     raise Conflict(f"container name {name!r}: taken by another command just now")
 
 
+def _is_or_becomes(paths: Paths, container_id: str) -> bool:
+    being_made = Staging(paths, container_id)
+    # in this order: a commit in between is seen by the second look
+    return being_made.owned() or being_made.committed
+
+
 def name_holder(paths: Paths, name: str) -> str | None:
     """The id behind a name, None when nobody has it."""
     try:
         return os.readlink(f"{_names(paths)}/{name}")
     except (FileNotFoundError, OSError):
         return None
+
+
+def release_names(paths: Paths, container_id: str) -> None:
+    """Give all names of a container back whose record cannot tell them."""
+    try:
+        for name in os.listdir(_names(paths)):
+            release_name(paths, name, container_id)
+    except FileNotFoundError:
+        return
 
 
 def release_name(paths: Paths, name: str, container_id: str) -> None:
@@ -263,15 +292,23 @@ def ids(paths: Paths) -> list[str]:
 
 def load(paths: Paths, container_id: str) -> Container:
     """The container with this full id.  Raises NotFound, CorruptState."""
+    damaged = CorruptState(
+        f"reading container {container_id[:12]}: its container.json is damaged",
+        hint=f"remove it: crunpy rm -f {container_id[:12]}",
+    )
     try:
         record = jsonfile.read(paths.container(container_id) + "/container.json")
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
+        if os.path.isdir(paths.container(container_id)):
+            raise damaged from None
         raise NotFound(f"no such container: {container_id}") from None
-    if not isinstance(record, dict) or record.get("id") != container_id or "name" not in record:
-        raise CorruptState(
-            f"reading container {container_id[:12]}: its container.json is damaged",
-            hint=f"remove it: crunpy rm -f {container_id[:12]}",
-        )
+    except CorruptState as e:
+        raise damaged from e
+    needed = ("name", "created", "image", "image_id", "args", "config", "network", "mounts", "log")
+    if not isinstance(record, dict) or record.get("id") != container_id:
+        raise damaged
+    if not all(key in record for key in (*needed, "host", "layers", "hostname", "auto_remove")):
+        raise damaged
     return Container(paths, record)
 
 

@@ -41,7 +41,8 @@ class Context:
         self.rootless = True
 
     def join(self, status: Status) -> None:
-        """As `enter`, but into the user namespace of a running container."""
+        """As `enter`, but into the user namespace of a running container: only from there can
+        its processes be signalled, whatever their user, and its files be removed."""
         from crun_py.ns import user
 
         if user.needed():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 from crun_py.cli.context import write_error
 from crun_py.errors import CrunpyError
 
@@ -20,4 +23,24 @@ def each(names: Iterable[str], act: Callable[[str], None]) -> int:
             hint = f" ({e.hint})" if e.hint else ""
             write_error(f"crunpy: error: {e.message}{hint}")
             failed = e.exit_code
+    return failed
+
+
+def each_apart(names: Iterable[str], act: Callable[[str], None]) -> int:
+    """As `each`, for an `act` that enters a container's user namespace: there is no way back
+    from one, so a plain user's commands deal with each container in a child process."""
+    from crun_py.ns import user
+
+    unique = list(dict.fromkeys(names))
+    if len(unique) < 2 or not user.needed():
+        return each(unique, act)
+    failed = 0
+    for name in unique:
+        sys.stdout.flush()
+        child = os.fork()
+        if child == 0:
+            status = each([name], act)
+            sys.stdout.flush()
+            os._exit(status)
+        failed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or failed
     return failed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py import lifecycle, state
 from crun_py.cli.context import Context, write
-from crun_py.cli.each import each
+from crun_py.cli.each import each_apart
 from crun_py.errors import CorruptState, InvalidArgument, NotFound
 
 TYPE_CHECKING = False
@@ -26,28 +26,32 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         names = state.ids(context.paths)
     elif not names:
         raise InvalidArgument("removing: no container given", hint="names, or --all")
-    found = {}
-    for name in names:
-        try:
-            found[name] = state.resolve(context.paths, name)
-        except (NotFound, InvalidArgument):
-            continue  # reported, or with -f ignored, below
-    if found:
-        context.enter()
 
     def act(name: str) -> None:
-        if name not in found:
-            if not values["force"]:
-                state.resolve(context.paths, name)
-            return
         try:
-            container = state.load(context.paths, found[name])
+            container_id = state.resolve(context.paths, name)
+        except NotFound:
+            if values["force"]:
+                return
+            raise
+        status = state.status(context.paths, container_id)
+        context.join(status) if status.running else context.enter()
+        try:
+            container = state.load(context.paths, container_id)
         except CorruptState:
             if not values["force"]:
                 raise
-            lifecycle.remove_broken(context.paths, found[name])
+            lifecycle.remove_broken(context.paths, container_id)
         else:
             lifecycle.remove(container, force=values["force"], anonymous_volumes=values["volumes"])
         write(name)
 
-    return each(names, act)
+    failed = each_apart(names, act)
+    return each_apart([""], lambda _: sweep(context)) or failed
+
+
+def sweep(context: Context) -> None:
+    """Finish what killed commands left."""
+    if lifecycle.needs_sweep(context.paths):
+        context.enter()
+        lifecycle.sweep(context.paths)

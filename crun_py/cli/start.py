@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 from crun_py import foreground, lifecycle, state
 from crun_py.cli.context import Context, write
-from crun_py.cli.each import each
+from crun_py.cli.each import each_apart
 from crun_py.errors import InvalidArgument
-from crun_py.ns import user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 ARGUMENTS = "CONTAINER..."
@@ -49,17 +44,4 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             lifecycle.start(container, rootless=context.rootless, explain=context.explain)
         write(name)
 
-    if len(arguments) == 1 or not user.needed():
-        return each(arguments, act)
-    # each container may need another user namespace, and there is no way back from one
-    return max([_in_child(name, act) for name in arguments])
-
-
-def _in_child(name: str, act: Callable[[str], None]) -> int:
-    """`each` for one name in a child process."""
-    child = os.fork()
-    if child == 0:
-        status = each([name], act)
-        sys.stdout.flush()
-        os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return each_apart(arguments, act)

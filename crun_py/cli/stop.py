@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py import lifecycle, state
 from crun_py.cli.context import Context, write
-from crun_py.cli.each import each
+from crun_py.cli.each import each_apart
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -44,10 +44,13 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         container = state.find(context.paths, name)
         if values["signal"]:
             container.record["config"]["stop_signal"] = signal_number(values["signal"])
+        status = container.status()
+        if status.running:
+            context.join(status)
         lifecycle.stop(container, timeout_s)
         write(name)
 
-    return each(names, act)
+    return each_apart(names, act)
 
 
 def _known(context: Context, name: str) -> bool:

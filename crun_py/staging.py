@@ -1,0 +1,70 @@
+"""A container in the making: `containers/.new-ID`, and a lock that tells whether its maker lives.
+
+It becomes a container by one rename.  What a killed maker left is found by its lock, which
+nobody holds any more.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from crun_py import jsonfile
+from crun_py.paths import Paths, private_dir
+from crun_py.tree import remove_tree
+
+PREFIX, SUFFIX = ".new-", ".lock"
+
+
+class Staging:
+    """The staging directory of container `container_id`."""
+
+    def __init__(self, paths: Paths, container_id: str) -> None:
+        self._target = paths.container(container_id)
+        self.directory = f"{paths.containers}/{PREFIX}{container_id}"
+        self._lock_path = self.directory + SUFFIX
+        self._lock = -1
+
+    def open(self) -> None:
+        """Make it, owned by this process."""
+        private_dir(os.path.dirname(self.directory))
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._lock = os.open(self._lock_path, flags, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        private_dir(self.directory)
+
+    def commit(self, *, durable: bool) -> None:
+        """Give it its final name; durable: also after a power cut."""
+        os.rename(self.directory, self._target)
+        if durable:
+            jsonfile.sync_directory(os.path.dirname(self._target))
+        self._release()
+
+    def discard(self) -> None:
+        """Remove all of it."""
+        remove_tree(self.directory)
+        self._release()
+
+    def _release(self) -> None:
+        os.unlink(self._lock_path)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    @property
+    def committed(self) -> bool:
+        return os.path.isdir(self._target)
+
+    def owned(self) -> bool:
+        """Whether a living process is at work on it."""
+        try:
+            fd = os.open(self._lock_path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return False
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
