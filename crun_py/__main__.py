@@ -32,8 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     from crun_py.cli import fast
 
     words = sys.argv[1:] if argv is None else argv
-    call = fast.parse(words)
     try:
+        call = fast.parse(words)
         if call is None:
             from crun_py.cli import app
 

@@ -16,17 +16,20 @@ if TYPE_CHECKING:
 _NAMES = {"stdin": attach.STDIN, "stdout": attach.STDOUT, "stderr": attach.STDERR}
 
 
-def streams_for(container: Container, names: list[str] | None) -> int:
-    """The streams that --attach names; by default all that the container has open."""
-    config = container.record["config"]
+def parse_streams(names: list[str] | None) -> int:
+    """The streams that --attach names; all when it names none.  Raises InvalidArgument."""
     streams = 0
     for name in names or []:
         if name.lower() not in _NAMES:
             raise InvalidArgument(f"attach {name!r}: not stdin, stdout or stderr")
         streams |= _NAMES[name.lower()]
-    if not names:
-        streams = attach.STDOUT | attach.STDERR | attach.STDIN
-    return streams if config["open_stdin"] else streams & ~attach.STDIN
+    return streams or attach.STDOUT | attach.STDERR | attach.STDIN
+
+
+def streams_for(container: Container, names: list[str] | None) -> int:
+    """Those of `parse_streams` that the container has open."""
+    streams = parse_streams(names)
+    return streams if container.record["config"]["open_stdin"] else streams & ~attach.STDIN
 
 
 def run(

@@ -213,7 +213,7 @@ def image(paths: Paths, found: Image) -> dict[str, Any]:
     return {
         "Id": "sha256:" + found.id,
         "RepoTags": found.familiar_names,
-        "RepoDigests": found.repo_digests,
+        "RepoDigests": found.familiar_digests,
         "Parent": "",
         "Comment": next((h["comment"] for h in history[::-1] if h.get("comment")), ""),
         "Created": document.get("created", ""),

@@ -7,6 +7,7 @@ does not (pids, sockets): that it is gone is how a reboot is seen.
 from __future__ import annotations
 
 import os
+import stat
 
 from crun_py.errors import CrunpyError
 
@@ -81,22 +82,34 @@ class Paths:
         return f"{self.run}/containers/{container_id}"
 
 
+def refuse_foreign(path: str) -> None:
+    """Raises CrunpyError when `path`, a run directory in /tmp, was made by somebody else.
+
+    Whoever owns it could put files of his own there, or read ours.
+    """
+    if not path.startswith("/tmp/"):
+        return
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise CrunpyError(
+            f"using directory {path}: it belongs to another user, or others may write to it",
+            hint="set CRUNPY_RUNROOT to a directory of your own",
+        )
+
+
 def private_dir(path: str) -> str:
     """Create `path` and its parents with mode 0700 unless they exist; return `path`.
 
     The umask of the caller does not matter (CVE-2021-41091: others must not reach setuid
-    files in the store).  An existing run directory in /tmp that somebody else owns is
-    refused.  Raises CrunpyError.
+    files in the store).  Raises CrunpyError.
     """
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
-        found = os.lstat(path)
-        if found.st_uid != os.geteuid() and path.startswith("/tmp/"):
-            raise CrunpyError(
-                f"using directory {path}: it belongs to another user",
-                hint="set CRUNPY_RUNROOT to a directory of your own",
-            ) from None
+        return path
     except FileNotFoundError:
         private_dir(os.path.dirname(path))
         return private_dir(path)

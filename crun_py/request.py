@@ -11,7 +11,7 @@ import os
 from crun_py import jsonfile, spec, state
 from crun_py.clock import now
 from crun_py.errors import InvalidArgument
-from crun_py.net import modes, ports
+from crun_py.net import ipv4, modes, ports
 from crun_py.paths import Paths
 
 TYPE_CHECKING = False
@@ -42,6 +42,14 @@ def parse_bytes(text: str, what: str) -> int:
     if value < 0:
         raise InvalidArgument(f"{what} {text!r}: must not be negative")
     return value
+
+
+def whole_number(text: str, what: str, base: int = 10) -> int:
+    """A number of an option.  Raises InvalidArgument naming it."""
+    try:
+        return int(text, base)
+    except ValueError:
+        raise InvalidArgument(f"{what} {text!r}: not a number") from None
 
 
 def command_line(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
@@ -121,8 +129,8 @@ def record(
             "dns": options.get("dns") or [],
             "dns_search": options.get("dns_search") or [],
             "dns_option": options.get("dns_option") or [],
-            "ip": options.get("ip") or "",
-            "mac": options.get("mac_address") or "",
+            "ip": ipv4.text(ipv4.parse(options["ip"])) if options.get("ip") else "",
+            "mac": ipv4.check_mac(options["mac_address"]) if options.get("mac_address") else "",
         },
         "log": _log(options),
         "host": _host_options(options),
@@ -318,11 +326,11 @@ def resources(options: dict[str, Any]) -> dict[str, Any]:
         if cpu["quota"] < 1000:
             raise InvalidArgument(f"cpus {options['cpus']!r}: the least is 0.01")
     if options.get("cpu_shares"):
-        cpu["shares"] = int(options["cpu_shares"])
+        cpu["shares"] = whole_number(options["cpu_shares"], "cpu shares")
     if options.get("cpuset_cpus"):
         cpu["cpus"] = options["cpuset_cpus"]
     if cpu:
         result["cpu"] = cpu
     if options.get("pids_limit"):
-        result["pids"] = {"limit": int(options["pids_limit"])}
+        result["pids"] = {"limit": whole_number(options["pids_limit"], "pids limit")}
     return result

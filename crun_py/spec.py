@@ -238,7 +238,7 @@ def build(
             "uid": user.uid,
             "gid": user.gid,
             "additionalGids": user.gids,
-            "umask": int(str(options.get("umask") or "0022"), 8),
+            "umask": int(options.get("umask") or "0022", 8),
         },
         "args": args,
         "env": env,

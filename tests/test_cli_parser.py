@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from crun_py.cli import app, fast
 from crun_py.cli.verbs import GROUPS, VERBS
+from crun_py.errors import InvalidArgument
 
 
 def parsed(*words: str) -> tuple[str, dict[str, Any], list[str]]:
@@ -63,11 +64,16 @@ def test_lines(line: str, values: dict[str, Any], arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     "line",
     ["", "--help", "run", "run --help", "run -h", "run --nosuch b", "run -Z b", "run --name",
-     "nosuch", "container", "container nosuch", "image", "exec a", "rm --force=perhaps a",
+     "nosuch", "container", "container nosuch", "image", "exec a",
      "ps extra", "logs", "logs a b", "version x", "--nosuch ps", "wait", "-x"],
 )  # fmt: skip
 def test_what_is_left_to_typer(line: str) -> None:
     assert fast.parse(line.split()) is None
+
+
+def test_switch_that_is_neither_true_nor_false() -> None:
+    with pytest.raises(InvalidArgument, match="--force=perhaps"):
+        fast.parse(["rm", "--force=perhaps", "a"])
 
 
 def test_every_verb_has_its_module() -> None:

@@ -24,8 +24,8 @@ HEAVY = {
 
 LEVELS = {
     0: ("errors", "paths", "jsonfile", "clock", "names", "tree"),
-    1: ("spec", "_native"),
-    2: ("oci", "overlay", "cgroup", "ns", "net", "state", "volumes", "logs"),
+    1: ("_native", "staging"),
+    2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs"),
     3: ("lifecycle", "attach", "execute", "create", "foreground", "inspect", "listing", "info",
         "gotemplate", "request"),
     4: ("cli", "__main__"),

@@ -179,17 +179,38 @@ def test_ports_need_a_network_of_their_own(engine: Engine) -> None:
     )
 
 
-def test_udp(engine: Engine) -> None:
+UDP_ECHO = """
+#include <sys/socket.h>
+#include <netinet/in.h>
+int main(void) {
+	char data[100];
+	struct sockaddr_in me = { .sin_family = AF_INET, .sin_port = htons(53) }, peer;
+	int s = socket(AF_INET, SOCK_DGRAM, 0);
+	if (bind(s, (struct sockaddr *)&me, sizeof(me))) return 1;
+	for (;;) {
+		socklen_t n = sizeof(peer);
+		ssize_t got = recvfrom(s, data, sizeof(data), 0, (struct sockaddr *)&peer, &n);
+		sendto(s, data, got, 0, (struct sockaddr *)&peer, n);
+	}
+}
+"""
+
+
+def test_udp(engine: Engine, base: Path) -> None:
     port = free_port()
-    engine.ok("run", "-d", "--name", "c", "-p", f"{port}:53/udp", "busybox", "sh", "-c",
-              "while :; do echo pong | nc -u -l -p 53 -w 1; done")  # fmt: skip
+    program = base / "udp-echo"
+    subprocess.run(
+        ["cc", "-static", "-x", "c", "-o", program, "-"], input=UDP_ECHO, text=True, check=True
+    )
+    engine.ok("run", "-d", "--name", "c", "-p", f"{port}:53/udp", "-v", f"{program}:/echo:ro",
+              "busybox", "/echo")  # fmt: skip
 
     def ask() -> bytes:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(0.5)
             s.connect(("127.0.0.1", port))
             try:
-                s.send(b"ping\n")
+                s.send(b"pong\n")
                 return s.recv(100)
             except OSError:
                 return b""

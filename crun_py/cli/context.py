@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py.paths import Paths
+from crun_py.paths import Paths, refuse_foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ class Context:
 
     def __init__(self, root: str | None = None, run: str | None = None) -> None:
         self.paths = Paths(root, run)
+        refuse_foreign(self.paths.run)
         self.debug = False
         self.rootless = False
 

@@ -8,6 +8,7 @@ and for help, it returns None, and typer, built from the same tables, words the 
 from __future__ import annotations
 
 from crun_py.cli.verbs import ALIASES, GROUPS, VERBS
+from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def scan(
     """Options and the rest of `words`; None for what is not right or asks for help.
 
     mixed: options may follow arguments; else the first argument ends them.
+    Raises InvalidArgument for a switch with another value than true or false.
     """
     table = {}
     for names, kind, _, _ in options:
@@ -93,7 +95,7 @@ def scan(
             key, kind = table[name]
             if kind == FLAG:
                 if given is not None and given.lower() not in _BOOLEANS:
-                    return None
+                    raise InvalidArgument(f"option {name}={given}: not true or false")
                 values[key] = given is None or _BOOLEANS[given.lower()]
                 continue
             if given is None:

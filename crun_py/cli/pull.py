@@ -7,6 +7,7 @@ import os
 from crun_py.cli.context import Context, write, write_error
 from crun_py.errors import InvalidArgument
 from crun_py.oci.reference import parse
+from crun_py.oci.store import ImageStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         reference = parse(text)
         if not values["quiet"]:
             write_error(f"{reference.tag or reference.digest}: Pulling from {reference.repository}")
+        before = ImageStore(context.paths).lookup(text)
         image = fetch(
             context,
             text,
@@ -85,6 +87,8 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             write("sha256:" + image.id)
             continue
         write(f"Digest: {image.source or image.digest}")
-        write(f"Status: Downloaded newer image for {reference.familiar}")
+        same = before is not None and before.digest == image.digest
+        what = "Image is up to date for" if same else "Downloaded newer image for"
+        write(f"Status: {what} {reference.familiar}")
         write(str(reference))
     return 0

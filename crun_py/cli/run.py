@@ -22,8 +22,11 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Run; the exit status is the container's."""
-    from crun_py import foreground, lifecycle
+    from crun_py import attach, foreground, lifecycle
 
+    # refused before anything is made
+    attach.parse_detach_keys(values["detach_keys"] or "")
+    foreground.parse_streams(values["attach"])
     container = create.make(values, arguments, context)
     if values["detach"]:
         try:

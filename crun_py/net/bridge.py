@@ -18,7 +18,7 @@ import os
 
 from crun_py import jsonfile
 from crun_py._native import check, lib
-from crun_py.errors import CrunpyError, InvalidArgument, Unsupported
+from crun_py.errors import CrunpyError, Unsupported
 from crun_py.net import config, ipam, ipv4, netlink, nft
 from crun_py.net.config import Network
 from crun_py.net.ports import Port
@@ -109,12 +109,13 @@ def setup(
     """Connect the network namespace `netns_fd` of `container_id` to `network`.
 
     ports:  already reserved (ports.reserve), so every host_port is a number.
-    mac:    None derives one from the address, so that a reused address keeps its neighbours.
+    mac:    as ipv4.check_mac takes it; None derives one from the address, so that a reused
+            address keeps its neighbours.
     alive:  see ipam.allocate.
     Raises CrunpyError; nothing is left behind then.
     """
     found = config.load(paths, network)
-    hardware = _parse_mac(mac) if mac else b""
+    hardware = bytes.fromhex(mac.replace(":", "")) if mac else b""
     ip = ipam.allocate(paths, found, container_id, wanted_ip, alive)
     hardware = hardware or b"\x02\xc5" + ipv4.packed(ip)
     attachment = Attachment(
@@ -269,18 +270,6 @@ def remove(network: Network) -> None:
 def _host_interface(container_id: str, interface: str) -> str:
     """The name of the host's end, at most 15 characters (IFNAMSIZ)."""
     return "veth" + container_id[:8] + ("" if interface == "eth0" else "-" + interface[-2:])
-
-
-def _parse_mac(text: str) -> bytes:
-    try:
-        value = bytes.fromhex(text.replace(":", ""))
-    except ValueError:
-        value = b""
-    if len(value) != 6 or text.count(":") != 5 or value[0] & 1:
-        raise InvalidArgument(
-            f"not a hardware address: {text!r}", hint="six bytes like 02:c5:0a:58:00:02, unicast"
-        )
-    return value
 
 
 def socket_inside(netns_fd: int, ipv6: bool = False) -> netlink.Socket:

@@ -48,3 +48,19 @@ def overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
     """Whether two subnets, as (address, prefix length), share an address."""
     mask = netmask(min(a[1], b[1]))
     return a[0] & mask == b[0] & mask
+
+
+def check_mac(text: str) -> str:
+    """`text` if it is a unicast hardware address, like 02:c5:0a:58:00:02.
+
+    Raises InvalidArgument.
+    """
+    try:
+        value = bytes.fromhex(text.replace(":", ""))
+    except ValueError:
+        value = b""
+    if len(value) != 6 or text.count(":") != 5 or value[0] & 1:
+        raise InvalidArgument(
+            f"not a hardware address: {text!r}", hint="six bytes like 02:c5:0a:58:00:02, unicast"
+        )
+    return text

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from crun_py import jsonfile
 from crun_py._native import check, lib
 from crun_py.errors import CrunpyError, ImageError, RegistryError
 from crun_py.oci import auth, blobs, gc
@@ -150,6 +151,11 @@ def _pull_from(job: _Job, registry: Registry, reference: Reference) -> Image:
     except (CrunpyError, OSError) as e:
         if e.errno in (errno.ENOSPC, errno.EDQUOT):
             gc.give_back(paths)
+        elif isinstance(e, CrunpyError) and not isinstance(e, RegistryError):
+            # the image is not for us: nothing of it is wanted.  After a registry's failure
+            # what has come stays, for the next try
+            with jsonfile.Lock(paths.images + "/.lock"):
+                gc.collect(paths)
         raise
     gc.collect_if_wanted(paths)
     return image

@@ -101,6 +101,12 @@ class Image:
         return sorted({f"{parse(name).name}@{digest}" for name in self.names})
 
     @property
+    def familiar_digests(self) -> list[str]:
+        """The digests as docker shows them, `nginx@sha256:…`."""
+        digest = self.source or self.digest
+        return sorted({f"{parse(name).familiar_name}@{digest}" for name in self.names})
+
+    @property
     def familiar_names(self) -> list[str]:
         """The names as docker shows them, `nginx:latest`."""
         return [parse(name).familiar for name in self.names]
