@@ -47,6 +47,16 @@ def wait_for(what: Callable[[], Any], timeout_s: float = 10, every_s: float = 0.
     return value
 
 
+def lasting(found: Callable[[], list[str]], timeout_s: float = 5) -> list[str]:
+    """Those that are still found when the time is up: the other worker's pass."""
+    left = set(found())
+    deadline = time.monotonic() + timeout_s
+    while left and time.monotonic() < deadline:
+        time.sleep(0.05)
+        left &= set(found())
+    return sorted(left)
+
+
 def free_port() -> int:
     """A port that nobody has now; the workers' ranges do not meet."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
@@ -342,7 +352,7 @@ class Engine:
             assert done.code == 0 and not done.err, f"rm -fav: {done}"
             left = self.settled()
             assert not left, f"left behind: {left}"
-            cgroups = [] if self.user else empty_cgroups()
+            cgroups = [] if self.user else lasting(empty_cgroups)
             for path in cgroups:
                 os.rmdir(path)
             assert not cgroups, f"left behind: {cgroups}"
