@@ -226,10 +226,13 @@ static int set_xattrs(struct untar *u, int fd)
 	return 0;
 }
 
-static int set_owner(struct untar *u, int fd)
+/* Owner and mode are looked at first: what the kernel made right costs no journal entry. */
+static int set_owner(struct untar *u, int fd, const struct stat *st)
 {
 	const struct entry *e = &u->entry;
 
+	if (st->st_uid == e->uid && st->st_gid == e->gid)
+		return 0;
 	if (!fchownat(fd, "", e->uid, e->gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
 		return 0;
 	if (errno == EINVAL)
@@ -247,11 +250,14 @@ static int set_times(struct untar *u, int fd, const struct timespec *mtime)
 int untar_close_file(struct untar *u)
 {
 	int fd = u->file;
+	struct stat st;
 
 	u->file = -1;
-	/* chown clears setuid bits and capabilities, so it comes first */
-	if (!set_owner(u, fd) && !set_xattrs(u, fd)) {
-		if (fchmod(fd, u->entry.mode))
+	if (fstat(fd, &st)) {
+		untar_fail_os(u, "reading the owner");
+	} else if (!set_owner(u, fd, &st) && !set_xattrs(u, fd)) {
+		/* chown clears setuid bits and capabilities, so it came first */
+		if ((st.st_mode & 07777) != u->entry.mode && fchmod(fd, u->entry.mode))
 			untar_fail_os(u, "changing the mode");
 		else
 			set_times(u, fd, &u->entry.mtime);
@@ -269,11 +275,15 @@ static int describe_node(struct untar *u, int parent)
 	const struct entry *e = &u->entry;
 	struct timespec times[2] = {e->mtime, e->mtime};
 	char path[64];
+	struct stat st;
 	int fd = openat(parent, e->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
 		return untar_fail_os(u, "opening");
-	set_owner(u, fd);
+	if (fstat(fd, &st))
+		untar_fail_os(u, "reading the owner");
+	else
+		set_owner(u, fd, &st);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	if (!u->code && e->type != '2' && chmod(path, e->mode))
 		untar_fail_os(u, "changing the mode");
@@ -289,12 +299,14 @@ static int add_file(struct untar *u, int parent)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	const struct entry *e = &u->entry;
+	/* mostly right at once; setuid waits for the owner */
+	mode_t mode = e->mode & 0777;
 
-	u->file = openat(parent, e->name, flags, 0600);
+	u->file = openat(parent, e->name, flags, mode);
 	if (u->file < 0 && errno == EEXIST) {
 		if (make_way(u, parent, e->name) < 0)
 			return u->code;
-		u->file = openat(parent, e->name, flags, 0600);
+		u->file = openat(parent, e->name, flags, mode);
 	}
 	if (u->file < 0)
 		return untar_fail_os(u, "creating");
@@ -305,10 +317,13 @@ static int describe_directory(struct untar *u, int fd)
 {
 	const struct entry *e = &u->entry;
 	struct record r = {.mode = e->mode, .mtime = e->mtime, .length = strlen(e->path)};
+	struct stat st;
 
-	if (set_owner(u, fd) || set_xattrs(u, fd))
+	if (fstat(fd, &st))
+		return untar_fail_os(u, "reading the owner");
+	if (set_owner(u, fd, &st) || set_xattrs(u, fd))
 		return u->code;
-	if (fchmod(fd, 0700))
+	if ((st.st_mode & 07777) != 0700 && fchmod(fd, 0700))
 		return untar_fail_os(u, "changing the mode");
 	return record(u, e->path, r.length, &r);
 }
