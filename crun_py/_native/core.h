@@ -88,6 +88,8 @@ struct step {
 struct plan {
 	struct step *steps;
 	uint32_t n;
+	char *data;	     /* what the strings point into */
+	struct str *strings; /* of all steps */
 };
 
 /* The plan in `fd` (a memfd).  0, or a negated errno. */

@@ -258,7 +258,7 @@ static void become_cleanup(const struct step *s)
 	for (uint32_t i = 0; argv && i < s->n; i++)
 		argv[i] = (char *)(uintptr_t)s->s[i].p;
 	(void)close_fds(3, ~0U, false);
-	if (argv)
+	if (argv && argv[0])
 		execv(argv[0], argv); /* on failure the next command finds and does the work */
 	free(argv);
 }

@@ -75,7 +75,7 @@ static size_t parse_step(const char *data, size_t left, struct step *out, struct
 int plan_read(int fd, struct plan *plan)
 {
 	size_t size = 0;
-	char *data = read_all(fd, &size); /* stays: the steps point into it */
+	char *data = read_all(fd, &size);
 	if (!data)
 		return -EIO;
 	uint32_t n = 0, strings = 0;
@@ -93,6 +93,8 @@ int plan_read(int fd, struct plan *plan)
 		free(plan->steps);
 		return at != size ? -EBADMSG : -ENOMEM;
 	}
+	plan->data = data;
+	plan->strings = pool;
 	for (at = 0; plan->n < n; plan->n++) {
 		at += parse_step(data + at, size - at, &plan->steps[plan->n], pool);
 		pool += plan->steps[plan->n].n;

@@ -39,7 +39,7 @@ int untar_append(struct untar *u, struct buffer *b, const void *data, size_t n)
 {
 	if (b->used + n + 1 > b->size) {
 		size_t size = (b->used + n + 1) * 2;
-		char *grown = size > 2u * RECORDS_LIMIT ? NULL : realloc(b->data, size);
+		char *grown = size > (size_t)2 * RECORDS_LIMIT ? NULL : realloc(b->data, size);
 
 		if (!grown)
 			return untar_fail(u, E2BIG, "too many names to remember");
@@ -522,13 +522,13 @@ struct untar *crunpy_untar_new(int dirfd, unsigned flags, long long max_bytes,
 
 void crunpy_untar_free(struct untar *u)
 {
-	struct buffer *buffers[] = {&u->meta,	 &u->path,    &u->link,	  &u->xattrs,
-				    &u->records, &u->fixups, &u->implied};
+	struct buffer *buffers[] = {&u->meta,	 &u->path,    &u->link,	   &u->xattrs,
+				    &u->records, &u->fixups, &u->implied, NULL};
 
 	untar_forget_parent(u);
 	if (u->file >= 0)
 		close(u->file);
-	for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-		free(buffers[i]->data);
+	for (struct buffer **b = buffers; *b; b++)
+		free((*b)->data);
 	free(u);
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -405,10 +406,10 @@ static int add_hard_link(struct untar *u)
 		return untar_fail_os(u, "opening the link's target");
 	parent = parent_of(u, e->path, &name, 1);
 	if (parent >= 0 && linkat(from, to, parent, name, 0)) {
-		if (errno != EEXIST || fstatat(parent, name, &old, AT_SYMLINK_NOFOLLOW))
-			untar_fail_os(u, "linking");
-		else if ((old.st_ino != st.st_ino || old.st_dev != st.st_dev) &&
-			 make_way(u, parent, name) >= 0 && linkat(from, to, parent, name, 0))
+		bool failed = errno != EEXIST || fstatat(parent, name, &old, AT_SYMLINK_NOFOLLOW);
+		if (!failed && (old.st_ino != st.st_ino || old.st_dev != st.st_dev))
+			failed = make_way(u, parent, name) >= 0 && linkat(from, to, parent, name, 0);
+		if (failed)
 			untar_fail_os(u, "linking");
 	}
 	if (from != u->root)
