@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from pathlib import Path
 import images
 import pytest
 from conftest import Registry
-from engine import Engine, free_port
+from engine import CHECKOUT, Engine, free_port
 
 NONE = ("run", "--rm", "--network", "none")
 OTHER = "s390x"
@@ -211,6 +213,13 @@ def test_version_and_info(engine: Engine) -> None:
     out = engine.ok("info")
     assert "Containers: 1" in out and " Stopped: 1" in out and f"Root Dir: {engine.root}" in out
     assert engine.ok("info", "--format", "{{.Containers}} {{.Images}}") == "1 1"
+
+
+def test_the_installed_script() -> None:
+    command = [sys.executable, CHECKOUT / "bin/crunpy", "--version"]
+    env = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert done.returncode == 0 and done.stdout.startswith("crunpy version ") and not done.stderr
 
 
 def test_help(engine: Engine) -> None:

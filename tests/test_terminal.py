@@ -18,10 +18,18 @@ def shell(engine: Engine, *options: str, rows: int = 24, cols: int = 80) -> Pty:
     return terminal
 
 
+def say(terminal: Pty, text: str) -> str:
+    """What the shell prints for `text`.  The prompt alone tells nothing: it comes again with
+    every SIGWINCH."""
+    terminal.write(f"{text}; echo E''ND\r")
+    return terminal.until("END\r\n").decode()
+
+
 def test_a_shell(engine: Engine) -> None:
     terminal = shell(engine, "--rm", rows=33, cols=111)
-    terminal.write("tty; stty size; echo $TERM; test -t 0 && test -t 1 && test -t 2 && echo all\r")
-    text = terminal.until(PROMPT).decode()
+    text = say(
+        terminal, "tty; stty size; echo $TERM; test -t 0 && test -t 1 && test -t 2 && echo all"
+    )
     assert "/dev/console" in text or "/dev/pts/0" in text
     assert "33 111" in text and "xterm" in text and "\r\nall\r\n" in text
     terminal.write("exit 5\r")
@@ -32,25 +40,18 @@ def test_a_shell(engine: Engine) -> None:
 def test_resize(engine: Engine) -> None:
     terminal = shell(engine, "--rm")
     terminal.size(50, 132)
-    terminal.process.send_signal(signal.SIGWINCH)
-
-    def size() -> bool:
-        terminal.write("stty size\r")
-        return b"50 132" in terminal.until(PROMPT)
-
-    wait_for(size)
+    wait_for(lambda: "50 132" in say(terminal, "stty size"))
     terminal.write("exit\r")
     assert terminal.wait() == 0
 
 
 def test_ctrl_c_goes_to_the_container(engine: Engine) -> None:
     terminal = shell(engine, "--rm")
-    terminal.write("sleep 1000\r")
-    time.sleep(0.3)
+    terminal.write("echo now; sleep 1000\r")
+    terminal.until("now\r\n")
+    time.sleep(0.2)
     terminal.write(b"\x03")
-    terminal.until(PROMPT)
-    terminal.write("echo status $?\r")
-    terminal.until("status 130")
+    assert "status 130" in say(terminal, "echo status $?")
     terminal.write("exit 3\r")
     assert terminal.wait() == 3
 
@@ -63,17 +64,13 @@ def test_ctrl_d_ends_the_shell(engine: Engine) -> None:
 
 def test_detach_and_attach_again(engine: Engine) -> None:
     terminal = shell(engine, "--name", "c")
-    terminal.write("MARK=kept\r")
-    terminal.until(PROMPT)
-    terminal.write(b"\x10\x11")
+    # all of it in one: what is typed before the keys still counts
+    terminal.write(b"MARK=kept\r\x10\x11")
     assert terminal.wait() == 0
     assert terminal.mode() == terminal.before
     assert engine.ps() == ["c"]
     again = engine.pty("attach", "c")
-    again.write("\r")
-    again.until(PROMPT)
-    again.write("echo it is $MARK; stty size\r")
-    text = again.until(PROMPT).decode()
+    text = say(again, "echo it is $MARK; stty size")
     assert "it is kept" in text and "24 80" in text
     again.write("exit 6\r")
     assert again.wait() == 6
@@ -82,9 +79,12 @@ def test_detach_and_attach_again(engine: Engine) -> None:
 
 
 def test_other_detach_keys(engine: Engine) -> None:
-    terminal = shell(engine, "--name", "c", "--detach-keys", "ctrl-a,d")
-    terminal.write(b"echo \x10\x11 \x01x\r")
-    terminal.until(PROMPT)
+    script = "stty raw -echo; echo go; dd bs=1 count=4 2>/dev/null | od -An -tx1; sleep 1000"
+    terminal = engine.pty("run", "-it", "--name", "c", *NONE, "--detach-keys", "ctrl-a,d",
+                          "busybox", "sh", "-c", script)  # fmt: skip
+    terminal.until("go")
+    terminal.write(b"\x10\x11\x01x")
+    terminal.until("10 11 01 78")
     terminal.write(b"\x01d")
     assert terminal.wait() == 0 and engine.ps() == ["c"]
 
