@@ -8,6 +8,7 @@ from the same tables (cli/app.py).
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -21,9 +22,7 @@ _SIGINT, _SIGPIPE = 2, 13
 
 
 def _report(error: CrunpyError) -> int:
-    hint = f" ({error.hint})" if error.hint else ""
-    text = f"crunpy: error: {error.message}{hint}".replace("\n", " ")
-    os.write(2, f"{text}\n".encode(errors="backslashreplace"))
+    os.write(2, f"crunpy: error: {error.line()}\n".encode(errors="backslashreplace"))
     return error.exit_code
 
 
@@ -82,6 +81,7 @@ def _open_standard_streams() -> None:
 
 def entry() -> None:
     """The console script: ends without the interpreter's slow tidying up."""
+    gc.disable()  # we end before a collection would pay
     _open_standard_streams()
     status = main()
     try:

@@ -249,8 +249,6 @@ class Session:
             return 0
         if keys:
             data, matched = _match(data, keys, matched)
-            if matched == DETACHED:
-                return DETACHED
         if data:
             self._pending = b"i" + data
             self._push()

@@ -19,6 +19,14 @@ from __future__ import annotations
 import os
 
 
+def printable(text: str) -> str:
+    """`text` with control and direction characters escaped: a label must not drive the
+    terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class CrunpyError(Exception):
     """Base of every error that a user can meet.
 
@@ -33,6 +41,11 @@ class CrunpyError(Exception):
         self.message = message
         self.hint = hint
         self.errno = errno
+
+    def line(self) -> str:
+        """The one line that a user sees: message and hint, nothing in it drives the terminal."""
+        hint = f" ({self.hint})" if self.hint else ""
+        return printable(self.message + hint)
 
     @classmethod
     def from_os(cls, doing: str, error: OSError, *, hint: str = "") -> CrunpyError:

@@ -155,7 +155,7 @@ def _host_config(record: dict[str, Any]) -> dict[str, Any]:
         "CpusetCpus": host.get("cpuset_cpus") or "",
         "PidsLimit": int(host.get("pids_limit") or 0) or None,
         "OomScoreAdj": int(host.get("oom_score_adj") or 0),
-        "Ulimits": [_ulimit(entry) for entry in spec.rlimits(host.get("ulimit") or [], 1)[1:]],
+        "Ulimits": _ulimits(host.get("ulimit") or []),
         "Init": bool(host.get("init")),
         "Devices": [{"PathOnHost": d.partition(":")[0]} for d in host.get("device") or []],
         "MaskedPaths": [] if host.get("privileged") else list(spec.MASKED),
@@ -163,9 +163,15 @@ def _host_config(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ulimit(entry: dict[str, Any]) -> dict[str, Any]:
-    name = entry["type"].removeprefix("RLIMIT_").lower()
-    return {"Name": name, "Soft": entry["soft"], "Hard": entry["hard"]}
+def _ulimits(options: list[str]) -> list[dict[str, Any]]:
+    """Those that --ulimit named."""
+    named = {option.partition("=")[0] for option in options}
+    result = []
+    for entry in spec.rlimits(options, 1):
+        name = entry["type"].removeprefix("RLIMIT_").lower()
+        if name in named:
+            result.append({"Name": name, "Soft": entry["soft"], "Hard": entry["hard"]})
+    return result
 
 
 def _mount(entry: dict[str, Any]) -> dict[str, Any]:

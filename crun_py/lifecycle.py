@@ -189,7 +189,7 @@ def _unfinished(paths: Paths) -> Iterator[Callable[[], object]]:
             yield _deferred(remove_tree, f"{paths.containers}/{name}")
         elif name.startswith(staging.PREFIX) and name.endswith(staging.SUFFIX):
             container_id = name[len(staging.PREFIX) : -len(staging.SUFFIX)]
-            if not staging.Staging(paths, container_id).owned():
+            if staging.Staging(paths, container_id).abandoned():
                 yield _deferred(_discard_staging, paths, container_id)
     for container_id in _names_in(paths.run_containers):
         status = state.status(paths, container_id)
@@ -242,7 +242,7 @@ def _warn_on_error(step: Callable[[], object]) -> None:
     try:
         step()
     except CrunpyError as e:
-        os.write(2, f"crunpy: warning: {e.message}\n".encode(errors="backslashreplace"))
+        os.write(2, f"crunpy: warning: {e.line()}\n".encode(errors="backslashreplace"))
 
 
 def wait(container: Container) -> int:

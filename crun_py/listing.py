@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from crun_py import clock, state
-from crun_py.errors import InvalidArgument
+from crun_py.errors import InvalidArgument, printable
 from crun_py.paths import Paths
 
 TYPE_CHECKING = False
@@ -67,14 +67,6 @@ def quote(words: list[str], whole: bool) -> str:
     if not whole and len(text) > _COMMAND_WIDTH:
         text = text[: _COMMAND_WIDTH - 1] + "…"
     return f'"{text}"'
-
-
-def printable(text: str) -> str:
-    """`text` with control and direction characters escaped: a label must not drive the
-    terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 # ---- containers ----

@@ -10,6 +10,7 @@ import fcntl
 import os
 
 from crun_py import jsonfile
+from crun_py.errors import Conflict
 from crun_py.paths import Paths, private_dir
 from crun_py.tree import remove_tree
 
@@ -23,14 +24,16 @@ class Staging:
         self._target = paths.container(container_id)
         self.directory = f"{paths.containers}/{PREFIX}{container_id}"
         self._lock_path = self.directory + SUFFIX
+        self._beginning = paths.containers + "/.lock"
         self._lock = -1
 
     def open(self) -> None:
         """Make it, owned by this process."""
         private_dir(os.path.dirname(self.directory))
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._lock = os.open(self._lock_path, flags, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        with jsonfile.Lock(self._beginning, shared=True):
+            self._lock = os.open(self._lock_path, flags, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
         private_dir(self.directory)
 
     def commit(self, *, durable: bool) -> None:
@@ -54,6 +57,15 @@ class Staging:
     @property
     def committed(self) -> bool:
         return os.path.isdir(self._target)
+
+    def abandoned(self) -> bool:
+        """Whether its maker was killed."""
+        try:
+            # a lock file just created is not locked yet: no maker must be at that point
+            with jsonfile.Lock(self._beginning, timeout_s=0):
+                return not self.owned()
+        except Conflict:
+            return False
 
     def owned(self) -> bool:
         """Whether a living process is at work on it."""

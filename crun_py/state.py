@@ -178,6 +178,8 @@ def _living(found: dict[str, Any]) -> Status:
 
 def open_pid(status: Status) -> int:
     """A pidfd of the container's first process.  Raises NotFound when it has ended."""
+    if status.pid <= 0:
+        raise NotFound("the container's process has ended")
     try:
         fd = os.pidfd_open(status.pid)
     except ProcessLookupError:

@@ -172,7 +172,7 @@ def cut(after: int) -> Rule:
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
-@pytest.mark.parametrize("part", ["/manifests/", "/blobs/" + BLOB])
+@pytest.mark.parametrize("part", ["/manifests/", "/blobs/" + BLOB], ids=["manifest", "blob"])
 def test_busy(paths: Paths, server: Server, status: int, part: str) -> None:
     server.rules.append((part, once(status, {"retry-after": "7"})))
     sleeps: list[float] = []

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 typedef int (*step_function)(struct init *, const struct step *);
@@ -56,12 +57,19 @@ void init_report(const struct init *init, int what, int index, int error, int fd
 	(void)send_with_fd(init->report, &report, sizeof(report), fd);
 }
 
+/* By the system call: a libc keeps some real-time signals for itself, and glibc's
+ * posix_spawn leaves those ignored. */
 static void default_signals(void)
 {
+	struct {
+		void *handler;
+		unsigned long flags;
+		void *restorer;
+		uint64_t mask;
+	} by_default = { 0 };
 	sigset_t none;
-	struct sigaction action = { .sa_handler = SIG_DFL };
-	for (int number = 1; number < NSIG; number++)
-		(void)sigaction(number, &action, NULL);
+	for (long number = 1; number <= 64; number++)
+		(void)syscall(SYS_rt_sigaction, number, &by_default, NULL, sizeof(uint64_t));
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -20,8 +20,7 @@ def each(names: Iterable[str], act: Callable[[str], None]) -> int:
         try:
             act(name)
         except CrunpyError as e:
-            hint = f" ({e.hint})" if e.hint else ""
-            write_error(f"crunpy: error: {e.message}{hint}")
+            write_error(f"crunpy: error: {e.line()}")
             failed = e.exit_code
     return failed
 

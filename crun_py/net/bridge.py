@@ -148,7 +148,7 @@ def _undo(paths: Paths, attachment: Attachment) -> None:
         teardown(paths, attachment.as_dict())
     except CrunpyError as e:
         # the next command that cleans up the container comes back to it
-        os.write(2, f"crunpy: warning: {e.message}\n".encode())
+        os.write(2, f"crunpy: warning: {e.line()}\n".encode(errors="backslashreplace"))
 
 
 def _connect(

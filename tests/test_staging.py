@@ -1,0 +1,69 @@
+"""A container in the making, and what others take it for."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from crun_py import lifecycle, state
+from crun_py.errors import Conflict
+from crun_py.paths import Paths
+from crun_py.staging import Staging
+
+ID = "ab" * 32
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths(str(tmp_path / "root"), str(tmp_path / "run"))
+
+
+def test_a_maker_that_lives_is_left_alone(paths: Paths) -> None:
+    staging = Staging(paths, ID)
+    staging.open()
+    assert Staging(paths, ID).owned() and not Staging(paths, ID).abandoned()
+    assert not lifecycle.needs_sweep(paths)
+    staging.commit(durable=False)
+    assert os.path.isdir(paths.container(ID)) and not Staging(paths, ID).owned()
+
+
+def test_a_maker_that_was_killed_is_swept(paths: Paths) -> None:
+    staging = Staging(paths, ID)
+    staging.open()
+    state.take_name(paths, "web", ID)
+    os.close(staging._lock)  # what the kernel does for the killed
+    assert Staging(paths, ID).abandoned() and lifecycle.needs_sweep(paths)
+    lifecycle.sweep(paths)
+    assert not lifecycle.needs_sweep(paths)
+    assert state.name_holder(paths, "web") is None
+    assert sorted(os.listdir(paths.containers)) == [".lock", ".names"]
+
+
+def test_a_name_is_taken_while_its_container_is_made(paths: Paths) -> None:
+    staging = Staging(paths, ID)
+    staging.open()
+    state.take_name(paths, "web", ID)
+    with pytest.raises(Conflict, match="already in use"):
+        state.take_name(paths, "web", "cd" * 32)
+    staging.discard()
+    state.take_name(paths, "web", "cd" * 32)
+
+
+def test_no_sweep_between_making_the_lock_and_taking_it(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken_for_dead = []
+    real = fcntl.flock
+
+    def flock(fd: int, how: int) -> None:
+        # the first exclusive lock is the maker's own
+        if how == fcntl.LOCK_EX and not taken_for_dead:
+            taken_for_dead.append(Staging(paths, ID).abandoned())
+        real(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    Staging(paths, ID).open()
+    assert taken_for_dead == [False]
