@@ -320,7 +320,8 @@ class Engine:
         found = []
         for directory in (self.root / "containers", self.run_root / "containers"):
             if directory.exists():
-                found += [str(p) for p in directory.iterdir() if p.name != ".names"]
+                kept = (".names", ".lock")
+                found += [str(p) for p in directory.iterdir() if p.name not in kept]
         names = self.root / "containers/.names"
         found += [str(p) for p in names.iterdir()] if names.exists() else []
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()

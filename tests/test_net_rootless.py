@@ -21,27 +21,17 @@ import pytest
 from crun_py.errors import Conflict, CrunpyError, Unsupported
 from crun_py.net import netlink, ports, rootless
 from tests import netns
+from tests.engine import USER
 
-USER = "crunpytest"
 CLONE_NEWUSER, PR_SET_DUMPABLE = 0x10000000, 4
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _user() -> pwd.struct_passwd | None:
-    try:
-        found = pwd.getpwnam(USER)
-    except KeyError:
-        return None
-    return found if f"{USER}:" in Path("/etc/subuid").read_text() else None
+def _user() -> pwd.struct_passwd:
+    return pwd.getpwnam(USER)
 
 
-pytestmark = [
-    netns.needs_root,
-    pytest.mark.skipif(
-        not shutil.which("newuidmap") or not _user(),
-        reason=f"needs newuidmap and a user {USER} with subordinate ids: useradd -m {USER}",
-    ),
-]
+pytestmark = [netns.needs_root, pytest.mark.usefixtures("user_name")]
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +62,6 @@ def outside(tun: None) -> Iterator[int]:
 @pytest.fixture
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     user = _user()
-    assert user
     path = f"/tmp/crunpy-test-{os.getpid()}-{time.monotonic_ns()}"
     os.mkdir(path, 0o700)
     os.chown(path, user.pw_uid, user.pw_gid)
@@ -86,7 +75,6 @@ def as_user(work: Callable[[int], Any]) -> Any:
     An exception comes back as {"error": its class, "message": …, "hint": …}.
     """
     user = _user()
-    assert user
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
