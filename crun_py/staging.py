@@ -17,6 +17,14 @@ from crun_py.tree import remove_tree
 PREFIX, SUFFIX = ".new-", ".lock"
 
 
+def _unless_gone(path: str) -> None:
+    """Remove a file; two that sweep may meet."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
 class Staging:
     """The staging directory of container `container_id`."""
 
@@ -49,7 +57,7 @@ class Staging:
         self._release()
 
     def _release(self) -> None:
-        os.unlink(self._lock_path)
+        _unless_gone(self._lock_path)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -63,18 +71,22 @@ class Staging:
         try:
             # a lock file just created is not locked yet: no maker must be at that point
             with jsonfile.Lock(self._beginning, timeout_s=0):
-                return not self.owned()
+                return self._owner_lives() is False
         except Conflict:
             return False
 
     def owned(self) -> bool:
         """Whether a living process is at work on it."""
+        return self._owner_lives() is True
+
+    def _owner_lives(self) -> bool | None:
+        """None: there is no lock file, so it was never begun or is finished."""
         try:
             fd = os.open(self._lock_path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            return False
+            return None
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return False
         except BlockingIOError:
             return True

@@ -30,6 +30,16 @@ def test_a_maker_that_lives_is_left_alone(paths: Paths) -> None:
     assert os.path.isdir(paths.container(ID)) and not Staging(paths, ID).owned()
 
 
+def test_a_finished_one_is_not_abandoned(paths: Paths) -> None:
+    """A sweep read its lock's name in the directory just before the maker was done."""
+    staging = Staging(paths, ID)
+    staging.open()
+    staging.commit(durable=False)
+    assert not Staging(paths, ID).abandoned()
+    Staging(paths, ID).discard()  # and two sweeps may meet
+    assert os.path.isdir(paths.container(ID))
+
+
 def test_a_maker_that_was_killed_is_swept(paths: Paths) -> None:
     staging = Staging(paths, ID)
     staging.open()

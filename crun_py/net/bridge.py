@@ -115,7 +115,7 @@ def setup(
     Raises CrunpyError; nothing is left behind then.
     """
     found = config.load(paths, network)
-    hardware = bytes.fromhex(mac.replace(":", "")) if mac else b""
+    hardware = bytes.fromhex(ipv4.check_mac(mac).replace(":", "")) if mac else b""
     ip = ipam.allocate(paths, found, container_id, wanted_ip, alive)
     hardware = hardware or b"\x02\xc5" + ipv4.packed(ip)
     attachment = Attachment(
