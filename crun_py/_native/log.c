@@ -99,6 +99,10 @@ static void rotate(struct log *log)
 {
 	char from[PATH_MAX + 24], to[PATH_MAX + 24];
 	close(log->fd);
+	/* first, so that no rename below replaces a file: ext4 writes a file out at once when it
+	 * replaces another (auto_da_alloc), and a flood of output would wait for the disk */
+	snprintf(to, sizeof(to), log->max_files > 1 ? "%s.%lld" : "%s", log->path, (long long)log->max_files - 1);
+	(void)unlink(to);
 	for (int64_t i = log->max_files - 1; i > 0; i--) {
 		snprintf(to, sizeof(to), "%s.%lld", log->path, (long long)i);
 		if (i > 1)
@@ -107,8 +111,6 @@ static void rotate(struct log *log)
 			snprintf(from, sizeof(from), "%s", log->path);
 		(void)rename(from, to); /* a hole in the row is no error */
 	}
-	if (log->max_files <= 1)
-		(void)unlink(log->path);
 	log->fd = open_file(log->path);
 	log->size = 0;
 }
