@@ -140,10 +140,6 @@ class Container:
         """What is true now."""
         return status(self.paths, self.id)
 
-    def save(self) -> None:
-        """Write the record back, after a change under the lock."""
-        jsonfile.write(self.directory + "/container.json", self.record)
-
 
 def status(paths: Paths, container_id: str) -> Status:
     """The status of a container, from the monitor's files and the kernel.

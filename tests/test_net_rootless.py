@@ -322,7 +322,11 @@ def test_what_is_missing_is_named(
         assert "passt" in e.value.hint and "slirp4netns" in e.value.hint
     with pytest.raises(Unsupported, match="sctp"):
         rootless.start(0, ports.parse("80:80/sctp"), run_dir)
-    Path("/dev/net/tun").chmod(0o600)
+    # not the device itself, which other tests need now
+    closed = Path(run_dir, "dev/net/tun")
+    closed.parent.mkdir(parents=True)
+    closed.touch(0o600)
+    monkeypatch.setattr(rootless, "_TUN", str(closed))
     found = as_user(lambda fd: rootless.start(fd, [], run_dir))
     assert found["error"] == "Unsupported" and "/dev/net/tun" in found["message"]
     assert "chmod 666 /dev/net/tun" in found["hint"]

@@ -179,15 +179,6 @@ def exists(sock: Socket, table: str) -> bool:
     return True
 
 
-def remove_table(sock: Socket, table: str) -> None:
-    """Delete the table with all that is in it; that it is not there is no error."""
-    try:
-        _commit(sock, [message(_DELTABLE, 0, string(1, table))])
-    except OSError as e:
-        if e.errno != errno.ENOENT:
-            raise CrunpyError.from_os(f"removing nftables table {table}", e) from e
-
-
 def publish(sock: Socket, table: str, entries: list[Entry]) -> None:
     """Publish `entries`, all or none.
 

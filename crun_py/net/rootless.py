@@ -33,6 +33,7 @@ _INSTALL = "install one of them: apt install passt (or slirp4netns)"
 _SLIRP_ADDRESS, _SLIRP_DNS = "10.0.2.100", "10.0.2.3"
 _SIGTERM, _SIGKILL, _SIGPIPE = 15, 9, 13
 _START_TIMEOUT_S = 10.0
+_TUN = "/dev/net/tun"
 
 
 def start(netns_fd: int, ports: list[Port], run_dir: str) -> dict[str, Any]:
@@ -310,14 +311,14 @@ def _find(name: str) -> str:
 def _check_tun() -> None:
     """Raises Unsupported unless /dev/net/tun can be opened: both programs need it."""
     try:
-        os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
+        os.close(os.open(_TUN, os.O_RDWR | os.O_CLOEXEC))
     except FileNotFoundError as e:
         raise Unsupported.from_os(
-            "opening /dev/net/tun", e, hint="as root: modprobe tun; or use --network none or host"
+            f"opening {_TUN}", e, hint="as root: modprobe tun; or use --network none or host"
         ) from e
     except OSError as e:
         raise Unsupported.from_os(
-            "opening /dev/net/tun",
+            f"opening {_TUN}",
             e,
             hint="as root: chmod 666 /dev/net/tun (every user may open it on a usual host)",
         ) from e

@@ -46,14 +46,6 @@ class Limits:
         self.ratio = ratio
 
 
-def size_of(paths: Paths, chain_id: str) -> int:
-    """Bytes of file content in the layer; 0 when it is not in the store."""
-    try:
-        return int(jsonfile.read(layer_directory(paths, chain_id) + "/layer.json")["size"])
-    except FileNotFoundError:
-        return 0
-
-
 class Stage:
     """A layer on its way into the store.  One process at a time; feed from one thread.
 

@@ -64,10 +64,6 @@ class Descriptor:
         annotations = value.get("annotations")
         self.annotations: Mapping[str, Any] = annotations if isinstance(annotations, dict) else {}
 
-    @property
-    def is_index(self) -> bool:
-        return self.media_type in INDEXES
-
 
 class Manifest:
     """One image for one platform: its config and its layers, base first."""

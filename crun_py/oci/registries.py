@@ -17,7 +17,6 @@ from crun_py.oci.reference import (
     Reference,
     is_short,
     parse,
-    split_registry,
 )
 
 DOCKER_API_HOST = "registry-1.docker.io"
@@ -211,8 +210,3 @@ def is_loopback(host: str) -> bool:
         and all(p.isascii() and p.isdigit() and int(p[:4]) < 256 for p in parts)
         and parts[0] == "127"
     )
-
-
-def registry_of(text: str) -> str:
-    """The registry that the user's `text` (a host or a reference) names."""
-    return split_registry(text.rstrip("/") + "/x")[0] or DEFAULT_REGISTRY
