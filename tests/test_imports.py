@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -153,3 +154,15 @@ def test_import_of_the_package_is_free() -> None:
 def test_no_module_is_too_long() -> None:
     for path in modules():
         assert len(path.read_text().splitlines()) < 600, relative(path)
+
+
+def test_errors_name_only_commands_that_exist() -> None:
+    from crun_py.cli.verbs import GROUPS, VERBS
+
+    named = set()
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named |= set(re.findall(r"crunpy ([a-z]+)", node.value))
+    prose = {"monitor", "version", "warning", "raises", "may"}
+    assert named - prose <= set(VERBS) | set(GROUPS)

@@ -104,7 +104,7 @@ def load(paths: Paths, name: str = DEFAULT) -> Network:
         if name == DEFAULT:
             return create(paths, name, exist_ok=True)
         raise NotFound(
-            f"no network {name!r}", hint=f"make it with: crunpy network create {name}"
+            f"no network {name!r}", hint="known: bridge, host, none, container:NAME"
         ) from None
     except (KeyError, TypeError) as e:
         raise CorruptState(f"reading {file}: not a network: {e}") from e

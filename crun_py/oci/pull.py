@@ -334,7 +334,7 @@ def _named(paths: Paths, reference: Reference, error: CrunpyError) -> CrunpyErro
     """`error` with what it happened to in front."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         cause = os.strerror(error.errno).lower()
-        hint = f"free some space where {paths.root} is: crunpy rmi, crunpy system prune"
+        hint = f"free some space where {paths.root} is: crunpy rmi, crunpy rm"
         return CrunpyError(f"pulling {reference}: {cause}", hint=hint, errno=error.errno)
     if error.message.startswith("pulling "):
         return error

@@ -366,7 +366,7 @@ class Registry:
         return RegistryError(f"registry {self.endpoint.registry}: {cause}", hint=hint)
 
     def _login_hint(self) -> str:
-        return f"crunpy login {self.endpoint.registry} stores credentials"
+        return f"crunpy pull --creds, or credentials for {self.endpoint.registry} in auth.json"
 
     def _refusal(self, response: httpx.Response) -> RegistryError:
         status = response.status_code
