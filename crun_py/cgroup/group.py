@@ -57,6 +57,11 @@ def base() -> str | None:
     return highest + "/crunpy" if highest else None
 
 
+def _read(path: str) -> str:
+    with open(path, encoding="ascii") as f:
+        return f.read()
+
+
 def _write(path: str, value: str) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
@@ -151,6 +156,34 @@ def apply(path: str | None, wanted: dict[str, str], defaults: dict[str, str]) ->
             _write(target, value)
         except OSError as e:
             raise CrunpyError.from_os(f"limiting {name}={value}", e) from e
+
+
+def freeze(path: str, frozen: bool, timeout_s: float = 10) -> None:
+    """Stop all processes of the group, or let them go on; returns when the kernel has done it
+    (cgroup-v2.rst, "cgroup.freeze": the end is told by `frozen` in cgroup.events).
+
+    Raises Unsupported when the group is missing or the kernel cannot freeze it, CrunpyError
+    when it does not come to rest within `timeout_s`; it is let go again then.
+    """
+    import time
+
+    doing = "pausing" if frozen else "resuming"
+    wanted = f"frozen {int(frozen)}\n"
+    try:
+        _write(path + "/cgroup.freeze", str(int(frozen)))
+        deadline = time.monotonic() + timeout_s
+        while wanted not in _read(path + "/cgroup.events"):
+            if time.monotonic() > deadline:
+                _write(path + "/cgroup.freeze", "0")
+                raise CrunpyError(f"{doing} cgroup {path}: a process in it does not stop")
+            time.sleep(0.002)
+    except FileNotFoundError:
+        raise Unsupported(
+            f"{doing} cgroup {path}: the container has no cgroup v2 freezer here",
+            hint="as a user, have a cgroup delegated (systemd: Delegate=yes)",
+        ) from None
+    except OSError as e:
+        raise CrunpyError.from_os(f"{doing} cgroup {path}", e) from e
 
 
 def remove(path: str) -> None:
