@@ -33,7 +33,8 @@ def _parameters(module: Any) -> list[inspect.Parameter]:
         annotation, default = kinds[kind]
         words = names.split()
         shown = {} if kind == fast.FLAG else {"metavar": metavar}
-        option = typer.Option(default, *words, help=text, **shown)
+        # an option without a text is an old form, accepted and not advertised
+        option = typer.Option(default, *words, help=text, hidden=not text, **shown)
         found.append(_parameter(fast.destination(names), annotation, option))
     for word in module.ARGUMENTS.split():
         bare = word.strip("[].").lower().partition("[")[0].rstrip(":")
@@ -107,6 +108,8 @@ def build(words: list[str]) -> typer.Typer:
     for group, members in GROUPS.items():
         wanted |= {members[w] for w in words if group in words and w in members}
     for verb, (_, summary) in VERBS.items():
+        if " " in verb:
+            continue
         _add(app, verb, verb, summary, loaded=verb in wanted)
     for group, members in GROUPS.items():
         sub = typer.Typer(help=f"Commands about {group}s", rich_markup_mode=None)
@@ -130,11 +133,21 @@ def _nearest(word: str, known: list[str]) -> str:
     return f"did you mean {near[0]}?" if near else ""
 
 
+def _verb_in(words: list[str]) -> str:
+    """The verb that `words` begin with, as they are and as words of a group; "" for none."""
+    for i, word in enumerate(words):
+        if word in GROUPS and len(words) > i + 1 and words[i + 1] in GROUPS[word]:
+            return GROUPS[word][words[i + 1]]
+        if ALIASES.get(word, word) in VERBS:
+            return ALIASES.get(word, word)
+    return ""
+
+
 def _explain(words: list[str], message: str) -> CrunpyError:
     """A usage error in one line, with the nearest name."""
     text = message.rstrip(".").replace("\n", " ")
     text = text[:1].lower() + text[1:]
-    verb = next((ALIASES.get(w, w) for w in words if ALIASES.get(w, w) in VERBS), "")
+    verb = _verb_in(words)
     hint = f"crunpy {verb} --help lists the options" if verb else "crunpy --help lists the commands"
     if "no such command" in text:
         bad = text.split("'")[1] if "'" in text else ""

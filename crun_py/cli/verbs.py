@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERBS = {
+_CONTAINER = {
     "run": ("run", "Create and start a container from an image"),
     "create": ("create", "Create a container without starting it"),
     "start": ("start", "Start containers"),
@@ -15,23 +15,39 @@ VERBS = {
     "exec": ("exec", "Run a command in a running container"),
     "attach": ("attach", "Connect the terminal to a running container"),
     "inspect": ("inspect", "Show containers and images as JSON"),
+    "cleanup": ("cleanup", "Take down what an ended container left (done automatically)"),
+}
+_IMAGE = {
     "pull": ("pull", "Fetch images from a registry"),
     "images": ("images", "List images"),
     "rmi": ("rmi", "Remove images"),
+}
+_ENGINE = {
     "version": ("version", "Show the version"),
     "info": ("info", "Show the engine's set-up and the host's abilities"),
-    "cleanup": ("cleanup", "Take down what an ended container left (done automatically)"),
 }
-"""verb: (module below crun_py.cli, summary)."""
+VERBS = {**_CONTAINER, **_IMAGE, **_ENGINE}
+"""verb: (module below crun_py.cli, summary).
+
+A verb with a space, `image exists`, is there only as a word of a group.
+"""
 
 ALIASES: dict[str, str] = {}
 
+
+def _members(verbs: dict[str, tuple[str, str]]) -> dict[str, str]:
+    """Words of a group: `image exists` is its word `exists`."""
+    return {verb.rpartition(" ")[2]: verb for verb in verbs}
+
+
 GROUPS = {
-    "container": {
-        **{v: v for v in VERBS if v not in ("pull", "images", "rmi", "version", "info")},
-        "ls": "ps",
-        "list": "ps",
+    "container": {**_members(_CONTAINER), "ls": "ps", "list": "ps"},
+    "image": {
+        **{word: verb for word, verb in _members(_IMAGE).items() if word not in ("images", "rmi")},
+        "ls": "images",
+        "list": "images",
+        "rm": "rmi",
+        "inspect": "inspect",
     },
-    "image": {"ls": "images", "list": "images", "pull": "pull", "rm": "rmi", "inspect": "inspect"},
 }
 """`crunpy GROUP WORD` is the same as `crunpy VERB`."""
