@@ -1,4 +1,4 @@
-"""What `ps` and `images` show: rows of text fields with Docker's names."""
+"""What `ps` shows: rows of text fields with Docker's names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crun_py.oci.store import Image
     from crun_py.state import Container, Status
 
 _COMMAND_WIDTH = 20
@@ -86,7 +85,7 @@ def containers(
     last: only so many of the newest, whatever their state (0: no such limit).
     filters: KEY=VALUE; the same key twice means either, different keys mean both.
     """
-    wanted = _parse_filters(filters or [], _CONTAINER_FILTERS)
+    wanted = parse_filters(filters or [], _CONTAINER_FILTERS)
     broken: list[str] = []
     rows = []
     found = state.every(paths, broken)
@@ -159,7 +158,8 @@ _CONTAINER_FILTERS = (
 ).split()
 
 
-def _parse_filters(texts: list[str], known: list[str]) -> dict[str, list[str]]:
+def parse_filters(texts: list[str], known: list[str]) -> dict[str, list[str]]:
+    """Values by key of `--filter KEY=VALUE`.  Raises InvalidArgument for an unknown key."""
     wanted: dict[str, list[str]] = {}
     for text in texts:
         key, sep, value = text.partition("=")
@@ -171,7 +171,8 @@ def _parse_filters(texts: list[str], known: list[str]) -> dict[str, list[str]]:
     return wanted
 
 
-def _label_matches(labels: dict[str, str], wanted: str) -> bool:
+def label_matches(labels: dict[str, str], wanted: str) -> bool:
+    """Whether `labels` have KEY, or KEY=VALUE, as a label filter asks."""
     key, sep, value = wanted.partition("=")
     return key in labels and (not sep or labels[key] == value)
 
@@ -187,7 +188,7 @@ def _matches(
         elif key == "name":
             good = any(_name_matches(container.name, v) for v in values)
         elif key == "label":
-            good = all(_label_matches(labels, v) for v in values)
+            good = all(label_matches(labels, v) for v in values)
         elif key == "status":
             good = status.state in values
         elif key == "exited":
@@ -243,9 +244,6 @@ def _is_image(record: dict[str, Any], text: str) -> bool:
         return False
 
 
-# ---- images ----
-
-
 def human_size(size_bytes: int) -> str:
     """Bytes as Docker writes them: decimal units, four significant digits at most."""
     size = float(size_bytes)
@@ -254,76 +252,3 @@ def human_size(size_bytes: int) -> str:
             return f"{size:.4g}{unit}" if size >= 100 else f"{size:.3g}{unit}"
         size /= 1000
     return f"{size:.3g}TB"
-
-
-def images(
-    found: list[Image],
-    *,
-    everything: bool = False,
-    filters: list[str] | None = None,
-    reference: str | None = None,
-    whole: bool = False,
-    digests: bool = False,
-) -> list[dict[str, Any]]:
-    """One row per name of each image, newest first, with Docker's field names."""
-    from crun_py.oci.reference import parse
-
-    wanted = _parse_filters(filters or [], ["dangling", "reference", "label", "before", "since"])
-    rows = []
-    for image in sorted(found, key=lambda i: i.created, reverse=True):
-        if not _image_matches(image, wanted, found):
-            continue
-        for name in image.names or ["<none>"]:
-            ref = None if name == "<none>" else parse(name)
-            if reference and (ref is None or not _reference_matches(ref, reference)):
-                continue
-            row = {
-                "Repository": ref.familiar_name if ref else "<none>",
-                "Tag": (ref.tag if ref else None) or "<none>",
-                "Digest": image.source or image.digest,
-                "ID": "sha256:" + image.id if whole else image.id[:12],
-                "CreatedSince": since(image.created) + " ago" if image.created else "N/A",
-                "CreatedAt": image.created,
-                "Size": human_size(image.size),
-            }
-            rows.append(row)
-    return rows
-
-
-def _reference_matches(ref: Any, wanted: str) -> bool:
-    import fnmatch
-
-    from crun_py.oci.reference import parse
-
-    if any(c in wanted for c in "*?["):
-        return any(
-            fnmatch.fnmatchcase(text, wanted)
-            for text in (ref.familiar_name, f"{ref.familiar_name}:{ref.tag}", str(ref))
-        )
-    other = parse(wanted)
-    named = ":" in wanted.rpartition("/")[2]
-    return str(ref.name) == str(other.name) and (not named or ref.tag == other.tag)
-
-
-def _image_matches(image: Image, wanted: dict[str, list[str]], found: list[Image]) -> bool:
-    labels = (image.config.get("config") or {}).get("Labels") or {} if "label" in wanted else {}
-    for key, values in wanted.items():
-        if key == "dangling":
-            good = (not image.names) == (values[-1].lower() in ("true", "1"))
-        elif key == "label":
-            good = all(_label_matches(labels, v) for v in values)
-        elif key == "reference":
-            from crun_py.oci.reference import parse
-
-            good = any(_reference_matches(parse(n), v) for n in image.names for v in values)
-        else:
-            others = [
-                i for i in found if any(v in (*i.familiar_names, i.id[:12], i.id) for v in values)
-            ]
-            good = any(
-                image.created < o.created if key == "before" else image.created > o.created
-                for o in others
-            )
-        if not good:
-            return False
-    return True

@@ -158,7 +158,7 @@ def test_no_such_container(unchanged: Engine, command: str) -> None:
         (["run", "-e", "=x", "busybox"], "environment"),
         (["run", "--expose", "x", "busybox"], "expose"),
         (["run", "--mac-address", "x", "busybox"], "x"),
-        (["run", "--tls-verify", "maybe", "--pull=always", "busybox"], "maybe"),
+        (["run", "--tls-verify=maybe", "--pull=always", "busybox"], "maybe"),
         (["run", "--detach-keys", "ctrl-", "busybox"], "keys"),
         (["run", "--attach", "x", "busybox"], "stdin"),
         (["run", "--tmpfs", "x", "busybox"], "absolute"),

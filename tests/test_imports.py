@@ -28,7 +28,7 @@ LEVELS = {
     1: ("_native", "staging"),
     2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs"),
     3: ("lifecycle", "attach", "execute", "create", "foreground", "inspect", "listing", "info",
-        "gotemplate", "request"),
+        "gotemplate", "request", "images"),
     4: ("cli", "__main__"),
 }  # fmt: skip
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}

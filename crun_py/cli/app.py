@@ -25,6 +25,7 @@ def _parameters(module: Any) -> list[inspect.Parameter]:
     """The options and arguments of a verb as typer reads them from a signature."""
     kinds: dict[str, tuple[Any, Any]] = {
         fast.FLAG: (bool, False),
+        fast.SWITCH: (bool | None, None),
         fast.VALUE: (str | None, None),
         fast.LIST: (list[str] | None, None),
     }
@@ -32,7 +33,7 @@ def _parameters(module: Any) -> list[inspect.Parameter]:
     for names, kind, text, metavar in module.OPTIONS:
         annotation, default = kinds[kind]
         words = names.split()
-        shown = {} if kind == fast.FLAG else {"metavar": metavar}
+        shown = {} if kind in (fast.FLAG, fast.SWITCH) else {"metavar": metavar}
         # an option without a text is an old form, accepted and not advertised
         option = typer.Option(default, *words, help=text, hidden=not text, **shown)
         found.append(_parameter(fast.destination(names), annotation, option))

@@ -66,7 +66,7 @@ OPTIONS = (
     ("--log-opt", "list", "max-size=SIZE, max-file=N", "KEY=VALUE"),
     ("--pull", "value", "missing, always or never", "POLICY"),
     ("--platform", "value", "OS/ARCH of the image", "PLATFORM"),
-    ("--tls-verify", "value", "Verify the registry's certificate (true)", "BOOL"),
+    ("--tls-verify", "switch", "Verify the registry's certificate (true)", ""),
     ("--cidfile", "value", "Write the container id to a file", "FILE"),
     ("-q --quiet", "flag", "No progress while pulling", ""),
 )

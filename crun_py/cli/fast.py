@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-FLAG, VALUE, LIST = "flag", "value", "list"
-"""Kinds of options: a switch (--x, --x=false), one value, a value each time it is given."""
+FLAG, SWITCH, VALUE, LIST = "flag", "switch", "value", "list"
+"""Kinds of options: a flag (--x, --x=false), one that is None when not given, one value, a value
+each time it is given."""
 
 GLOBAL_OPTIONS = (
     ("--root", VALUE, "Directory of images, containers and volumes", "DIR"),
@@ -52,7 +53,7 @@ def destination(names: str) -> str:
 
 def defaults(options: tuple[tuple[str, str, str, str], ...]) -> dict[str, Any]:
     """The values when no option is given: False, None or []."""
-    kinds: dict[str, Any] = {FLAG: False, VALUE: None}
+    kinds: dict[str, Any] = {FLAG: False, SWITCH: None, VALUE: None}
     return {
         destination(names): [] if kind == LIST else kinds[kind] for names, kind, _, _ in options
     }
@@ -93,7 +94,7 @@ def scan(
             if name not in table:
                 return None
             key, kind = table[name]
-            if kind == FLAG:
+            if kind in (FLAG, SWITCH):
                 if given is not None and given.lower() not in _BOOLEANS:
                     raise InvalidArgument(f"option {name}={given}: not true or false")
                 values[key] = given is None or _BOOLEANS[given.lower()]
@@ -119,7 +120,7 @@ def _split_short(word: str, table: dict[str, tuple[str, str]]) -> list[tuple[str
         at += 1
         if word[at : at + 1] == "=":
             return [*pieces, (name, word[at + 1 :])]
-        if name in table and table[name][1] != FLAG and at < len(word):
+        if name in table and table[name][1] not in (FLAG, SWITCH) and at < len(word):
             return [*pieces, (name, word[at:])]
         pieces.append((name, None))
     return pieces

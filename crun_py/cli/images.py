@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py import listing
+from crun_py import images
 from crun_py.cli import table
 from crun_py.cli.context import Context
 from crun_py.oci.store import ImageStore
@@ -17,8 +17,15 @@ OPTIONS = (
     ("-q --quiet", "flag", "Ids only", ""),
     ("--no-trunc", "flag", "Whole ids", ""),
     ("--digests", "flag", "Digests too", ""),
-    ("-f --filter", "list", "Only some: dangling=, reference=, label=, before=", "KEY=VALUE"),
+    (
+        "-f --filter",
+        "list",
+        "Only some: dangling=, reference=, label=, before=, since=, until=",
+        "KEY=VALUE",
+    ),
     ("--format", "value", "A Go template, `table TEMPLATE`, or json", "FORMAT"),
+    ("--sort", "value", "By created, id, repository, size or tag (created)", "KEY"),
+    ("-n --noheading", "flag", "Without the heading line", ""),
 )
 
 COLUMNS = (
@@ -32,11 +39,14 @@ COLUMNS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print the table."""
-    rows = listing.images(
-        ImageStore(context.paths).list(),
+    used = any(text.startswith("containers=") for text in values["filter"])
+    rows = images.rows(
+        ImageStore(context.paths),
         filters=values["filter"],
         reference=arguments[0] if arguments else None,
         whole=values["no_trunc"],
+        sort=values["sort"] or "created",
+        **({"in_use": images.users(context.paths)} if used else {}),
     )
     columns: tuple[tuple[str, str], ...] = COLUMNS
     if values["digests"]:
@@ -44,5 +54,11 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     if values["quiet"]:
         unique: dict[str, dict[str, Any]] = {row["ID"]: row for row in rows}
         rows = list(unique.values())
-    table.show(rows, columns, values["format"], quiet="ID" if values["quiet"] else "")
+    table.show(
+        rows,
+        columns,
+        values["format"],
+        quiet="ID" if values["quiet"] else "",
+        heading=not values["noheading"],
+    )
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from crun_py.cli.context import Context, write, write_error
-from crun_py.errors import InvalidArgument
 from crun_py.oci.reference import parse
 from crun_py.oci.store import ImageStore
 
@@ -19,7 +18,7 @@ ARGUMENTS = "IMAGE..."
 OPTIONS = (
     ("-q --quiet", "flag", "No progress", ""),
     ("--platform", "value", "OS/ARCH[/VARIANT] to choose", "PLATFORM"),
-    ("--tls-verify", "value", "Verify the registry's certificate (true)", "BOOL"),
+    ("--tls-verify", "switch", "Verify the registry's certificate (true)", ""),
     ("--creds", "value", "Credentials for the registry", "USER:PASSWORD"),
     ("--authfile", "value", "File of credentials", "FILE"),
 )
@@ -30,21 +29,13 @@ def shown(text: str) -> str:
     return parse(text).familiar
 
 
-def _bool(text: str | None) -> bool | None:
-    if text is None:
-        return None
-    if text.lower() not in ("true", "false", "1", "0"):
-        raise InvalidArgument(f"tls-verify {text!r}: not true or false")
-    return text.lower() in ("true", "1")
-
-
 def fetch(
     context: Context,
     text: str,
     *,
     quiet: bool,
     platform: str | None = None,
-    tls_verify: str | None = None,
+    tls_verify: bool | None = None,
     creds: str | None = None,
     authfile: str | None = None,
 ) -> Image:
@@ -52,13 +43,12 @@ def fetch(
     from crun_py.cli import progress
     from crun_py.oci import pull
 
-    verify = _bool(tls_verify)
     with progress.display(quiet=quiet, terminal=os.isatty(2)) as report:
         return pull.pull(
             context.paths,
             text,
             platform=platform,
-            tls_verify=verify,
+            tls_verify=tls_verify,
             quiet=quiet,
             creds=creds,
             authfile=authfile,

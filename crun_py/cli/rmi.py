@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from crun_py import state
+from crun_py import images
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each
+from crun_py.errors import InvalidArgument, NotFound
 from crun_py.oci.store import ImageStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ARGUMENTS = "IMAGE..."
+ARGUMENTS = "[IMAGE...]"
 OPTIONS = (
-    ("-f --force", "flag", "Remove it though it has several names or a stopped container", ""),
+    ("-a --all", "flag", "All images", ""),
+    ("-f --force", "flag", "Also one with several names, or with a container", ""),
+    ("-i --ignore", "flag", "What is not there is no error", ""),
     ("--no-prune", "flag", "Accepted; layers in use always stay", ""),
 )
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print Docker's Untagged: and Deleted: lines."""
-    context.enter()
     store = ImageStore(context.paths)
-    users: dict[str, list[str]] = {}
-    for container in state.every(context.paths):
-        users.setdefault(container.record["image_id"], []).append(container.id[:12])
+    names = arguments
+    if values["all"]:
+        names = ["sha256:" + image.id for image in store.list()]
+    elif not names:
+        raise InvalidArgument("removing: no image given", hint="names, or --all")
+    context.enter()
+    users = images.users(context.paths)
 
     def act(name: str) -> None:
-        lines = store.remove(name, force=values["force"], in_use=lambda i: users.get(i, []))
+        try:
+            force = values["force"] or (values["all"] and not users(name[7:]))
+            lines = store.remove(name, force=force, in_use=users)
+        except NotFound:
+            if values["ignore"]:
+                return
+            raise
         for line in lines:
             write(line)
 
-    return each(arguments, act)
+    return each(names, act)

@@ -17,11 +17,12 @@ def show(
     template: str | None = None,
     *,
     quiet: str = "",
+    heading: bool = True,
 ) -> None:
     """Print `rows`.
 
     columns: (heading, field).  template: None for the table, `json`, `table TEMPLATE`, or a
-    Go template.  quiet: the one field to print instead.
+    Go template.  quiet: the one field to print instead.  heading: whether a table has one.
     """
     if quiet:
         _print([str(row[quiet]) for row in rows])
@@ -32,7 +33,8 @@ def show(
 
         text = _unescape(template.removeprefix("table ").lstrip())
         lines = [render(text, row).split("\t") for row in rows]
-        _columns([headings(text, {f: h for h, f in columns}).split("\t"), *lines])
+        top = headings(text, {f: h for h, f in columns}).split("\t")
+        _columns([top, *lines] if heading else lines)
     elif template and template != "table":
         from crun_py.gotemplate import render
 
@@ -40,7 +42,8 @@ def show(
         _print([render(text, row) for row in rows])
     else:
         lines = [[str(row[field]) for _, field in columns] for row in rows]
-        _columns([[heading for heading, _ in columns], *lines])
+        top = [name for name, _ in columns]
+        _columns([top, *lines] if heading else lines)
 
 
 def _unescape(template: str) -> str:
@@ -54,6 +57,8 @@ def _print(lines: list[str]) -> None:
 
 def _columns(lines: list[list[str]]) -> None:
     """Columns three spaces apart, as text/tabwriter sets them for Docker."""
+    if not lines:
+        return
     widths = [
         max((len(line[i]) for line in lines if len(line) > i + 1), default=0) + 3
         for i in range(max(map(len, lines)))

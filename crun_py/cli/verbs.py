@@ -21,6 +21,13 @@ _IMAGE = {
     "pull": ("pull", "Fetch images from a registry"),
     "images": ("images", "List images"),
     "rmi": ("rmi", "Remove images"),
+    "tag": ("tag", "Give an image a further name"),
+    "untag": ("untag", "Take names from an image"),
+    "history": ("history", "Show the steps by which an image was made"),
+    "image exists": ("image_exists", "Status 0 when an image is in the store, else 1"),
+    "image inspect": ("image_inspect", "Show images as JSON"),
+    "image prune": ("image_prune", "Remove images that nothing uses"),
+    "image tree": ("image_tree", "Show an image's layers"),
 }
 _ENGINE = {
     "version": ("version", "Show the version"),
@@ -47,7 +54,6 @@ GROUPS = {
         "ls": "images",
         "list": "images",
         "rm": "rmi",
-        "inspect": "inspect",
     },
 }
 """`crunpy GROUP WORD` is the same as `crunpy VERB`."""

@@ -96,6 +96,11 @@ class Image:
         return [diff_path(self._paths, chain_id) for chain_id in self.chain]
 
     @property
+    def layer_sizes(self) -> list[int]:
+        """Bytes of file content of each layer, base first."""
+        return [layer_size(self._paths, chain_id) for chain_id in self.chain]
+
+    @property
     def repo_digests(self) -> list[str]:
         digest = self.source or self.digest
         return sorted({f"{parse(name).name}@{digest}" for name in self.names})
@@ -340,7 +345,7 @@ class ImageStore:
             _CONFIG: config_digest,
             _CHAIN: " ".join(chain_id[7:] for chain_id in chain),
             _CREATED: created if isinstance(created, str) else "",
-            _SIZE: str(sum(_layer_size(self.paths, chain_id) for chain_id in chain)),
+            _SIZE: str(sum(layer_size(self.paths, chain_id) for chain_id in chain)),
         }
 
 
@@ -353,7 +358,8 @@ def read_index(paths: Paths) -> list[Entry]:
     return [e for e in manifests or [] if isinstance(e, dict)]
 
 
-def _layer_size(paths: Paths, chain_id: str) -> int:
+def layer_size(paths: Paths, chain_id: str) -> int:
+    """Bytes of file content of layer `chain_id`; 0 when it is not unpacked."""
     try:
         return int(jsonfile.read(diff_path(paths, chain_id)[:-5] + "/layer.json")["size"])
     except FileNotFoundError:
@@ -422,11 +428,18 @@ def _by_id(images: list[Image], prefix: str) -> tuple[Image, str] | None:
     return (found[0], "") if found else None
 
 
+def _is_one_name(names: list[str]) -> bool:
+    """Whether `names` are no more than a tag and a digest of one repository."""
+    found = [parse(name) for name in names]
+    tags = sum(bool(r.tag) for r in found)
+    return len({r.name for r in found}) < 2 and tags < 2
+
+
 def _refuse(text: str, image: Image, users: list[str], *, by_id: bool) -> None:
-    if by_id and len(image.names) > 1:
+    if by_id and not _is_one_name(image.names):
         raise Conflict(
             f"removing image {text}: it has several names: {', '.join(image.familiar_names)}",
-            hint="remove the names one by one, or all with --force",
+            hint="remove the names one by one, or all of them with -f",
         )
     if users:
         raise Conflict(

@@ -1,0 +1,18 @@
+"""crunpy image exists."""
+
+from __future__ import annotations
+
+from crun_py.cli.context import Context
+from crun_py.oci.store import ImageStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "IMAGE"
+OPTIONS = ()
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Status 0 when it is in the store, 1 when it is not; prints nothing."""
+    return 0 if ImageStore(context.paths).lookup(arguments[0]) else 1

@@ -1,0 +1,42 @@
+"""crunpy image prune."""
+
+from __future__ import annotations
+
+from crun_py import images
+from crun_py.cli.ask import confirmed
+from crun_py.cli.context import Context, write
+from crun_py.listing import human_size
+from crun_py.oci import usage
+from crun_py.oci.store import ImageStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = ""
+OPTIONS = (
+    ("-a --all", "flag", "All images without a container, not only dangling ones", ""),
+    ("-f --force", "flag", "Do not ask", ""),
+    ("--filter", "list", "Only some: until=, label=, label!=", "KEY=VALUE"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Ask, remove, and print docker's list and the space won."""
+    what = "images without at least one container associated to them"
+    what = what if values["all"] else "dangling images"
+    if not values["force"] and not confirmed(f"WARNING! This will remove all {what}."):
+        return 0
+    context.enter()
+    before = usage.bytes_on_disk(context.paths)
+    lines = images.prune(
+        ImageStore(context.paths),
+        everything=values["all"],
+        filters=values["filter"],
+        in_use=images.users(context.paths),
+    )
+    if lines:
+        write("Deleted Images:\n" + "\n".join(line[0].lower() + line[1:] for line in lines) + "\n")
+    won = max(0, before - usage.bytes_on_disk(context.paths))
+    write(f"Total reclaimed space: {human_size(won)}")
+    return 0

@@ -1,0 +1,23 @@
+"""crunpy image tree."""
+
+from __future__ import annotations
+
+from crun_py import images
+from crun_py.cli.context import Context, write
+from crun_py.oci.store import ImageStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "IMAGE"
+OPTIONS = (("--whatrequires", "flag", "Show what is built on it instead", ""),)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print the layers."""
+    store = ImageStore(context.paths)
+    image = store.find(arguments[0])
+    for line in images.tree(store, image, what_requires=values["whatrequires"]):
+        write(line)
+    return 0

@@ -1,0 +1,22 @@
+"""crunpy untag."""
+
+from __future__ import annotations
+
+from crun_py.cli.context import Context
+from crun_py.oci.store import ImageStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "IMAGE [NAME...]"
+OPTIONS = ()
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Take names from an image, all of them when none is given; the image stays."""
+    store = ImageStore(context.paths)
+    image = store.find(arguments[0])
+    for name in arguments[1:] or image.names:
+        store.untag(name)
+    return 0

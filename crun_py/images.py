@@ -1,0 +1,302 @@
+"""What `images`, `history` and `image tree` show, and which images `image prune` removes.
+
+Rows are text fields with Docker's names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from crun_py import clock, state
+from crun_py.errors import InvalidArgument, NotFound, printable
+from crun_py.listing import human_size, label_matches, parse_filters, since
+from crun_py.oci.reference import Reference, parse
+from crun_py.oci.store import Image, ImageStore
+from crun_py.paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Users = Callable[[str], list[str]]
+
+_FILTERS = "dangling reference label label! before since after until id containers".split()
+_PRUNE_FILTERS = "dangling until label label!".split()
+_WIDTH = 45
+SORTS = ("created", "id", "repository", "size", "tag")
+
+
+def users(paths: Paths) -> Users:
+    """A function that gives the short ids of the containers of an image id."""
+    found: dict[str, list[str]] = {}
+    for container in state.every(paths):
+        found.setdefault(container.record["image_id"], []).append(container.id[:12])
+    return lambda image_id: found.get(image_id, [])
+
+
+def rows(
+    store: ImageStore,
+    *,
+    filters: list[str] | None = None,
+    reference: str | None = None,
+    whole: bool = False,
+    sort: str = "created",
+    in_use: Users = lambda image_id: [],
+) -> list[dict[str, Any]]:
+    """One row per name of each image, newest first unless `sort` (one of SORTS) says else.
+
+    reference: only names that match it; whole: ids are not cut; in_use: ids of the
+    containers of an image id.  Raises InvalidArgument, NotFound (an image that a filter
+    names).
+    """
+    if sort not in SORTS:
+        raise InvalidArgument(f"sort {sort!r}: not known", hint=", ".join(SORTS))
+    found = store.list()
+    wanted = parse_filters(filters or [], _FILTERS)
+    prepared = _prepare(store, wanted)
+    made = []
+    for image in sorted(found, key=lambda i: i.created, reverse=True):
+        if not _passes(image, prepared, in_use):
+            continue
+        names = [parse(name) for name in image.names]
+        if patterns := wanted.get("reference"):
+            names = [r for r in names if any(_reference_matches(r, p) for p in patterns)]
+        if reference:
+            names = [r for r in names if _reference_matches(r, reference)]
+        nameless: list[Reference | None] = [None] if not (image.names or reference) else []
+        made += [_row(image, name, whole) for name in names or nameless]
+    return _sorted(made, sort)
+
+
+def _row(image: Image, name: Reference | None, whole: bool) -> dict[str, Any]:
+    return {
+        "Repository": name.familiar_name if name else "<none>",
+        "Tag": (name.tag if name else None) or "<none>",
+        "Digest": image.source or image.digest,
+        "ID": "sha256:" + image.id if whole else image.id[:12],
+        "CreatedSince": since(image.created) + " ago" if image.created else "N/A",
+        "CreatedAt": created_at(image.created),
+        "Created": image.created,
+        "Size": human_size(image.size),
+        "VirtualSize": human_size(image.size),
+        "Bytes": image.size,
+        "Containers": "N/A",
+        "SharedSize": "N/A",
+        "UniqueSize": "N/A",
+    }
+
+
+def _sorted(made: list[dict[str, Any]], sort: str) -> list[dict[str, Any]]:
+    if sort == "created":
+        return made
+    fields = {"id": "ID", "repository": "Repository", "size": "Bytes", "tag": "Tag"}
+    return sorted(made, key=lambda row: row[fields[sort]])
+
+
+def created_at(timestamp: str) -> str:
+    """An RFC 3339 time as Docker's templates show it, `2026-01-02 03:04:05 +0000 UTC`."""
+    try:
+        seconds = clock.parse_rfc3339(timestamp) // 10**9
+    except ValueError:
+        return timestamp
+    return time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(seconds))
+
+
+# ---- filters ----
+
+
+def _reference_matches(ref: Reference, wanted: str) -> bool:
+    if any(c in wanted for c in "*?["):
+        import fnmatch
+
+        forms = (ref.familiar_name, f"{ref.familiar_name}:{ref.tag}", ref.name, str(ref))
+        return any(fnmatch.fnmatchcase(text, wanted) for text in forms)
+    other = parse(wanted)
+    named = ":" in wanted.rpartition("/")[2] or "@" in wanted
+    return ref.name == other.name and (
+        not named or (ref.tag, ref.digest) == (other.tag, other.digest)
+    )
+
+
+def _boolean(key: str, text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise InvalidArgument(f"filter {key}={text}: not true or false")
+    return text.lower() in ("true", "1")
+
+
+def _labels(image: Image) -> dict[str, str]:
+    return (image.config.get("config") or {}).get("Labels") or {}
+
+
+def _created_ns(image: Image) -> int:
+    try:
+        return clock.parse_rfc3339(image.created)
+    except ValueError:
+        return 0
+
+
+def _prepare(store: ImageStore, wanted: dict[str, list[str]]) -> dict[str, list[Any]]:
+    """The values of filters checked once: truth values, and times as nanoseconds."""
+    prepared: dict[str, list[Any]] = {}
+    for key, values in wanted.items():
+        if key in ("dangling", "containers"):
+            prepared[key] = [_boolean(key, value) for value in values[-1:]]
+        elif key == "until":
+            prepared[key] = [clock.parse_point(value) for value in values]
+        elif key in ("before", "since", "after"):
+            prepared[key] = [_created_ns(store.find(value)) for value in values]
+        else:
+            prepared[key] = [*values]
+    return prepared
+
+
+def _passes(image: Image, wanted: dict[str, list[Any]], in_use: Users) -> bool:
+    """Whether `image` is one of those that prepared filters want."""
+    for key, values in wanted.items():
+        if key == "dangling":
+            good = (not image.names) == values[0]
+        elif key == "containers":
+            good = bool(in_use(image.id)) == values[0]
+        elif key == "label":
+            good = all(label_matches(_labels(image), v) for v in values)
+        elif key == "label!":
+            good = not any(label_matches(_labels(image), v) for v in values)
+        elif key == "id":
+            good = any(image.id.startswith(v.removeprefix("sha256:")) for v in values)
+        elif key == "reference":
+            good = any(_reference_matches(parse(n), v) for n in image.names for v in values)
+        elif key in ("before", "until"):
+            good = any(_created_ns(image) < v for v in values)
+        else:
+            good = any(_created_ns(image) > v for v in values)
+        if not good:
+            return False
+    return True
+
+
+# ---- prune ----
+
+
+def prune(
+    store: ImageStore,
+    *,
+    everything: bool = False,
+    filters: list[str] | None = None,
+    in_use: Users = lambda image_id: [],
+) -> list[str]:
+    """Remove the dangling images, or with `everything` all that no container uses.
+
+    Returns docker's lines, `Untagged: …` and `Deleted: …`.  Raises InvalidArgument.
+    """
+    wanted = parse_filters(filters or [], _PRUNE_FILTERS)
+    if "dangling" in wanted:
+        everything = not _boolean("dangling", wanted.pop("dangling")[-1])
+    prepared = _prepare(store, wanted)
+    lines: list[str] = []
+    for image in store.list():
+        if (image.names and not everything) or in_use(image.id):
+            continue
+        if _passes(image, prepared, in_use):
+            # somebody else may be faster
+            with contextlib.suppress(NotFound):
+                lines += store.remove(image, force=True, in_use=in_use)
+    return lines
+
+
+# ---- history and tree ----
+
+
+def history(image: Image, *, human: bool = True, whole: bool = False) -> list[dict[str, Any]]:
+    """One row per step by which `image` was made, the newest first.
+
+    human: ages and sizes for people, else times and bytes; whole: nothing is cut.
+    """
+    told = image.config.get("history") or []
+    steps: list[dict[str, Any]] = [step for step in told if isinstance(step, dict)]
+    layered = sum(not step.get("empty_layer") for step in steps)
+    sizes = image.layer_sizes
+    # layers that the history does not tell of are shown all the same
+    steps = [{}] * max(0, len(sizes) - layered) + steps
+    left = iter(sizes)
+    made = [
+        _step(step, 0 if step.get("empty_layer") else next(left, 0), human=human, whole=whole)
+        for step in steps
+    ]
+    made.reverse()
+    if made:
+        made[0]["ID"] = "sha256:" + image.id if whole else image.id[:12]
+    return made
+
+
+def _step(step: dict[str, Any], size: int, *, human: bool, whole: bool) -> dict[str, Any]:
+    created = str(step.get("created") or "")
+    by = printable(str(step.get("created_by") or "").replace("\t", " "))
+    if not whole and len(by) > _WIDTH:
+        by = by[: _WIDTH - 1] + "…"
+    ago = since(created) + " ago" if created else "N/A"
+    return {
+        "ID": "<missing>",
+        "CreatedSince": ago if human else created,
+        "CreatedAt": created,
+        "CreatedBy": by,
+        "Size": human_size(size) if human else str(size),
+        "Comment": printable(str(step.get("comment") or "")),
+    }
+
+
+def tree(store: ImageStore, image: Image, *, what_requires: bool = False) -> list[str]:
+    """Lines that show the layers of `image`, or with `what_requires` what is built on it."""
+    lines = [
+        f"Image ID: {image.id[:12]}",
+        f"Tags:     [{' '.join(image.familiar_names)}]",
+        f"Size:     {human_size(image.size)}",
+    ]
+    if not image.chain:
+        return [*lines, "No Image Layers"]
+    tops: dict[str, list[str]] = {}
+    others = store.list()
+    for other in others:
+        if other.chain:
+            tops.setdefault(other.chain[-1], []).extend(other.familiar_names)
+    if not what_requires:
+        lines.append("Image Layers")
+        for n, (chain_id, size) in enumerate(zip(image.chain, image.layer_sizes, strict=True)):
+            last = n == len(image.chain) - 1
+            lines.append(("└── " if last else "├── ") + _tree_line(chain_id, size, tops))
+        return lines
+    lines.append(f"Image ID {image.id[:12]} is needed by")
+    children = _children(others, image)
+    return lines + _branches(children, image.chain[-1], tops, "")
+
+
+def _children(others: list[Image], image: Image) -> dict[str, dict[str, int]]:
+    """chain id → {chain id of a layer directly on it: bytes}, of images built on `image`."""
+    children: dict[str, dict[str, int]] = {}
+    depth = len(image.chain)
+    for other in others:
+        if other.chain[:depth] != image.chain:
+            continue
+        sizes = other.layer_sizes
+        for n in range(depth, len(other.chain)):
+            children.setdefault(other.chain[n - 1], {})[other.chain[n]] = sizes[n]
+    return children
+
+
+def _branches(
+    children: dict[str, dict[str, int]], chain_id: str, tops: dict[str, list[str]], indent: str
+) -> list[str]:
+    lines = []
+    below = [*children.get(chain_id, {}).items()]
+    for n, (child, size) in enumerate(below):
+        last = n == len(below) - 1
+        lines.append(indent + ("└── " if last else "├── ") + _tree_line(child, size, tops))
+        lines += _branches(children, child, tops, indent + ("    " if last else "│   "))
+    return lines
+
+
+def _tree_line(chain_id: str, size: int, tops: dict[str, list[str]]) -> str:
+    names = tops.get(chain_id)
+    top = f" Top Layer of: [{' '.join(names)}]" if names else ""
+    return f" ID: {chain_id[7:19]} Size: {human_size(size)}{top}"
