@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tarfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,8 +119,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def docker_registry(directory: Path) -> Iterator[str]:
-    """A real registry on loopback, storing below `directory`; yields host:port."""
+def docker_registry(directory: Path, *, users: str = "", more: str = "") -> Iterator[str]:
+    """A real registry on loopback, storing below `directory`; yields host:port.
+
+    users: lines of an htpasswd file (bcrypt); nobody else gets in then.  more: lines for
+    its configuration.
+    """
     program = shutil.which("docker-registry")
     assert program, "docker-registry is not installed"
     port = free_port()
@@ -128,8 +133,12 @@ def docker_registry(directory: Path) -> Iterator[str]:
     config.write_text(
         "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"
         f"storage: {{filesystem: {{rootdirectory: {directory}/data}}, delete: {{enabled: true}}}}\n"
-        f"http: {{addr: '127.0.0.1:{port}'}}\n"
+        f"http: {{addr: '127.0.0.1:{port}'}}\n" + more
     )
+    if users:
+        (directory / "htpasswd").write_text(users)
+        with config.open("a") as f:
+            f.write(f"auth: {{htpasswd: {{realm: test, path: {directory}/htpasswd}}}}\n")
     with (directory / "log").open("wb") as log:
         server = subprocess.Popen([program, "serve", str(config)], stdout=log, stderr=log)
     try:
@@ -137,6 +146,8 @@ def docker_registry(directory: Path) -> Iterator[str]:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=5).close()
                 break
+            except urllib.error.HTTPError:
+                break  # it wants a login
             except OSError:
                 time.sleep(0.05)
         yield f"127.0.0.1:{port}"

@@ -35,8 +35,9 @@ from oci_images import (
 
 from crun_py.errors import CrunpyError, ImageError, NotFound, RegistryError
 from crun_py.oci import gc
+from crun_py.oci.access import Access
+from crun_py.oci.patience import Patience
 from crun_py.oci.pull import Event, pull
-from crun_py.oci.registry import Patience
 from crun_py.oci.store import ImageStore
 from crun_py.paths import Paths
 
@@ -141,7 +142,7 @@ def test_not_there(host: str, paths: Paths) -> None:
         pull(paths, f"{host}/nosuch:1")
     assert caught.value.message.startswith(f"pulling {host}/nosuch:1: registry {host}: ")
     with pytest.raises(RegistryError, match="connection refused") as caught:
-        pull(paths, "127.0.0.1:1/x", patience=FAST)
+        pull(paths, "127.0.0.1:1/x", access=Access(patience=FAST))
     assert caught.value.hint
 
 

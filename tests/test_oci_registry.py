@@ -19,11 +19,12 @@ from oci_images import CONFIG, INDEX, LAYER, MANIFEST, TestImage, digest_of, ent
 
 from crun_py.errors import CrunpyError, ImageError, InvalidArgument, RegistryError
 from crun_py.oci import auth, challenge
+from crun_py.oci.access import Access
 from crun_py.oci.manifest import DOCKER_LIST, DOCKER_MANIFEST, parse
+from crun_py.oci.patience import Patience
 from crun_py.oci.pull import pull
 from crun_py.oci.reference import parse as parse_reference
 from crun_py.oci.registries import Registries, is_loopback
-from crun_py.oci.registry import Patience
 from crun_py.oci.store import ImageStore
 from crun_py.paths import Paths
 
@@ -129,7 +130,7 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
 def get(paths: Paths, server: Server, *, sleeps: list[float] | None = None, **how: Any) -> str:
     slept = sleeps if sleeps is not None else []
     patience = Patience(read_s=1, connect_s=1, tries=5, sleep=slept.append, window_s=0.5)
-    return pull(paths, f"{server.host}/a:1", patience=patience, **{"tls_verify": None, **how}).id
+    return pull(paths, f"{server.host}/a:1", access=Access(patience=patience, **how)).id
 
 
 def stored(paths: Paths) -> list[str]:
@@ -242,7 +243,7 @@ def test_wrong_bytes(paths: Paths, server: Server, damage: str, which: str) -> N
     server.rules.append((part, rule))
     text = f"{server.host}/a@{IMAGE.digest}"
     with pytest.raises((ImageError, RegistryError), match="pulling " + server.host):
-        pull(paths, text, patience=Patience(read_s=1, tries=2, sleep=lambda _: None))
+        pull(paths, text, access=Access(patience=Patience(read_s=1, tries=2, sleep=lambda _: None)))
     assert BLOB[7:] not in stored(paths)
     assert ImageStore(paths).list() == []
     assert (

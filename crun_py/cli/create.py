@@ -89,12 +89,12 @@ def image_for(values: dict[str, Any], name: str, context: Context) -> Image:
         raise NotFound(
             f"finding image {name}: not in this store", hint=f"--pull never: crunpy pull {name}"
         )
-    from crun_py.cli import pull
+    from crun_py.cli import pull, reach
 
     if policy == "missing" and not values["quiet"]:
         write_error(f"Unable to find image '{pull.shown(name)}' locally")
     return pull.fetch(
-        context, name, quiet=values["quiet"], platform=platform, tls_verify=values["tls_verify"]
+        context, name, quiet=values["quiet"], platform=platform, access=reach.access(values)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from crun_py.cli import reach
 from crun_py.cli.context import Context, write, write_error
 from crun_py.oci.reference import parse
 from crun_py.oci.store import ImageStore
@@ -12,15 +13,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from crun_py.oci.access import Access
     from crun_py.oci.store import Image
 
 ARGUMENTS = "IMAGE..."
 OPTIONS = (
     ("-q --quiet", "flag", "No progress", ""),
     ("--platform", "value", "OS/ARCH[/VARIANT] to choose", "PLATFORM"),
-    ("--tls-verify", "switch", "Verify the registry's certificate (true)", ""),
-    ("--creds", "value", "Credentials for the registry", "USER:PASSWORD"),
-    ("--authfile", "value", "File of credentials", "FILE"),
+    *reach.OPTIONS,
 )
 
 
@@ -35,9 +35,7 @@ def fetch(
     *,
     quiet: bool,
     platform: str | None = None,
-    tls_verify: bool | None = None,
-    creds: str | None = None,
-    authfile: str | None = None,
+    access: Access | None = None,
 ) -> Image:
     """Pull with a progress display on a terminal, plain lines elsewhere."""
     from crun_py.cli import progress
@@ -48,16 +46,14 @@ def fetch(
             context.paths,
             text,
             platform=platform,
-            tls_verify=tls_verify,
-            quiet=quiet,
-            creds=creds,
-            authfile=authfile,
+            access=access,
             progress=report,
         )
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Pull each image; prints docker's last line, or the id with -q."""
+    access = reach.access(values)
     context.enter()
     for text in arguments:
         reference = parse(text)
@@ -69,9 +65,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             text,
             quiet=values["quiet"],
             platform=values["platform"],
-            tls_verify=values["tls_verify"],
-            creds=values["creds"],
-            authfile=values["authfile"],
+            access=access,
         )
         if values["quiet"]:
             write("sha256:" + image.id)

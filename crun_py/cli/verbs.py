@@ -24,6 +24,8 @@ _IMAGE = {
     "tag": ("tag", "Give an image a further name"),
     "untag": ("untag", "Take names from an image"),
     "history": ("history", "Show the steps by which an image was made"),
+    "login": ("login", "Log in to a registry"),
+    "logout": ("logout", "Forget the login of a registry"),
     "image exists": ("image_exists", "Status 0 when an image is in the store, else 1"),
     "image inspect": ("image_inspect", "Show images as JSON"),
     "image prune": ("image_prune", "Remove images that nothing uses"),
@@ -33,6 +35,7 @@ _ENGINE = {
     "version": ("version", "Show the version"),
     "info": ("info", "Show the engine's set-up and the host's abilities"),
 }
+_TOP_ONLY = ("images", "rmi", "login", "logout", "search")
 VERBS = {**_CONTAINER, **_IMAGE, **_ENGINE}
 """verb: (module below crun_py.cli, summary).
 
@@ -50,7 +53,7 @@ def _members(verbs: dict[str, tuple[str, str]]) -> dict[str, str]:
 GROUPS = {
     "container": {**_members(_CONTAINER), "ls": "ps", "list": "ps"},
     "image": {
-        **{word: verb for word, verb in _members(_IMAGE).items() if word not in ("images", "rmi")},
+        **{word: verb for word, verb in _members(_IMAGE).items() if verb not in _TOP_ONLY},
         "ls": "images",
         "list": "images",
         "rm": "rmi",

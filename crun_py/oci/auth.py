@@ -1,7 +1,7 @@
-"""Credentials that other tools have stored: auth.json of podman, config.json of docker.
+"""Credentials: auth.json of podman, config.json of docker, and credential helpers.
 
-Only read here.  What is found goes into a request and nowhere else: not into arguments,
-the environment, messages or state files.
+What is found goes into a request and nowhere else: not into arguments, the environment,
+messages or state files.  `oci/login.py` changes the files.
 """
 
 from __future__ import annotations
@@ -51,34 +51,49 @@ def find(registry: str, repository: str, authfile: str | None = None) -> Credent
     """
     if authfile and not os.path.exists(authfile):
         raise CrunpyError(f"reading {authfile}: no such file or directory")
-    for path in [authfile] if authfile else _files():
-        try:
-            config = jsonfile.read(path)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as e:
-            raise CrunpyError.from_os(f"reading {path}", e) from e
-        if not isinstance(config, dict):
-            raise CrunpyError(f"reading {path}: not a JSON object")
-        found = _in_file(path, config, registry, repository)
+    for path in [authfile] if authfile else files():
+        found = _in_file(path, load(path), registry, repository)
         if found:
             return found
     return None
 
 
-def _files() -> list[str]:
+def load(path: str) -> dict[str, Any]:
+    """The content of a file of credentials, {} when there is none.  Raises CrunpyError."""
+    try:
+        config = jsonfile.read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as e:
+        raise CrunpyError.from_os(f"reading {path}", e) from e
+    if not isinstance(config, dict):
+        raise CrunpyError(f"reading {path}: not a JSON object")
+    return config
+
+
+def files() -> list[str]:
+    """The files of credentials, the one that `login` writes first (containers-auth.json(5))."""
     if one := os.environ.get("REGISTRY_AUTH_FILE"):
         return [one]
-    files = []
+    found = []
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        files.append(runtime + "/containers/auth.json")
-    else:
-        files.append(f"/run/containers/{os.getuid()}/auth.json")
+        found.append(runtime + "/containers/auth.json")
+    elif (uid := _host_uid()) == 0 or os.path.isdir(f"/run/containers/{uid}"):
+        found.append(f"/run/containers/{uid}/auth.json")
     config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    files.append(config + "/containers/auth.json")
     docker = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
-    files.append(docker + "/config.json")
-    return files
+    return [*found, config + "/containers/auth.json", docker + "/config.json"]
+
+
+def _host_uid() -> int:
+    """Whose files they are: in a user namespace of ours root is the user who called."""
+    uid = os.getuid()
+    with open("/proc/self/uid_map", encoding="ascii") as f:
+        for line in f:
+            inside, outside, count = map(int, line.split())
+            if inside <= uid < inside + count:
+                return outside + uid - inside
+    return uid
 
 
 def _in_file(
@@ -86,20 +101,21 @@ def _in_file(
 ) -> Credentials | None:
     for key in _keys(registry, repository):
         helper = (config.get("credHelpers") or {}).get(key)
-        if helper and (found := _ask_helper(helper, key)):
+        if helper and (found := _from_helper(helper, key)):
             return found
     auths = config.get("auths") or {}
-    by_key = {_normal_key(key): value for key, value in auths.items()}
+    by_key = {normal_key(key): value for key, value in auths.items()}
     for key in _keys(registry, repository):
-        value = by_key.get(_normal_key(key))
+        value = by_key.get(normal_key(key))
         if isinstance(value, dict) and (found := _decode(path, key, value)):
             return found
     store = config.get("credsStore")
-    if store:
-        for key in _DOCKER_KEYS[1:2] if registry == DEFAULT_REGISTRY else (registry,):
-            if found := _ask_helper(store, key):
-                return found
-    return None
+    return _from_helper(store, server_url(registry)) if store else None
+
+
+def server_url(registry: str) -> str:
+    """The key of `registry` in a credential helper, as docker uses it."""
+    return _DOCKER_KEYS[1] if registry == DEFAULT_REGISTRY else registry
 
 
 def _keys(registry: str, repository: str) -> list[str]:
@@ -109,8 +125,8 @@ def _keys(registry: str, repository: str) -> list[str]:
     return keys + ([*_DOCKER_KEYS] if registry == DEFAULT_REGISTRY else [registry])
 
 
-def _normal_key(key: str) -> str:
-    """docker writes URLs: https://host/v1/ means the host."""
+def normal_key(key: str) -> str:
+    """The registry that a key means: docker writes URLs, https://host/v1/."""
     if "://" in key:
         key = key.partition("://")[2].partition("/")[0]
     return DEFAULT_REGISTRY if key in ("index.docker.io", DOCKER_API_HOST) else key.rstrip("/")
@@ -130,8 +146,26 @@ def _decode(path: str, key: str, value: dict[str, Any]) -> Credentials | None:
     return Credentials("", "", token) if token else None
 
 
-def _ask_helper(helper: str, key: str) -> Credentials | None:
-    """What docker-credential-`helper` knows about `key` (its protocol: key in, JSON out)."""
+def _from_helper(helper: str, key: str) -> Credentials | None:
+    """What docker-credential-`helper` knows about `key`."""
+    status, out = ask_helper(helper, "get", key.encode())
+    if status:
+        return None  # "credentials not found" is a failure in the protocol
+    try:
+        answer = jsonfile.loads(out)
+        user, secret = str(answer["Username"]), str(answer["Secret"])
+    except (ValueError, KeyError, TypeError) as e:
+        raise CrunpyError(
+            f"asking credential helper docker-credential-{helper}: malformed answer"
+        ) from e
+    return Credentials("", "", secret) if user == "<token>" else Credentials(user, secret)
+
+
+def ask_helper(helper: str, action: str, data: bytes) -> tuple[int, bytes]:
+    """(exit status, output) of docker-credential-`helper` get|store|erase with `data` as input.
+
+    Raises CrunpyError when it cannot be run.
+    """
     import subprocess
 
     program = f"docker-credential-{helper}"
@@ -139,17 +173,10 @@ def _ask_helper(helper: str, key: str) -> Credentials | None:
         raise CrunpyError(f"asking credential helper {helper!r}: not a valid name")
     try:
         done = subprocess.run(
-            [program, "get"], input=key.encode(), capture_output=True, timeout=_HELPER_TIMEOUT_S
+            [program, action], input=data, capture_output=True, timeout=_HELPER_TIMEOUT_S
         )
     except FileNotFoundError as e:
         raise CrunpyError(f"asking credential helper {program}: it is not installed") from e
     except (OSError, subprocess.TimeoutExpired) as e:
         raise CrunpyError(f"asking credential helper {program}: it failed") from e
-    if done.returncode or len(done.stdout) > _ANSWER_LIMIT:
-        return None  # "credentials not found" is a failure in the protocol
-    try:
-        answer = jsonfile.loads(done.stdout)
-        user, secret = str(answer["Username"]), str(answer["Secret"])
-    except (ValueError, KeyError, TypeError) as e:
-        raise CrunpyError(f"asking credential helper {program}: malformed answer") from e
-    return Credentials("", "", secret) if user == "<token>" else Credentials(user, secret)
+    return done.returncode, done.stdout[:_ANSWER_LIMIT]

@@ -17,7 +17,8 @@ from typing import Any
 from crun_py import jsonfile
 from crun_py._native import check, lib
 from crun_py.errors import CrunpyError, ImageError, RegistryError
-from crun_py.oci import auth, blobs, gc
+from crun_py.oci import blobs, gc
+from crun_py.oci.access import Access
 from crun_py.oci.chain import chain_ids, diff_path, is_unpacked
 from crun_py.oci.fetch import Layer, delete_if_bad, fetch
 from crun_py.oci.flow import Work
@@ -34,8 +35,7 @@ from crun_py.oci.manifest import (
     parse_config,
 )
 from crun_py.oci.reference import Reference
-from crun_py.oci.registries import Endpoint, Registries
-from crun_py.oci.registry import Patience, Registry
+from crun_py.oci.registry import Registry
 from crun_py.oci.store import Image, ImageStore
 from crun_py.paths import Paths
 
@@ -92,34 +92,25 @@ def pull(
     text: str,
     *,
     platform: str | None = None,
-    tls_verify: bool | None = None,
-    quiet: bool = False,
-    authfile: str | None = None,
-    creds: str | None = None,
+    access: Access | None = None,
     progress: Progress | None = None,
-    registries: Registries | None = None,
-    patience: Patience | None = None,
     limits: Limits | None = None,
 ) -> Image:
     """Fetch the image `text` into the store below `paths` and unpack its layers.
 
-    platform: linux/ARCHITECTURE[/VARIANT], the host's when None; tls_verify: None verifies
-    except for registries that are loopback or configured as insecure; authfile: the only
-    place for credentials; creds: "user:password"; progress: called with Events, from
-    several threads but never twice at once; quiet: it is not called.  Raises RegistryError,
-    ImageError, InvalidArgument or CrunpyError, with the reference in the message.
+    platform: linux/ARCHITECTURE[/VARIANT], the host's when None; access: how to reach the
+    registry; progress: called with Events, from several threads but never twice at once.
+    Raises RegistryError, ImageError, InvalidArgument or CrunpyError, with the reference in
+    the message.
     """
-    registries = registries or Registries()
-    references = registries.candidates(text)
-    job = _Job(paths, platform or host_platform(), None if quiet else progress, limits)
+    access = access or Access()
+    references = access.registries.candidates(text)
+    job = _Job(paths, platform or host_platform(), progress, limits)
     for last, reference in _with_last(references):
         try:
-            for endpoint in registries.endpoints(reference):
-                credentials = _credentials(endpoint, reference, authfile, creds)
+            for endpoint in access.registries.endpoints(reference):
                 try:
-                    with Registry(
-                        endpoint, credentials=credentials, tls_verify=tls_verify, patience=patience
-                    ) as registry:
+                    with access.open(endpoint) as registry:
                         return _pull_from(job, registry, reference)
                 except RegistryError:
                     if not endpoint.is_mirror:
@@ -319,15 +310,6 @@ def _sync(paths: Paths) -> None:
 
 
 # ---- the rest ----
-
-
-def _credentials(
-    endpoint: Endpoint, reference: Reference, authfile: str | None, creds: str | None
-) -> auth.Credentials | None:
-    if creds and not endpoint.is_mirror:
-        user, _, password = creds.partition(":")
-        return auth.Credentials(user, password)
-    return auth.find(endpoint.registry, endpoint.repository, authfile)
 
 
 def _named(paths: Paths, reference: Reference, error: CrunpyError) -> CrunpyError:

@@ -13,9 +13,8 @@ import os
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -25,11 +24,13 @@ from crun_py.errors import RegistryError
 from crun_py.oci import challenge
 from crun_py.oci.auth import Credentials
 from crun_py.oci.manifest import ACCEPT, DOCUMENT_LIMIT
+from crun_py.oci.patience import Patience
 from crun_py.oci.registries import Endpoint, is_loopback
 
 REDIRECT_LIMIT = 10
 _ERROR_LIMIT = 1 << 20
 _RETRIED = (408, 429, 500, 502, 503, 504)
+Query = list[tuple[str, str | int | float | bool | None]]
 _DROPPED = (
     httpx.ReadError,
     httpx.WriteError,
@@ -39,43 +40,25 @@ _DROPPED = (
 )
 
 
-class Patience:
-    """How long to wait, in seconds, and how often to try.
+class Unauthorized(RegistryError):
+    """The registry, or its token server, wants other credentials or some at all."""
 
-    min_rate: bytes per second below which a transfer is given up, over window_s.
-    """
 
-    def __init__(
-        self,
-        *,
-        connect_s: float = 20,
-        read_s: float = 30,
-        tries: int = 6,
-        first_backoff_s: float = 1,
-        max_backoff_s: float = 60,
-        min_rate: int = 4096,
-        window_s: float = 30,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.connect_s = connect_s
-        self.read_s = read_s
-        self.tries = tries
-        self.first_backoff_s = first_backoff_s
-        self.max_backoff_s = max_backoff_s
-        self.min_rate = min_rate
-        self.window_s = window_s
-        self.sleep = sleep
+class Dropped(RegistryError):
+    """The connection broke while something was being sent that cannot be sent twice."""
 
-    def backoff_s(self, attempt: int, retry_after: str = "") -> float:
-        """Seconds to wait after try number `attempt` (0 is the first)."""
-        wanted: float = self.first_backoff_s * 2.0**attempt
-        if retry_after:
-            wanted = max(wanted, _retry_after_s(retry_after))
-        return min(wanted, self.max_backoff_s)
+
+class Answer:
+    """What the registry said: status, headers (any case), the small body, and the URL asked."""
+
+    __slots__ = ("body", "headers", "status", "url")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, url: str) -> None:
+        self.status, self.headers, self.body, self.url = status, headers, body, url
 
 
 class Registry:
-    """One repository at one endpoint.  Blobs may be fetched by several threads at once."""
+    """One repository at one endpoint.  Blobs may be fetched and sent by several threads at once."""
 
     def __init__(
         self,
@@ -83,28 +66,33 @@ class Registry:
         *,
         credentials: Credentials | None = None,
         tls_verify: bool | None = None,
-        certs: list[str] | None = None,
+        cert_dir: str | None = None,
         patience: Patience | None = None,
+        write: bool = False,
+        also: Sequence[str] = (),
     ) -> None:
         """tls_verify: None: verified, except where the endpoint is insecure or loopback.
 
-        certs: directories like /etc/containers/certs.d; None: the usual ones.
+        cert_dir: a directory of certificates instead of the usual ones.  write: things will
+        be pushed; also: further repositories of the registry from which blobs are taken.
         """
         self.endpoint = endpoint
+        self.patience = patience or Patience()
         self._credentials = credentials
-        self._patience = patience or Patience()
-        self._tokens: dict[str, str] = {}
+        self._token = ""
         self._login = threading.Lock()
-        self._scope = f"repository:{endpoint.repository}:pull"
+        own = "pull,push" if write else "pull"
+        self._scopes = [f"repository:{endpoint.repository}:{own}"] if endpoint.repository else []
+        self._scopes += [f"repository:{repository}:pull" for repository in also]
         self._loopback = is_loopback(endpoint.host)
         self._insecure = tls_verify is False or (
             tls_verify is None and (endpoint.insecure or self._loopback)
         )
         self._scheme = "https"
-        timeout = httpx.Timeout(self._patience.read_s, connect=self._patience.connect_s)
+        timeout = httpx.Timeout(self.patience.read_s, connect=self.patience.connect_s)
         self._client = httpx.Client(
             timeout=timeout,
-            verify=_tls(endpoint.host, certs, verify=not self._insecure),
+            verify=_tls(endpoint.host, cert_dir, verify=not self._insecure),
             # docker never goes through a proxy to this machine itself
             trust_env=not self._loopback,
             headers={"accept-encoding": "identity", "user-agent": "crunpy"},
@@ -126,16 +114,59 @@ class Registry:
 
         The digest is the caller's to check.  Raises RegistryError.
         """
-        with closing(self._get(f"manifests/{reference}", {"accept": ACCEPT})) as response:
-            return (
-                self._body(response, DOCUMENT_LIMIT),
-                str(response.headers.get("content-type", "")),
-            )
+        answer = self.ask(
+            "GET", f"manifests/{reference}", headers={"accept": ACCEPT}, limit=DOCUMENT_LIMIT
+        )
+        return answer.body, str(answer.headers.get("content-type", ""))
+
+    def ping(self) -> None:
+        """Ask whether the registry is there and lets us in (distribution-spec, end-1).
+
+        Raises Unauthorized or another RegistryError.
+        """
+        self.ask("GET", "")
 
     def small_blob(self, digest: str, limit: int) -> bytes:
         """The content of a blob of at most `limit` bytes, unverified."""
-        with closing(self._get(f"blobs/{digest}", {})) as response:
-            return self._body(response, limit)
+        return self.ask("GET", f"blobs/{digest}", limit=limit).body
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: dict[str, str] | None = None,
+        content: bytes = b"",
+        accepted: tuple[int, ...] = (200,),
+        limit: int = _ERROR_LIMIT,
+    ) -> Answer:
+        """A small request, tried again while that may help, and its answer.
+
+        target: path below the repository, "" for the API's root, or a URL that the registry
+        gave.  Raises RegistryError for a status that is not in `accepted`.
+        """
+        response = self._request(method, target, headers or {}, content, accepted)
+        with closing(response):
+            body = self._body(response, limit) if method != "HEAD" else b""
+            return Answer(response.status_code, response.headers, body, str(response.url))
+
+    def send(
+        self, method: str, url: str, headers: dict[str, str], pieces: Iterable[bytes]
+    ) -> Answer:
+        """Send the bytes of `pieces` once.  Raises Dropped when the connection breaks or the
+        registry is busy, RegistryError when it refuses."""
+        try:
+            response = self._exchange(method, url, headers, self._token, pieces)
+        except (httpx.TransportError, ssl.SSLError, OSError) as e:
+            kind = Dropped if isinstance(e, _DROPPED) else RegistryError
+            raise kind(self._error(_cause(e)).message, hint=_hint(e)) from e
+        with closing(response):
+            if response.status_code in _RETRIED or response.status_code == 401:
+                # a token that has expired meanwhile is renewed by the next small request
+                raise Dropped(self._refusal(response).message)
+            if response.status_code not in (200, 201, 202, 204):
+                raise self._refusal(response)
+            return Answer(response.status_code, response.headers, b"", str(response.url))
 
     def blob(self, digest: str, size: int) -> Iterator[bytes]:
         """The bytes of a blob in pieces, unverified, at most `size` of them.
@@ -148,7 +179,8 @@ class Registry:
             before = done
             headers = {"range": f"bytes={done}-"} if done else {}
             try:
-                with closing(self._get(f"blobs/{digest}", headers)) as response:
+                response = self._request("GET", f"blobs/{digest}", headers, b"", (200, 206))
+                with closing(response):
                     skip = self._resumed_at(response, done)
                     for data in self._pieces(response):
                         if skip >= len(data):
@@ -166,38 +198,58 @@ class Registry:
             except _DROPPED as e:
                 cause = f"the connection broke after {done} of {size} bytes: {_cause(e)}"
             failures = 1 if done - before >= 1 << 20 else failures + 1
-            if failures >= self._patience.tries:
+            if failures >= self.patience.tries:
                 raise self._error(cause)
-            self._patience.sleep(self._patience.backoff_s(failures - 1))
+            self.patience.sleep(self.patience.backoff_s(failures - 1))
 
     # ---- requests ----
 
-    def _get(self, path: str, headers: dict[str, str]) -> httpx.Response:
-        """A streaming 200 or 206 response of the API, tried again while that may help."""
+    def _request(
+        self,
+        method: str,
+        target: str,
+        headers: dict[str, str],
+        content: bytes,
+        accepted: tuple[int, ...],
+    ) -> httpx.Response:
+        """A streaming response of an accepted status, tried again while that may help."""
         attempt = 0
         while True:
             try:
-                response = self._authorized(self._url(path), headers)
+                response = self._authorized(method, self._url(target), headers, content)
             except (httpx.TransportError, ssl.SSLError, OSError) as e:
                 if self._fall_back_to_http(e):
                     continue
                 attempt += 1
-                if not isinstance(e, _DROPPED) or attempt >= self._patience.tries:
+                if not isinstance(e, _DROPPED) or attempt >= self.patience.tries:
                     raise self._error(_cause(e), _hint(e)) from e
-                self._patience.sleep(self._patience.backoff_s(attempt - 1))
+                self.patience.sleep(self.patience.backoff_s(attempt - 1))
                 continue
             self._probe = False
-            if response.status_code in (200, 206):
+            if response.status_code in accepted:
                 return response
             attempt += 1
             with closing(response):
-                if response.status_code not in _RETRIED or attempt >= self._patience.tries:
+                if response.status_code not in _RETRIED or attempt >= self.patience.tries:
                     raise self._refusal(response)
                 wait = response.headers.get("retry-after", "")
-            self._patience.sleep(self._patience.backoff_s(attempt - 1, wait))
+            self.patience.sleep(self.patience.backoff_s(attempt - 1, wait))
 
-    def _url(self, path: str) -> str:
-        return f"{self._scheme}://{self.endpoint.host}/v2/{self.endpoint.repository}/{path}"
+    def _url(self, target: str) -> str:
+        root = f"{self._scheme}://{self.endpoint.host}/v2/"
+        if target.startswith(("http:", "https:")):
+            return target
+        return f"{root}{self.endpoint.repository}/{target}" if target else root
+
+    def absolute(self, base: str, location: str) -> str:
+        """The URL of a Location header of the answer to `base`.  Raises RegistryError for one
+        that leads where nothing may be sent."""
+        target = urljoin(base, location)
+        if not location:
+            raise self._error("it did not say where to send the blob")
+        if _origin(target) != _origin(base):
+            self._check_redirect(base, target)
+        return target
 
     def _fall_back_to_http(self, error: Exception) -> bool:
         """An insecure registry that does not speak TLS is asked by plain http from now on."""
@@ -208,27 +260,36 @@ class Registry:
             self._scheme = "http"
         return refused
 
-    def _authorized(self, url: str, headers: dict[str, str]) -> httpx.Response:
-        token = self._tokens.get(self._scope, "")
-        response = self._follow(url, headers, token)
+    def _authorized(
+        self, method: str, url: str, headers: dict[str, str], content: bytes
+    ) -> httpx.Response:
+        token = self._token
+        response = self._exchange(method, url, headers, token, content)
         if response.status_code != 401:
             return response
         token = self._log_in(response.headers.get_list("www-authenticate"), token)
         if not token:
             return response
         response.close()
-        return self._follow(url, headers, token)
+        return self._exchange(method, url, headers, token, content)
 
-    def _follow(self, url: str, headers: dict[str, str], token: str) -> httpx.Response:
-        """GET with redirects; the token is for the origin of `url` only (CVE-2020-15157)."""
-        first = _origin(url)
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        token: str,
+        content: bytes | Iterable[bytes],
+    ) -> httpx.Response:
+        """One request, with redirects of what only reads; the token is for the registry's own
+        origin alone (CVE-2020-15157)."""
+        own = _origin(self._url(""))
         for _ in range(REDIRECT_LIMIT + 1):
-            sent = (
-                {**headers, "authorization": token} if token and _origin(url) == first else headers
-            )
-            request = self._client.build_request("GET", url, headers=sent)
+            sent = {**headers, "authorization": token} if token and _origin(url) == own else headers
+            request = self._client.build_request(method, url, headers=sent, content=content or None)
             response = self._client.send(request, stream=True, follow_redirects=False)
-            if response.status_code not in (301, 302, 303, 307, 308):
+            redirected = response.status_code in (301, 302, 303, 307, 308)
+            if not redirected or method not in ("GET", "HEAD"):
                 return response
             with closing(response):
                 target = urljoin(url, response.headers.get("location", ""))
@@ -250,16 +311,15 @@ class Registry:
     def _log_in(self, asked: list[str], used: str) -> str:
         """The Authorization value for what a 401 asks; "" when there is nothing to try."""
         with self._login:
-            known = self._tokens.get(self._scope, "")
-            if known != used:  # another thread was faster
-                return known
+            if self._token != used:  # another thread was faster
+                return self._token
             scheme, fields = challenge.parse(asked)
             value = ""
             if scheme == "basic" and self._credentials and not used:
                 value = self._credentials.basic()
             elif scheme == "bearer":
                 value = self._fetch_token(fields)
-            self._tokens[self._scope] = value
+            self._token = value
             return value
 
     def _fetch_token(self, fields: dict[str, str]) -> str:
@@ -272,10 +332,13 @@ class Registry:
         trusted = challenge.may_see_credentials(realm, self.endpoint.host)
         if self._credentials and trusted and not self._credentials.token:
             headers["authorization"] = self._credentials.basic()
-        query = {"scope": fields.get("scope") or self._scope}
+        scopes = [*self._scopes]
+        if (asked := fields.get("scope")) and not _covered(asked, scopes):
+            scopes.append(asked)
+        query: Query = [("scope", scope) for scope in scopes]
         if service := fields.get("service"):
-            query["service"] = service
-        for attempt in range(self._patience.tries):
+            query.append(("service", service))
+        for attempt in range(self.patience.tries):
             try:
                 response = self._ask_token(realm, query, headers, trusted)
             except httpx.TransportError as e:
@@ -284,21 +347,23 @@ class Registry:
                 if response.status_code == 200:
                     return self._token_in(response)
                 wait = response.headers.get("retry-after", "")
-                last = attempt + 1 >= self._patience.tries
+                last = attempt + 1 >= self.patience.tries
                 if response.status_code not in _RETRIED or last:
                     break
-            self._patience.sleep(self._patience.backoff_s(attempt, wait))
+            self.patience.sleep(self.patience.backoff_s(attempt, wait))
         why = f"its token server {realm} refused with status {response.status_code}"
         if self._credentials and not trusted:
             why += " (the credentials were not sent: it is not the registry's own)"
-        raise self._error(why, self._login_hint())
+        kind = Unauthorized if response.status_code in (401, 403) else RegistryError
+        raise kind(self._error(why).message, hint=self._login_hint())
 
     def _ask_token(
-        self, realm: str, query: dict[str, str], headers: dict[str, str], trusted: bool
+        self, realm: str, query: Query, headers: dict[str, str], trusted: bool
     ) -> httpx.Response:
         if self._credentials and self._credentials.token and trusted:
             form = {
-                **query,
+                "service": dict(query).get("service", ""),
+                "scope": " ".join(str(scope) for key, scope in query if key == "scope"),
                 "grant_type": "refresh_token",
                 "refresh_token": self._credentials.token,
                 "client_id": "crunpy",
@@ -332,8 +397,8 @@ class Registry:
                 return
             waited += time.monotonic() - start
             carried += len(data)
-            if waited >= self._patience.window_s:
-                if carried < self._patience.min_rate * waited:
+            if waited >= self.patience.window_s:
+                if carried < self.patience.min_rate * waited:
                     raise self._error(f"it sends only {int(carried / waited)} bytes per second")
                 waited, carried = 0.0, 0
             yield data
@@ -366,22 +431,32 @@ class Registry:
         return RegistryError(f"registry {self.endpoint.registry}: {cause}", hint=hint)
 
     def _login_hint(self) -> str:
-        return f"crunpy pull --creds, or credentials for {self.endpoint.registry} in auth.json"
+        return f"crunpy login {self.endpoint.registry}"
 
     def _refusal(self, response: httpx.Response) -> RegistryError:
         status = response.status_code
         said = _message(self._body(response, _ERROR_LIMIT))
-        name = f"{self.endpoint.registry}/{self.endpoint.repository}"
-        if status in (401, 403):
+        repository = self.endpoint.repository
+        if status == 401:
+            for_what = f" for {repository}" if repository else ""
+            return Unauthorized(
+                self._error(f"authentication required{for_what}{said}").message,
+                hint=self._login_hint(),
+            )
+        if status == 403:
             return self._error(
-                f"access to {self.endpoint.repository} is denied{said}",
-                self._login_hint() + f"; {name} may also not exist",
+                f"access to {repository} is denied{said}",
+                self._login_hint() + f"; {self.endpoint.registry}/{repository} may also not exist",
             )
         if status == 404:
-            return self._error(f"it has no such image or part of it{said}", "check name and tag")
+            return self._error(
+                f"it has no such image or part of it: {repository}{said}", "check name and tag"
+            )
         if status == 429:
-            return self._error(f"too many requests{said}", "wait, or log in for a higher limit")
-        return self._error(f"it answered with status {status}{said}")
+            return self._error(
+                f"too many requests for {repository}{said}", "wait, or log in for a higher limit"
+            )
+        return self._error(f"it answered with status {status} for {repository}{said}")
 
 
 def _message(body: bytes) -> str:
@@ -433,17 +508,21 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, port
 
 
-def _retry_after_s(text: str) -> float:
-    if text.strip().isdigit():
-        return float(text.strip()[:6])
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return 0.0
+def _covered(asked: str, scopes: list[str]) -> bool:
+    """Whether what a challenge asks for is among the scopes that we ask for anyway."""
+    what, _, actions = asked.rpartition(":")
+    return any(
+        scope.rpartition(":")[0] == what
+        and set(actions.split(",")) <= set(scope.rpartition(":")[2].split(","))
+        for scope in scopes
+    )
 
 
-def _tls(host: str, certs: list[str] | None, *, verify: bool) -> ssl.SSLContext:
-    """Trust of the system, of httpx's bundle, and of certs.d/HOST (containers-certs.d(5))."""
+def _tls(host: str, cert_dir: str | None, *, verify: bool) -> ssl.SSLContext:
+    """Trust of the system, of httpx's bundle, and of certs.d/HOST (containers-certs.d(5)).
+
+    cert_dir: where the certificates are, instead of the directories for HOST.
+    """
     if not verify:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
@@ -451,8 +530,8 @@ def _tls(host: str, certs: list[str] | None, *, verify: bool) -> ssl.SSLContext:
     else:
         context = httpx.create_ssl_context()
         context.load_default_certs()
-    for directory in _certificate_directories() if certs is None else certs:
-        path = f"{directory}/{host}"
+    places = [cert_dir] if cert_dir else [f"{top}/{host}" for top in _certificate_directories()]
+    for path in places:
         names = sorted(os.listdir(path)) if os.path.isdir(path) else []
         for name in names:
             try:
