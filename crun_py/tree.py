@@ -36,6 +36,18 @@ def remove_tree(path: str) -> None:
         os.close(top)
 
 
+def remove_tree_at(directory: int, name: str) -> None:
+    """As `remove_tree`, for `name` in the directory open as `directory`.  Raises OSError."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    top = os.open(name, flags, dir_fd=directory)
+    try:
+        while _empty(top, top, 0):
+            continue
+        os.rmdir(name, dir_fd=directory)
+    finally:
+        os.close(top)
+
+
 def _empty(directory: int, top: int, depth: int) -> bool:
     """Empty `directory`; True when a tree too deep to descend into was moved to `top`."""
     moved = False

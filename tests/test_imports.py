@@ -26,9 +26,11 @@ HEAVY = {
 LEVELS = {
     0: ("errors", "paths", "jsonfile", "clock", "names", "tree"),
     1: ("_native", "staging"),
-    2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs"),
+    2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs",
+        "archive"),
     3: ("lifecycle", "attach", "execute", "create", "foreground", "inspect", "listing", "info",
-        "gotemplate", "request", "images"),
+        "gotemplate", "request", "images",
+        "inside", "transfer"),
     4: ("cli", "__main__"),
 }  # fmt: skip
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}

@@ -78,6 +78,11 @@ int crunpy_mount(const char *source, const char *target, const char *type, unsig
 	return mount(source, target, type, flags, data) ? -errno : 0;
 }
 
+int crunpy_umount(const char *target, int flags)
+{
+	return umount2(target, flags | UMOUNT_NOFOLLOW) ? -errno : 0;
+}
+
 int crunpy_prctl(int option, unsigned long value)
 {
 	int result = prctl(option, value, 0, 0, 0);

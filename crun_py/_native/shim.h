@@ -17,6 +17,8 @@ int crunpy_connect(int dirfd, const char *name);
 int crunpy_pidfd_send_signal(int pidfd, int signal);
 /* mount(2) */
 int crunpy_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
+/* umount2(2) */
+int crunpy_umount(const char *target, int flags);
 /* prctl(2) with one argument */
 int crunpy_prctl(int option, unsigned long value);
 

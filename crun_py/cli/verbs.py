@@ -14,6 +14,8 @@ _CONTAINER = {
     "logs": ("logs", "Print a container's output"),
     "exec": ("exec", "Run a command in a running container"),
     "attach": ("attach", "Connect the terminal to a running container"),
+    "cp": ("cp", "Copy files between a container and the host"),
+    "diff": ("diff", "List what a container changed in its file system"),
     "inspect": ("inspect", "Show containers and images as JSON"),
     "cleanup": ("cleanup", "Take down what an ended container left (done automatically)"),
 }

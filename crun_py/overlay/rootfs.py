@@ -55,8 +55,9 @@ def describe(directory: str, layers: list[str], *, volatile: bool, devices: bool
                 hint="remove the image with rmi -f and pull it again",
             )
     options = ["volatile"] if volatile else []
-    if in_user_namespace():
-        options.append("userxattr")
+    # what the writable layer holds must be the whole of a change, whatever the kernel's
+    # defaults are: diff and commit read it
+    options.append("userxattr" if in_user_namespace() else "redirect_dir=off,metacopy=off")
     return RootFs(
         lowers, f"{directory}/upper", f"{directory}/work", ",".join(options), devices=devices
     )

@@ -86,6 +86,15 @@ class LayeredView:
             done.append(part)
         return found if done else self._find([])
 
+    def at(self, parts: list[str]) -> os.stat_result | None:
+        """lstat(2) of the entry with these components, whose parents are no links; None: absent."""
+        found = self._find(parts)
+        return found[1] if found else None
+
+    def names(self, parts: list[str]) -> list[str]:
+        """The names in a merged directory, in no order."""
+        return [name for name in self._names(parts) if self._find([*parts, name])]
+
     def stat(self, path: str) -> os.stat_result | None:
         """What lstat(2) would say of `path` inside the container, links resolved; None: absent."""
         found = self._resolve(path)

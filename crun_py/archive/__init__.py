@@ -1,0 +1,1 @@
+"""Tar archives: of a tree, and below a directory, by descriptors only."""

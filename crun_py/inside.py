@@ -1,0 +1,174 @@
+"""A container's files, whether it runs or not, as one descriptor of its root directory.
+
+Of a running container it is /proc/PID/root: what its processes see, volumes and tmpfs among
+it.  Of another one the overlay is mounted for this process alone, with its volumes, and the
+container's lock is held as long: it cannot be started meanwhile.
+
+Whoever works on these files becomes root in the container's user namespace, from which
+there is no way back: `apart` does it in a child process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+from crun_py import jsonfile, state
+from crun_py._native import check, lib
+from crun_py.errors import CrunpyError, NotFound
+from crun_py.ns import user
+from crun_py.overlay import mount, rootfs
+from crun_py.overlay.changes import Changes
+from crun_py.paths import private_dir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from crun_py.state import Container, Status
+
+_ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+def merged(container: Container) -> str:
+    """Where the verb `mount` shows the root of `container`."""
+    return container.directory + "/merged"
+
+
+def become_root(container: Container) -> Status:
+    """Enter the user namespace in which the files of `container` have its ids."""
+    status = container.status()
+    if status.running:
+        user.join(status)
+    else:
+        user.enter()
+    return status
+
+
+@contextlib.contextmanager
+def root_of(container: Container) -> Iterator[int]:
+    """The root directory of `container`, an O_PATH descriptor.  Runs after `become_root`.
+
+    Raises NotFound, Conflict, CrunpyError.
+    """
+    status = container.status()
+    if status.running:
+        yield from _closing(_running_root(container, status))
+        return
+    try:
+        with container.lock():
+            if container.status().running:
+                raise CrunpyError(f"opening container {container.name}: it was started just now")
+            yield from _closing(_stopped_root(container))
+    except FileNotFoundError:
+        raise NotFound(f"no such container: {container.name}") from None
+
+
+def _closing(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _running_root(container: Container, status: Status) -> int:
+    pidfd = state.open_pid(status)
+    try:
+        root = os.open(f"/proc/{status.pid}/root", _ROOT)
+        # the pid is still the container's if it lives: it was when the pidfd was opened
+        if state.start_ticks(status.pid) != status.start_ticks:
+            os.close(root)
+            raise NotFound(f"opening container {container.name}: it has just ended")
+        return root
+    except OSError as e:
+        raise CrunpyError.from_os(f"opening the files of container {container.name}", e) from e
+    finally:
+        os.close(pidfd)
+
+
+def describe(container: Container) -> rootfs.RootFs:
+    """The overlay of a container that does not run."""
+    layers = [f"{container.paths.root}/{layer}" for layer in container.record["layers"]]
+    return rootfs.describe(container.directory, layers, volatile=False, devices=False)
+
+
+def changes(container: Container) -> Changes:
+    """What `container` changed; runs in a user namespace that has its files' owners."""
+    layers = [f"{container.paths.root}/{layer}" for layer in container.record["layers"]]
+    spec = container.spec()
+    made = [entry["destination"] for entry in spec["mounts"]]
+    made += [entry["path"] for entry in spec["linux"].get("devices", ())]
+    return Changes(container.directory + "/upper", layers[::-1], made)
+
+
+def _stopped_root(container: Container) -> int:
+    where = private_dir(container.paths.run + "/rootfs")
+    mount.own_namespace()
+    if mount.is_mounted(merged(container)):
+        mount.bind(merged(container), where)
+    else:
+        mount.overlay(describe(container), where)
+    root = os.open(where, _ROOT)
+    mount.volumes(root, container.record["mounts"])
+    if container.record["host"].get("read_only"):
+        mount.make_read_only(where)
+    return root
+
+
+def open_at(root: int, path: str, flags: int) -> int:
+    """open(2) of `path` as processes of the container whose root is `root` see it; -1: on
+    the host.  Raises OSError."""
+    if root < 0:
+        return os.open(path, flags | os.O_CLOEXEC)
+    return check(lib.crunpy_open_in_root(root, os.fsencode(path), flags), path)
+
+
+class Apart:
+    """A function at work in a child process; `result` waits for what it returns."""
+
+    def __init__(self, act: Callable[[], Any], closed: tuple[int, ...] = ()) -> None:
+        """act: returns what JSON can say.  closed: descriptors that the child must not keep."""
+        heard, told = os.pipe()
+        sys.stdout.flush()
+        self._pid = os.fork()
+        if self._pid == 0:
+            for fd in (heard, *closed):
+                os.close(fd)
+            _answer(told, act)
+        os.close(told)
+        self._heard = heard
+
+    def result(self) -> Any:
+        """What the function returned; raises the CrunpyError that it raised."""
+        with open(self._heard, "rb") as f:
+            answer = f.read()
+        os.waitpid(self._pid, 0)
+        if not answer:
+            raise CrunpyError("working on the container's files: the child process was killed")
+        found = jsonfile.loads(answer)
+        if "error" in found:
+            raise CrunpyError(found["error"], hint=found["hint"], errno=found["errno"])
+        return found["value"]
+
+
+def _answer(told: int, act: Callable[[], Any]) -> None:
+    """Runs in the child; never returns."""
+    try:
+        answer = {"value": act()}
+    except CrunpyError as e:
+        answer = {"error": e.message, "hint": e.hint, "errno": e.errno}
+    except OSError as e:
+        error = CrunpyError.from_os(f"working on the container's files: {e.filename or ''}", e)
+        answer = {"error": error.message, "hint": "", "errno": error.errno}
+    except KeyboardInterrupt:
+        answer = {"error": "interrupted", "hint": "", "errno": 0}
+    with open(told, "wb") as f:
+        f.write(jsonfile.dumps(answer).encode())
+    os._exit(0)
+
+
+def apart(act: Callable[[], Any]) -> Any:
+    """What `act` returns, or raises, having run in a child process."""
+    return Apart(act).result()

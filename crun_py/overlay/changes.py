@@ -1,0 +1,138 @@
+"""What a container changed: its writable layer beside the image's layers.
+
+A directory that was only passed on the way to a change counts as changed, as docker lists
+it.  What the engine itself made to mount something on is no change of the container's.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from crun_py.overlay.view import LayeredView
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ADDED, CHANGED, DELETED = "A", "C", "D"
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Changes:
+    """The changes of the writable layer `upper` over `layers` (topmost first).
+
+    made: absolute paths on which the engine mounts something, and makes them for that.
+    """
+
+    def __init__(self, upper: str, layers: list[str], made: Iterable[str]) -> None:
+        self._upper = upper
+        self._below = LayeredView(layers)
+        self._made = {path.strip("/") for path in made}
+        self._ways = {p[:i] for p in self._made for i, c in enumerate(p) if c == "/"}
+
+    def found(self) -> list[tuple[str, str]]:
+        """(kind, absolute path) of each, parents before what is below them."""
+        top = os.open(self._upper, _DIRECTORY)
+        try:
+            return [(kind, "/" + "/".join(parts)) for kind, parts in self._directory(top, [])]
+        finally:
+            os.close(top)
+
+    def own(self, path: str) -> bool:
+        """Whether `path` (no leading "/") of the writable layer is the container's doing."""
+        if path in self._made:
+            return False
+        if path not in self._ways:
+            return True
+        parts = path.split("/")
+        top = os.open(self._upper, _DIRECTORY)
+        try:
+            parent = self._open(top, parts[:-1])
+            try:
+                return any(self._entry(parent, parts))
+            finally:
+                os.close(parent)
+        finally:
+            os.close(top)
+
+    @staticmethod
+    def _open(top: int, parts: list[str]) -> int:
+        fd = os.dup(top)
+        for part in parts:
+            child = os.open(part, _DIRECTORY, dir_fd=fd)
+            os.close(fd)
+            fd = child
+        return fd
+
+    def _directory(self, directory: int, parts: list[str]) -> Iterator[tuple[str, list[str]]]:
+        """Changes below the directory `parts`, which is open in the writable layer.
+
+        It is walked by descriptor: the container may be changing it right now.
+        """
+        names = set(os.listdir(directory))
+        if is_opaque(directory):
+            names |= set(self._below.names(parts))
+        for name in sorted(names, key=os.fsencode):
+            yield from self._entry(directory, [*parts, name])
+
+    def _entry(self, directory: int, parts: list[str]) -> Iterator[tuple[str, list[str]]]:
+        path = "/".join(parts)
+        if path in self._made:
+            return
+        mine = _lstat(directory, parts[-1])
+        before = self._below.at(parts)
+        if mine is None:
+            if before is not None:
+                yield DELETED, parts
+            return
+        below = []
+        if stat.S_ISDIR(mine.st_mode):
+            below = list(self._in(directory, parts))
+            if before is None and not below and path in self._ways:
+                return
+            if before is not None and not below and not self._differs(path, mine, before):
+                return
+        yield (CHANGED if before else ADDED), parts
+        yield from below
+
+    def _in(self, directory: int, parts: list[str]) -> Iterator[tuple[str, list[str]]]:
+        try:
+            child = os.open(parts[-1], _DIRECTORY, dir_fd=directory)
+        except (FileNotFoundError, NotADirectoryError):
+            return  # replaced just now
+        try:
+            yield from self._directory(child, parts)
+        finally:
+            os.close(child)
+
+    def _differs(self, path: str, mine: os.stat_result, before: os.stat_result) -> bool:
+        if (mine.st_mode, mine.st_uid, mine.st_gid) != (
+            before.st_mode,
+            before.st_uid,
+            before.st_gid,
+        ):
+            return True
+        # making what we mount something on has changed the time of the directory above
+        ours = path in self._ways
+        return mine.st_mtime_ns != before.st_mtime_ns and not ours
+
+
+def is_opaque(directory: int) -> bool:
+    """Whether the directory, open, hides what lower layers have of that name."""
+    for name in ("trusted.overlay.opaque", "user.overlay.opaque"):
+        try:
+            if os.getxattr(directory, name) == b"y":
+                return True
+        except OSError:
+            continue  # no such attribute, or not ours to read
+    return False
+
+
+def _lstat(directory: int, name: str) -> os.stat_result | None:
+    """None when there is nothing, or a whiteout."""
+    try:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return None if stat.S_ISCHR(found.st_mode) and found.st_rdev == 0 else found

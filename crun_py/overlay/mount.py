@@ -1,0 +1,118 @@
+"""A container's root file system, mounted for this process instead of for its container.
+
+The caller is root, perhaps in a user namespace, and has a mount namespace of its own unless
+the mount is to be seen by all.  mount(2); Documentation/filesystems/overlayfs.rst.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from crun_py._native import check, ffi, lib
+from crun_py.errors import CrunpyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from crun_py.overlay.rootfs import RootFs
+
+_MS_RDONLY, _MS_NODEV, _MS_REMOUNT, _MS_RELATIME = 1, 4, 32, 1 << 21
+_MS_BIND, _MS_REC, _MS_SLAVE = 0x1000, 0x4000, 1 << 19
+_CLONE_NEWNS = 0x20000
+_MNT_DETACH = 2
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+def own_namespace() -> None:
+    """From here on nothing that this process mounts is seen by others."""
+    check(lib.crunpy_unshare(_CLONE_NEWNS), "unshare")
+    _mount("none", "/", "", _MS_REC | _MS_SLAVE)
+
+
+def overlay(root: RootFs, where: str) -> None:
+    """Mount `root` on the directory `where`.  Raises CrunpyError."""
+    fds: list[int] = []
+    try:
+        # by descriptor, as the core helper does it: mount(2) takes one page of options
+        for path in (*root.lowers, root.upper, root.work):
+            fds.append(os.open(path, _DIRECTORY))
+        *lowers, upper, work = map(str, fds)
+        options = [root.options] if root.options else []
+        options += [f"lowerdir={':'.join(lowers)}", f"upperdir={upper}", f"workdir={work}"]
+        os.chdir("/proc/self/fd")
+        _mount("overlay", where, "overlay", _MS_NODEV, ",".join(options))
+    except OSError as e:
+        raise CrunpyError.from_os(f"mounting the layers on {where}", e) from e
+    finally:
+        os.chdir("/")
+        for fd in fds:
+            os.close(fd)
+
+
+def bind(source: str, where: str) -> None:
+    """Show `source` and what is mounted below it at `where`.  Raises OSError."""
+    _mount(source, where, "", _MS_BIND | _MS_REC)
+
+
+def make_read_only(where: str) -> None:
+    """The mount on `where`, and no other one, takes no writes any more.  Raises OSError."""
+    has = os.statvfs(where).f_flag
+    # what a user namespace inherited must be said again (mount_namespaces(7), locked flags)
+    kept = has & (os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME)
+    kept |= _MS_RELATIME if has & os.ST_RELATIME else 0
+    _mount("none", where, "", _MS_BIND | _MS_REMOUNT | _MS_RDONLY | kept)
+
+
+def volumes(root: int, mounts: list[dict[str, Any]]) -> None:
+    """Show the volumes and binds of a container's record below the root open as `root`.
+
+    One whose source or destination is not there is left out: it is made at the next start.
+    """
+    for entry in sorted(mounts, key=lambda m: str(m["destination"]).count("/")):
+        try:
+            with _named(root, entry["destination"]) as path:
+                bind(entry["source"], path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if not entry["rw"]:
+            with _named(root, entry["destination"]) as path:
+                make_read_only(path)
+
+
+@contextlib.contextmanager
+def _named(root: int, path: str) -> Iterator[str]:
+    """A name for what `path` now is below `root`.  Raises OSError."""
+    fd = check(lib.crunpy_open_in_root(root, os.fsencode(path), os.O_PATH), path)
+    try:
+        yield f"/proc/self/fd/{fd}"
+    finally:
+        os.close(fd)
+
+
+def is_mounted(where: str) -> bool:
+    """Whether something is mounted on the directory `where`; False when it is absent."""
+    return os.path.ismount(where)
+
+
+def unmount(where: str) -> None:
+    """Undo the mount on `where`; whoever is in it may stay.  Raises CrunpyError."""
+    try:
+        check(lib.crunpy_umount(os.fsencode(where), _MNT_DETACH), where)
+    except OSError as e:
+        raise CrunpyError.from_os(f"unmounting {where}", e) from e
+
+
+def _mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
+    check(
+        lib.crunpy_mount(
+            os.fsencode(source),
+            os.fsencode(target),
+            kind.encode() if kind else ffi.NULL,
+            flags,
+            os.fsencode(data) if data else ffi.NULL,
+        ),
+        target,
+    )
