@@ -19,6 +19,7 @@ sys.path.insert(0, str(HERE))
 CORE_SOURCES = [
     "main.c",
     "plan.c",
+    "health.c",
     "monitor.c",
     "log.c",
     "client.c",

@@ -8,6 +8,7 @@
  *   monitor.c  monitor: starts init, then one loop over its streams, clients and death
  *   log.c      monitor: docker's json-file format, with rotation
  *   client.c   monitor: the attach socket and the messages on it
+ *   health.c   monitor: when the health check is due, and the command that makes it
  *   status.c   monitor: status.json, the one file that says what became of the container
  *   init.c     init: after clone3, the loop over the steps, up to execve
  *   steps.c    init: the steps about the process (namespaces, ids, caps, seccomp, exec)
@@ -67,10 +68,14 @@ enum op {
 	SET_RESULT = 104,  /* a=fd that is told how the start went */
 	SET_RUNDIR = 105,  /* s0=directory of status.json and attach.sock */
 	SET_STATEDIR = 106, /* s0=directory for the copy of status.json that outlives a reboot */
-	SET_LOG = 107,	   /* a=bytes per file, 0 unlimited b=files s0=path */
+	SET_LOG = 107,	   /* a=bytes per file, 0 unlimited b=files c=enum log_format s0=path */
 	SET_STDIO = 108,   /* a=terminal b=stdin is open c=stdin closes with its first client */
 	SET_CLEANUP = 109, /* s0..=command that the monitor becomes when nobody else cleans up */
 	SET_HOLD = 110,	   /* a=fd to keep open as long as the container lives */
+	SET_HEALTH = 111,  /* a=ms between checks b=the same while it starts c=ms it may take to start
+			    * s0..=command that makes one check; exit status 0: it has started */
+	SET_RESTART = 112, /* a=enum restart b=ms to wait before SET_CLEANUP's command, which restarts */
+	SET_TIMEOUT = 113, /* a=ms until SIGKILL */
 };
 
 struct str {
@@ -173,11 +178,16 @@ enum { STDOUT_STREAM = 0, STDERR_STREAM = 1 };
 /* Runs in the monitor; returns its exit status. */
 int monitor_main(const struct plan *plan);
 
+enum restart { RESTART_NO = 0, RESTART_ON_FAILURE = 1, RESTART_ALWAYS = 2 };
+/* In the state directory while a user wants the container stopped: no policy restarts it. */
+#define STOPPED_MARK "stopped"
+
 /* ---- log.c ---- */
 
 struct log;
+enum log_format { LOG_JSON = 0, LOG_K8S = 1 };
 /* NULL when it cannot be opened (errno). */
-struct log *log_open(const char *path, int64_t max_bytes, int64_t max_files);
+struct log *log_open(const char *path, int64_t max_bytes, int64_t max_files, int format);
 /* Append what the container wrote; lines are completed across calls.  Errors drop text:
  * a full disk must not stop the container. */
 void log_write(struct log *log, int stream, const char *data, size_t n);
@@ -220,6 +230,17 @@ void input_flush(struct input *input);
 ssize_t send_with_fd(int sock, const void *data, size_t n, int fd);
 ssize_t recv_with_fd(int sock, void *data, size_t n, int *fd);
 
+/* ---- health.c ---- */
+
+/* how: SET_HEALTH, whose times count from now. */
+void health_begin(const struct step *how);
+/* A pidfd to poll while a check is made, else -1. */
+int health_fd(void);
+/* Milliseconds until the next check, -1 for never. */
+int64_t health_due(void);
+/* Reap a check that has ended (its pidfd is readable), begin one that is due. */
+void health_act(bool ended);
+
 /* ---- status.c ---- */
 
 struct status {
@@ -227,12 +248,13 @@ struct status {
 	int run_dir, state_dir; /* -1: none */
 	pid_t pid;
 	char started_at[40];
-	bool exited, oom_killed;
+	bool exited, oom_killed, restarting;
 	int exit_code;
 };
 void status_write(struct status *status);
 /* RFC 3339 with nanoseconds, UTC; out holds 40 bytes. */
 void now_rfc3339(char *out);
+int64_t now_ms(void); /* of the monotonic clock */
 /* Field 22 of /proc/PID/stat: when the process started, in clock ticks after boot. */
 unsigned long long start_ticks(pid_t pid);
 

@@ -1,8 +1,9 @@
-/* log.c: docker's json-file log, one object per line: {"log":…,"stream":…,"time":…}.
- * Runs in the monitor.
+/* log.c: the container's log, with rotation.  Runs in the monitor.
  *
- * Text is valid UTF-8 in the file whatever the container wrote: other bytes become U+FFFD.
- * A line of more than LINE_MAX_BYTES is written in parts; a part has no "\n" at its end. */
+ * json-file (docker's): one object per line, {"log":…,"stream":…,"time":…}.  Text is valid UTF-8 in the file whatever the container wrote: other bytes become U+FFFD.
+ * k8s-file (the kubelet's, podman's): TIME STREAM F|P TEXT, bytes as they came.
+ * A line of more than LINE_MAX_BYTES is written in parts; a part has no "\n" at its end, or
+ * a P for partial. */
 #define _GNU_SOURCE
 #include "core.h"
 
@@ -19,7 +20,7 @@ enum { TIME_BYTES = 30, LINE_MAX_BYTES = 16 << 10, OUT = 64 << 10, ENTRY_MAX = L
 
 struct log {
 	char path[PATH_MAX];
-	int fd;
+	int fd, format;
 	int64_t max_bytes, max_files, size;
 	size_t out_used;
 	struct {
@@ -60,7 +61,7 @@ static int open_file(const char *path)
 	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
-struct log *log_open(const char *path, int64_t max_bytes, int64_t max_files)
+struct log *log_open(const char *path, int64_t max_bytes, int64_t max_files, int format)
 {
 	struct stat st;
 	struct log *log = malloc(sizeof(*log)); /* not zeroed: pages are touched when used */
@@ -74,6 +75,7 @@ struct log *log_open(const char *path, int64_t max_bytes, int64_t max_files)
 	strcpy(log->path, path);
 	fill_escapes();
 	log->size = st.st_size;
+	log->format = format;
 	log->max_bytes = max_bytes;
 	log->max_files = max_files;
 	log->out_used = log->line[0].used = log->line[1].used = 0;
@@ -181,16 +183,31 @@ static char *escape(char *out, const char *text, size_t n)
 	return out;
 }
 
-static void put_entry(struct log *log, int stream, const char *text, size_t n, const char *time)
+static char *put_json(char *end, int stream, const char *text, size_t n, const char *time)
 {
 	static const char head[] = "{\"log\":\"", tail[] = "\"}\n";
 	static const char names[2][32] = { "\",\"stream\":\"stdout\",\"time\":\"", "\",\"stream\":\"stderr\",\"time\":\"" };
-	char *start = log->out + log->out_used;
-	char *end = append(start, head, sizeof(head) - 1);
+	end = append(end, head, sizeof(head) - 1);
 	end = escape(end, text, n);
 	end = append(end, names[stream], strlen(names[0]));
 	end = append(end, time, TIME_BYTES);
-	end = append(end, tail, sizeof(tail) - 1);
+	return append(end, tail, sizeof(tail) - 1);
+}
+
+static char *put_k8s(char *end, int stream, const char *text, size_t n, const char *time)
+{
+	bool whole = n && text[n - 1] == '\n';
+	end = append(end, time, TIME_BYTES);
+	end = append(end, stream == STDERR_STREAM ? " stderr " : " stdout ", 8);
+	end = append(end, whole ? "F " : "P ", 2);
+	end = append(end, text, n);
+	return whole ? end : append(end, "\n", 1);
+}
+
+static void put_entry(struct log *log, int stream, const char *text, size_t n, const char *time)
+{
+	char *start = log->out + log->out_used;
+	char *end = (log->format == LOG_K8S ? put_k8s : put_json)(start, stream, text, n, time);
 	log->out_used += (size_t)(end - start);
 	if (log->max_bytes && log->size + (int64_t)log->out_used >= log->max_bytes) {
 		flush_out(log);

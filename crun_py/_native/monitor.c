@@ -30,6 +30,7 @@ struct monitor {
 	const struct plan *plan;
 	int result, listener, pidfd;
 	int out[2]; /* the container's output, -1 once it ended; [0] is the master of a terminal */
+	int64_t started, deadline; /* monotonic ms; deadline 0: none */
 	struct log *log;
 	struct status status;
 	struct input input;
@@ -177,7 +178,29 @@ static bool pump(struct monitor *m, int stream)
 	return true;
 }
 
-enum { PIDFD, LISTENER, OUT, ERR, IN, FIRST_CLIENT };
+enum { PIDFD, LISTENER, OUT, ERR, IN, HEALTH, FIRST_CLIENT };
+
+/* Milliseconds that poll may wait, -1 for ever. */
+static int patience(const struct monitor *m)
+{
+	int64_t wait = health_due();
+	if (m->deadline) {
+		int64_t left = m->deadline - now_ms();
+		left = left > 0 ? left : 0;
+		wait = wait < 0 || left < wait ? left : wait;
+	}
+	return wait > INT32_MAX ? INT32_MAX : (int)wait;
+}
+
+/* What is due by the clock. */
+static void keep_time(struct monitor *m, bool check_ended)
+{
+	health_act(check_ended);
+	if (m->deadline && now_ms() >= m->deadline) {
+		(void)syscall(SYS_pidfd_send_signal, m->pidfd, SIGKILL, NULL, 0);
+		m->deadline = 0;
+	}
+}
 
 static void serve_once(struct monitor *m, bool alive)
 {
@@ -188,9 +211,12 @@ static void serve_once(struct monitor *m, bool alive)
 	fds[OUT] = (struct pollfd){ .fd = paused ? -1 : m->out[0], .events = POLLIN };
 	fds[ERR] = (struct pollfd){ .fd = paused ? -1 : m->out[1], .events = POLLIN };
 	fds[IN] = (struct pollfd){ .fd = m->input.held ? m->input.fd : -1, .events = POLLOUT };
+	fds[HEALTH] = (struct pollfd){ .fd = alive ? health_fd() : -1, .events = POLLIN };
 	int n = clients_poll(fds + FIRST_CLIENT, &m->input);
-	if (poll(fds, FIRST_CLIENT + (nfds_t)n, -1) < 0)
+	if (poll(fds, FIRST_CLIENT + (nfds_t)n, alive ? patience(m) : -1) < 0)
 		return; /* EINTR */
+	if (alive)
+		keep_time(m, fds[HEALTH].revents);
 	for (int stream = 0; stream < 2; stream++)
 		if (fds[OUT + stream].revents && !clients_behind())
 			pump(m, stream);
@@ -263,6 +289,21 @@ static void become_cleanup(const struct step *s)
 	free(argv);
 }
 
+static bool restart_due(const struct monitor *m)
+{
+	int64_t policy = find(m->plan, SET_RESTART)->a;
+	bool wanted = policy == RESTART_ALWAYS || (policy == RESTART_ON_FAILURE && m->status.exit_code);
+	return wanted && faccessat(m->status.state_dir, STOPPED_MARK, F_OK, 0);
+}
+
+/* The longer a container fails at once, the longer we wait; one that ran is restarted soon. */
+static void wait_for_restart(const struct monitor *m)
+{
+	enum { SOON_MS = 100, RAN_MS = 10000 };
+	int64_t delay = now_ms() - m->started >= RAN_MS ? SOON_MS : find(m->plan, SET_RESTART)->b;
+	(void)poll(NULL, 0, (int)delay);
+}
+
 static void end(struct monitor *m)
 {
 	const struct step *cgroup = find(m->plan, SET_CGROUP), *cleanup = find(m->plan, SET_CLEANUP);
@@ -273,6 +314,7 @@ static void end(struct monitor *m)
 	m->status.oom_killed = ours && m->status.exit_code == 128 + SIGKILL && oom_killed(step_str(cgroup, 0));
 	if (ours)
 		remove_cgroup(step_str(cgroup, 0));
+	m->status.restarting = restart_due(m);
 	if (!clients_behind() && m->log) {
 		log_close(m->log);
 		m->log = NULL;
@@ -291,7 +333,9 @@ static void end(struct monitor *m)
 		if (m->plan->steps[i].op == SET_HOLD)
 			close((int)m->plan->steps[i].a);
 	bool cleaner = clients_finish(m->status.exit_code, m->status.oom_killed);
-	if (cleanup->n && !cleaner)
+	if (m->status.restarting)
+		wait_for_restart(m);
+	if (cleanup->n && (m->status.restarting || !cleaner))
 		become_cleanup(cleanup);
 }
 
@@ -326,7 +370,7 @@ int monitor_main(const struct plan *plan)
 	m.status.id = step_str(find(plan, SET_ID), 0);
 	m.status.run_dir = open_dir(step_str(find(plan, SET_RUNDIR), 0));
 	m.status.state_dir = open_dir(step_str(find(plan, SET_STATEDIR), 0));
-	if (log->n && !(m.log = log_open(step_str(log, 0), log->a, log->b)))
+	if (log->n && !(m.log = log_open(step_str(log, 0), log->a, log->b, (int)log->c)))
 		error = -errno;
 	m.listener = listen_in(m.status.run_dir);
 	if (m.listener < -1 && !error)
@@ -347,6 +391,10 @@ int monitor_main(const struct plan *plan)
 		return 1;
 	}
 	now_rfc3339(m.status.started_at);
+	m.started = now_ms();
+	if (find(plan, SET_TIMEOUT)->a > 0)
+		m.deadline = m.started + find(plan, SET_TIMEOUT)->a;
+	health_begin(find(plan, SET_HEALTH));
 	status_write(&m.status);
 	if (client->a >= 0)
 		clients_add((int)client->a, &m.input);

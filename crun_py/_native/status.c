@@ -21,6 +21,13 @@ void now_rfc3339(char *out)
 	snprintf(out + n, 40 - n, ".%09ldZ", now.tv_nsec);
 }
 
+int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* The first line of a small file, without its newline. */
 static void read_line(const char *path, char *out, size_t size)
 {
@@ -59,7 +66,8 @@ static void write_to(int dir, const char *text, size_t n, bool durable)
 
 void status_write(struct status *status)
 {
-	char text[1024], boot_id[64], finished_at[40];
+	char text[1024], boot_id[64];
+	static char finished_at[40];
 	static unsigned long long init_ticks;
 	if (!status->exited)
 		init_ticks = start_ticks(status->pid);
@@ -67,10 +75,11 @@ void status_write(struct status *status)
 	int n = snprintf(text, sizeof(text),
 			 "{\"version\":1,\"id\":\"%s\",\"state\":\"%s\",\"pid\":%d,\"start_ticks\":%llu,"
 			 "\"boot_id\":\"%s\",\"monitor_pid\":%d,\"monitor_start_ticks\":%llu,\"started_at\":\"%s\"",
-			 status->id, status->exited ? "exited" : "running", (int)status->pid, init_ticks, boot_id,
+			 status->id, status->restarting ? "restarting" : status->exited ? "exited" : "running", (int)status->pid, init_ticks, boot_id,
 			 (int)getpid(), start_ticks(getpid()), status->started_at);
 	if (status->exited) {
-		now_rfc3339(finished_at);
+		if (!*finished_at)
+			now_rfc3339(finished_at);
 		n += snprintf(text + n, sizeof(text) - (size_t)n,
 			      ",\"exit_code\":%d,\"oom_killed\":%s,\"finished_at\":\"%s\"", status->exit_code,
 			      status->oom_killed ? "true" : "false", finished_at);

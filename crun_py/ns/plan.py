@@ -23,6 +23,7 @@ BOUNDING, CAPS, NONEWPRIVS, SECCOMP, ENV, EXEC, ENTERROOT, INIT = range(25, 33)
 # what the monitor must know
 SET_ID, SET_CLONE, SET_CGROUP, SET_CLIENT, SET_RESULT, SET_RUNDIR = range(100, 106)
 SET_STATEDIR, SET_LOG, SET_STDIO, SET_CLEANUP, SET_HOLD = range(106, 111)
+SET_HEALTH, SET_RESTART, SET_TIMEOUT = range(111, 114)
 
 # mount(2), mount_setattr(2): the first four attributes have the same values in both
 RDONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8
@@ -50,7 +51,7 @@ umask user bounding caps nonewprivs seccomp env exec enterroot init
 """
 _MONITOR_NAMES = """
 set_id set_clone set_cgroup set_client set_result set_rundir set_statedir set_log set_stdio
-set_cleanup set_hold
+set_cleanup set_hold set_health set_restart set_timeout
 """
 RLIMIT_NAMES = """
 cpu fsize data stack core rss nproc nofile memlock as locks sigpending msgqueue nice rtprio rttime
