@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import select
+import time
 from _struct import unpack
 
 from crun_py._native import check, ffi, lib
@@ -117,10 +118,19 @@ class Session:
     sock:     the connected socket; closed by `close`.
     streams:  STDOUT | STDERR | STDIN | LOSSLESS | CLEANER.
     terminal: the container has one: our own is made raw and its size follows.
+    sink:     is given (1 or 2, bytes) instead of our own standard output and error.
     """
 
-    def __init__(self, sock: int, streams: int, *, terminal: bool) -> None:
+    def __init__(
+        self,
+        sock: int,
+        streams: int,
+        *,
+        terminal: bool,
+        sink: Callable[[int, memoryview], None] | None = None,
+    ) -> None:
         self._sock = sock
+        self._sink = sink or write_all
         self._streams = streams
         self._terminal = terminal
         self._pending: bytes = b""
@@ -150,16 +160,18 @@ class Session:
         forward: Callable[[int], None] | None = None,
         detach_keys: bytes = b"\x10\x11",
         timeout_s: float | None = None,
+        deadline_s: float | None = None,
     ) -> int:
         """Pass the streams on until the container ends; its exit code, DETACHED or LOST.
 
         forward: is called with the number of each signal that we get (--sig-proxy).
-        timeout_s: give up then, with LOST.
+        timeout_s: give up when nothing has come for so long, with LOST.
+        deadline_s: give up after so long whatever comes, with LOST.
         """
         old = self._catch(forward)
         try:
             with RawTerminal(0, self._terminal and self._stdin_open):
-                return self._loop(detach_keys if self._terminal else b"", timeout_s)
+                return self._loop(detach_keys if self._terminal else b"", timeout_s, deadline_s)
         finally:
             for number, handler in old:
                 signal.signal(number, handler)
@@ -173,7 +185,8 @@ class Session:
             old.append((_SIGWINCH, signal.signal(_SIGWINCH, lambda *_: self._send_size())))
         return old
 
-    def _loop(self, keys: bytes, timeout_s: float | None) -> int:
+    def _loop(self, keys: bytes, timeout_s: float | None, deadline_s: float | None) -> int:
+        end = None if deadline_s is None else time.monotonic() + deadline_s
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         stdin_polled = False
@@ -186,8 +199,10 @@ class Session:
                 poll.unregister(0)
             stdin_polled = want
             poll.modify(self._sock, select.POLLIN | (select.POLLOUT if self._pending else 0))
+            if end is not None:
+                timeout_s = max(0.0, end - time.monotonic())
             events = poll.poll(None if timeout_s is None else timeout_s * 1000)
-            if not events:
+            if not events or (end is not None and time.monotonic() >= end):
                 return LOST
             for fd, event in events:
                 if fd == 0:
@@ -226,7 +241,7 @@ class Session:
         if fd in self._unread:
             return
         try:
-            write_all(fd, memoryview(message)[1:])
+            self._sink(fd, memoryview(message)[1:])
         except BrokenPipeError:
             self._unread.add(fd)
             if not self._pending:

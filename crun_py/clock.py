@@ -82,7 +82,7 @@ def ago(ns: int) -> str:
     return f"{days // 365} years"
 
 
-_SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SPANS = {"n": 1e-9, "u": 1e-6, "i": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def parse_point(text: str) -> int:
@@ -95,7 +95,7 @@ def parse_point(text: str) -> int:
         if text.replace(".", "", 1).isdigit():
             return int(float(text) * 10**9)
         if text[:1].isdigit() and text[-1] in _SPANS:
-            return time.time_ns() - _span_s(text) * 10**9
+            return time.time_ns() - int(_span_s(text) * 10**9)
         whole = text + "2000-01-01T00:00:00"[len(text) : 19] if len(text) < 19 else text
         return parse_rfc3339(whole)
     except ValueError:
@@ -104,13 +104,28 @@ def parse_point(text: str) -> int:
         ) from None
 
 
-def _span_s(text: str) -> int:
+def _span_s(text: str) -> float:
     total = 0.0
     number = ""
-    for c in text:
+    for c in text.replace("ms", "i").replace("us", "u").replace("µs", "u").replace("ns", "n"):
         if c in _SPANS:
             total += float(number) * _SPANS[c]
             number = ""
         else:
             number += c
-    return int(total)
+    if number:
+        raise ValueError(f"no unit: {text}")
+    return total
+
+
+def parse_span_ms(text: str, what: str) -> int:
+    """`1m30s`, `500ms`, `10` (seconds) in milliseconds.  Raises InvalidArgument naming `what`."""
+    try:
+        seconds = float(text) if text.replace(".", "", 1).isdigit() else _span_s(text)
+        if seconds < 0:
+            raise ValueError(text)
+    except ValueError:
+        raise InvalidArgument(
+            f"{what} {text!r}: not a span of time", hint="like 30s, 1m30s or 500ms"
+        ) from None
+    return int(seconds * 1000)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import resource
 
-from crun_py import jsonfile, names, request, spec, state, volumes
+from crun_py import events, jsonfile, names, request, spec, state, volumes
 from crun_py.errors import Conflict, InvalidArgument
 from crun_py.ns.users import resolve
 from crun_py.overlay import rootfs
@@ -63,7 +63,9 @@ def create(paths: Paths, image: Image, options: dict[str, Any]) -> state.Contain
         document["linux"]["devices"] = _all_devices()
     document["linux"]["devices"] += [_device(d) for d in options.get("device") or []]
     _write(paths, record, document, view, image.layers, durable=not record["auto_remove"])
-    return state.Container(paths, record)
+    container = state.Container(paths, record)
+    events.container(container, "create")
+    return container
 
 
 def _host() -> spec.Host:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import attach, spec, state
-from crun_py.cgroup import group
+from crun_py import attach, events, spec, state
 from crun_py.errors import Conflict, InvalidArgument, NotFound
 from crun_py.ns import caps, users
 from crun_py.ns import container as contained
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crun_py.state import Container, Status
+
+
+_SIGKILL = 9
 
 
 def running(container: Container) -> Status:
@@ -52,44 +54,93 @@ def execute(
     options: the values of `crunpy exec`'s options by their names.
     Raises CommandError when the command cannot be run, NotFound when the container has ended.
     """
-    if not args or not args[0]:
-        raise InvalidArgument("executing: no command given")
-    process = _process(container, args, options)
-    terminal = bool(options.get("tty"))
-    pidfd = state.open_pid(status)
-    fds: list[int] = []
-    client = session = None
+    keys = attach.parse_detach_keys(detach_keys or "ctrl-p,ctrl-q")
+    ours, theirs = attach.socketpair()
+    session = None
     try:
-        plan = _plan(container, status, process, pidfd, fds, bool(options.get("privileged")))
-        plan.add(p.SET_STDIO, a=terminal, b=bool(options.get("interactive")), c=1)
         if not options.get("detach"):
-            ours, client = attach.socketpair()
-            fds.append(client)
             streams = attach.STDOUT | attach.STDERR | attach.LOSSLESS
             if options.get("interactive"):
                 streams |= attach.STDIN
-            session = attach.Session(ours, streams, terminal=terminal)
+            session = attach.Session(ours, streams, terminal=bool(options.get("tty")))
+        _begin(container, status, args, options, theirs if session else -1, explain)
+        os.close(theirs)
+        theirs = -1
+        code = session.serve(None, keys) if session else attach.DETACHED
+    finally:
+        for fd in (theirs, -1 if session else ours):
+            if fd >= 0:
+                os.close(fd)
+        if session:
+            session.close()
+    if code == attach.DETACHED:
+        return 0
+    code = state.UNKNOWN_EXIT if code == attach.LOST else code
+    events.container(container, "exec_die", exitCode=str(code))
+    return code
+
+
+def capture(
+    container: Container, args: list[str], timeout_s: float, limit_bytes: int
+) -> tuple[int | None, bytes]:
+    """Run `args` in `container` without input; the exit code and what it wrote, both streams
+    as they came, cut at `limit_bytes`.  The code is None when it was killed at the time-out.
+
+    Raises what `execute` raises.
+    """
+    status = running(container)
+    ours, theirs = attach.socketpair()
+    output = bytearray()
+
+    def keep(_: int, data: memoryview) -> None:
+        output.extend(data[: max(0, limit_bytes - len(output))])
+
+    session = attach.Session(ours, attach.STDOUT | attach.STDERR, terminal=False, sink=keep)
+    try:
+        try:
+            pid = _begin(container, status, args, {}, theirs, None)
+        finally:
+            os.close(theirs)
+        ticks = state.start_ticks(pid)
+        code = session.serve(deadline_s=timeout_s)
+        if code == attach.LOST and ticks and state.start_ticks(pid) == ticks:
+            os.kill(pid, _SIGKILL)
+            return None, bytes(output)
+    finally:
+        session.close()
+    return (state.UNKNOWN_EXIT if code == attach.LOST else code), bytes(output)
+
+
+def _begin(
+    container: Container,
+    status: Status,
+    args: list[str],
+    options: dict[str, Any],
+    client: int,
+    explain: Callable[[str], None] | None,
+) -> int:
+    """Start the command with a monitor of its own; its host pid."""
+    if not args or not args[0]:
+        raise InvalidArgument("executing: no command given")
+    process = _process(container, args, options)
+    pidfd = state.open_pid(status)
+    fds: list[int] = []
+    try:
+        plan = _plan(container, status, process, pidfd, fds, bool(options.get("privileged")))
+        interactive = bool(options.get("interactive"))
+        plan.add(p.SET_STDIO, a=process["terminal"], b=interactive, c=1)
+        if client >= 0:
             plan.add(p.SET_CLIENT, a=client)
         if explain:
             for line in plan.describe():
                 explain(line)
-        launch(plan, f"exec {container.id[:12]}", fds)
-    except BaseException:
-        if session:
-            session.close()
-        raise
+        inherit = [*fds, *([client] if client >= 0 else [])]
+        pid = launch(plan, f"exec {container.id[:12]}", inherit)
     finally:
         for fd in {pidfd, *fds}:
             os.close(fd)
-    if session is None:
-        return 0
-    try:
-        code = session.serve(None, attach.parse_detach_keys(detach_keys or "ctrl-p,ctrl-q"))
-    finally:
-        session.close()
-    if code == attach.LOST:
-        return state.UNKNOWN_EXIT
-    return 0 if code == attach.DETACHED else code
+    events.container(container, "exec_start: " + " ".join(args))
+    return pid
 
 
 def _plan(
@@ -114,8 +165,7 @@ def _plan(
     fds += [pid_namespace, pidfd]
     if state.start_ticks(status.pid) != status.start_ticks:
         raise NotFound(f"executing in container {container.name}: it has just ended")
-    base = group.base()
-    cgroup = f"{base}/{container.id}" if base else ""
+    cgroup = container.cgroup
     if cgroup and os.path.isdir(cgroup):
         fds.append(os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         plan.add(p.SET_CGROUP, a=fds[-1])

@@ -67,7 +67,7 @@ def run(
         return 0
     if code == attach.LOST:
         code = lifecycle.wait(container)
-    lifecycle.cleanup(container)
+    lifecycle.cleanup(container, rootless=rootless)
     return code
 
 

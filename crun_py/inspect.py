@@ -3,7 +3,7 @@ ImageInspect)."""
 
 from __future__ import annotations
 
-from crun_py import jsonfile, listing, spec
+from crun_py import health, jsonfile, listing, restart, spec
 from crun_py.errors import CorruptState, NotFound
 from crun_py.paths import Paths
 from crun_py.request import SIGNALS, parse_bytes
@@ -28,14 +28,14 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
         "Created": record["created"],
         "Path": record["args"][0],
         "Args": record["args"][1:],
-        "State": _state(status),
+        "State": _state(found, status),
         "Image": "sha256:" + record["image_id"],
         "ResolvConfPath": found.directory + "/resolv.conf",
         "HostnamePath": found.directory + "/hostname",
         "HostsPath": found.directory + "/hosts",
         "LogPath": found.log_path if log["driver"] != "none" else "",
         "Name": "/" + found.name,
-        "RestartCount": 0,
+        "RestartCount": restart.count(found),
         "Driver": "overlay",
         "Platform": "linux",
         "AppArmorProfile": "",
@@ -71,6 +71,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
             "Labels": config["labels"],
             "StopSignal": signal_name(config["stop_signal"]),
             "StopTimeout": config["stop_timeout"],
+            **({"Healthcheck": check} if (check := _healthcheck(config)) else {}),
         },
         "NetworkSettings": _network(found, status),
     }
@@ -84,12 +85,13 @@ def signal_name(number: int) -> str:
     return f"SIG{SIGNALS[number - 1]}" if number <= len(SIGNALS) else f"SIGRTMIN+{number - 34}"
 
 
-def _state(status: Status) -> dict[str, Any]:
-    return {
+def _state(found: Container, status: Status) -> dict[str, Any]:
+    well = health.current(found) if status.running else None
+    value = {
         "Status": status.state,
         "Running": status.running,
         "Paused": status.state == "paused",
-        "Restarting": False,
+        "Restarting": status.state == "restarting",
         "OOMKilled": status.oom_killed,
         "Dead": False,
         "Pid": status.pid,
@@ -100,6 +102,27 @@ def _state(status: Status) -> dict[str, Any]:
         "StartedAt": status.started_at or _NEVER,
         "FinishedAt": status.finished_at or _NEVER,
         "ConmonPid": status.monitor_pid if status.running else 0,
+    }
+    if well:
+        value["Health"] = {
+            "Status": well["status"],
+            "FailingStreak": well["failing_streak"],
+            "Log": well["log"],
+        }
+    return value
+
+
+def _healthcheck(config: dict[str, Any]) -> dict[str, Any] | None:
+    found = config.get("healthcheck")
+    if not found:
+        return None
+    return {
+        "Test": found["test"],
+        "Interval": found["interval_ms"] * 10**6,
+        "Timeout": found["timeout_ms"] * 10**6,
+        "StartPeriod": found["start_ms"] * 10**6,
+        "StartInterval": found["start_interval_ms"] * 10**6,
+        "Retries": found["retries"],
     }
 
 
@@ -127,7 +150,10 @@ def _host_config(record: dict[str, Any]) -> dict[str, Any]:
         "LogConfig": {"Type": log["driver"], "Config": options},
         "NetworkMode": network["mode"],
         "PortBindings": _bindings(network["ports"]),
-        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "RestartPolicy": {
+            "Name": (record.get("restart") or {}).get("name", "no"),
+            "MaximumRetryCount": (record.get("restart") or {}).get("max", 0),
+        },
         "AutoRemove": record["auto_remove"],
         "CapAdd": host.get("cap_add"),
         "CapDrop": host.get("cap_drop"),

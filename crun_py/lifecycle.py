@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import attach, staging, state, volumes
+from crun_py import attach, events, restart, staging, state, volumes
 from crun_py.cgroup import group
 from crun_py.errors import Conflict, CorruptState, CrunpyError, NotFound
 from crun_py.net import modes
@@ -42,12 +42,14 @@ def start(
     rootless: bool,
     client: int = -1,
     explain: Callable[[str], None] | None = None,
+    after: Status | None = None,
 ) -> int:
     """Start `container`; returns the host pid of its first process.
 
     rootless: the process entered a user namespace of its own (ns/user.py).
     client:   the monitor's end of the first client's socket (attach.socketpair), or -1.
     explain:  is given the lines of the plan before it is carried out (--debug).
+    after:    the run that ended, when its restart policy starts it and no user.
     Raises Conflict when it runs already, CommandError when its command cannot be run.
     """
     with container.lock():
@@ -60,7 +62,10 @@ def start(
         private_dir(container.paths.run + "/rootfs")
         undo: list[Callable[[], None]] = [lambda: remove_tree(container.run_directory)]
         try:
-            return _start(container, undo, client, explain, rootless=rootless)
+            restart.begin_again(container, after) if after else restart.begin(container)
+            pid = _start(container, undo, client, explain, rootless=rootless)
+            events.container(container, "start")
+            return pid
         except BaseException:
             for step in reversed(undo):
                 _warn_on_error(step)
@@ -84,11 +89,12 @@ def _start(
         cgroup = group.create(container.id)
         if cgroup:
             undo.append(lambda: group.remove(cgroup))
+            os.symlink(cgroup, container.run_directory + "/cgroup")
             cgroup_fd = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         wanted = group.values(spec["linux"].get("resources", {}))
         group.apply(cgroup, wanted, {"pids.max": str(DEFAULT_PIDS)})
         plan = _plan(container, spec, connection)
-        _monitor_steps(plan, container, cgroup, cgroup_fd, client, connection)
+        _monitor_steps(plan, container, cgroup, cgroup_fd, client, connection, rootless=rootless)
         if explain:
             for line in plan.describe():
                 explain(line)
@@ -128,6 +134,8 @@ def _monitor_steps(
     cgroup_fd: int,
     client: int,
     connection: modes.Connection,
+    *,
+    rootless: bool,
 ) -> None:
     record = container.record
     config, log = record["config"], record["log"]
@@ -138,52 +146,90 @@ def _monitor_steps(
     if not record["auto_remove"]:
         plan.add(p.SET_STATEDIR, container.directory)
     if log["driver"] != "none":
-        plan.add(p.SET_LOG, container.log_path, a=log["max_bytes"], b=log["max_files"])
+        k8s = log["driver"] == "k8s-file"
+        plan.add(p.SET_LOG, container.log_path, a=log["max_bytes"], b=log["max_files"], c=k8s)
     plan.add(p.SET_STDIO, a=config["tty"], b=config["open_stdin"], c=config["stdin_once"])
-    plan.add(p.SET_CLEANUP, *cleanup_command(container))
+    again = command(container, "cleanup", rootless=rootless)
+    plan.add(p.SET_CLEANUP, *again)
+    how, delay_ms = restart.for_monitor(container)
+    if how:
+        plan.add(p.SET_RESTART, a=how, b=delay_ms)
+    if record.get("timeout"):
+        plan.add(p.SET_TIMEOUT, a=record["timeout"] * 1000)
+    check = config.get("healthcheck")
+    if check:
+        times = {"a": check["interval_ms"], "b": check["start_interval_ms"], "c": check["start_ms"]}
+        plan.add(p.SET_HEALTH, *command(container, "healthcheck", rootless=rootless), **times)
     for fd in connection.held:
         plan.add(p.SET_HOLD, a=fd)
 
 
-def cleanup_command(container: Container) -> list[str]:
-    """What the monitor becomes when the container has ended and nobody else cleans up."""
+def command(container: Container, verb: str, *, rootless: bool) -> list[str]:
+    """A command that the monitor runs: `cleanup`, which it becomes at the end when nobody
+    else cleans up, or `healthcheck`.
+
+    rootless: it must know; being root in the container's user namespace, it cannot see it.
+    """
     main = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
     roots = ["--root", container.paths.root, "--runroot", container.paths.run]
-    return [sys.executable, main, *roots, "cleanup", container.id]
+    words = ["healthcheck", "run", "--timer"] if verb == "healthcheck" else [verb]
+    return [
+        sys.executable,
+        main,
+        *roots,
+        *words,
+        *(["--rootless"] if rootless else []),
+        container.id,
+    ]
 
 
 # ---- the end ----
 
 
-def cleanup(container: Container, *, wait_for_lock: bool = True) -> None:
+def cleanup(
+    container: Container, *, wait_for_lock: bool = True, rootless: bool | None = None
+) -> None:
     """Take down what a container that has ended left, and remove it if it was run with --rm.
 
+    rootless: given by those who also start it again if its restart policy says so, with the
+    meaning it has for `start`: its monitor, which waited until then, and `sweep` for a
+    monitor that was killed.
     May be called again and by several processes at once.  Does nothing while it runs.
     Raises Conflict when another process has the lock and wait_for_lock is False.
     """
     try:
         with container.lock(None if wait_for_lock else 0):
-            if container.status().running or not os.path.isdir(container.run_directory):
+            status = container.status()
+            if status.running or not os.path.isdir(container.run_directory):
                 return
+            if status.state == "restarting" and status.monitor_pid != os.getpid():
+                return  # its monitor waits, and cleans up itself
             _clean(container)
             if container.record["auto_remove"]:
                 _remove(container, anonymous_volumes=True)
+        if rootless is not None and restart.due(container, status.exit_code):
+            start(container, rootless=rootless, after=status)
     except FileNotFoundError:
         return  # another process has removed it
+    except Conflict:
+        if container.status().running:
+            return  # a user was faster
+        raise
 
 
-def sweep(paths: Paths) -> None:
-    """Finish what killed commands and monitors left: creations, removals, ended containers."""
-    for act in _unfinished(paths):
+def sweep(paths: Paths, *, rootless: bool) -> None:
+    """Finish what killed commands and monitors left: creations, removals, ended containers,
+    and restarts (rootless: as for `start`)."""
+    for act in _unfinished(paths, rootless=rootless):
         _warn_on_error(act)
 
 
 def needs_sweep(paths: Paths) -> bool:
     """Whether `sweep` would find something to do."""
-    return next(_unfinished(paths), None) is not None
+    return next(_unfinished(paths, rootless=False), None) is not None
 
 
-def _unfinished(paths: Paths) -> Iterator[Callable[[], object]]:
+def _unfinished(paths: Paths, *, rootless: bool) -> Iterator[Callable[[], object]]:
     for name in _names_in(paths.containers):
         if name.startswith(".gone-"):
             yield _deferred(remove_tree, f"{paths.containers}/{name}")
@@ -195,7 +241,7 @@ def _unfinished(paths: Paths) -> Iterator[Callable[[], object]]:
         status = state.status(paths, container_id)
         # a monitor that lives is still at it
         if not status.running and not state.start_ticks(status.monitor_pid):
-            yield _deferred(_sweep_one, paths, container_id)
+            yield _deferred(_sweep_one, paths, container_id, rootless)
 
 
 def _deferred(act: Callable[..., None], *arguments: object) -> Callable[[], None]:
@@ -217,9 +263,9 @@ def _discard_staging(paths: Paths, container_id: str) -> None:
     abandoned.discard()
 
 
-def _sweep_one(paths: Paths, container_id: str) -> None:
+def _sweep_one(paths: Paths, container_id: str, rootless: bool) -> None:
     try:
-        cleanup(state.load(paths, container_id), wait_for_lock=False)
+        cleanup(state.load(paths, container_id), wait_for_lock=False, rootless=rootless)
     except (Conflict, CorruptState):
         return  # somebody is at it, or rm -f must decide
     except NotFound:
@@ -230,12 +276,23 @@ def _clean(container: Container) -> None:
     """Under the lock, for a container that does not run: everything below RUN, and the
     network and cgroup that start made.  Goes on after an error, which is told as a warning:
     nothing here may keep a container from being removed."""
+    if os.path.isdir(container.run_directory):
+        _tell_end(container)
     _warn_on_error(lambda: modes.disconnect(container))
-    base = group.base()
-    cgroup = f"{base}/{container.id}"
-    if base and os.path.isdir(cgroup):
+    cgroup = container.cgroup
+    if cgroup:
         _warn_on_error(lambda: group.remove(cgroup))
     _warn_on_error(lambda: remove_tree(container.run_directory))
+
+
+def _tell_end(container: Container) -> None:
+    """The events of a container's end, once: with the run directory they are told."""
+    status = container.status()
+    if status.state not in ("exited", "restarting"):
+        return
+    if status.oom_killed:
+        events.container(container, "oom")
+    events.container(container, "die", exitCode=str(status.exit_code))
 
 
 def _warn_on_error(step: Callable[[], object]) -> None:
@@ -280,20 +337,31 @@ def _wait_without_monitor(container: Container) -> int:
     return container.status().exit_code
 
 
-def stop(container: Container, timeout_s: int | None = None, *, kill: bool = False) -> None:
+def stop(
+    container: Container,
+    timeout_s: int | None = None,
+    *,
+    kill: bool = False,
+    for_good: bool = True,
+) -> None:
     """The stop signal, and SIGKILL after timeout_s (None: the container's own; -1: never).
 
-    kill: SIGKILL at once.  Returns when the end is noted and cleaned up.
+    kill: SIGKILL at once.  for_good: no restart policy starts it again.  Returns when the end
+    is noted and cleaned up.
     """
     config = container.record["config"]
     patience = config["stop_timeout"] if timeout_s is None else timeout_s
+    if for_good:
+        restart.suspend(container)
     status = container.status()
+    if status.state == "restarting":
+        _end_restarting(container)
     if not status.running:
         return
     watch = _watch(container)
     try:
         if not kill:
-            state.send_signal(status, config["stop_signal"])
+            signal_it(container, status, config["stop_signal"])
         if kill or not _ended_within(status, None if patience < 0 else patience):
             _kill(container, status)
         # the monitor still finishes log and status; one that was killed does not answer
@@ -303,6 +371,33 @@ def stop(container: Container, timeout_s: int | None = None, *, kill: bool = Fal
         if watch:
             watch.close()
     cleanup(container)
+    events.container(container, "stop")
+
+
+def signal_it(container: Container, status: Status, number: int) -> bool:
+    """Signal the first process, and let it go on if it is paused, for a paused one gets no
+    signal but SIGKILL; False when it has ended already."""
+    sent = state.send_signal(status, number)
+    if sent:
+        events.container(container, "kill", signal=str(number))
+    if status.state == "paused" and container.cgroup:
+        group.freeze(container.cgroup, False)
+    return sent
+
+
+def _end_restarting(container: Container) -> None:
+    """End a monitor that waits for the next restart."""
+    with container.lock():
+        status = container.status()
+        if status.state != "restarting":
+            return
+        # we have the lock, so that it has not begun to start the container
+        try:
+            os.kill(status.monitor_pid, _SIGKILL)
+        except ProcessLookupError:
+            return
+        finally:
+            _clean(container)
 
 
 def _watch(container: Container) -> attach.Session | None:
@@ -316,7 +411,8 @@ def _watch(container: Container) -> attach.Session | None:
 
 
 def _kill(container: Container, status: Status) -> None:
-    state.send_signal(status, _SIGKILL)
+    if state.send_signal(status, _SIGKILL):
+        events.container(container, "kill", signal=str(_SIGKILL))
     if not _ended_within(status, 30):
         raise CrunpyError(
             f"killing container {container.name}: process {status.pid} does not end",
@@ -350,7 +446,7 @@ def remove(container: Container, *, force: bool = False, anonymous_volumes: bool
     Raises Conflict when it runs and force is not given.
     """
     status = container.status()
-    if status.running:
+    if status.running or status.state == "restarting":
         if not force:
             raise Conflict(
                 f"removing container {container.name}: it is {status.state}",
@@ -375,6 +471,7 @@ def _remove(container: Container, *, anonymous_volumes: bool) -> None:
     os.rename(container.directory, trash)
     state.release_name(paths, container.name, container.id)
     remove_tree(trash)
+    events.container(container, "remove")
     if anonymous_volumes:
         for entry in container.record["mounts"]:
             if entry.get("anonymous"):
@@ -382,6 +479,13 @@ def _remove(container: Container, *, anonymous_volumes: bool) -> None:
                     volumes.remove(paths, entry["name"])
                 except NotFound:
                     continue
+
+
+def dependencies(container: Container) -> set[str]:
+    """The ids of the containers whose namespaces `container` shares."""
+    record = container.record
+    modes_used = (record["network"]["mode"], *record.get("namespaces", {}).values())
+    return {m.partition(":")[2] for m in modes_used if str(m).startswith("container:")}
 
 
 def remove_broken(paths: Paths, container_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from crun_py import clock, state
+from crun_py import clock, health, state
 from crun_py.errors import InvalidArgument, printable
 from crun_py.paths import Paths
 
@@ -24,15 +24,17 @@ def since(timestamp: str) -> str:
     return clock.ago(max(0, time.time_ns() - clock.parse_rfc3339(timestamp)))
 
 
-def status_text(status: Status) -> str:
-    """Docker's STATUS column."""
+def status_text(status: Status, well: str = "") -> str:
+    """Docker's STATUS column.  well: the health of a running container, "" without a check."""
     if status.state == "created":
         return "Created"
     if status.running:
+        words = f" ({'health: ' if well == health.STARTING else ''}{well})" if well else ""
         paused = " (Paused)" if status.state == "paused" else ""
-        return f"Up {since(status.started_at)}{paused}"
+        return f"Up {since(status.started_at)}{paused or words}"
     ended = since(status.finished_at)
-    return f"Exited ({status.exit_code})" + (f" {ended} ago" if ended else "")
+    word = status.state.capitalize()
+    return f"{word} ({status.exit_code})" + (f" {ended} ago" if ended else "")
 
 
 def ports_text(record: dict[str, Any], attached: list[dict[str, Any]] | None) -> str:
@@ -92,7 +94,7 @@ def containers(
     for container in found[:last] if last > 0 else found:
         status = container.status()
         show_all = everything or last or "status" in wanted or "exited" in wanted
-        if not status.running and not show_all:
+        if not status.running and status.state != "restarting" and not show_all:
             continue
         if _matches(container, status, wanted, paths):
             rows.append(_row(container, status, whole, sizes))
@@ -104,6 +106,7 @@ def containers(
 def _row(container: Container, status: Status, whole: bool, sizes: bool) -> dict[str, Any]:
     record = container.record
     ports = attached_ports(container) if status.running else []
+    well = _health(container, status)
     labels: dict[str, str] = record["config"]["labels"]
     row = {
         "ID": container.id if whole else container.id[:12],
@@ -111,7 +114,7 @@ def _row(container: Container, status: Status, whole: bool, sizes: bool) -> dict
         "Command": quote(record["args"], whole),
         "CreatedAt": record["created"],
         "RunningFor": since(record["created"]) + " ago",
-        "Status": status_text(status),
+        "Status": status_text(status, well),
         "State": status.state,
         "Ports": ports_text(record, ports) if status.running else "",
         "Names": container.name,
@@ -126,6 +129,12 @@ def _row(container: Container, status: Status, whole: bool, sizes: bool) -> dict
     if sizes:
         row["Size"] = human_size(directory_bytes(container.directory + "/upper"))
     return row
+
+
+def _health(container: Container, status: Status) -> str:
+    """The health of a running container, "" when it has no check."""
+    found = health.current(container) if status.running else None
+    return str(found["status"]) if found else ""
 
 
 def _broken_row(container_id: str, whole: bool) -> dict[str, Any]:
@@ -218,7 +227,7 @@ def _matches(
                 v in (e, e.partition("/")[0]) for e in record["config"]["exposed"] for v in values
             )
         else:
-            good = "none" in values
+            good = (_health(container, status) or "none") in values
         if not good:
             return False
     return True

@@ -83,7 +83,7 @@ def read(
     since_ns, until_ns: times in nanoseconds since 1970.
     """
     alive = running or (lambda: container.status().running)
-    for line in _lines(container.log_path, follow, tail, alive):
+    for line in lines(container.log_path, follow, tail, alive):
         entry = _parse(line)
         if entry is None:
             continue
@@ -96,7 +96,11 @@ def read(
         yield entry
 
 
-def _lines(path: str, follow: bool, tail: int | None, alive: Callable[[], bool]) -> Iterator[bytes]:
+def lines(path: str, follow: bool, tail: int | None, alive: Callable[[], bool]) -> Iterator[bytes]:
+    """The lines of a log that may be rotated while it is read, without their newlines.
+
+    follow: wait for more as long as `alive()`.  tail: only the last so many.
+    """
     paths = _files(path)
     offset = 0
     if tail == 0:

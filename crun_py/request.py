@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import jsonfile, spec, state
+from crun_py import health, jsonfile, restart, spec, state
 from crun_py.clock import now
 from crun_py.errors import InvalidArgument
 from crun_py.net import ipv4, modes, ports
@@ -121,6 +121,7 @@ def record(
             "stop_timeout": _stop_timeout(options.get("stop_timeout")),
             "exposed": exposed,
             "volumes": sorted(config.get("Volumes") or {}),
+            "healthcheck": health.settings(config, options),
         },
         "network": {
             "mode": mode,
@@ -133,6 +134,7 @@ def record(
             "mac": ipv4.check_mac(options["mac_address"]) if options.get("mac_address") else "",
         },
         "log": _log(options),
+        "restart": _restart(options),
         "host": _host_options(options),
         "mounts": [],
     }
@@ -165,10 +167,22 @@ def _stop_timeout(text: str | int | None) -> int:
         raise InvalidArgument(f"stop timeout {text!r}: not a number of seconds") from None
 
 
+def _restart(options: dict[str, Any]) -> dict[str, Any]:
+    wanted = restart.parse(options.get("restart") or "no")
+    if options.get("rm") and wanted["name"] != "no":
+        raise InvalidArgument("--rm: conflicts with --restart", hint="choose one of them")
+    return wanted
+
+
+_LOG_DRIVERS = ("json-file", "k8s-file", "none")
+
+
 def _log(options: dict[str, Any]) -> dict[str, Any]:
     driver = options.get("log_driver") or "json-file"
-    if driver not in ("json-file", "none"):
-        raise InvalidArgument(f"log driver {driver!r}: not known", hint="known: json-file, none")
+    if driver not in _LOG_DRIVERS:
+        raise InvalidArgument(
+            f"log driver {driver!r}: not known", hint="known: " + ", ".join(_LOG_DRIVERS)
+        )
     result = {"driver": driver, "max_bytes": LOG_MAX_BYTES, "max_files": LOG_MAX_FILES}
     for option in options.get("log_opt") or []:
         key, _, value = option.partition("=")
@@ -176,9 +190,14 @@ def _log(options: dict[str, Any]) -> dict[str, Any]:
             result["max_bytes"] = 0 if value == "-1" else parse_bytes(value, "log size")
         elif key == "max-file" and value.isdigit() and int(value) > 0:
             result["max_files"] = int(value)
+        elif key in ("labels", "env"):
+            result[key] = [name for name in value.split(",") if name]
+        elif key == "tag":
+            result[key] = value
         else:
             raise InvalidArgument(
-                f"log option {option!r}: not known", hint="known: max-size=SIZE, max-file=N"
+                f"log option {option!r}: not known",
+                hint="known: max-size=SIZE, max-file=N, labels=, env= and tag=, shown by --details",
             )
     return result
 

@@ -6,6 +6,7 @@
     ROOT/containers/.names/NAME         symlink to ID: making it is taking the name
     RUN/containers/ID/status.json       what runs now; written by the monitor
     RUN/containers/ID/network.json      how the network was set up, for taking it down
+    RUN/containers/ID/cgroup            symlink to its cgroup
 
 Running is never believed but derived: the pid must have the start time that was noted,
 in this boot (signals go through a pidfd that was checked in between).
@@ -60,7 +61,8 @@ def _number(found: dict[str, Any], key: str, default: int = 0) -> int:
 class Status:
     """What became of a container.
 
-    state:  "created", "running", "paused" or "exited".
+    state:  "created", "running", "paused", "restarting" (it ended, and its monitor waits to
+            start it again) or "exited".
     pid:    of its first process on the host while it runs, else 0.
     Times are RFC 3339 in UTC, "" when there is none.
     """
@@ -117,6 +119,14 @@ class Container:
         return self.paths.run_container(self.id)
 
     @property
+    def cgroup(self) -> str | None:
+        """The directory of its cgroup while it runs, None when it has none."""
+        try:
+            return os.readlink(self.run_directory + "/cgroup")
+        except OSError:
+            return None
+
+    @property
     def log_path(self) -> str:
         return self.directory + "/container.log"
 
@@ -147,17 +157,19 @@ def status(paths: Paths, container_id: str) -> Status:
     A status that cannot be read counts as an end that nobody saw.
     """
     try:
-        found = jsonfile.read(paths.run_container(container_id) + "/status.json")
+        directory = paths.run_container(container_id)
+        found = jsonfile.read(directory + "/status.json")
         if found.get("state") == "running":
-            return _living(found)
-        return Status("exited", found)
+            return _living(found, directory)
+        waits = found.get("state") == "restarting" and _lives(found, "monitor_")
+        return Status("restarting" if waits else "exited", found)
     except FileNotFoundError:
         pass
     except (CorruptState, AttributeError):
         return Status("exited", {}, unseen=True)
     try:
         found = jsonfile.read(paths.container(container_id) + "/status.json")
-        seen = found.get("state") == "exited"
+        seen = found.get("state") in ("exited", "restarting")
         return Status("exited", found, unseen=not seen)
     except FileNotFoundError:
         return Status("created", {})
@@ -165,11 +177,20 @@ def status(paths: Paths, container_id: str) -> Status:
         return Status("exited", {}, unseen=True)
 
 
-def _living(found: dict[str, Any]) -> Status:
-    pid, ticks = _number(found, "pid"), _number(found, "start_ticks")
-    if pid > 0 and ticks and start_ticks(pid) == ticks and found.get("boot_id") == boot_id():
-        return Status("running", found)
-    return Status("exited", found, unseen=True)
+def _lives(found: dict[str, Any], whose: str = "") -> bool:
+    """Whether the process that a status notes (whose: "" or "monitor_") is still that one."""
+    pid, ticks = _number(found, whose + "pid"), _number(found, whose + "start_ticks")
+    return pid > 0 and ticks > 0 and start_ticks(pid) == ticks and found.get("boot_id") == boot_id()
+
+
+def _living(found: dict[str, Any], directory: str) -> Status:
+    if not _lives(found):
+        return Status("exited", found, unseen=True)
+    try:
+        frozen = jsonfile.read_bytes(directory + "/cgroup/cgroup.freeze").strip() == b"1"
+    except OSError:
+        frozen = False
+    return Status("paused" if frozen else "running", found)
 
 
 def open_pid(status: Status) -> int:
@@ -334,6 +355,14 @@ def resolve(paths: Paths, text: str) -> str:
 def find(paths: Paths, text: str) -> Container:
     """The container that `text` means.  Raises NotFound, InvalidArgument, CorruptState."""
     return load(paths, resolve(paths, text))
+
+
+def latest(paths: Paths) -> Container:
+    """The container created last.  Raises NotFound when there is none."""
+    found = every(paths)
+    if not found:
+        raise NotFound("there is no container")
+    return found[0]
 
 
 def every(paths: Paths, broken: list[str] | None = None) -> list[Container]:

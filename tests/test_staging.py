@@ -46,7 +46,7 @@ def test_a_maker_that_was_killed_is_swept(paths: Paths) -> None:
     state.take_name(paths, "web", ID)
     os.close(staging._lock)  # what the kernel does for the killed
     assert Staging(paths, ID).abandoned() and lifecycle.needs_sweep(paths)
-    lifecycle.sweep(paths)
+    lifecycle.sweep(paths, rootless=False)
     assert not lifecycle.needs_sweep(paths)
     assert state.name_holder(paths, "web") is None
     assert sorted(os.listdir(paths.containers)) == [".lock", ".names"]

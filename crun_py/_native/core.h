@@ -179,8 +179,8 @@ enum { STDOUT_STREAM = 0, STDERR_STREAM = 1 };
 int monitor_main(const struct plan *plan);
 
 enum restart { RESTART_NO = 0, RESTART_ON_FAILURE = 1, RESTART_ALWAYS = 2 };
-/* In the state directory while a user wants the container stopped: no policy restarts it. */
-#define STOPPED_MARK "stopped"
+/* In the state directory while the restart policy is in force: a user's stop removes it. */
+#define RESTART_FILE "restart.json"
 
 /* ---- log.c ---- */
 

@@ -293,7 +293,7 @@ static bool restart_due(const struct monitor *m)
 {
 	int64_t policy = find(m->plan, SET_RESTART)->a;
 	bool wanted = policy == RESTART_ALWAYS || (policy == RESTART_ON_FAILURE && m->status.exit_code);
-	return wanted && faccessat(m->status.state_dir, STOPPED_MARK, F_OK, 0);
+	return wanted && !faccessat(m->status.state_dir, RESTART_FILE, F_OK, 0);
 }
 
 /* The longer a container fails at once, the longer we wait; one that ran is restarted soon. */

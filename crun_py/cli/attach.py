@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from crun_py import attach, execute, foreground, lifecycle, state
+from crun_py import attach, events, execute, foreground, lifecycle, state
 from crun_py.cli.context import Context
+from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ARGUMENTS = "CONTAINER"
+ARGUMENTS = "[CONTAINER]"
 OPTIONS = (
+    ("-l --latest", "flag", "The one created last", ""),
     ("--no-stdin", "flag", "Do not pass standard input on", ""),
     ("--detach-keys", "value", "Keys that leave the container running", "KEYS"),
     ("--sig-proxy", "value", "Pass signals on to the container (true)", "BOOL"),
@@ -19,20 +21,42 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Attach until the container ends; the exit status is the container's."""
-    container = state.find(context.paths, arguments[0])
+    if values["latest"]:
+        container = state.latest(context.paths)
+    elif arguments:
+        container = state.find(context.paths, arguments[0])
+    else:
+        raise InvalidArgument("attaching: no container given", hint="a name, or --latest")
     execute.running(container)
-    streams = foreground.streams_for(
-        container, ["stdout", "stderr"] if values["no_stdin"] else None
+    return attach_to(
+        container,
+        ["stdout", "stderr"] if values["no_stdin"] else None,
+        values["detach_keys"],
+        sig_proxy=values["sig_proxy"] != "false",
     )
-    keys = attach.parse_detach_keys(values["detach_keys"] or "ctrl-p,ctrl-q")
+
+
+def attach_to(
+    container: state.Container,
+    streams: list[str] | None,
+    detach_keys: str | None,
+    *,
+    sig_proxy: bool,
+) -> int:
+    """Attach to a running container; its exit code, 0 after the detach keys.
+
+    streams: as for foreground.run; None for all that it has.
+    """
+    wanted = foreground.streams_for(container, streams)
+    keys = attach.parse_detach_keys(detach_keys or "ctrl-p,ctrl-q")
+    events.container(container, "attach")
     session = attach.Session(
         attach.connect(container.run_directory),
-        streams,
+        wanted,
         terminal=container.record["config"]["tty"],
     )
     try:
-        proxy = values["sig_proxy"] != "false"
-        code = session.serve(foreground.signal_forwarder(container) if proxy else None, keys)
+        code = session.serve(foreground.signal_forwarder(container) if sig_proxy else None, keys)
     finally:
         session.close()
     if code == attach.DETACHED:

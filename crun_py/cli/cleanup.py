@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py import lifecycle, state
 from crun_py.cli.context import Context
-from crun_py.cli.each import each
+from crun_py.cli.each import each_apart
 from crun_py.errors import NotFound
 
 TYPE_CHECKING = False
@@ -12,18 +12,20 @@ if TYPE_CHECKING:
     from typing import Any
 
 ARGUMENTS = "CONTAINER..."
-OPTIONS = ()
+OPTIONS = (("--rootless", "flag", "", ""),)
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
-    """Clean up; a container that is gone already is no error."""
-    context.enter()
+    """Clean up, and start it again if its restart policy wants it; a container that is gone
+    already is no error.  --rootless: we are in the user namespace of a user's container."""
+    context.rootless = values["rootless"]
 
     def act(name: str) -> None:
         try:
             container = state.find(context.paths, name)
         except NotFound:
             return
-        lifecycle.cleanup(container)
+        context.enter(container.record["network"]["mode"])
+        lifecycle.cleanup(container, rootless=context.rootless)
 
-    return each(arguments, act)
+    return each_apart(arguments, act)

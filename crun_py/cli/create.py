@@ -62,8 +62,17 @@ OPTIONS = (
     ("--stop-signal", "value", "Signal that asks it to end", "SIGNAL"),
     ("--stop-timeout", "value", "Seconds until SIGKILL", "SECONDS"),
     ("--init", "flag", "Run a small init as process 1", ""),
-    ("--log-driver", "value", "json-file or none", "DRIVER"),
-    ("--log-opt", "list", "max-size=SIZE, max-file=N", "KEY=VALUE"),
+    ("--restart", "value", "no, on-failure[:N], always or unless-stopped", "POLICY"),
+    ("--health-cmd", "value", "A shell's command that tells whether it is well", "COMMAND"),
+    ("--health-interval", "value", "Time between health checks (30s; disable: none)", "TIME"),
+    ("--health-timeout", "value", "Time that one may take (30s)", "TIME"),
+    ("--health-retries", "value", "Bad ones in a row until it counts as unhealthy (3)", "N"),
+    ("--health-start-period", "value", "Time to start, when bad ones do not count (0s)", "TIME"),
+    ("--health-start-interval", "value", "Time between checks until then (5s)", "TIME"),
+    ("--health-on-failure", "value", "When unhealthy: none, kill, restart or stop", "ACTION"),
+    ("--no-healthcheck", "flag", "Without the image's health check", ""),
+    ("--log-driver", "value", "json-file, k8s-file or none", "DRIVER"),
+    ("--log-opt", "list", "max-size=, max-file=, labels=, env=, tag=", "KEY=VALUE"),
     ("--pull", "value", "missing, always or never", "POLICY"),
     ("--platform", "value", "OS/ARCH of the image", "PLATFORM"),
     ("--tls-verify", "switch", "Verify the registry's certificate (true)", ""),
@@ -112,7 +121,7 @@ def make(values: dict[str, Any], arguments: list[str], context: Context) -> Cont
     if cidfile and os.path.exists(cidfile):
         raise InvalidArgument(f"cidfile {cidfile}: exists already", hint="remove it first")
     context.enter(values["network"] or "")
-    lifecycle.sweep(context.paths)
+    lifecycle.sweep(context.paths, rootless=context.rootless)
     image = image_for(values, arguments[0], context)
     options = {**values, "image": arguments[0], "command": arguments[1:]}
     container = create.create(context.paths, image, options)

@@ -6,11 +6,47 @@ import os
 import sys
 
 from crun_py.cli.context import write_error
-from crun_py.errors import CrunpyError
+from crun_py.errors import CrunpyError, InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from crun_py.cli.context import Context
+
+
+def named(
+    context: Context,
+    arguments: list[str],
+    everything: bool,
+    states: set[str] | None = None,
+    *,
+    latest: bool = False,
+    filters: list[str] | None = None,
+) -> list[str]:
+    """The containers that a command is about: those named, or with --all (or filters) the ids
+    of all in one of `states` (None: any), or with --latest the newest.
+
+    Raises InvalidArgument when none is named.
+    """
+    from crun_py import state
+
+    if latest:
+        return [state.latest(context.paths).id]
+    if not everything and not filters:
+        if not arguments:
+            raise InvalidArgument("no container given", hint="names, or --all")
+        return arguments
+    found = state.every(context.paths)
+    if states is not None:
+        found = [c for c in found if c.status().state in states]
+    ids = [c.id for c in found]
+    if filters:
+        from crun_py import listing
+
+        rows = listing.containers(context.paths, everything=True, filters=filters, whole=True)
+        ids = [i for i in ids if i in {row["ID"] for row in rows}]
+    return ids
 
 
 def each(names: Iterable[str], act: Callable[[str], None]) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import lifecycle, state
+from crun_py import lifecycle, restart, state
 from crun_py.cli.context import Context, write
-from crun_py.cli.each import each_apart
+from crun_py.cli.each import each_apart, named
+from crun_py.cli.stop import ids_in
 from crun_py.errors import Conflict
 from crun_py.request import signal_number
 
@@ -12,8 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ARGUMENTS = "CONTAINER..."
-OPTIONS = (("-s --signal", "value", "The signal (KILL)", "SIGNAL"),)
+ARGUMENTS = "[CONTAINER...]"
+OPTIONS = (
+    ("-s --signal", "value", "The signal (KILL)", "SIGNAL"),
+    ("-a --all", "flag", "All running containers", ""),
+    ("-l --latest", "flag", "The one created last", ""),
+    ("--cidfile", "list", "Those whose ids are in these files", "FILE"),
+)
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
@@ -27,8 +33,14 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             context.join(status)
         if number == 9 and status.running:
             lifecycle.stop(container, kill=True)
-        elif not status.running or not state.send_signal(status, number):
+        elif not status.running:
             raise Conflict(f"killing container {name}: it is not running")
+        else:
+            if number == container.record["config"]["stop_signal"]:
+                restart.suspend(container)  # as Docker: the user wants it stopped
+            lifecycle.signal_it(container, status, number)
         write(name)
 
-    return each_apart(arguments, act)
+    wanted = arguments + ids_in(values["cidfile"])
+    running = {"running", "paused"}
+    return each_apart(named(context, wanted, values["all"], running, latest=values["latest"]), act)

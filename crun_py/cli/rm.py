@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from crun_py import lifecycle, state
 from crun_py.cli.context import Context, write
-from crun_py.cli.each import each_apart
-from crun_py.errors import CorruptState, InvalidArgument, NotFound
+from crun_py.cli.each import each_apart, named
+from crun_py.cli.stop import ids_in, patience
+from crun_py.errors import Conflict, CorruptState, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,22 +17,42 @@ OPTIONS = (
     ("-f --force", "flag", "Kill it first if it runs; what is not there is no error", ""),
     ("-v --volumes", "flag", "Remove its anonymous volumes too", ""),
     ("-a --all", "flag", "Remove all containers", ""),
+    ("-l --latest", "flag", "The one created last", ""),
+    ("--link", "flag", "Remove a link (links have no life of their own here: an error)", ""),
+    ("--depend", "flag", "Remove the containers that share its namespaces too", ""),
+    ("-t --time", "value", "With -f: stop it first, SIGKILL after so long (-1: never)", "SECONDS"),
+    ("-i --ignore", "flag", "A container that is not there is no error", ""),
+    ("--filter", "list", "Those that `ps -a` would show with this filter", "KEY=VALUE"),
+    ("--cidfile", "list", "Those whose ids are in these files", "FILE"),
 )
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Remove and print each name."""
-    names = arguments
+    if values["link"]:
+        raise Conflict(
+            "removing a link: links are part of their container here",
+            hint="remove the container, or leave it",
+        )
+    timeout_s = patience(values["time"])
     if values["all"]:
-        names = state.ids(context.paths)
-    elif not names:
-        raise InvalidArgument("removing: no container given", hint="names, or --all")
+        names = state.ids(context.paths)  # damaged ones too
+    else:
+        names = named(
+            context,
+            arguments + ids_in(values["cidfile"]),
+            False,
+            latest=values["latest"],
+            filters=values["filter"],
+        )
+    if values["depend"]:
+        names = [d.id for name in names for d in dependents(context, name)] + names
 
     def act(name: str) -> None:
         try:
             container_id = state.resolve(context.paths, name)
         except NotFound:
-            if values["force"]:
+            if values["force"] or values["ignore"]:
                 return
             raise
         status = state.status(context.paths, container_id)
@@ -43,6 +64,8 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
                 raise
             lifecycle.remove_broken(context.paths, container_id)
         else:
+            if values["force"] and timeout_s is not None:
+                lifecycle.stop(container, timeout_s)
             lifecycle.remove(container, force=values["force"], anonymous_volumes=values["volumes"])
         write(name)
 
@@ -50,8 +73,22 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     return each_apart([""], lambda _: sweep(context)) or failed
 
 
+def dependents(context: Context, name: str) -> list[state.Container]:
+    """The containers that share a namespace of the container `name`, those that depend on
+    these first."""
+    try:
+        wanted = state.resolve(context.paths, name)
+    except NotFound:
+        return []
+    found: list[state.Container] = []
+    for container in state.every(context.paths):
+        if wanted in lifecycle.dependencies(container):
+            found += [*dependents(context, container.id), container]
+    return found
+
+
 def sweep(context: Context) -> None:
     """Finish what killed commands left."""
     if lifecycle.needs_sweep(context.paths):
         context.enter()
-        lifecycle.sweep(context.paths)
+        lifecycle.sweep(context.paths, rootless=context.rootless)

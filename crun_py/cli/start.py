@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from crun_py import foreground, lifecycle, state
+from crun_py.cli.attach import attach_to
 from crun_py.cli.context import Context, write
-from crun_py.cli.each import each_apart
+from crun_py.cli.each import each_apart, named
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ARGUMENTS = "CONTAINER..."
+ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
     ("-a --attach", "flag", "Attach to the output, pass signals on, exit as it exits", ""),
     ("-i --interactive", "flag", "Attach to everything, standard input too", ""),
     ("--detach-keys", "value", "Keys that leave the container running", "KEYS"),
+    ("--all", "flag", "All containers that do not run", ""),
+    ("-l --latest", "flag", "The one created last", ""),
+    ("-f --filter", "list", "Those that `ps -a` would show with this filter", "KEY=VALUE"),
     ("--sig-proxy", "value", "Pass signals on to the container (true)", "BOOL"),
 )
 
@@ -23,10 +27,25 @@ OPTIONS = (
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Start; one that runs already is no error."""
     attached = values["attach"] or values["interactive"]
-    if attached and len(arguments) > 1:
+    names = named(
+        context,
+        arguments,
+        values["all"],
+        {"created", "exited"},
+        latest=values["latest"],
+        filters=values["filter"],
+    )
+    if attached and len(names) > 1:
         raise InvalidArgument("starting: only one container can be attached to")
     if attached:
-        container = state.find(context.paths, arguments[0])
+        container = state.find(context.paths, names[0])
+        if container.status().running:
+            return attach_to(
+                container,
+                None if values["interactive"] else ["stdout", "stderr"],
+                values["detach_keys"],
+                sig_proxy=values["sig_proxy"] != "false",
+            )
         context.enter(container.record["network"]["mode"])
         return foreground.run(
             container,
@@ -44,4 +63,4 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             lifecycle.start(container, rootless=context.rootless, explain=context.explain)
         write(name)
 
-    return each_apart(arguments, act)
+    return each_apart(names, act)

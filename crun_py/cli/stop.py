@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py import lifecycle, state
 from crun_py.cli.context import Context, write
-from crun_py.cli.each import each_apart
+from crun_py.cli.each import each_apart, named
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -16,44 +16,71 @@ OPTIONS = (
     ("-t --time --timeout", "value", "Seconds until SIGKILL (-1: never)", "SECONDS"),
     ("-s --signal", "value", "Signal to send instead of the container's own", "SIGNAL"),
     ("-a --all", "flag", "Stop all running containers", ""),
+    ("-l --latest", "flag", "The one created last", ""),
+    ("--filter", "list", "Those that `ps` would show with this filter", "KEY=VALUE"),
     ("-i --ignore", "flag", "A container that is not there is no error", ""),
+    ("--cidfile", "list", "Those whose ids are in these files", "FILE"),
 )
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Stop and print each name."""
-    timeout_s = None
-    if values["time"] is not None:
-        try:
-            timeout_s = int(values["time"])
-        except ValueError:
-            raise InvalidArgument(f"timeout {values['time']!r}: not a number of seconds") from None
-    names = arguments
-    if values["all"]:
-        names = [c.id for c in state.every(context.paths) if c.status().running]
-    elif not names:
-        raise InvalidArgument("stopping: no container given", hint="names, or --all")
-    if values["signal"]:
-        from crun_py.request import signal_number
-
-        signal_number(values["signal"])
+    timeout_s = patience(values["time"])
+    names = named(
+        context,
+        arguments + ids_in(values["cidfile"]),
+        values["all"],
+        {"running", "paused", "restarting"},
+        latest=values["latest"],
+        filters=values["filter"],
+    )
+    number = signal(values["signal"])
 
     def act(name: str) -> None:
-        if values["ignore"] and not _known(context, name):
+        if values["ignore"] and not known(context, name):
             return
         container = state.find(context.paths, name)
-        if values["signal"]:
-            container.record["config"]["stop_signal"] = signal_number(values["signal"])
+        if number:
+            container.record["config"]["stop_signal"] = number
         status = container.status()
-        if status.running:
-            context.join(status)
+        context.join(status) if status.running else context.enter()
         lifecycle.stop(container, timeout_s)
         write(name)
 
     return each_apart(names, act)
 
 
-def _known(context: Context, name: str) -> bool:
+def patience(text: str | None) -> int | None:
+    """The value of --time.  Raises InvalidArgument."""
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        raise InvalidArgument(f"timeout {text!r}: not a number of seconds") from None
+
+
+def signal(text: str | None) -> int:
+    """The value of --signal, 0 when it is not given."""
+    if not text:
+        return 0
+    from crun_py.request import signal_number
+
+    return signal_number(text)
+
+
+def ids_in(files: list[str]) -> list[str]:
+    """The ids that --cidfile wrote."""
+    found = []
+    for path in files:
+        try:
+            with open(path, encoding="ascii") as f:
+                found.append(f.read().strip())
+        except (OSError, ValueError) as e:
+            raise InvalidArgument(f"reading cidfile {path}: {e}") from e
+    return found
+
+
+def known(context: Context, name: str) -> bool:
+    """Whether there is such a container."""
     from crun_py.errors import NotFound
 
     try:

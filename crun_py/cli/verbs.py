@@ -8,16 +8,27 @@ _CONTAINER = {
     "start": ("start", "Start containers"),
     "stop": ("stop", "Stop containers: the stop signal, then SIGKILL"),
     "kill": ("kill", "Send a signal to containers"),
+    "restart": ("restart", "Stop and start containers"),
+    "pause": ("pause", "Freeze all processes of containers"),
+    "unpause": ("unpause", "Let paused containers go on"),
     "wait": ("wait", "Wait until containers end and print their exit codes"),
+    "rename": ("rename", "Give a container another name"),
+    "update": ("update", "Change limits and restart policy of containers"),
     "rm": ("rm", "Remove containers"),
     "ps": ("ps", "List containers"),
+    "port": ("port", "Show where a container's ports are published"),
     "logs": ("logs", "Print a container's output"),
     "exec": ("exec", "Run a command in a running container"),
     "attach": ("attach", "Connect the terminal to a running container"),
     "cp": ("cp", "Copy files between a container and the host"),
     "diff": ("diff", "List what a container changed in its file system"),
     "inspect": ("inspect", "Show containers and images as JSON"),
+    "container exists": ("container_exists", "Whether there is such a container: 0 or 1"),
+    "container prune": ("container_prune", "Remove all containers that do not run"),
     "cleanup": ("cleanup", "Take down what an ended container left (done automatically)"),
+}
+_HEALTHCHECK = {
+    "healthcheck run": ("healthcheck_run", "Run a container's health check once"),
 }
 _IMAGE = {
     "pull": ("pull", "Fetch images from a registry"),
@@ -35,10 +46,11 @@ _IMAGE = {
 }
 _ENGINE = {
     "version": ("version", "Show the version"),
+    "events": ("events", "Show what happened to containers, images and volumes"),
     "info": ("info", "Show the engine's set-up and the host's abilities"),
 }
 _TOP_ONLY = ("images", "rmi", "login", "logout", "search")
-VERBS = {**_CONTAINER, **_IMAGE, **_ENGINE}
+VERBS = {**_CONTAINER, **_HEALTHCHECK, **_IMAGE, **_ENGINE}
 """verb: (module below crun_py.cli, summary).
 
 A verb with a space, `image exists`, is there only as a word of a group.
@@ -53,6 +65,7 @@ def _members(verbs: dict[str, tuple[str, str]]) -> dict[str, str]:
 
 
 GROUPS = {
+    "healthcheck": _members(_HEALTHCHECK),
     "container": {**_members(_CONTAINER), "ls": "ps", "list": "ps"},
     "image": {
         **{word: verb for word, verb in _members(_IMAGE).items() if verb not in _TOP_ONLY},

@@ -1,0 +1,34 @@
+"""crunpy container prune."""
+
+from __future__ import annotations
+
+from crun_py import prune
+from crun_py.cli.ask import confirmed
+from crun_py.cli.context import Context, write
+from crun_py.listing import human_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = ""
+OPTIONS = (
+    ("-f --force", "flag", "Do not ask", ""),
+    ("--filter", "list", "until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]", "KEY=VALUE"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Remove all containers that do not run, and tell which."""
+    warning = "WARNING! This will remove all stopped containers."
+    if not values["force"] and not confirmed(warning):
+        return 0
+    context.enter()
+    removed, size = prune.containers(context.paths, values["filter"])
+    if removed:
+        write("Deleted Containers:")
+        for container_id in removed:
+            write(container_id)
+        write("")
+    write(f"Total reclaimed space: {human_size(size)}")
+    return 0

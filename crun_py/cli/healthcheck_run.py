@@ -1,0 +1,38 @@
+"""crunpy healthcheck run."""
+
+from __future__ import annotations
+
+from crun_py import execute, health, probe, state
+from crun_py.cli.context import Context, write
+from crun_py.errors import Conflict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "CONTAINER"
+OPTIONS = (
+    ("--timer", "flag", "", ""),
+    ("--rootless", "flag", "", ""),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """One check: 0 when it was good, 1 when not (and the word unhealthy).
+
+    --timer: the monitor asks, whom a container that has just been paused or ended does not
+    concern.  --rootless: we are in the user namespace of a user's container.
+    """
+    context.rootless = values["rootless"]
+    container = state.find(context.paths, arguments[0])
+    try:
+        context.join(execute.running(container))
+        good = probe.check(container, rootless=context.rootless)
+    except Conflict:
+        if values["timer"]:
+            return 1
+        raise
+    if not good and not values["timer"]:
+        current = health.current(container)
+        write(str(current["status"]) if current else health.UNHEALTHY)
+    return 0 if good else 1

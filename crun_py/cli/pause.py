@@ -1,0 +1,25 @@
+"""crunpy pause."""
+
+from __future__ import annotations
+
+from crun_py import control, state
+from crun_py.cli.context import Context, write
+from crun_py.cli.each import each_apart, named
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "[CONTAINER...]"
+OPTIONS = (("-a --all", "flag", "All running containers", ""),)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Pause and print each name."""
+
+    def act(name: str) -> None:
+        control.pause(state.find(context.paths, name), True)
+        write(name)
+
+    wanted = "running"
+    return each_apart(named(context, arguments, values["all"], {wanted}), act)

@@ -1,0 +1,41 @@
+"""crunpy restart."""
+
+from __future__ import annotations
+
+from crun_py import control, state
+from crun_py.cli.context import Context, write
+from crun_py.cli.each import each_apart, named
+from crun_py.cli.stop import patience, signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "[CONTAINER...]"
+OPTIONS = (
+    ("-t --time --timeout", "value", "Seconds until SIGKILL (-1: never)", "SECONDS"),
+    ("-s --signal", "value", "Signal to send instead of the container's own", "SIGNAL"),
+    ("-a --all", "flag", "All containers, whatever their state", ""),
+    ("--running", "flag", "All running containers", ""),
+    ("-l --latest", "flag", "The one created last", ""),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Restart and print each name."""
+    timeout_s, number = patience(values["time"]), signal(values["signal"])
+    states = {"running", "paused"} if values["running"] else None
+    everything = values["all"] or values["running"]
+    names = named(context, arguments, everything, states, latest=values["latest"])
+
+    def act(name: str) -> None:
+        container = state.find(context.paths, name)
+        if number:
+            container.record["config"]["stop_signal"] = number
+        status = container.status()
+        mode = container.record["network"]["mode"]
+        context.join(status) if status.running else context.enter(mode)
+        control.again(container, timeout_s, rootless=context.rootless)
+        write(name)
+
+    return each_apart(names, act)

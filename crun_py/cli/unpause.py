@@ -1,0 +1,25 @@
+"""crunpy unpause."""
+
+from __future__ import annotations
+
+from crun_py import control, state
+from crun_py.cli.context import Context, write
+from crun_py.cli.each import each_apart, named
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "[CONTAINER...]"
+OPTIONS = (("-a --all", "flag", "All paused containers", ""),)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Let go on and print each name."""
+
+    def act(name: str) -> None:
+        control.pause(state.find(context.paths, name), False)
+        write(name)
+
+    wanted = "paused"
+    return each_apart(named(context, arguments, values["all"], {wanted}), act)

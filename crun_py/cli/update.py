@@ -1,0 +1,39 @@
+"""crunpy update."""
+
+from __future__ import annotations
+
+from crun_py import control, state
+from crun_py.cli.context import Context, write
+from crun_py.cli.each import each_apart
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "CONTAINER..."
+OPTIONS = (
+    ("-m --memory", "value", "Memory limit", "SIZE"),
+    ("--memory-swap", "value", "Limit of memory and swap together", "SIZE"),
+    ("--memory-reservation", "value", "Memory that is protected", "SIZE"),
+    ("--cpus", "value", "How many CPUs it may use", "NUMBER"),
+    ("-c --cpu-shares", "value", "Relative CPU weight (1024 is normal)", "N"),
+    ("--cpu-period", "value", "Length of a CPU period in microseconds", "N"),
+    ("--cpu-quota", "value", "CPU time in a period in microseconds", "N"),
+    ("--cpuset-cpus", "value", "CPUs it may run on", "LIST"),
+    ("--cpuset-mems", "value", "Memory nodes it may use", "LIST"),
+    ("--pids-limit", "value", "How many processes it may have (-1: any number)", "N"),
+    ("--blkio-weight", "value", "Relative I/O weight, 10 to 1000", "N"),
+    ("--restart", "value", "no, on-failure[:N], always or unless-stopped", "POLICY"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Change and print each name."""
+
+    def act(name: str) -> None:
+        container = state.find(context.paths, name)
+        context.enter()
+        control.update(container, values)
+        write(name)
+
+    return each_apart(arguments, act)

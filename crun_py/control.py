@@ -1,0 +1,101 @@
+"""What is done to a container between its start and its end, or to its record: pause,
+unpause, restart, rename, update."""
+
+from __future__ import annotations
+
+from crun_py import events, jsonfile, lifecycle, request, restart, state
+from crun_py.cgroup import group
+from crun_py.errors import Conflict, InvalidArgument, Unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.state import Container
+
+
+def pause(container: Container, paused: bool = True) -> None:
+    """Freeze all processes of a running container, or let them go on.
+
+    Raises Conflict when it is not in the state for that, Unsupported without a freezer.
+    """
+    status = container.status()
+    wanted = "running" if paused else "paused"
+    verb = "pausing" if paused else "unpausing"
+    if status.state != wanted:
+        raise Conflict(f"{verb} container {container.name}: it is {status.state}, not {wanted}")
+    if container.cgroup is None:
+        raise Unsupported(
+            f"{verb} container {container.name}: it has no cgroup v2, whose freezer does it",
+            hint="as a user, have one delegated (systemd: Delegate=yes)",
+        )
+    group.freeze(container.cgroup, paused)
+    events.container(container, "pause" if paused else "unpause")
+
+
+def again(container: Container, timeout_s: int | None, *, rootless: bool) -> None:
+    """Stop `container` if it runs, and start it.  For the arguments see lifecycle.stop, start."""
+    lifecycle.stop(container, timeout_s)
+    lifecycle.start(container, rootless=rootless)
+    events.container(container, "restart")
+
+
+def rename(container: Container, name: str) -> None:
+    """Give `container` another name.  Raises InvalidArgument, Conflict when it is taken."""
+    name = state.check_name(name.removeprefix("/"))
+    with container.lock():
+        old = container.name
+        if name == old:
+            raise InvalidArgument(f"renaming container {old}: that is its name already")
+        state.take_name(container.paths, name, container.id)
+        try:
+            _rewrite(container, {**container.record, "name": name})
+        except BaseException:
+            state.release_name(container.paths, name, container.id)
+            raise
+        state.release_name(container.paths, old, container.id)
+    events.container(container, "rename", oldName=f"/{old}")
+
+
+def _rewrite(container: Container, record: dict[str, Any]) -> None:
+    """Replace container.json.  Under the lock."""
+    jsonfile.write(container.directory + "/container.json", record)
+    container.record = record
+
+
+_LIMITS = (
+    "memory memory_swap memory_reservation cpus cpu_shares cpu_period cpu_quota cpuset_cpus "
+    "cpuset_mems pids_limit blkio_weight"
+).split()
+
+
+def update(container: Container, options: dict[str, Any]) -> None:
+    """Change limits and the restart policy, at once and for later starts.
+
+    options: as those of `create`; None leaves a value as it is.  Raises Unsupported when
+    this host cannot apply a limit to the running container; nothing is changed then.
+    """
+    changed = {name: options[name] for name in _LIMITS if options.get(name) is not None}
+    policy = restart.parse(options["restart"]) if options.get("restart") is not None else None
+    if not changed and policy is None:
+        raise InvalidArgument("updating: nothing to change", hint="crunpy update --help")
+    with container.lock():
+        record = {**container.record, "host": {**container.record["host"], **changed}}
+        spec = container.spec()
+        resources = request.resources(record["host"])
+        if policy is not None:
+            if record["auto_remove"] and policy["name"] != "no":
+                raise InvalidArgument(
+                    f"updating container {container.name}: it was run with --rm, "
+                    "which conflicts with a restart policy"
+                )
+            record["restart"] = policy
+        if changed:
+            if container.status().running:
+                group.apply(container.cgroup, group.values(resources), {})
+            spec["linux"]["resources"] = {**spec["linux"].get("resources", {}), **resources}
+            jsonfile.write(container.directory + "/config.json", spec)
+        _rewrite(container, record)
+        if policy is not None and container.status().running:
+            restart.begin(container)
+    events.container(container, "update")

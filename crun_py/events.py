@@ -1,0 +1,184 @@
+"""The journal of what happened to containers, images, volumes and networks.
+
+There is no daemon that could tell: every command appends a line for what it did to
+RUN/events.log, and `crunpy events` reads it, like any log, over its rotation.  Names of
+types, actions and attributes are those of Docker's events; after a reboot it begins anew.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from crun_py import clock, jsonfile, logs
+from crun_py.errors import Conflict, InvalidArgument
+from crun_py.paths import Paths, private_dir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from crun_py.state import Container
+
+_MAX_BYTES = 2 << 20
+_ALIASES = {"died": "die", "destroy": "remove", "delete": "remove", "rm": "remove", "init": "init"}
+"""Docker's and podman's other words for an action, as filters may name it."""
+
+
+def emit(paths: Paths, kind: str, action: str, actor: str, attributes: dict[str, str]) -> None:
+    """Append one event.
+
+    kind: "container", "image", "volume", "network" or "system".  actor: the object's id or
+    name.  A full disk loses events, it does not keep the command from its work.
+    """
+    event = {
+        "time": time.time_ns(),
+        "type": kind,
+        "action": action,
+        "id": actor,
+        "attributes": attributes,
+    }
+    path = _path(paths)
+    line = (jsonfile.dumps(event) + "\n").encode("utf-8", "surrogateescape")
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        private_dir(paths.run)
+        fd = os.open(path, flags, 0o600)
+        try:
+            # one write with O_APPEND: lines of several commands do not mix
+            os.write(fd, line)
+            full = os.fstat(fd).st_size > _MAX_BYTES
+        finally:
+            os.close(fd)
+        if full:
+            _rotate(path)
+    except OSError as e:
+        os.write(2, f"crunpy: warning: writing {path}: {os.strerror(e.errno or 0)}\n".encode())
+
+
+def container(about: Container, action: str, **more: str) -> None:
+    """An event of a container; its image, name and labels go along, as Docker has it."""
+    record = about.record
+    labels = record.get("config", {}).get("labels", {})
+    attributes = {**labels, "image": record.get("image", ""), "name": about.name, **more}
+    emit(about.paths, "container", action, about.id, attributes)
+
+
+def _path(paths: Paths) -> str:
+    return paths.run + "/events.log"
+
+
+def _rotate(path: str) -> None:
+    """One old file is kept.  Whoever comes second finds a small file and leaves it."""
+    try:
+        with jsonfile.Lock(path + ".lock", timeout_s=0):
+            if os.stat(path).st_size > _MAX_BYTES:
+                os.rename(path, path + ".1")
+    except Conflict:
+        return
+
+
+# ---- reading ----
+
+
+def read(
+    paths: Paths,
+    *,
+    since_ns: int | None = None,
+    until_ns: int | None = None,
+    follow: bool = False,
+    wanted: Callable[[dict[str, Any]], bool] = lambda _: True,
+) -> Iterator[dict[str, Any]]:
+    """Events from `since_ns` to `until_ns` (nanoseconds since 1970), oldest first.
+
+    follow: wait for more, until `until_ns` if it is given.  Without since_ns only those that
+    are still to come.
+    """
+    start = time.time_ns() if since_ns is None else since_ns
+
+    def go_on() -> bool:
+        return follow and (until_ns is None or time.time_ns() <= until_ns)
+
+    for line in logs.lines(_path(paths), follow, None, go_on):
+        try:
+            event = jsonfile.loads(line)
+            at = event["time"]
+        except (ValueError, TypeError, KeyError):
+            continue  # torn by a crash
+        if at < start:
+            continue
+        if until_ns is not None and at > until_ns:
+            return
+        if wanted(event):
+            yield event
+
+
+_FILTERS = "container event image label type volume network daemon".split()
+
+
+def matcher(filters: list[str]) -> Callable[[dict[str, Any]], bool]:
+    """A test for events from KEY=VALUE filters: either value of one key, all keys.
+
+    Raises InvalidArgument.
+    """
+    wanted: dict[str, list[str]] = {}
+    for text in filters:
+        key, sep, value = text.partition("=")
+        if not sep or key not in _FILTERS:
+            raise InvalidArgument(
+                f"filter {text!r}: not known", hint="KEY=VALUE with " + ", ".join(_FILTERS)
+            )
+        wanted.setdefault(key, []).append(value)
+    return lambda event: all(
+        (all if key == "label" else any)(_is(event, key, value) for value in values)
+        for key, values in wanted.items()
+    )
+
+
+def _is(event: dict[str, Any], key: str, value: str) -> bool:
+    attributes = event["attributes"]
+    if key == "event":
+        action = event["action"].partition(":")[0]
+        return _ALIASES.get(value, value) in (action, event["action"])
+    if key == "type":
+        return bool(event["type"] == value)
+    if key == "label":
+        name, sep, text = value.partition("=")
+        return name in attributes and (not sep or attributes[name] == text)
+    if key == "image":
+        image = attributes.get("image", "")
+        return value in (event["id"] if event["type"] == "image" else image, image.split(":")[0],
+                         image)  # fmt: skip
+    if event["type"] != key:
+        return False
+    return bool(value and (event["id"].startswith(value) or attributes.get("name") == value))
+
+
+def document(event: dict[str, Any]) -> dict[str, Any]:
+    """An event with the names of Docker's API, and podman's beside them, for --format."""
+    attributes = event["attributes"]
+    return {
+        "status": event["action"],
+        "id": event["id"],
+        "from": attributes.get("image", ""),
+        "Type": event["type"],
+        "Action": event["action"],
+        "Actor": {"ID": event["id"], "Attributes": attributes},
+        "scope": "local",
+        "time": event["time"] // 10**9,
+        "timeNano": event["time"],
+        "ID": event["id"],
+        "Name": attributes.get("name", ""),
+        "Image": attributes.get("image", ""),
+        "Status": event["action"],
+        "Time": clock.rfc3339(event["time"]),
+    }
+
+
+def line(event: dict[str, Any]) -> str:
+    """An event as `docker events` prints it."""
+    attributes = ", ".join(f"{k}={v}" for k, v in sorted(event["attributes"].items()))
+    when = clock.rfc3339(event["time"])
+    text = f"{when} {event['type']} {event['action']} {event['id']}"
+    return f"{text} ({attributes})" if attributes else text

@@ -1,0 +1,59 @@
+"""Removing what is not used: containers that do not run."""
+
+from __future__ import annotations
+
+import time
+
+from crun_py import clock, lifecycle, listing, state
+from crun_py.errors import Conflict, InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.paths import Paths
+
+
+def parse(filters: list[str]) -> tuple[int, list[tuple[bool, str]]]:
+    """--filter of the prune commands: the time in ns since 1970 before which a thing must have
+    been made, and labels, each with whether it must be there.  Raises InvalidArgument."""
+    before, labels = time.time_ns(), []
+    for text in filters:
+        key, sep, value = text.partition("=")
+        if key == "until" and sep:
+            before = clock.parse_point(value)
+        elif key in ("label", "label!") and sep:
+            labels.append((key == "label", value))
+        else:
+            raise InvalidArgument(f"filter {text!r}: not known", hint="until=, label= or label!=")
+    return before, labels
+
+
+def fits(created: str, has: dict[str, str], wanted: tuple[int, list[tuple[bool, str]]]) -> bool:
+    """Whether a thing made at `created` with the labels `has` passes the filters."""
+    before, labels = wanted
+    return clock.parse_rfc3339(created) < before and all(
+        listing.label_matches(has, label) == there for there, label in labels
+    )
+
+
+def containers(paths: Paths, filters: list[str]) -> tuple[list[str], int]:
+    """Remove all containers that do not run; their ids and the bytes won.
+
+    A container that another command removes or starts meanwhile is passed over.
+    """
+    wanted = parse(filters)
+    removed, size_bytes = [], 0
+    for container in state.every(paths):
+        status = container.status()
+        if status.running or status.state == "restarting":
+            continue
+        record = container.record
+        if not fits(record["created"], record["config"]["labels"], wanted):
+            continue
+        bytes_used = listing.directory_bytes(container.directory + "/upper")
+        try:
+            lifecycle.remove(container)
+        except Conflict:
+            continue
+        removed.append(container.id)
+        size_bytes += bytes_used
+    return removed, size_bytes

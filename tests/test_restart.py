@@ -1,0 +1,114 @@
+"""Restart policies: who is started again, how often, and what ends it."""
+
+from __future__ import annotations
+
+import time
+
+from engine import Engine, wait_for
+
+NONE = ("--network", "none")
+
+
+def restarts(engine: Engine, name: str) -> int:
+    return int(engine.inspect(name)["RestartCount"])
+
+
+def test_on_failure_gives_up_after_its_maximum(engine: Engine) -> None:
+    engine.detached("--name", "c", "--restart", "on-failure:2", "busybox", "sh", "-c",
+                    "echo x; exit 5")  # fmt: skip
+    wait_for(lambda: restarts(engine, "c") == 2 and engine.state("c")["Status"] == "exited")
+    found = engine.inspect("c")
+    assert found["State"]["ExitCode"] == 5
+    assert found["HostConfig"]["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 2}
+    assert engine.ok("logs", "c").split() == ["x"] * 3
+    time.sleep(0.5)
+    assert restarts(engine, "c") == 2
+
+
+def test_on_failure_leaves_success_alone(engine: Engine) -> None:
+    engine.detached("--name", "c", "--restart", "on-failure", "busybox", "true")
+    wait_for(lambda: engine.state("c")["Status"] == "exited")
+    time.sleep(0.3)
+    assert engine.state("c")["Status"] == "exited" and restarts(engine, "c") == 0
+
+
+def test_always_restarts_and_a_stop_ends_it(engine: Engine) -> None:
+    engine.detached("--name", "c", "--restart", "always", "busybox", "sh", "-c",
+                    "echo x; sleep 0.2")  # fmt: skip
+    wait_for(lambda: restarts(engine, "c") >= 2)
+    engine.ok("stop", "c")
+    assert engine.state("c")["Status"] == "exited"
+    time.sleep(0.7)
+    assert engine.state("c")["Status"] == "exited"
+    engine.ok("start", "c")
+    wait_for(lambda: restarts(engine, "c") >= 1)
+
+
+def test_state_while_it_waits(engine: Engine) -> None:
+    engine.detached("--name", "c", "--restart", "always", "busybox", "false")
+    wait_for(lambda: restarts(engine, "c") >= 3)  # then it waits for 0.8 s
+    wait_for(lambda: engine.state("c")["Restarting"])
+    assert engine.ok("ps", "--format", "{{.Status}}").startswith("Restarting (1)")
+    assert "rm -f" in engine.fails("rm", "c")
+    engine.ok("rm", "-f", "c")
+    assert engine.ps("-a") == [] and not engine.settled()
+
+
+def test_kill_is_a_users_will_but_an_inner_death_is_not(engine: Engine) -> None:
+    engine.detached("--name", "c", "--restart", "unless-stopped", "busybox", "sleep", "1000")
+    engine.run("exec", "c", "kill", "-9", "-1")
+    engine.run("exec", "c", "sh", "-c", "kill -TERM 1")
+    engine.ok("kill", "c")
+    time.sleep(0.5)
+    assert engine.state("c")["Status"] == "exited" and engine.state("c")["ExitCode"] == 137
+
+
+def test_a_killed_process_is_restarted(root: Engine) -> None:
+    import os
+
+    container_id = root.detached("--restart", "always", "busybox", "sleep", "1000")
+    first = root.pids(container_id)[1]
+    os.kill(first, 9)
+    wait_for(lambda: root.state(container_id)["Pid"] not in (0, first))
+
+
+def test_a_killed_monitor_does_not_end_the_policy(root: Engine) -> None:
+    import os
+
+    container_id = root.detached("--restart", "always", "busybox", "sleep", "1000")
+    monitor, first = root.pids(container_id)
+    os.kill(monitor, 9)
+    os.kill(first, 9)
+    wait_for(lambda: not root.state(container_id)["Running"])
+    root.ok("run", "--rm", *NONE, "busybox", "true")  # sweeps
+    assert root.state(container_id)["Pid"] not in (0, first)
+
+
+def test_foreground_returns_and_the_policy_goes_on(engine: Engine) -> None:
+    done = engine.run("run", *NONE, "--name", "c", "--restart", "on-failure:1", "busybox", "sh",
+                      "-c", "echo x; exit 3")  # fmt: skip
+    assert (done.code, done.out) == (3, "x\n")
+    wait_for(lambda: restarts(engine, "c") == 1)
+    wait_for(lambda: engine.ok("logs", "c").split() == ["x", "x"])
+
+
+def test_restart_on_a_network_with_a_port(engine: Engine) -> None:
+    from engine import free_port
+
+    port = free_port()
+    engine.ok("run", "-d", "-p", f"{port}:80", "--name", "c", "--restart", "always", "busybox",
+              "sh", "-c", "sleep 0.3")  # fmt: skip
+    wait_for(lambda: restarts(engine, "c") >= 2)
+    wait_for(lambda: f":{port}->80/tcp" in engine.ok("ps", "--format", "{{.Ports}}"))
+
+
+def test_policies_that_make_no_sense(root: Engine) -> None:
+    for option, word in (("often", "not known"), ("always:3", "maximum"), ("on-failure:x", "not a")):
+        assert word in root.fails("create", "--restart", option, "busybox")
+    assert "--rm" in root.fails("run", "--rm", "--restart", "always", "busybox")
+
+
+def test_a_time_out_kills(engine: Engine) -> None:
+    started = time.monotonic()
+    assert engine.run("run", *NONE, "--timeout", "1", "busybox", "sleep", "1000").code == 137
+    assert time.monotonic() - started < 5
