@@ -37,7 +37,8 @@ def test_it_turns_healthy_and_unhealthy_by_itself(engine: Engine) -> None:
 
 def test_start_period_forgives(engine: Engine) -> None:
     engine.detached("--name", "c", *FAST, "--health-retries", "1", "--health-start-period", "1h",
-                    "--health-cmd", "false", "busybox", "sleep", "1000")  # fmt: skip
+                    "--health-start-interval", "200ms", "--health-cmd", "false", "busybox",
+                    "sleep", "1000")  # fmt: skip
     wait_for(lambda: len(health(engine)["Log"]) >= 2)
     assert health(engine)["Status"] == "starting" and health(engine)["FailingStreak"] == 0
 
@@ -53,7 +54,8 @@ def test_a_check_that_hangs_is_killed(engine: Engine) -> None:
 
 def test_on_failure_kill_and_the_restart_policy(engine: Engine) -> None:
     engine.detached("--name", "c", *FAST, "--health-retries", "1", "--health-on-failure", "kill",
-                    "--restart", "always", "--health-cmd", "false", "busybox", "sleep", "1000")  # fmt: skip
+                    "--restart", "always", "--health-cmd", "false", "busybox", "sleep",
+                    "1000")  # fmt: skip
     wait_for(lambda: engine.inspect("c")["RestartCount"] >= 1)
     engine.ok("stop", "-t", "0", "c")
 

@@ -103,7 +103,11 @@ def test_restart_on_a_network_with_a_port(engine: Engine) -> None:
 
 
 def test_policies_that_make_no_sense(root: Engine) -> None:
-    for option, word in (("often", "not known"), ("always:3", "maximum"), ("on-failure:x", "not a")):
+    for option, word in (
+        ("often", "not known"),
+        ("always:3", "maximum"),
+        ("on-failure:x", "not a"),
+    ):
         assert word in root.fails("create", "--restart", option, "busybox")
     assert "--rm" in root.fails("run", "--rm", "--restart", "always", "busybox")
 
@@ -112,3 +116,32 @@ def test_a_time_out_kills(engine: Engine) -> None:
     started = time.monotonic()
     assert engine.run("run", *NONE, "--timeout", "1", "busybox", "sleep", "1000").code == 137
     assert time.monotonic() - started < 5
+
+
+def test_resume_after_a_boot(engine: Engine) -> None:
+    """A boot is seen by the run directory being gone."""
+    import os
+    import shutil
+    import signal
+
+    for name, policy in (("a", "always"), ("u", "unless-stopped"), ("f", "on-failure"),
+                         ("n", "no"), ("s", "unless-stopped")):  # fmt: skip
+        engine.detached("--name", name, "--restart", policy, "--stop-timeout", "0", "busybox",
+                        "sleep", "1000")  # fmt: skip
+    engine.ok("stop", "s")
+    for line in engine.processes():
+        if "crunpy-monitor" in line:
+            os.kill(int(line.split()[0]), signal.SIGKILL)
+    for line in engine.processes():
+        os.kill(int(line.split()[0]), signal.SIGKILL)
+    shutil.rmtree(engine.run_root / "containers")
+    assert engine.ps() == []
+    assert engine.ok("system", "resume").split() == ["a", "u", "f"]
+    assert engine.ps() == ["a", "u", "f"]
+    assert engine.ok("system", "resume") == ""
+
+
+def test_the_unit_that_resumes(engine: Engine) -> None:
+    unit = engine.ok("system", "resume", "--print-unit")
+    assert "ExecStart=/" in unit and f"--root {engine.root} system resume" in unit
+    assert f"WantedBy={'default' if engine.rootless else 'multi-user'}.target" in unit

@@ -34,7 +34,9 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             write(line)
         return 0
     wanted = arguments[1] if "/" in arguments[1] else arguments[1] + "/tcp"
-    found = [line.partition(" -> ")[2] for line in lines(container) if line.startswith(wanted + " ")]
+    found = [
+        line.partition(" -> ")[2] for line in lines(container) if line.startswith(wanted + " ")
+    ]
     if not found:
         raise NotFound(
             f"port {arguments[1]} of container {arguments[0]}: no public port is published for it"

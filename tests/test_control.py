@@ -1,0 +1,256 @@
+"""pause, restart, rename, update, prune, port, wait --condition, events, exists."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+from engine import Engine, free_port, wait_for
+
+from crun_py import clock
+
+NONE = ("--network", "none")
+
+
+def sleeper(engine: Engine, name: str, *options: str) -> str:
+    return engine.detached("--name", name, "--stop-timeout", "0", *options,
+                           "busybox", "sleep", "1000")  # fmt: skip
+
+
+# ---- pause ----
+
+
+def test_pause_and_unpause(root: Engine) -> None:
+    root.detached("--name", "c", "busybox", "sh", "-c", "while :; do echo x; sleep 0.02; done")
+    root.logs_until("c", "x")
+    assert root.ok("pause", "c") == "c"
+    assert root.state("c")["Status"] == "paused" and root.state("c")["Paused"]
+    assert "(Paused)" in root.ok("ps", "--format", "{{.Status}}")
+    assert root.ps("--filter", "status=paused") == ["c"]
+    before = root.ok("logs", "c")
+    time.sleep(0.2)
+    assert root.ok("logs", "c") == before
+    assert "paused" in root.fails("exec", "c", "true")
+    assert "not running" in root.fails("pause", "c")
+    assert root.ok("unpause", "c") == "c"
+    wait_for(lambda: root.ok("logs", "c") != before)
+    assert "not paused" in root.fails("unpause", "c")
+
+
+def test_paused_ones_are_stopped_killed_and_removed_at_once(root: Engine) -> None:
+    for name in ("a", "b", "c"):
+        script = "trap 'exit 7' TERM; while :; do sleep 0.02; done"
+        root.detached("--name", name, "busybox", "sh", "-c", script)
+    time.sleep(0.2)
+    assert len(root.ok("pause", "--all").split()) == 3
+    root.ok("stop", "a")
+    assert root.state("a")["ExitCode"] == 7
+    root.ok("kill", "b")
+    assert root.state("b")["ExitCode"] == 137
+    root.ok("rm", "-f", "c")
+    assert root.ps() == []
+
+
+def test_pause_without_a_cgroup_says_what_is_missing(user: Engine) -> None:
+    sleeper(user, "c")
+    message = user.fails("pause", "c")
+    assert "cgroup" in message and "Delegate=yes" in message
+
+
+# ---- restart, rename ----
+
+
+def test_restart(engine: Engine) -> None:
+    sleeper(engine, "c")
+    pid = engine.state("c")["Pid"]
+    assert engine.ok("restart", "c") == "c"
+    assert engine.state("c")["Pid"] not in (0, pid)
+    engine.ok("stop", "c")
+    assert engine.ok("restart", "-t", "0", "c") == "c"
+    assert engine.state("c")["Running"]
+    sleeper(engine, "d")
+    engine.ok("stop", "d")
+    assert len(engine.ok("restart", "--running").split()) == 1
+    assert engine.ps() == ["c"]
+    assert "no such container" in engine.fails("restart", "nobody")
+
+
+def test_rename(engine: Engine) -> None:
+    container_id = sleeper(engine, "c")
+    engine.ok("rename", "c", "d")
+    assert engine.ps() == ["d"] and engine.inspect("d")["Name"] == "/d"
+    assert "no such container" in engine.fails("inspect", "--type", "container", "c")
+    sleeper(engine, "c")
+    assert "already in use" in engine.fails("rename", "d", "c")
+    assert "its name already" in engine.fails("rename", "d", "d")
+    assert "not allowed" in engine.fails("rename", "d", "a/b")
+    engine.ok("rename", container_id[:12], "e")
+    engine.ok("rm", "-f", "e")
+    assert engine.ps("-a") == ["c"]
+
+
+# ---- update ----
+
+
+def test_update_of_the_restart_policy(engine: Engine) -> None:
+    sleeper(engine, "c")
+    assert engine.ok("update", "--restart", "on-failure:3", "c") == "c"
+    found = engine.inspect("c")["HostConfig"]["RestartPolicy"]
+    assert found == {"Name": "on-failure", "MaximumRetryCount": 3}
+    pid = engine.state("c")["Pid"]
+    engine.ok("update", "--restart", "always", "c")
+    engine.ok("stop", "c")
+    time.sleep(0.3)
+    assert engine.state("c")["Status"] == "exited"
+    engine.ok("start", "c")
+    assert engine.state("c")["Pid"] != pid
+
+
+def test_update_with_nothing_or_nonsense(engine: Engine) -> None:
+    sleeper(engine, "c")
+    assert "nothing to change" in engine.fails("update", "c")
+    assert "not known" in engine.fails("update", "--restart", "often", "c")
+
+
+def test_update_of_a_limit_that_cannot_be_held(root: Engine) -> None:
+    sleeper(root, "c")
+    done = root.run("update", "--memory", "64m", "c")
+    kept = root.inspect("c")["HostConfig"]["Memory"]
+    assert (done.code, kept) in ((125, 0), (0, 64 << 20)), done
+
+
+# ---- prune, port, exists ----
+
+
+def test_prune(engine: Engine) -> None:
+    sleeper(engine, "runs")
+    for name, label in (("old", "keep=1"), ("new", "a=b")):
+        engine.ok("run", "--name", name, *NONE, "-l", label, "busybox", "sh", "-c",
+                  "dd if=/dev/zero of=/f bs=1k count=5 2>/dev/null")  # fmt: skip
+    new_id = engine.inspect("new")["Id"]
+    out = engine.run("container", "prune", input="n\n").out
+    assert out.startswith("WARNING!") and len(engine.ps("-a")) == 3
+    out = engine.ok("container", "prune", "-f", "--filter", "label!=keep")
+    assert out.splitlines() == ["Deleted Containers:", new_id, "", "Total reclaimed space: 5.12kB"]
+    assert engine.ok("container", "prune", "-f", "--filter", "until=1h") == (
+        "Total reclaimed space: 0B"
+    )
+    assert "Deleted" in engine.run("container", "prune", input="y\n").out
+    assert engine.ps("-a") == ["runs"]
+    assert "not known" in engine.fails("container", "prune", "-f", "--filter", "x=1")
+
+
+def test_port(engine: Engine) -> None:
+    port = free_port()
+    engine.ok("run", "-d", "--name", "c", "-p", f"{port}:80", "-p", "127.0.0.1::53/udp",
+              "--stop-timeout", "0", "busybox", "sleep", "1000")  # fmt: skip
+    lines = sorted(engine.ok("port", "c").splitlines())
+    assert lines[1] == f"80/tcp -> 0.0.0.0:{port}" and lines[0].startswith("53/udp -> 127.0.0.1:")
+    assert engine.ok("port", "c", "80") == f"0.0.0.0:{port}"
+    assert engine.ok("port", "c", "80/tcp") == f"0.0.0.0:{port}"
+    assert "no public port" in engine.fails("port", "c", "81")
+    assert f"80/tcp -> 0.0.0.0:{port}" in engine.ok("port", "--all")
+    engine.ok("stop", "c")
+    assert engine.ok("port", "c") == ""
+
+
+def test_container_exists(engine: Engine) -> None:
+    sleeper(engine, "c")
+    assert engine.run("container", "exists", "c").code == 0
+    assert engine.run("container", "exists", "d") == (1, "", "", b"")
+
+
+# ---- wait ----
+
+
+def test_wait_for_conditions(engine: Engine) -> None:
+    engine.ok("create", *NONE, "--name", "c", "--health-cmd", "true", "--health-interval", "100ms",
+              "--stop-timeout", "0", "busybox", "sleep", "1000")  # fmt: skip
+    assert engine.ok("wait", "--condition", "created", "c") == "-1"
+    results = {}
+
+    def wait(condition: str) -> None:
+        results[condition] = engine.ok("wait", "--condition", condition, "c", timeout=30)
+
+    threads = [threading.Thread(target=wait, args=(c,)) for c in ("running", "healthy", "exited")]
+    for thread in threads:
+        thread.start()
+    engine.ok("start", "c")
+    threads[0].join()
+    threads[1].join()
+    engine.ok("stop", "c")
+    threads[2].join()
+    assert results == {"running": "-1", "healthy": "-1", "exited": "137"}
+    removed = threading.Thread(target=wait, args=("removed",))
+    removed.start()
+    time.sleep(0.2)
+    engine.ok("rm", "c")
+    removed.join()
+    assert results["removed"] == "-1"
+    assert "not known" in engine.fails("wait", "--condition", "tired", "c")
+
+
+# ---- events ----
+
+
+def test_events_of_a_life(engine: Engine) -> None:
+    container_id = engine.detached("--name", "c", "-l", "a=b", "busybox", "sleep", "1000")
+    engine.ok("exec", "c", "true")
+    engine.ok("kill", "c")
+    engine.ok("rename", "c", "d")
+    engine.ok("rm", "d")
+    lines = engine.ok("events", "--since", "10m", "--until", "0s", "--format", "json").splitlines()
+    events = [json.loads(line) for line in lines]
+    mine = [e for e in events if e["Type"] == "container" and e["id"] == container_id]
+    assert [e["Action"].partition(":")[0] for e in mine] == [
+        "create", "start", "exec_start", "exec_die", "kill", "die", "stop", "rename", "remove"
+    ]  # fmt: skip
+    die = mine[5]
+    assert die["Actor"]["Attributes"] == {
+        "a": "b",
+        "image": "busybox",
+        "name": "c",
+        "exitCode": "137",
+    }
+    assert die["time"] == die["timeNano"] // 10**9 and die["Actor"]["ID"] == container_id
+
+
+def test_events_filters_and_formats(engine: Engine) -> None:
+    began = clock.now()
+    for name in ("c", "d"):
+        engine.ok("run", "--rm", *NONE, "--name", name, "-l", f"who={name}", "busybox", "true")
+
+    def look(*filters: str) -> list[str]:
+        options = [word for f in filters for word in ("--filter", f)]
+        return engine.ok("events", "--since", began, "--until", "0s", *options, "--format",
+                         "{{.Action}} {{.Actor.Attributes.name}}").splitlines()  # fmt: skip
+
+    assert look("event=die") == look("event=died") == ["die c", "die d"]
+    assert look("event=start", "container=c") == ["start c"]
+    assert look("label=who=d", "event=destroy") == ["remove d"]
+    assert look("type=network") == []
+    assert "not known" in engine.fails("events", "--until", "0s", "--filter", "colour=red")
+    text = engine.ok("events", "--since", began, "--until", "0s", "--filter", "event=die")
+    assert " container die " in text and "(exitCode=0, image=busybox, name=c, who=c)" in text
+
+
+def test_events_stream(engine: Engine) -> None:
+    process = engine.popen("events", "--format", "{{.Action}}", "--filter", "type=container")
+    time.sleep(0.4)
+    engine.ok("run", "--rm", *NONE, "busybox", "true")
+    seen = [process.stdout.readline().decode().strip() for _ in range(4)]
+    assert seen == ["create", "start", "die", "remove"]
+    process.terminate()
+
+
+def test_rm_depend_and_ignore_and_filter(engine: Engine) -> None:
+    sleeper(engine, "first")
+    engine.ok("run", "-d", "--name", "second", "--network", "container:first",
+              "--stop-timeout", "0", "busybox", "sleep", "1000")  # fmt: skip
+    sleeper(engine, "third", "-l", "x=y")
+    engine.ok("rm", "-f", "--filter", "label=x=y")
+    assert engine.ps("-a") == ["first", "second"]
+    assert engine.ok("rm", "--ignore", "nobody") == ""
+    engine.ok("rm", "-f", "--depend", "first")
+    assert engine.ps("-a") == []
