@@ -279,8 +279,9 @@ def _clean(container: Container) -> None:
     if os.path.isdir(container.run_directory):
         _tell_end(container)
     _warn_on_error(lambda: modes.disconnect(container))
-    cgroup = container.cgroup
-    if cgroup:
+    # the note is gone when somebody has emptied the run directory
+    cgroup = container.cgroup or f"{group.base()}/{container.id}"
+    if os.path.isdir(cgroup):
         _warn_on_error(lambda: group.remove(cgroup))
     _warn_on_error(lambda: remove_tree(container.run_directory))
 
