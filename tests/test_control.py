@@ -77,17 +77,17 @@ def test_restart(engine: Engine) -> None:
 
 
 def test_rename(engine: Engine) -> None:
-    container_id = sleeper(engine, "c")
-    engine.ok("rename", "c", "d")
-    assert engine.ps() == ["d"] and engine.inspect("d")["Name"] == "/d"
-    assert "no such container" in engine.fails("inspect", "--type", "container", "c")
-    sleeper(engine, "c")
-    assert "already in use" in engine.fails("rename", "d", "c")
-    assert "its name already" in engine.fails("rename", "d", "d")
-    assert "not allowed" in engine.fails("rename", "d", "a/b")
-    engine.ok("rename", container_id[:12], "e")
-    engine.ok("rm", "-f", "e")
-    assert engine.ps("-a") == ["c"]
+    container_id = sleeper(engine, "web")
+    engine.ok("rename", "web", "shop")
+    assert engine.ps() == ["shop"] and engine.inspect("shop")["Name"] == "/shop"
+    assert "no such container" in engine.fails("inspect", "--type", "container", "web")
+    sleeper(engine, "web")
+    assert "already in use" in engine.fails("rename", "shop", "web")
+    assert "its name already" in engine.fails("rename", "shop", "shop")
+    assert "not allowed" in engine.fails("rename", "shop", "a/b")
+    engine.ok("rename", container_id[:12], "yard")
+    engine.ok("rm", "-f", "yard")
+    assert engine.ps("-a") == ["web"]
 
 
 # ---- update ----
@@ -218,7 +218,7 @@ def test_events_of_a_life(engine: Engine) -> None:
 
 def test_events_filters_and_formats(engine: Engine) -> None:
     began = clock.now()
-    for name in ("c", "d"):
+    for name in ("web", "shop"):
         engine.ok("run", "--rm", *NONE, "--name", name, "-l", f"who={name}", "busybox", "true")
 
     def look(*filters: str) -> list[str]:
@@ -226,13 +226,13 @@ def test_events_filters_and_formats(engine: Engine) -> None:
         return engine.ok("events", "--since", began, "--until", "0s", *options, "--format",
                          "{{.Action}} {{.Actor.Attributes.name}}").splitlines()  # fmt: skip
 
-    assert look("event=die") == look("event=died") == ["die c", "die d"]
-    assert look("event=start", "container=c") == ["start c"]
-    assert look("label=who=d", "event=destroy") == ["remove d"]
+    assert look("event=die") == look("event=died") == ["die web", "die shop"]
+    assert look("event=start", "container=web") == ["start web"]
+    assert look("label=who=shop", "event=destroy") == ["remove shop"]
     assert look("type=network") == []
     assert "not known" in engine.fails("events", "--until", "0s", "--filter", "colour=red")
     text = engine.ok("events", "--since", began, "--until", "0s", "--filter", "event=die")
-    assert " container die " in text and "(exitCode=0, image=busybox, name=c, who=c)" in text
+    assert " container die " in text and "(exitCode=0, image=busybox, name=web, who=web)" in text
 
 
 def test_events_stream(engine: Engine) -> None:

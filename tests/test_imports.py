@@ -30,7 +30,7 @@ LEVELS = {
         "archive",
         "events"),
     3: ("lifecycle", "attach", "execute", "create", "foreground", "inspect", "listing", "info",
-        "restart", "health", "probe", "control", "prune",
+        "restart", "health", "probe", "control", "prune", "processes", "top", "stats",
         "gotemplate", "request", "images",
         "inside", "transfer"),
     4: ("cli", "__main__"),

@@ -34,7 +34,7 @@ def show(
         text = _unescape(template.removeprefix("table ").lstrip())
         lines = [render(text, row).split("\t") for row in rows]
         top = headings(text, {f: h for h, f in columns}).split("\t")
-        _columns([top, *lines] if heading else lines)
+        lay_out([top, *lines] if heading else lines)
     elif template and template != "table":
         from crun_py.gotemplate import render
 
@@ -43,7 +43,7 @@ def show(
     else:
         lines = [[str(row[field]) for _, field in columns] for row in rows]
         top = [name for name, _ in columns]
-        _columns([top, *lines] if heading else lines)
+        lay_out([top, *lines] if heading else lines)
 
 
 def _unescape(template: str) -> str:
@@ -55,12 +55,12 @@ def _print(lines: list[str]) -> None:
         sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _columns(lines: list[list[str]]) -> None:
-    """Columns three spaces apart, as text/tabwriter sets them for Docker."""
+def lay_out(lines: list[list[str]], least: int = 0) -> None:
+    """Columns three spaces apart and `least` wide, as text/tabwriter sets them for Docker."""
     if not lines:
         return
     widths = [
-        max((len(line[i]) for line in lines if len(line) > i + 1), default=0) + 3
+        max(least, max((len(line[i]) for line in lines if len(line) > i + 1), default=0) + 3)
         for i in range(max(map(len, lines)))
     ]
     _print(

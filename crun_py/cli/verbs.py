@@ -16,6 +16,8 @@ _CONTAINER = {
     "update": ("update", "Change limits and restart policy of containers"),
     "rm": ("rm", "Remove containers"),
     "ps": ("ps", "List containers"),
+    "top": ("top", "Show a container's processes"),
+    "stats": ("stats", "Show what containers use, live"),
     "port": ("port", "Show where a container's ports are published"),
     "logs": ("logs", "Print a container's output"),
     "exec": ("exec", "Run a command in a running container"),

@@ -1,0 +1,70 @@
+"""crunpy stats."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from crun_py import clock, processes, state, stats
+from crun_py.cli import table
+from crun_py.cli.context import Context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "[CONTAINER...]"
+OPTIONS = (
+    ("-a --all", "flag", "Those that do not run, too", ""),
+    ("--no-stream", "flag", "Once, not again and again", ""),
+    ("--format", "value", "A Go template, `table TEMPLATE`, or json", "FORMAT"),
+    ("-i --interval", "value", "Time between two samples (1s)", "TIME"),
+    ("--no-trunc", "flag", "Whole ids", ""),
+    ("--no-reset", "flag", "Do not clear the screen between samples", ""),
+    ("-l --latest", "flag", "The one created last", ""),
+)
+COLUMNS = (
+    ("CONTAINER ID", "ID"),
+    ("NAME", "Name"),
+    ("CPU %", "CPUPerc"),
+    ("MEM USAGE / LIMIT", "MemUsage"),
+    ("MEM %", "MemPerc"),
+    ("NET I/O", "NetIO"),
+    ("BLOCK I/O", "BlockIO"),
+    ("PIDS", "PIDs"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print a table each second, until interrupted."""
+    interval_s = clock.parse_span_ms(values["interval"] or "1s", "interval") / 1000
+    named = [state.find(context.paths, name) for name in arguments]
+    if values["latest"]:
+        named = [state.latest(context.paths)]
+    for container in named:
+        if not values["all"]:
+            processes.running(container, "measuring")
+    before: dict[str, stats.Usage] = {}
+    clear = not values["no_reset"] and not values["no_stream"] and sys.stdout.isatty()
+    while True:
+        found = named or state.every(context.paths)
+        shown = [c for c in found if values["all"] or c.status().running]
+        if not before:
+            before = stats.sample(shown)
+            time.sleep(interval_s)
+        after = stats.sample(shown)
+        rows = [
+            stats.row(c, before.get(c.id, after[c.id]), after[c.id], whole=values["no_trunc"])
+            if c.id in after
+            else stats.no_row(c, whole=values["no_trunc"])
+            for c in shown
+            if c.id in after or values["all"]
+        ]
+        if clear:
+            sys.stdout.write("\033[2J\033[H")
+        table.show(rows, COLUMNS, values["format"])
+        sys.stdout.flush()
+        if values["no_stream"]:
+            return 0
+        before = after
+        time.sleep(interval_s)
