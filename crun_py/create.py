@@ -43,6 +43,7 @@ def create(paths: Paths, image: Image, options: dict[str, Any]) -> state.Contain
     mounts = _mounts(paths, container_id, record, config, options)
     env = request.environment(record, config, options, user.home)
     record["config"]["env"] = env
+    record["config"]["env_chosen"] = request.chosen_environment(config, options)
     document = spec.build(
         args=record["args"],
         env=env,

@@ -33,8 +33,8 @@ _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def merged(container: Container) -> str:
-    """Where the verb `mount` shows the root of `container`."""
-    return container.directory + "/merged"
+    """Where `crunpy mount` shows the root of `container`."""
+    return rootfs.merged(container.directory)
 
 
 def become_root(container: Container) -> Status:
@@ -48,20 +48,21 @@ def become_root(container: Container) -> Status:
 
 
 @contextlib.contextmanager
-def root_of(container: Container) -> Iterator[int]:
+def root_of(container: Container, *, alone: bool = False) -> Iterator[int]:
     """The root directory of `container`, an O_PATH descriptor.  Runs after `become_root`.
 
-    Raises NotFound, Conflict, CrunpyError.
+    alone: without its volumes and whatever else is mounted below.  Raises NotFound, Conflict,
+    CrunpyError.
     """
     status = container.status()
     if status.running:
-        yield from _closing(_running_root(container, status))
+        yield from _closing(_running_root(container, status, alone=alone))
         return
     try:
         with container.lock():
             if container.status().running:
                 raise CrunpyError(f"opening container {container.name}: it was started just now")
-            yield from _closing(_stopped_root(container))
+            yield from _closing(_stopped_root(container, alone=alone))
     except FileNotFoundError:
         raise NotFound(f"no such container: {container.name}") from None
 
@@ -73,10 +74,17 @@ def _closing(fd: int) -> Iterator[int]:
         os.close(fd)
 
 
-def _running_root(container: Container, status: Status) -> int:
+def _running_root(container: Container, status: Status, *, alone: bool) -> int:
     pidfd = state.open_pid(status)
     try:
-        root = os.open(f"/proc/{status.pid}/root", _ROOT)
+        if alone:
+            namespace = os.open(f"/proc/{status.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                root = check(lib.crunpy_clone_root(namespace), "open_tree")
+            finally:
+                os.close(namespace)
+        else:
+            root = os.open(f"/proc/{status.pid}/root", _ROOT)
         # the pid is still the container's if it lives: it was when the pidfd was opened
         if state.start_ticks(status.pid) != status.start_ticks:
             os.close(root)
@@ -103,7 +111,7 @@ def changes(container: Container) -> Changes:
     return Changes(container.directory + "/upper", layers[::-1], made)
 
 
-def _stopped_root(container: Container) -> int:
+def _stopped_root(container: Container, *, alone: bool) -> int:
     where = private_dir(container.paths.run + "/rootfs")
     mount.own_namespace()
     if mount.is_mounted(merged(container)):
@@ -111,7 +119,8 @@ def _stopped_root(container: Container) -> int:
     else:
         mount.overlay(describe(container), where)
     root = os.open(where, _ROOT)
-    mount.volumes(root, container.record["mounts"])
+    if not alone:
+        mount.volumes(root, container.record["mounts"])
     if container.record["host"].get("read_only"):
         mount.make_read_only(where)
     return root

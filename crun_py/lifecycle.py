@@ -109,12 +109,17 @@ def _start(
 def _plan(container: Container, spec: dict[str, Any], connection: modes.Connection) -> p.Plan:
     record = container.record
     layers = [f"{container.paths.root}/{layer}" for layer in record["layers"]]
-    root = rootfs.describe(
-        container.directory,
-        layers,
-        volatile=record["auto_remove"],
-        devices=bool(record["host"].get("privileged")),
-    )
+    root: rootfs.RootFs | None = None
+    if os.path.ismount(rootfs.merged(container.directory)):
+        # `crunpy mount` shows it: one overlay, not two on the same writable layer
+        spec["root"]["path"] = rootfs.merged(container.directory)
+    else:
+        root = rootfs.describe(
+            container.directory,
+            layers,
+            volatile=record["auto_remove"],
+            devices=bool(record["host"].get("privileged")),
+        )
     joined = {} if connection.namespace is None else {"network": connection.namespace}
     plan = contained.plan_for(
         spec,
@@ -468,6 +473,10 @@ def remove(container: Container, *, force: bool = False, anonymous_volumes: bool
 def _remove(container: Container, *, anonymous_volumes: bool) -> None:
     """Under the lock.  Deleting needs no new bytes: the directory is renamed, then emptied."""
     paths = container.paths
+    if os.path.isdir(rootfs.merged(container.directory)):
+        from crun_py import mounts
+
+        mounts.hide(container)
     trash = f"{paths.containers}/.gone-{container.id}"
     os.rename(container.directory, trash)
     state.release_name(paths, container.name, container.id)

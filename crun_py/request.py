@@ -266,6 +266,13 @@ def signal_number(text: str) -> int:
     raise InvalidArgument(f"signal {text!r}: not known", hint="a name like SIGTERM or a number")
 
 
+def chosen_environment(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
+    """The variables of the image and of the options, without those that the engine sets."""
+    variables = dict(entry.partition("=")[::2] for entry in config.get("Env") or [])
+    variables.update(environment_options(options))
+    return [f"{key}={value}" for key, value in variables.items()]
+
+
 def environment(
     record: dict[str, Any], config: dict[str, Any], options: dict[str, Any], home: str
 ) -> list[str]:

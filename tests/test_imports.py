@@ -32,7 +32,7 @@ LEVELS = {
     3: ("lifecycle", "attach", "execute", "create", "foreground", "inspect", "listing", "info",
         "restart", "health", "probe", "control", "prune", "processes", "top", "stats",
         "gotemplate", "request", "images",
-        "inside", "transfer"),
+        "inside", "transfer", "commit", "instructions", "mounts"),
     4: ("cli", "__main__"),
 }  # fmt: skip
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}

@@ -17,6 +17,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#endif
+#ifndef MOVE_MOUNT_F_EMPTY_PATH
+#define MOVE_MOUNT_F_EMPTY_PATH 0x04
+#endif
+
 int crunpy_unshare(int flags)
 {
 	return unshare(flags) ? -errno : 0;
@@ -36,15 +43,20 @@ static void *new_netns(void *unused)
 	return (void *)(intptr_t)(fd < 0 ? -errno : fd);
 }
 
-int crunpy_new_netns(void)
+static int in_thread(void *(*act)(void *), void *argument)
 {
 	pthread_t thread;
 	void *result;
-	int error = pthread_create(&thread, NULL, new_netns, NULL);
+	int error = pthread_create(&thread, NULL, act, argument);
 	if (error)
 		return -error;
 	pthread_join(thread, &result);
 	return (int)(intptr_t)result;
+}
+
+int crunpy_new_netns(void)
+{
+	return in_thread(new_netns, NULL);
 }
 
 int crunpy_socketpair(int fds[2])
@@ -76,6 +88,25 @@ int crunpy_pidfd_send_signal(int pidfd, int signal)
 int crunpy_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)
 {
 	return mount(source, target, type, flags, data) ? -errno : 0;
+}
+
+/* In a thread with a file system state of its own, which alone can change mount namespace. */
+static void *clone_root(void *namespace)
+{
+	int fd = -1;
+	if (!unshare(CLONE_FS) && !setns((int)(intptr_t)namespace, CLONE_NEWNS))
+		fd = (int)syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | O_CLOEXEC);
+	return (void *)(intptr_t)(fd < 0 ? -errno : fd);
+}
+
+int crunpy_clone_root(int namespace)
+{
+	return in_thread(clone_root, (void *)(intptr_t)namespace);
+}
+
+int crunpy_attach(int tree, const char *target)
+{
+	return syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) ? -errno : 0;
 }
 
 int crunpy_umount(const char *target, int flags)

@@ -24,6 +24,10 @@ _CONTAINER = {
     "attach": ("attach", "Connect the terminal to a running container"),
     "cp": ("cp", "Copy files between a container and the host"),
     "diff": ("diff", "List what a container changed in its file system"),
+    "commit": ("commit", "Make an image of a container"),
+    "export": ("export", "Write a container's files as a tar archive"),
+    "mount": ("mount", "Show containers' root file systems at paths of the host"),
+    "unmount": ("unmount", "Undo mount"),
     "inspect": ("inspect", "Show containers and images as JSON"),
     "container exists": ("container_exists", "Whether there is such a container: 0 or 1"),
     "container prune": ("container_prune", "Remove all containers that do not run"),
@@ -44,6 +48,7 @@ _IMAGE = {
     "history": ("history", "Show the steps by which an image was made"),
     "login": ("login", "Log in to a registry"),
     "logout": ("logout", "Forget the login of a registry"),
+    "import": ("import_", "Make an image of an archive of files"),
     "image exists": ("image_exists", "Status 0 when an image is in the store, else 1"),
     "image inspect": ("image_inspect", "Show images as JSON"),
     "image prune": ("image_prune", "Remove images that nothing uses"),
@@ -52,6 +57,7 @@ _IMAGE = {
 _ENGINE = {
     "version": ("version", "Show the version"),
     "events": ("events", "Show what happened to containers, images and volumes"),
+    "unshare": ("unshare", "Run a command in a plain user's user namespace"),
     "info": ("info", "Show the engine's set-up and the host's abilities"),
 }
 _TOP_ONLY = ("images", "rmi", "login", "logout", "search")
@@ -61,7 +67,7 @@ VERBS = {**_CONTAINER, **_HEALTHCHECK, **_SYSTEM, **_IMAGE, **_ENGINE}
 A verb with a space, `image exists`, is there only as a word of a group.
 """
 
-ALIASES: dict[str, str] = {}
+ALIASES: dict[str, str] = {"umount": "unmount"}
 
 
 def _members(verbs: dict[str, tuple[str, str]]) -> dict[str, str]:

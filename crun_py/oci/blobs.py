@@ -12,6 +12,7 @@ import fcntl
 import os
 
 from crun_py import jsonfile
+from crun_py._native import check, lib
 from crun_py.errors import CrunpyError, ImageError, NotFound
 from crun_py.oci.reference import parse_digest
 from crun_py.paths import Paths, private_dir
@@ -74,6 +75,18 @@ def lock(paths: Paths, digest: str, *, timeout_s: float | None = None) -> jsonfi
     """The right to write blob `digest`; Conflict when `timeout_s` is over."""
     name = parse_digest(digest).rpartition(":")[2]
     return jsonfile.Lock(f"{paths.images}/.staging/{name}.lock", timeout_s=timeout_s)
+
+
+def sync(paths: Paths) -> None:
+    """Blobs and layers are on the disk before a name points to them."""
+    for directory in {
+        os.stat(p).st_dev: p for p in (paths.images, paths.layers) if os.path.isdir(p)
+    }.values():
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            check(lib.crunpy_syncfs(fd), directory)
+        finally:
+            os.close(fd)
 
 
 def sweep(paths: Paths) -> int:

@@ -1,8 +1,9 @@
-"""Decompression of layers as they come, in pieces of bounded size."""
+"""Decompression of layers as they come, in pieces of bounded size; and compression."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from crun_py.errors import ImageError
 from crun_py.oci.layers import Limits
@@ -47,6 +48,13 @@ def inflate(kind: str, get: Callable[[], bytes], limits: Limits) -> Iterator[byt
         if made > _FREE_BYTES and made > limits.ratio * source.taken:
             raise ImageError(f"decompressing a layer: more than {limits.ratio} times its size")
         yield data
+
+
+def gzip_compressor() -> Any:
+    """A zlib compression object (its methods compress and flush) that makes gzip."""
+    from isal import isal_zlib
+
+    return isal_zlib.compressobj(1, wbits=31)
 
 
 def _plain(source: _Source) -> Iterator[bytes]:

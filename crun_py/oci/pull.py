@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Any
 
 from crun_py import jsonfile
-from crun_py._native import check, lib
 from crun_py.errors import CrunpyError, ImageError, RegistryError
 from crun_py.oci import blobs, gc
 from crun_py.oci.access import Access
@@ -134,7 +133,7 @@ def _pull_from(job: _Job, registry: Registry, reference: Reference) -> Image:
             data, manifest, source = _resolve(job, registry, reference)
             config = _config(job, registry, manifest)
             _layers(job, manifest, config, registry.blob)
-            _sync(paths)
+            blobs.sync(paths)
             names = [
                 str(reference.with_digest(reference.digest) if reference.digest else reference)
             ]
@@ -165,7 +164,7 @@ def unpack(
     Raises ImageError, NotFound or CrunpyError.  The caller holds gc.pulling().
     """
     _layers(_Job(paths, "", progress, limits), manifest, config, _no_download)
-    _sync(paths)
+    blobs.sync(paths)
 
 
 # ---- manifest and config ----
@@ -295,18 +294,6 @@ def _plan(job: _Job, manifest: Manifest, config: dict[str, Any]) -> list[Layer |
 
 def _no_download(digest: str, size: int) -> Any:
     raise ImageError(f"reading blob {digest[:19]}: it is not in the store")
-
-
-def _sync(paths: Paths) -> None:
-    """Blobs and layers are on the disk before a name points to them."""
-    for directory in {
-        os.stat(p).st_dev: p for p in (paths.images, paths.layers) if os.path.isdir(p)
-    }.values():
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            check(lib.crunpy_syncfs(fd), directory)
-        finally:
-            os.close(fd)
 
 
 # ---- the rest ----

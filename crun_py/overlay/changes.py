@@ -56,6 +56,10 @@ class Changes:
         finally:
             os.close(top)
 
+    def own_or_below(self, path: str) -> bool:
+        """Whether `path` of the merged tree is the image's or the container's doing."""
+        return self._below.at(path.split("/")) is not None or self.own(path)
+
     @staticmethod
     def _open(top: int, parts: list[str]) -> int:
         fd = os.dup(top)

@@ -25,6 +25,11 @@ class RootFs:
         self.devices = devices
 
 
+def merged(directory: str) -> str:
+    """Where `crunpy mount` shows the root of the container in `directory`."""
+    return directory + "/merged"
+
+
 def prepare(directory: str, layers: list[str]) -> None:
     """Make the writable layer in `directory`; its root has the image root's mode and owner.
 

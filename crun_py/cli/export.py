@@ -1,0 +1,42 @@
+"""crunpy export: a container's files as a tar archive."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from crun_py import commit, inside, state
+from crun_py.cli.context import Context
+from crun_py.errors import CrunpyError, InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "CONTAINER"
+OPTIONS = (("-o --output", "value", "Write to a file instead of standard output", "FILE"),)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Write the archive."""
+    path = values["output"]
+    if not path and os.isatty(1):
+        raise InvalidArgument(
+            "exporting: an archive is not for a terminal", hint="-o FILE, or redirect the output"
+        )
+    container = state.find(context.paths, arguments[0])
+    if not path:
+        inside.become_root(container)
+        commit.export(container, sys.stdout.buffer)
+        return 0
+    try:
+        with open(path, "wb") as sink:
+            try:
+                inside.become_root(container)
+                commit.export(container, sink)
+            except BaseException:
+                os.unlink(path)
+                raise
+    except OSError as e:
+        raise CrunpyError.from_os(f"exporting to {path}", e) from e
+    return 0

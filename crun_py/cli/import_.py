@@ -1,0 +1,52 @@
+"""crunpy import: make an image of an archive of files: a file, a URL or - (standard input)."""
+
+from __future__ import annotations
+
+import sys
+
+from crun_py import commit
+from crun_py.cli.context import Context, write
+from crun_py.errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "ARCHIVE [IMAGE]"
+OPTIONS = (
+    ("-c --change", "list", "A Dockerfile instruction, like 'CMD [\"sh\"]'", "INSTRUCTION"),
+    ("-m --message", "value", "A comment for the image's history", "TEXT"),
+    ("--platform", "value", "OS/ARCH of the image", "PLATFORM"),
+    ("--os", "value", "Operating system of the image", "OS"),
+    ("--arch", "value", "Architecture of the image", "ARCH"),
+    ("--variant", "value", "Variant of the architecture", "VARIANT"),
+    ("-q --quiet", "flag", "Say nothing but the id", ""),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Import and print the image's id."""
+    about = commit.About(
+        name=arguments[1] if len(arguments) > 1 else "",
+        author="",
+        message=values["message"] or "",
+        changes=values["change"],
+        form="oci",
+    )
+    if arguments[0] == "-" and sys.stdin.isatty():
+        raise InvalidArgument("importing: no archive on standard input, which is a terminal")
+    context.enter()
+    image = commit.import_(context.paths, arguments[0], _platform(values), about, sys.stdin.buffer)
+    write(f"sha256:{image.id}")
+    return 0
+
+
+def _platform(values: dict[str, Any]) -> str:
+    """--platform, or --os, --arch and --variant as one; "" for the host's."""
+    if values["platform"] or not (values["os"] or values["arch"] or values["variant"]):
+        return values["platform"] or ""
+    from crun_py.oci.manifest import host_platform
+
+    architecture = values["arch"] or host_platform().partition("/")[2]
+    parts = [values["os"] or "linux", architecture, values["variant"]]
+    return "/".join(part for part in parts if part)

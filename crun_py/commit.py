@@ -1,0 +1,269 @@
+"""commit, export and import: between containers, archives and images."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from crun_py import events, inside, instructions
+from crun_py.archive.pack import Packer
+from crun_py.cgroup import group
+from crun_py.clock import now
+from crun_py.errors import CrunpyError, ImageError, InvalidArgument, NotFound, Unsupported
+from crun_py.oci import made
+from crun_py.oci.manifest import host_platform, split_platform
+from crun_py.oci.reference import parse
+from crun_py.oci.store import Image, ImageStore
+from crun_py.request import SIGNALS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, BinaryIO
+
+    from crun_py.paths import Paths
+    from crun_py.state import Container, Status
+
+_PIECE_BYTES = 1 << 20
+
+
+class About:
+    """What the user says of an image that is made.
+
+    name: "" or a reference; changes: Dockerfile instructions; form: "oci" or "docker".
+    """
+
+    __slots__ = ("author", "changes", "form", "message", "name")
+
+    def __init__(
+        self, *, name: str, author: str, message: str, changes: list[str], form: str
+    ) -> None:
+        if form not in made.FORMATS:
+            raise InvalidArgument(
+                f"image format {form!r}: not known", hint="known: " + ", ".join(made.FORMATS)
+            )
+        self.name, self.author, self.message = name, author, message
+        self.changes, self.form = changes, form
+        instructions.apply({}, changes)
+        if name and parse(name).digest:
+            raise InvalidArgument(f"image name {name}: a new image is named by a tag, not a digest")
+
+    @property
+    def names(self) -> list[str]:
+        return [str(parse(self.name))] if self.name else []
+
+
+# ---- commit ----
+
+
+def commit(container: Container, about: About, *, pause: bool | None, squash: bool) -> Image:
+    """An image of `container` as it is now; its volumes are not in it.
+
+    pause: stop its processes meanwhile; None: where the host can do that.  squash: one layer
+    with everything.  Runs after `inside.become_root`.
+    """
+    paths = container.paths
+    base = ImageStore(paths).lookup("sha256:" + container.record["image_id"])
+    if base is None:
+        raise NotFound(
+            f"committing container {container.name}: its image is not in the store any more",
+            hint="crunpy export keeps its files",
+        )
+    config = _config(container, base, about)
+    fill = _all_files if squash else _own_files
+    status = container.status()
+    frozen = _freeze(container, status, pause)
+    try:
+        image = made.add(
+            paths,
+            config,
+            lambda write: fill(container, write),
+            about.names,
+            base=None if squash else base,
+            form=about.form,
+        )
+    finally:
+        if frozen:
+            group.freeze(frozen, False)
+    events.container(container, "commit", comment=about.message)
+    return image
+
+
+def _freeze(container: Container, status: Status, pause: bool | None) -> str:
+    """Freeze a running container; the cgroup that must be let go again, or ""."""
+    if pause is False or status.state != "running":
+        return ""
+    cgroup = container.cgroup
+    if not cgroup:
+        if pause:
+            raise Unsupported(
+                f"pausing container {container.name}: it has no cgroup here",
+                hint="--pause=false commits it as it runs",
+            )
+        return ""
+    group.freeze(cgroup, True)
+    return cgroup
+
+
+def _own_files(container: Container, write: Callable[[bytes], None]) -> None:
+    """The container's layer: what it changed."""
+    changes = inside.changes(container)
+    packer = Packer(write, xattrs=True, whiteouts=True, wanted=changes.own)
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    top = os.open(container.directory + "/upper", flags)
+    try:
+        packer.children(top, "")
+    finally:
+        os.close(top)
+    packer.finish()
+
+
+def _all_files(container: Container, write: Callable[[bytes], None]) -> None:
+    """Everything below the container's root but what the engine made to mount on."""
+    packer = Packer(write, xattrs=True, wanted=inside.changes(container).own_or_below)
+    with inside.root_of(container, alone=True) as root:
+        top = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
+        try:
+            packer.children(top, "")
+        finally:
+            os.close(top)
+    packer.finish()
+
+
+def _config(container: Container, base: Image, about: About) -> dict[str, Any]:
+    """The image's config with what the container was made with, and the changes."""
+    record = container.record
+    own, network = record["config"], record["network"]
+    config = dict(base.config.get("config") or {})
+    ports = {f"{p['container_port']}/{p['protocol']}" for p in network["ports"]}
+    signal = own["stop_signal"]
+    new = {
+        "User": own["user"],
+        "Env": own.get("env_chosen", own["env"]),
+        "Entrypoint": own["entrypoint"],
+        "Cmd": own["cmd"],
+        "WorkingDir": own["workdir"],
+        "Labels": own["labels"],
+        "ExposedPorts": {port: {} for port in sorted({*own["exposed"], *ports})},
+        "Volumes": {path: {} for path in own["volumes"]},
+        "StopSignal": "SIG" + SIGNALS[signal - 1] if signal <= len(SIGNALS) else str(signal),
+    }
+    if own["workdir"] == "/" and not config.get("WorkingDir"):
+        del new["WorkingDir"]
+    if signal == 15 and not config.get("StopSignal"):
+        del new["StopSignal"]
+    for key, value in new.items():
+        if value:
+            config[key] = value
+        else:
+            config.pop(key, None)
+    instructions.apply(config, about.changes)
+    result = {k: v for k, v in base.config.items() if k in ("architecture", "os", "variant")}
+    history = list(base.config.get("history") or [])
+    step = {"created": now(), "created_by": " ".join(record["args"])}
+    if about.author:
+        result["author"] = step["author"] = about.author
+    if about.message:
+        step["comment"] = about.message
+        if about.form == "docker":
+            result["comment"] = about.message
+    return {**result, "created": step["created"], "config": config, "history": [*history, step]}
+
+
+# ---- export ----
+
+
+def export(container: Container, sink: BinaryIO) -> None:
+    """The container's files, without volumes, as an archive; after `inside.become_root`."""
+    with inside.root_of(container, alone=True) as root:
+        packer = Packer(sink.write, xattrs=True)
+        top = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
+        try:
+            packer.children(top, "")
+        finally:
+            os.close(top)
+        packer.finish()
+        sink.flush()
+    events.container(container, "export")
+
+
+# ---- import ----
+
+
+def import_(paths: Paths, source: str, platform: str, about: About, stdin: BinaryIO) -> Image:
+    """An image of the archive `source`: a file, an http(s) URL or "-" for `stdin`."""
+    operating_system, architecture, variant = split_platform(platform or host_platform())
+    config: dict[str, Any] = {}
+    instructions.apply(config, about.changes)
+    created = now()
+    document = {
+        "architecture": architecture,
+        "os": operating_system,
+        "created": created,
+        "config": config,
+        "history": [{"created": created, "comment": about.message or f"Imported from {source}"}],
+    }
+    if variant:
+        document["variant"] = variant
+    with _opened(source, stdin) as archive:
+
+        def fill(write: Callable[[bytes], None]) -> None:
+            for piece in _decompressed(archive, source):
+                write(piece)
+
+        image = made.add(paths, document, fill, about.names, form=about.form)
+    events.emit(paths, "image", "import", f"sha256:{image.id}", {"name": about.name})
+    return image
+
+
+def _opened(source: str, stdin: BinaryIO) -> Any:
+    if source == "-":
+        return stdin
+    if source.startswith(("http://", "https://")):
+        import urllib.error
+        import urllib.request
+
+        try:
+            return urllib.request.urlopen(source, timeout=60)
+        except (urllib.error.URLError, ValueError) as e:
+            cause = getattr(e, "reason", e)
+            raise CrunpyError(f"importing {source}: {str(cause).lower()}") from e
+    try:
+        return open(source, "rb")
+    except OSError as e:
+        raise CrunpyError.from_os(f"importing {source}", e) from e
+
+
+def _decompressed(archive: BinaryIO, source: str) -> Iterator[bytes]:
+    """The archive in `archive`, which may be compressed in any usual way."""
+    import bz2
+    import lzma
+
+    from crun_py.oci.inflate import inflate
+    from crun_py.oci.layers import Limits
+
+    first = archive.read(_PIECE_BYTES)
+    if not first:
+        raise ImageError(f"importing {source}: it is empty")
+    pieces = iter([first])
+
+    def get() -> bytes:
+        return next(pieces, b"") or archive.read(_PIECE_BYTES)
+
+    kinds = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+    kind = next((name for magic, name in kinds.items() if first.startswith(magic)), "")
+    decompressor: Any = None
+    if first.startswith(b"BZh"):
+        decompressor = bz2.BZ2Decompressor()
+    elif first.startswith(b"\xfd7zXZ\0"):
+        decompressor = lzma.LZMADecompressor()
+    if decompressor is None:
+        yield from inflate(kind, get, Limits())
+        return
+    try:
+        while not decompressor.eof:
+            data = get() if decompressor.needs_input else b""
+            if decompressor.needs_input and not data:
+                raise ImageError(f"importing {source}: it ends in the middle")
+            yield decompressor.decompress(data, _PIECE_BYTES)
+    except (OSError, lzma.LZMAError) as e:
+        raise ImageError(f"importing {source}: {str(e).lower()}") from e

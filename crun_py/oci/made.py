@@ -1,0 +1,159 @@
+"""Images made here: a layer from an archive, and the config and manifest around it.
+
+The archive is hashed, compressed into a blob and unpacked in one go; what a killed command
+leaves is swept like what a killed pull leaves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+from crun_py import jsonfile
+from crun_py.errors import CrunpyError
+from crun_py.oci import blobs, gc
+from crun_py.oci.chain import chain_ids, diff_path, is_unpacked
+from crun_py.oci.inflate import gzip_compressor
+from crun_py.oci.layers import Stage
+from crun_py.oci.manifest import DOCKER_CONFIG, DOCKER_MANIFEST, OCI_CONFIG, OCI_MANIFEST
+from crun_py.oci.store import Image, ImageStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from crun_py.paths import Paths
+
+    Write = Callable[[bytes], None]
+
+_TYPES = {
+    "oci": (OCI_MANIFEST, OCI_CONFIG, "application/vnd.oci.image.layer.v1.tar+gzip"),
+    "docker": (
+        DOCKER_MANIFEST,
+        DOCKER_CONFIG,
+        "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    ),
+}
+FORMATS = tuple(_TYPES)
+
+
+class _Layer:
+    """A layer on its way from an archive into the store."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        stem = f"{paths.images}/.staging/{os.urandom(32).hex()}"
+        self._path = stem + ".part"
+        self._lock = jsonfile.Lock(stem + ".lock")
+        self._lock.__enter__()
+        self._file = open(self._path, "xb")  # noqa: SIM115  (closed in close)
+        self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
+        self._gzip = gzip_compressor()
+        self._stage = Stage(paths)
+        self.diff_id = self.digest = ""
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """The next bytes of the archive."""
+        self._plain.update(data)
+        self._stage.feed(data)
+        self._keep(self._gzip.compress(data))
+
+    def _keep(self, data: bytes) -> None:
+        self._packed.update(data)
+        self._file.write(data)
+        self.size += len(data)
+
+    def finish(self) -> None:
+        """The archive is complete: the blob gets its name."""
+        self._keep(self._gzip.flush())
+        self._file.close()
+        self._stage.finish()
+        self.diff_id = "sha256:" + self._plain.hexdigest()
+        self.digest = "sha256:" + self._packed.hexdigest()
+        with blobs.lock(self._paths, self.digest):
+            os.rename(self._path, blobs.blob_path(self._paths, self.digest))
+
+    def commit(self, below: list[str]) -> None:
+        """Name the unpacked layer; below: the diff ids of the layers under it."""
+        chain = chain_ids([*below, self.diff_id])
+        if not is_unpacked(self._paths, chain[-1]):
+            trees = [diff_path(self._paths, c) for c in chain[:-1]]
+            self._stage.commit(chain[-1], self.diff_id, trees)
+
+    def close(self) -> None:
+        """Let go of everything; what was not committed is deleted."""
+        self._stage.discard()
+        self._file.close()
+        for path in (self._path, self._lock.path):
+            if os.path.lexists(path):
+                os.unlink(path)
+        self._lock.__exit__(None, None, None)
+
+
+def add(
+    paths: Paths,
+    config: dict[str, Any],
+    fill: Callable[[Write], None],
+    names: list[str],
+    *,
+    base: Image | None = None,
+    form: str = "oci",
+) -> Image:
+    """Add an image with one new layer on top of those of `base`.
+
+    config: the image config but for `rootfs` (image-spec, config.md); fill: writes the new
+    layer's archive with the function that it is given; names: full references.
+    Raises CrunpyError.
+    """
+    manifest_type, config_type, layer_type = _TYPES[form]
+    try:
+        blobs.prepare(paths)
+        gc.sweep(paths)
+        with gc.pulling(paths):
+            store = ImageStore(paths)
+            store.reserve()
+            layer = _Layer(paths)
+            try:
+                fill(layer.write)
+                layer.finish()
+                below = list(base.config["rootfs"]["diff_ids"]) if base else []
+                layer.commit(below)
+            finally:
+                layer.close()
+            layers = _below(paths, base, layer_type)
+            layers.append({"mediaType": layer_type, "digest": layer.digest, "size": layer.size})
+            rootfs = {"type": "layers", "diff_ids": [*below, layer.diff_id]}
+            data = jsonfile.dumps({**config, "rootfs": rootfs}).encode()
+            manifest = {
+                "schemaVersion": 2,
+                "mediaType": manifest_type,
+                "config": {
+                    "mediaType": config_type,
+                    "digest": blobs.put(paths, data),
+                    "size": len(data),
+                },
+                "layers": layers,
+            }
+            blobs.sync(paths)
+            return store.add(jsonfile.dumps(manifest).encode(), manifest_type, names)
+    except OSError as e:
+        raise CrunpyError.from_os("adding the image to the store", e) from e
+
+
+def _below(paths: Paths, base: Image | None, layer_type: str) -> list[dict[str, Any]]:
+    """The descriptors of the base's layers, of the media types that go with ours."""
+    if base is None:
+        return []
+    value = jsonfile.loads(blobs.read(paths, base.digest, 4 << 20))
+    docker = ".docker." in layer_type
+    found = []
+    for entry in value["layers"]:
+        kind = entry["mediaType"]
+        if docker != (".docker." in kind):
+            plain = kind.replace("+", ".").rpartition(".tar")[2]
+            stem = layer_type.partition(".tar")[0] + ".tar"
+            kind = stem + (plain if docker else plain.replace(".", "+"))
+        found.append({"mediaType": kind, "digest": entry["digest"], "size": entry["size"]})
+    return found
