@@ -56,7 +56,7 @@ def start(
         status = container.status()
         if status.running:
             raise Conflict(f"starting container {container.name}: it is running already")
-        if os.path.isdir(container.run_directory):
+        if after is None and os.path.isdir(container.run_directory):
             _clean(container)
         private_dir(container.run_directory)
         private_dir(container.paths.run + "/rootfs")
@@ -209,11 +209,12 @@ def cleanup(
                 return
             if status.state == "restarting" and status.monitor_pid != os.getpid():
                 return  # its monitor waits, and cleans up itself
-            _clean(container)
+            again = rootless is not None and restart.due(container, status.exit_code)
+            _clean(container, restarting=again)
             if container.record["auto_remove"]:
                 _remove(container, anonymous_volumes=True)
-        if rootless is not None and restart.due(container, status.exit_code):
-            start(container, rootless=rootless, after=status)
+        if again:
+            start(container, rootless=bool(rootless), after=status)
     except FileNotFoundError:
         return  # another process has removed it
     except Conflict:
@@ -277,10 +278,13 @@ def _sweep_one(paths: Paths, container_id: str, rootless: bool) -> None:
         remove_tree(paths.run_container(container_id))
 
 
-def _clean(container: Container) -> None:
+def _clean(container: Container, *, restarting: bool = False) -> None:
     """Under the lock, for a container that does not run: everything below RUN, and the
     network and cgroup that start made.  Goes on after an error, which is told as a warning:
-    nothing here may keep a container from being removed."""
+    nothing here may keep a container from being removed.
+
+    restarting: its status stays, which says so as long as we live.
+    """
     if os.path.isdir(container.run_directory):
         _tell_end(container)
     _warn_on_error(lambda: modes.disconnect(container))
@@ -288,7 +292,12 @@ def _clean(container: Container) -> None:
     cgroup = container.cgroup or f"{group.base()}/{container.id}"
     if os.path.isdir(cgroup):
         _warn_on_error(lambda: group.remove(cgroup))
-    _warn_on_error(lambda: remove_tree(container.run_directory))
+    if not restarting:
+        _warn_on_error(lambda: remove_tree(container.run_directory))
+        return
+    for name in os.listdir(container.run_directory):
+        if name != "status.json":
+            os.unlink(f"{container.run_directory}/{name}")
 
 
 def _tell_end(container: Container) -> None:
@@ -361,7 +370,8 @@ def stop(
         restart.suspend(container)
     status = container.status()
     if status.state == "restarting":
-        _end_restarting(container)
+        _end_restarting(container, for_good)
+        status = container.status()  # the restart may have been faster
     if not status.running:
         return
     watch = _watch(container)
@@ -391,9 +401,11 @@ def signal_it(container: Container, status: Status, number: int) -> bool:
     return sent
 
 
-def _end_restarting(container: Container) -> None:
+def _end_restarting(container: Container, for_good: bool) -> None:
     """End a monitor that waits for the next restart."""
     with container.lock():
+        if for_good:
+            restart.suspend(container)  # a restart that was under way has noted itself
         status = container.status()
         if status.state != "restarting":
             return

@@ -1,4 +1,4 @@
-"""Reading a container's log: docker's json-file, rotated by the monitor to .1, .2, …
+"""Reading a container's log, json-file or k8s-file, rotated by the monitor to .1, .2, …
 
 A reader follows the file by its inode: after a rotation it reads the old one to its end
 and goes on with the new.  A torn last line (the monitor was killed) is passed over.
@@ -11,6 +11,7 @@ import time
 
 from crun_py import jsonfile
 from crun_py.clock import parse_rfc3339
+from crun_py.errors import Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,16 @@ def _files(path: str) -> list[str]:
     return found
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
+def _parse_k8s(line: bytes) -> dict[str, Any] | None:
+    """`TIME STREAM F|P TEXT`: P marks a part of a line."""
+    parts = line.split(b" ", 3)
+    if len(parts) < 4 or parts[1] not in (b"stdout", b"stderr"):
+        return None
+    text = parts[3].decode("utf-8", "replace") + ("\n" if parts[2] == b"F" else "")
+    return {"log": text, "stream": parts[1].decode(), "time": parts[0].decode("ascii", "replace")}
+
+
+def _parse_json(line: bytes) -> dict[str, Any] | None:
     try:
         entry = jsonfile.loads(line)
     except ValueError:
@@ -80,11 +90,23 @@ def read(
     """The entries {"log", "stream", "time"} of the log, oldest first.
 
     follow: wait for more until the container has ended.  tail: only the last so many lines.
-    since_ns, until_ns: times in nanoseconds since 1970.
+    since_ns, until_ns: times in nanoseconds since 1970.  running: tells whether more may come.
+    Raises Unsupported for a container whose log nobody can read.
     """
-    alive = running or (lambda: container.status().running)
+    driver = container.record["log"]["driver"]
+    if driver == "none":
+        raise Unsupported(
+            f"reading the log of container {container.name}: its log driver is none",
+            hint="create it with --log-driver json-file",
+        )
+    parse = _parse_k8s if driver == "k8s-file" else _parse_json
+    go_on = running or (lambda: container.status().running)
+
+    def alive() -> bool:
+        return go_on() and (until_ns is None or time.time_ns() <= until_ns)
+
     for line in lines(container.log_path, follow, tail, alive):
-        entry = _parse(line)
+        entry = parse(line)
         if entry is None:
             continue
         if since_ns is not None or until_ns is not None:
@@ -113,7 +135,7 @@ def lines(path: str, follow: bool, tail: int | None, alive: Callable[[], bool]) 
         opened[0].seek(offset)
     for f in opened[:-1]:
         with f:
-            yield from f
+            yield from (line.rstrip(b"\n") for line in f)
     current = opened[-1] if opened else None
     rest = b""
     while True:

@@ -65,7 +65,7 @@ def test_lines(line: str, values: dict[str, Any], arguments: list[str]) -> None:
     "line",
     ["", "--help", "run", "run --help", "run -h", "run --nosuch b", "run -Z b", "run --name",
      "nosuch", "container", "container nosuch", "image", "exec a",
-     "ps extra", "logs", "logs a b", "version x", "--nosuch ps", "rename a", "-x"],
+     "ps extra", "version x", "--nosuch ps", "rename a", "-x"],
 )  # fmt: skip
 def test_what_is_left_to_typer(line: str) -> None:
     assert fast.parse(line.split()) is None

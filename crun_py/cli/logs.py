@@ -2,40 +2,126 @@
 
 from __future__ import annotations
 
-from crun_py import attach, logs, state
+import os
+
+from crun_py import attach, clock, logs, restart, state
 from crun_py.cli.context import Context
+from crun_py.cli.each import named
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import Any
 
-ARGUMENTS = "CONTAINER"
+    from crun_py.state import Container
+
+ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
     ("-f --follow", "flag", "Go on with what comes, until the container ends", ""),
     ("-n --tail", "value", "Only so many of the last lines (all)", "N"),
     ("-t --timestamps", "flag", "Begin each line with its time", ""),
     ("--since", "value", "From a time, or a span ago (42m)", "TIME"),
     ("--until", "value", "Up to a time, or a span ago", "TIME"),
+    ("--details", "flag", "Labels and variables that --log-opt named, before each line", ""),
+    ("--names", "flag", "With several containers: their names instead of ids", ""),
+    ("-l --latest", "flag", "The container created last", ""),
 )
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
-    """Print the container's output, its two streams to ours."""
-    container = state.find(context.paths, arguments[0])
-    for entry in logs.read(
+    """Print the output of containers, its two streams to ours; several ones by time, each line
+    behind its container's id."""
+    names = named(context, arguments, False, latest=values["latest"])
+    found = [state.find(context.paths, name) for name in names]
+    prints = [_printer(c, values, several=len(found) > 1) for c in found]
+    if len(found) == 1:
+        for entry in _read(found[0], values):
+            prints[0](entry)
+    elif values["follow"]:
+        _follow(found, prints, values)
+    else:
+        import heapq
+        from itertools import repeat
+
+        streams = [
+            zip(repeat(show), _read(container, values))
+            for container, show in zip(found, prints, strict=True)
+        ]
+        for show, entry in heapq.merge(*streams, key=lambda item: str(item[1]["time"])):
+            show(entry)
+    return 0
+
+
+def _read(container: Container, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return logs.read(
         container,
         follow=values["follow"],
         tail=_count(values["tail"]),
-        since_ns=_time(values["since"]),
-        until_ns=_time(values["until"]),
-    ):
-        text = entry["log"]
-        if values["timestamps"]:
-            text = f"{entry['time']} {text}"
+        since_ns=clock.parse_point(values["since"]) if values["since"] else None,
+        until_ns=clock.parse_point(values["until"]) if values["until"] else None,
+        running=lambda: _more_may_come(container),
+    )
+
+
+def _more_may_come(container: Container) -> bool:
+    """Whether it runs, or its restart policy starts it again."""
+    status = container.status()
+    if status.running or status.state == "restarting":
+        return True
+    return status.state == "exited" and restart.due(container, status.exit_code)
+
+
+def _printer(
+    container: Container, values: dict[str, Any], *, several: bool
+) -> Callable[[dict[str, Any]], None]:
+    """What writes an entry: with its time, details and container before it if they are wanted."""
+    who = (container.name if values["names"] else container.id[:12]) if several else ""
+    details = _details(container) if values["details"] else ""
+
+    def show(entry: dict[str, Any]) -> None:
+        time = entry["time"] if values["timestamps"] else ""
+        words = [word for word in (who, time, details) if word]
+        text = " ".join([*words, entry["log"]])
         fd = 2 if entry["stream"] == "stderr" else 1
         attach.write_all(fd, memoryview(text.encode("utf-8", "surrogatepass")))
-    return 0
+
+    return show
+
+
+def _details(container: Container) -> str:
+    """`KEY=VALUE,…` for what --log-opt labels= and env= name, as Docker's logs --details."""
+    from urllib.parse import quote
+
+    config, log = container.record["config"], container.record["log"]
+    variables = dict(entry.partition("=")[::2] for entry in config["env"])
+    found = {
+        **{k: config["labels"][k] for k in log.get("labels", []) if k in config["labels"]},
+        **{k: variables[k] for k in log.get("env", []) if k in variables},
+        **({"tag": log["tag"]} if log.get("tag") else {}),
+    }
+    return ",".join(f"{quote(key)}={quote(found[key])}" for key in sorted(found))
+
+
+def _follow(
+    found: list[Container],
+    prints: list[Callable[[dict[str, Any]], None]],
+    values: dict[str, Any],
+) -> None:
+    """Several containers at once: each in a process of its own, until all have ended."""
+    children = []
+    for container, show in zip(found, prints, strict=True):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                for entry in _read(container, values):
+                    show(entry)
+            except BrokenPipeError:
+                os._exit(1)
+            os._exit(0)
+        children.append(pid)
+    for pid in children:
+        os.waitpid(pid, 0)
 
 
 def _count(text: str | None) -> int | None:
@@ -46,11 +132,3 @@ def _count(text: str | None) -> int | None:
     except ValueError:
         raise InvalidArgument(f"tail {text!r}: not a number or all") from None
     return None if value < 0 else value
-
-
-def _time(text: str | None) -> int | None:
-    if text is None:
-        return None
-    from crun_py import clock
-
-    return clock.parse_point(text)

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ARGUMENTS = "[CONTAINER] [PS-OPTIONS|DESCRIPTOR...]"
+ARGUMENTS = "[CONTAINER] [COLUMN...]"
 MIXED = False
 OPTIONS = (("-l --latest", "flag", "The container created last", ""),)
 
