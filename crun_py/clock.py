@@ -18,6 +18,11 @@ def rfc3339(ns: int) -> str:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:09d}Z"
 
 
+def local(text: str) -> str:
+    """An RFC 3339 time as Go prints one, in our time zone: 2026-01-31 13:00:00 +0100 CET."""
+    return time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(parse_rfc3339(text) // 10**9))
+
+
 def _days(year: int, month: int, day: int) -> int:
     """Days from 1970-01-01 in the Gregorian calendar.  (time.strptime and calendar would
     import re and datetime, 15 ms that `ps` does not have.)"""

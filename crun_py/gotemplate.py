@@ -169,6 +169,12 @@ _FUNCTIONS: dict[str, Any] = {
 }
 
 
+def label(labels: Any, key: str) -> str:
+    """The value of one label, "" when it is not there: Docker's method Label."""
+    pairs = getattr(labels, "pairs", labels)
+    return str(pairs.get(key, "")) if isinstance(pairs, dict) else ""
+
+
 class _Run:
     """One rendering: the template's text (for errors), the root value, the variables."""
 
@@ -263,6 +269,9 @@ class _Run:
                 raise _error(self._text, f"{text}: {e}") from e
         if piped:
             raise _error(self._text, f"{text!r} is not a function")
+        if kind == "field" and text.endswith(".Label") and tokens[at + 1 : at + 2]:
+            key, at = self._operand(tokens, at + 1, dot)
+            return label(self._field(text + "s", dot), key), at
         return self._operand(tokens, at, dot)
 
     def _operand(self, tokens: list[tuple[str, str]], at: int, dot: Any) -> tuple[Any, int]:

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 _COMMAND_WIDTH = 20
 
 
+class Labels(str):
+    """Labels as one text, KEY=VALUE,…, that `{{.Label "KEY"}}` can still take apart."""
+
+    pairs: dict[str, str]
+
+    def __new__(cls, pairs: dict[str, str]) -> Labels:
+        self = super().__new__(cls, ",".join(f"{k}={printable(v)}" for k, v in pairs.items()))
+        self.pairs = pairs
+        return self
+
+
 def since(timestamp: str) -> str:
     """How long ago an RFC 3339 time was, in Docker's words, without `ago`."""
     if not timestamp:
@@ -81,14 +92,17 @@ def containers(
     filters: list[str] | None = None,
     whole: bool = False,
     sizes: bool = False,
+    sort: str = "created",
 ) -> list[dict[str, Any]]:
     """One row per container, newest first, with Docker's field names for --format.
 
+    sort: another order, see SORTS.
     last: only so many of the newest, whatever their state (0: no such limit).
     filters: KEY=VALUE; the same key twice means either, different keys mean both.
     """
     wanted = parse_filters(filters or [], _CONTAINER_FILTERS)
     broken: list[str] = []
+    known: dict[str, int] = {}
     rows = []
     found = state.every(paths, broken)
     for container in found[:last] if last > 0 else found:
@@ -97,13 +111,22 @@ def containers(
         if not status.running and status.state != "restarting" and not show_all:
             continue
         if _matches(container, status, wanted, paths):
-            rows.append(_row(container, status, whole, sizes))
+            rows.append(_row(container, status, whole, sizes, known))
     if everything and not wanted:
         rows += [_broken_row(i, whole) for i in broken]
-    return rows
+    if sort == "created":
+        return rows
+    if sort not in SORTS:
+        raise InvalidArgument(f"sort {sort!r}: not known", hint=", ".join(SORTS))
+    field = SORTS[sort]
+    if field is None:
+        return rows[::-1]
+    return sorted(rows, key=lambda row: str(row[field]) if field != "SizeBytes" else row[field])
 
 
-def _row(container: Container, status: Status, whole: bool, sizes: bool) -> dict[str, Any]:
+def _row(
+    container: Container, status: Status, whole: bool, sizes: bool, known: dict[str, int]
+) -> dict[str, Any]:
     record = container.record
     ports = attached_ports(container) if status.running else []
     well = _health(container, status)
@@ -112,13 +135,13 @@ def _row(container: Container, status: Status, whole: bool, sizes: bool) -> dict
         "ID": container.id if whole else container.id[:12],
         "Image": record["image"],
         "Command": quote(record["args"], whole),
-        "CreatedAt": record["created"],
+        "CreatedAt": clock.local(record["created"]),
         "RunningFor": since(record["created"]) + " ago",
         "Status": status_text(status, well),
         "State": status.state,
         "Ports": ports_text(record, ports) if status.running else "",
         "Names": container.name,
-        "Labels": ",".join(f"{k}={printable(v)}" for k, v in labels.items()),
+        "Labels": Labels(labels),
         "Mounts": ",".join(m["name"] or m["source"] for m in record["mounts"]),
         "Networks": record["network"]["mode"],
         "LocalVolumes": str(sum(m["type"] == "volume" for m in record["mounts"])),
@@ -127,8 +150,20 @@ def _row(container: Container, status: Status, whole: bool, sizes: bool) -> dict
         "ExitCode": status.exit_code,
     }
     if sizes:
-        row["Size"] = human_size(directory_bytes(container.directory + "/upper"))
+        own = directory_bytes(container.directory + "/upper")
+        image = sum(
+            layer_bytes(f"{container.paths.root}/{layer}", known) for layer in record["layers"]
+        )
+        row["Size"] = f"{human_size(own)} (virtual {human_size(own + image)})"
+        row["SizeBytes"] = own
     return row
+
+
+def layer_bytes(path: str, known: dict[str, int]) -> int:
+    """The size of an unpacked layer; looked up once each (`known`)."""
+    if path not in known:
+        known[path] = directory_bytes(path)
+    return known[path]
 
 
 def _health(container: Container, status: Status) -> str:
@@ -163,8 +198,15 @@ def directory_bytes(path: str) -> int:
 
 
 _CONTAINER_FILTERS = (
-    "id name label status exited ancestor before since volume network publish expose health"
+    "id name label label! status exited ancestor before since until volume network publish "
+    "expose health restart-policy command is-task"
 ).split()
+
+SORTS = {"created": "", "command": "Command", "id": "ID", "image": "Image", "names": "Names",
+         "runningfor": None, "size": "SizeBytes", "status": "Status"}  # fmt: skip
+"""The keys of --sort and their fields; None: by age, the oldest first."""
+
+_STATES = {"stopped": "exited", "configured": "created", "up": "running"}
 
 
 def parse_filters(texts: list[str], known: list[str]) -> dict[str, list[str]]:
@@ -199,11 +241,11 @@ def _matches(
         elif key == "label":
             good = all(label_matches(labels, v) for v in values)
         elif key == "status":
-            good = status.state in values
+            good = status.state in [_STATES.get(v, v) for v in values]
         elif key == "exited":
             good = status.state == "exited" and str(status.exit_code) in values
         elif key == "ancestor":
-            good = any(_is_image(record, v) for v in values)
+            good = any(_is_image(container, v) for v in values)
         elif key in ("before", "since"):
             other = [str(state.find(paths, v).record["created"]) for v in values]
             created = str(record["created"])
@@ -217,20 +259,41 @@ def _matches(
         elif key == "network":
             good = record["network"]["mode"] in values
         elif key == "publish":
-            good = any(
-                str(p["host_port"]) == v.partition("/")[0]
-                for p in record["network"]["ports"]
-                for v in values
-            )
+            ports = attached_ports(container) or record["network"]["ports"]
+            used = {(p[end], p["protocol"]) for p in ports for end in _ENDS}
+            good = any(_port_in(used, v) for v in values)
         elif key == "expose":
-            good = any(
-                v in (e, e.partition("/")[0]) for e in record["config"]["exposed"] for v in values
-            )
+            exposed = [e.partition("/") for e in record["config"]["exposed"]]
+            good = any(_port_in({(int(n), proto) for n, _, proto in exposed}, v) for v in values)
+        elif key == "until":
+            created_ns = clock.parse_rfc3339(record["created"])
+            good = all(created_ns <= clock.parse_point(v) for v in values)
+        elif key == "label!":
+            good = not any(label_matches(labels, v) for v in values)
+        elif key == "restart-policy":
+            good = (record.get("restart") or {"name": "no"})["name"] in values
+        elif key == "command":
+            good = any(v in " ".join(record["args"]) for v in values)
+        elif key == "is-task":
+            good = "false" in values  # there is no swarm
         else:
             good = (_health(container, status) or "none") in values
         if not good:
             return False
     return True
+
+
+_ENDS = ("host_port", "container_port")
+
+
+def _port_in(ports: set[tuple[int, str]], text: str) -> bool:
+    """Whether `ports` has one of PORT[-PORT][/PROTOCOL].  Raises InvalidArgument."""
+    span, _, protocol = text.partition("/")
+    first, _, last = span.partition("-")
+    if not first.isdigit() or (last and not last.isdigit()):
+        raise InvalidArgument(f"filter: {text!r} is no port", hint="80, 80/udp or 80-90")
+    wanted = range(int(first), int(last or first) + 1)
+    return any(n in wanted and proto == (protocol or "tcp") for n, proto in ports)
 
 
 def _name_matches(name: str, pattern: str) -> bool:
@@ -242,13 +305,29 @@ def _name_matches(name: str, pattern: str) -> bool:
         raise InvalidArgument(f"filter name={pattern!r}: {e}") from None
 
 
-def _is_image(record: dict[str, Any], text: str) -> bool:
-    from crun_py.oci.reference import parse
+def _is_image(container: Container, text: str) -> bool:
+    """Whether the container was made from the image `text`, or one that was built on it."""
+    from crun_py.oci.store import ImageStore
 
+    record = container.record
     if record["image_id"].startswith(text.removeprefix("sha256:")):
         return True
+    image = ImageStore(container.paths).lookup(text)
+    if image is not None:
+        prefix = container.paths.root + "/"
+        layers = [layer.removeprefix(prefix) for layer in image.layers]
+        return image.id == record["image_id"] or (
+            bool(layers) and record["layers"][: len(layers)] == layers
+        )
+    return _is_named(str(record["image"]), text)
+
+
+def _is_named(reference: str, text: str) -> bool:
+    """Whether a container's image, which may be gone or have another name now, was `text`."""
+    from crun_py.oci.reference import parse
+
     try:
-        return str(parse(record["image"])) == str(parse(text))
+        return str(parse(reference)) == str(parse(text))
     except InvalidArgument:
         return False
 

@@ -174,3 +174,68 @@ def test_bridge_and_ports_are_shown(engine: Engine) -> None:
     engine.ok("stop", "-t0", "c")
     assert engine.ok("ps", "-a", "--format", "{{.Ports}}") == ""
     assert engine.inspect("c")["HostConfig"]["PortBindings"]["80/tcp"][0]["HostPort"] == str(port)
+
+
+def names(engine: Engine, *options: str) -> list[str]:
+    return engine.ok("ps", "-a", *options, "--format", "{{.Names}}").split()
+
+
+def test_sorting(three: Engine) -> None:
+    assert names(three, "--sort", "names") == ["done", "made", "runs"]
+    assert names(three, "--sort", "runningfor") == ["made", "done", "runs"]
+    assert names(three, "--sort", "created") == ["runs", "done", "made"]
+    three.ok("exec", "runs", "sh", "-c", "echo x > /x")
+    assert names(three, "--sort", "size")[-1] == "runs"
+    assert names(three, "--sort", "status")[0] == "made"
+    assert "not known" in three.fails("ps", "--sort", "beauty")
+
+
+def test_more_filters(three: Engine) -> None:
+    port = free_port()
+    three.ok("create", "-p", f"{port}:80", "--expose", "53/udp", "--restart", "always", "--name",
+             "shop", "busybox", "sleep", "1")  # fmt: skip
+    for text, wanted in (
+        ("restart-policy=always", ["shop"]),
+        (f"publish={port}", ["shop"]),
+        ("publish=80/tcp", ["shop"]),
+        ("publish=70-90", ["shop"]),
+        ("publish=80/udp", []),
+        ("expose=53/udp", ["shop"]),
+        ("expose=53", []),
+        ("command=sleep", ["shop", "runs"]),
+        ("label!=k", ["shop", "runs"]),
+        ("until=1h", []),
+        ("until=0s", ["shop", "runs", "done", "made"]),
+        ("status=stopped", ["done"]),
+        ("ancestor=docker.io/library/busybox:latest", ["shop", "runs", "done", "made"]),
+        ("ancestor=nosuch", []),
+        ("is-task=true", []),
+    ):
+        assert names(three, "--filter", text) == wanted, text
+    assert "no port" in three.fails("ps", "--filter", "publish=web")
+
+
+def test_ancestor_finds_what_was_built_on_it(three: Engine) -> None:
+    three.ok("commit", "done", "mine:1")
+    three.ok("create", *NONE, "--name", "child", "mine:1", "true")
+    assert names(three, "--filter", "ancestor=busybox")[0] == "child"
+    assert names(three, "--filter", "ancestor=mine:1") == ["child"]
+    three.ok("rm", "child")
+    three.ok("rmi", "mine:1")
+
+
+def test_labels_sizes_and_headings(three: Engine) -> None:
+    form = '{{.Names}}={{.Label "k"}}'
+    assert three.ok("ps", "-a", "--format", form).split() == ["runs=", "done=w", "made=v"]
+    assert three.ok("ps", "-a", "--filter", "name=made", "--format", "{{.Labels}}") == "k=v"
+    size = three.ok("ps", "-s", "--format", "{{.Size}}")
+    assert re.fullmatch(r"0B \(virtual [0-9.]+[kM]B\)", size)
+    created = three.ok("ps", "--format", "{{.CreatedAt}}")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4} \w+", created)
+    assert not three.ok("ps", "--noheading").startswith("CONTAINER")
+
+
+def test_watch(three: Engine) -> None:
+    process = three.popen("ps", "--watch", "0.2", "--format", "{{.Names}}")
+    assert [process.stdout.readline() for _ in range(3)] == [b"runs\n"] * 3
+    process.terminate()

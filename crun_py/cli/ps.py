@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from crun_py import listing
+import sys
+
+from crun_py import clock, listing
 from crun_py.cli import table
 from crun_py.cli.context import Context
 from crun_py.errors import InvalidArgument
@@ -21,6 +23,11 @@ OPTIONS = (
     ("-f --filter", "list", "Only some: status=, name=, label=, id=, ancestor=", "KEY=VALUE"),
     ("--format", "value", "A Go template, `table TEMPLATE`, or json", "FORMAT"),
     ("-s --size", "flag", "Sizes of the writable layers", ""),
+    ("--sort", "value", "command, created, id, image, names, runningfor, size, status", "KEY"),
+    ("--noheading", "flag", "Without the heading line", ""),
+    ("-w --watch", "value", "Again and again, every so many seconds", "SECONDS"),
+    ("--external", "flag", "", ""),
+    ("--sync", "flag", "", ""),
 )
 
 COLUMNS = (
@@ -35,7 +42,21 @@ COLUMNS = (
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
-    """Print the table."""
+    """Print the table, with --watch until interrupted."""
+    if not values["watch"]:
+        return show(values, context)
+    import time
+
+    pause_s = clock.parse_span_ms(values["watch"], "watch") / 1000
+    while True:
+        sys.stdout.write("\033[2J\033[H" if sys.stdout.isatty() else "")
+        show(values, context)
+        sys.stdout.flush()
+        time.sleep(pause_s)
+
+
+def show(values: dict[str, Any], context: Context) -> int:
+    """The table once."""
     last = values["last"]
     if last is not None and not last.lstrip("-").isdigit():
         raise InvalidArgument(f"last {last!r}: not a number")
@@ -45,8 +66,11 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         last=1 if values["latest"] else int(last) if last else 0,
         filters=values["filter"],
         whole=values["no_trunc"],
-        sizes=values["size"],
+        sizes=values["size"] or values["sort"] == "size",
+        sort=values["sort"] or "created",
     )
     columns = COLUMNS + ((("SIZE", "Size"),) if values["size"] else ())
-    table.show(rows, columns, values["format"], quiet="ID" if values["quiet"] else "")
+    quiet = "ID" if values["quiet"] else ""
+    heading = not values["noheading"]
+    table.show(rows, columns, values["format"], quiet=quiet, heading=heading)
     return 0
