@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import attach, events, restart, staging, state, volumes
+from crun_py import attach, events, jsonfile, restart, staging, state, volumes
 from crun_py.cgroup import group
 from crun_py.errors import Conflict, CorruptState, CrunpyError, NotFound
 from crun_py.net import modes
@@ -65,6 +65,7 @@ def start(
             restart.begin_again(container, after) if after else restart.begin(container)
             pid = _start(container, undo, client, explain, rootless=rootless)
             events.container(container, "start")
+            _write_pid_files(container)
             return pid
         except BaseException:
             for step in reversed(undo):
@@ -104,6 +105,14 @@ def _start(
         connection.close()
         if cgroup_fd >= 0:
             os.close(cgroup_fd)
+
+
+def _write_pid_files(container: Container) -> None:
+    """What --conmon-pidfile wants.  The container runs: an error is only a warning."""
+    path = container.record["host"].get("conmon_pidfile")
+    if path:
+        text = f"{container.status().monitor_pid}\n".encode()
+        _warn_on_error(lambda: jsonfile.write_bytes(os.path.abspath(path), text, mode=0o644))
 
 
 def _plan(container: Container, spec: dict[str, Any], connection: modes.Connection) -> p.Plan:

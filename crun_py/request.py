@@ -135,6 +135,7 @@ def record(
         },
         "log": _log(options),
         "restart": _restart(options),
+        "create_command": options.get("create_command") or [],
         "host": _host_options(options),
         "mounts": [],
     }
@@ -150,7 +151,7 @@ def _entrypoint(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
 _KEPT = (
     "cap_add cap_drop privileged security_opt ulimit read_only tmpfs volume init memory "
     "memory_swap memory_reservation cpus cpu_shares cpuset_cpus pids_limit shm_size device "
-    "sysctl oom_score_adj group_add publish_all umask pull"
+    "sysctl oom_score_adj group_add publish_all umask pull conmon_pidfile"
 ).split()
 
 

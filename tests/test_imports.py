@@ -30,7 +30,7 @@ LEVELS = {
         "archive",
         "events"),
     3: ("lifecycle", "attach", "execute", "create", "foreground", "inspect", "listing", "info",
-        "restart", "health", "probe", "control", "prune", "processes", "top", "stats",
+        "restart", "health", "probe", "control", "prune", "processes", "top", "stats", "units",
         "gotemplate", "request", "images",
         "inside", "transfer", "commit", "instructions", "mounts"),
     4: ("cli", "__main__"),

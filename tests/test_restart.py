@@ -143,5 +143,8 @@ def test_resume_after_a_boot(engine: Engine) -> None:
 
 def test_the_unit_that_resumes(engine: Engine) -> None:
     unit = engine.ok("system", "resume", "--print-unit")
-    assert "ExecStart=/" in unit and f"--root {engine.root} system resume" in unit
+    assert (
+        "ExecStart=/" in unit
+        and f"--root {engine.root} --runroot {engine.run_root} system resume" in unit
+    )
     assert f"WantedBy={'default' if engine.rootless else 'multi-user'}.target" in unit

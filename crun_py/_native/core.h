@@ -101,6 +101,8 @@ struct plan {
 int plan_read(int fd, struct plan *plan);
 /* String `i` of the step, "" when there are fewer. */
 const char *step_str(const struct step *step, uint32_t i);
+/* The step's strings for execv(3), to be freed; NULL when there are none. */
+char **step_argv(const struct step *step);
 
 /* close_range(2), for which musl has no wrapper: close, or mark close-on-exec. */
 int close_fds(unsigned first, unsigned last, bool on_exec);
@@ -252,6 +254,8 @@ struct status {
 	int exit_code;
 };
 void status_write(struct status *status);
+/* monitor.pid in the run directory, for systemd: our pid. */
+void status_pid_file(const struct status *status);
 /* RFC 3339 with nanoseconds, UTC; out holds 40 bytes. */
 void now_rfc3339(char *out);
 int64_t now_ms(void); /* of the monotonic clock */

@@ -45,11 +45,9 @@ int64_t health_due(void)
 
 static void begin_check(void)
 {
-	char **argv = calloc(how->n + 1, sizeof(char *));
+	char **argv = step_argv(how);
 	if (!argv)
 		return;
-	for (uint32_t i = 0; i < how->n; i++)
-		argv[i] = (char *)(uintptr_t)how->s[i].p;
 	checker = fork();
 	if (checker == 0) {
 		execv(argv[0], argv);

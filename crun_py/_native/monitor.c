@@ -280,11 +280,9 @@ static void remove_cgroup(const char *path)
 
 static void become_cleanup(const struct step *s)
 {
-	char **argv = calloc(s->n + 1, sizeof(char *));
-	for (uint32_t i = 0; argv && i < s->n; i++)
-		argv[i] = (char *)(uintptr_t)s->s[i].p;
+	char **argv = step_argv(s);
 	(void)close_fds(3, ~0U, false);
-	if (argv && argv[0])
+	if (argv)
 		execv(argv[0], argv); /* on failure the next command finds and does the work */
 	free(argv);
 }
@@ -304,7 +302,7 @@ static void wait_for_restart(const struct monitor *m)
 	(void)poll(NULL, 0, (int)delay);
 }
 
-static void end(struct monitor *m)
+static int end(struct monitor *m)
 {
 	const struct step *cgroup = find(m->plan, SET_CGROUP), *cleanup = find(m->plan, SET_CLEANUP);
 	bool ours = cgroup->b > 0;
@@ -337,6 +335,7 @@ static void end(struct monitor *m)
 		wait_for_restart(m);
 	if (cleanup->n && (m->status.restarting || !cleaner))
 		become_cleanup(cleanup);
+	return m->status.exit_code;
 }
 
 static void tell(int fd, struct result result)
@@ -396,11 +395,11 @@ int monitor_main(const struct plan *plan)
 		m.deadline = m.started + find(plan, SET_TIMEOUT)->a;
 	health_begin(find(plan, SET_HEALTH));
 	status_write(&m.status);
+	status_pid_file(&m.status);
 	if (client->a >= 0)
 		clients_add((int)client->a, &m.input);
 	tell(m.result, result);
 	while (init_alive(&m))
 		serve_once(&m, true);
-	end(&m);
-	return 0;
+	return end(&m);
 }

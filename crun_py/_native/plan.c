@@ -25,6 +25,14 @@ const char *step_str(const struct step *step, uint32_t i)
 	return i < step->n ? step->s[i].p : "";
 }
 
+char **step_argv(const struct step *step)
+{
+	char **argv = step->n ? calloc(step->n + 1, sizeof(char *)) : NULL;
+	for (uint32_t i = 0; argv && i < step->n; i++)
+		argv[i] = (char *)(uintptr_t)step->s[i].p;
+	return argv;
+}
+
 static char *read_all(int fd, size_t *size)
 {
 	struct stat st;

@@ -90,3 +90,14 @@ void status_write(struct status *status)
 	if (status->state_dir >= 0)
 		write_to(status->state_dir, text, (size_t)n, status->exited);
 }
+
+void status_pid_file(const struct status *status)
+{
+	int fd = status->run_dir < 0
+			 ? -1
+			 : openat(status->run_dir, "monitor.pid", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return;
+	dprintf(fd, "%d\n", (int)getpid());
+	close(fd);
+}

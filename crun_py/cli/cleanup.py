@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from crun_py import lifecycle, state
 from crun_py.cli.context import Context
 from crun_py.cli.each import each_apart
@@ -17,15 +19,21 @@ OPTIONS = (("--rootless", "flag", "", ""),)
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Clean up, and start it again if its restart policy wants it; a container that is gone
-    already is no error.  --rootless: we are in the user namespace of a user's container."""
+    already is no error.  The exit status is the container's when we are its monitor: systemd
+    looks at it.  --rootless: we are in the user namespace of a user's container."""
     context.rootless = values["rootless"]
+    code = 0
 
     def act(name: str) -> None:
+        nonlocal code
         try:
             container = state.find(context.paths, name)
         except NotFound:
             return
         context.enter(container.record["network"]["mode"])
+        status = container.status()
+        if status.monitor_pid == os.getpid():
+            code = status.exit_code
         lifecycle.cleanup(container, rootless=context.rootless)
 
-    return each_apart(arguments, act)
+    return each_apart(arguments, act) or code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from crun_py.cli.context import Context, write, write_error
 from crun_py.errors import InvalidArgument, NotFound
@@ -76,6 +77,7 @@ OPTIONS = (
     ("--pull", "value", "missing, always or never", "POLICY"),
     ("--platform", "value", "OS/ARCH of the image", "PLATFORM"),
     ("--tls-verify", "switch", "Verify the registry's certificate (true)", ""),
+    ("--conmon-pidfile", "value", "Write the monitor's process id to a file", "FILE"),
     ("--cidfile", "value", "Write the container id to a file", "FILE"),
     ("-q --quiet", "flag", "No progress while pulling", ""),
 )
@@ -124,6 +126,7 @@ def make(values: dict[str, Any], arguments: list[str], context: Context) -> Cont
     lifecycle.sweep(context.paths, rootless=context.rootless)
     image = image_for(values, arguments[0], context)
     options = {**values, "image": arguments[0], "command": arguments[1:]}
+    options["create_command"] = sys.argv
     container = create.create(context.paths, image, options)
     if cidfile:
         with open(cidfile, "w", encoding="ascii") as f:

@@ -36,6 +36,9 @@ _CONTAINER = {
 _HEALTHCHECK = {
     "healthcheck run": ("healthcheck_run", "Run a container's health check once"),
 }
+_GENERATE = {
+    "generate systemd": ("generate_systemd", "Print a systemd unit for a container"),
+}
 _SYSTEM = {
     "system resume": ("system_resume", "After a boot, start what restart policies want"),
 }
@@ -61,7 +64,7 @@ _ENGINE = {
     "info": ("info", "Show the engine's set-up and the host's abilities"),
 }
 _TOP_ONLY = ("images", "rmi", "login", "logout", "search")
-VERBS = {**_CONTAINER, **_HEALTHCHECK, **_SYSTEM, **_IMAGE, **_ENGINE}
+VERBS = {**_CONTAINER, **_HEALTHCHECK, **_SYSTEM, **_GENERATE, **_IMAGE, **_ENGINE}
 """verb: (module below crun_py.cli, summary).
 
 A verb with a space, `image exists`, is there only as a word of a group.
@@ -77,6 +80,7 @@ def _members(verbs: dict[str, tuple[str, str]]) -> dict[str, str]:
 
 GROUPS = {
     "healthcheck": _members(_HEALTHCHECK),
+    "generate": _members(_GENERATE),
     "system": {**_members(_SYSTEM), "info": "info", "events": "events"},
     "container": {**_members(_CONTAINER), "ls": "ps", "list": "ps"},
     "image": {

@@ -1,0 +1,148 @@
+"""systemd units (systemd.unit(5), systemd.service(5)) that start containers at boot.
+
+The service's main process is the container's monitor: it writes RUN/containers/ID/monitor.pid
+and ends with the container's exit code, so that systemd sees a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from crun_py.errors import InvalidArgument
+from crun_py.paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.state import Container
+
+_RESTARTS = "no always on-success on-failure on-abnormal on-watchdog on-abort".split()
+
+
+def quote(word: str) -> str:
+    """A word of ExecStart=: quoted if it must be, with systemd's own characters doubled."""
+    text = word.replace("\\", "\\\\").replace("%", "%%").replace("$", "$$")
+    if text and not any(c in text for c in " \t\n\"';"):
+        return text
+    return '"' + text.replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def command(paths: Paths, *words: str) -> str:
+    """A command line of ours for ExecStart=, for this store."""
+    program = os.path.abspath(sys.argv[0])
+    own = [program] if os.access(program, os.X_OK) else [sys.executable, program]
+    roots = ["--root", paths.root, "--runroot", paths.run]
+    return " ".join(map(quote, [*own, *roots, *words]))
+
+
+def _target() -> str:
+    return "default.target" if os.geteuid() != 0 else "multi-user.target"
+
+
+def resume(paths: Paths) -> str:
+    """The unit that runs `crunpy system resume` at boot."""
+    user = os.geteuid() != 0
+    always = [f"--filter=restart-policy={name}" for name in ("always", "unless-stopped")]
+    return f"""\
+# {"~/.config/systemd/user" if user else "/etc/systemd/system"}/crunpy-resume.service
+[Unit]
+Description=Start the containers whose restart policy wants it
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=true
+KillMode=process
+Delegate=yes
+ExecStart={command(paths, "system", "resume")}
+ExecStop={command(paths, "stop", *always)}
+
+[Install]
+WantedBy={_target()}"""
+
+
+def service_name(container: Container, options: dict[str, Any]) -> str:
+    """The name of the container's unit, without `.service`."""
+    prefix = options["container_prefix"]
+    prefix = "container" if prefix is None else prefix
+    separator = "-" if options["separator"] is None else options["separator"]
+    who = container.name if options["name"] else container.id
+    return f"{prefix}{separator}{who}" if prefix else who
+
+
+def service(container: Container, options: dict[str, Any]) -> str:
+    """The unit of one container.
+
+    options: those of `crunpy generate systemd` by their names.  Raises InvalidArgument.
+    """
+    policy = options["restart_policy"] or "on-failure"
+    if policy not in _RESTARTS:
+        raise InvalidArgument(
+            f"systemd restart policy {policy!r}: not known", hint=", ".join(_RESTARTS)
+        )
+    patience_s = options["stop_timeout"] or str(container.record["config"]["stop_timeout"])
+    paths = container.paths
+    pid_file = f"{container.run_directory}/monitor.pid"
+    who = container.name if options["name"] else container.id
+    start = [f"ExecStart={command(paths, 'start', who)}"]
+    stop = command(paths, "stop", "-t", patience_s, who)
+    stops = [f"ExecStop={stop}", f"ExecStopPost={stop}"]
+    if options["new"]:
+        pid_file, id_file = "%t/%N.pid", "%t/%N.ctr-id"
+        files = f"--cidfile={id_file} --conmon-pidfile={pid_file}"
+        words = " ".join(map(quote, _run_words(container)))
+        start = [
+            f"ExecStartPre=/bin/rm -f {pid_file} {id_file}",
+            f"ExecStart={command(paths, 'run')} {files} {words}",
+        ]
+        end = f"--ignore --cidfile={id_file}"
+        stops = [
+            f"ExecStop={command(paths, 'stop', '-t', patience_s)} {end}",
+            f"ExecStopPost={command(paths, 'rm', '-f')} {end}",
+        ]
+    unit = [
+        *([] if options["no_header"] else [f"# {service_name(container, options)}.service", ""]),
+        "[Unit]",
+        f"Description=Container {container.name} of crunpy",
+        "Wants=network-online.target",
+        "After=network-online.target",
+        f"RequiresMountsFor={quote(paths.root)}",
+        *(f"{key.capitalize()}={name}" for key in _ORDER for name in options[key]),
+        "",
+        "[Service]",
+        *(f"Environment={quote(text)}" for text in options["env"]),
+        f"Restart={policy}",
+        *([f"RestartSec={options['restart_sec']}"] if options["restart_sec"] else []),
+        *([f"TimeoutStartSec={options['start_timeout']}"] if options["start_timeout"] else []),
+        f"TimeoutStopSec={int(patience_s) + 60}",
+        *start,
+        *stops,
+        "Type=forking",
+        f"PIDFile={pid_file}",
+        "KillMode=process",
+        "Delegate=yes",
+        "",
+        "[Install]",
+        f"WantedBy={_target()}",
+    ]
+    return "\n".join(unit)
+
+
+_ORDER = ("after", "requires", "wants")
+
+
+def _run_words(container: Container) -> list[str]:
+    """What follows `crunpy run` in a unit that makes the container anew: the options it was
+    created with, in the background and removed at its end."""
+    words = list(container.record.get("create_command") or [])
+    at = next((i for i, word in enumerate(words) if word in ("run", "create")), None)
+    if at is None:
+        raise InvalidArgument(
+            f"generating a unit for {container.name}: how it was created is not known",
+            hint="do without --new",
+        )
+    kept = [w for w in words[at + 1 :] if w not in ("--rm", "-d", "--detach")]
+    return ["--rm", "-d", *kept]
