@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py.cli.context import Context, write, write_error
-from crun_py.errors import InvalidArgument, NotFound
+from crun_py.cli.context import Context, write
+from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,37 +82,19 @@ OPTIONS = (
     ("-q --quiet", "flag", "No progress while pulling", ""),
 )
 
-_POLICIES = ("missing", "always", "never", "newer")
-
 
 def image_for(values: dict[str, Any], name: str, context: Context) -> Image:
     """The image `name`, pulled first as --pull says."""
     policy = values["pull"] or "missing"
-    if policy not in _POLICIES:
-        raise InvalidArgument(f"pull policy {policy!r}: not known", hint=", ".join(_POLICIES))
-    from crun_py.oci.store import ImageStore
+    if policy == "missing" and not values["platform"]:
+        # the usual way: nothing that only a pull needs is loaded
+        from crun_py.oci.store import ImageStore
 
-    platform = values["platform"]
-    image = None if policy in ("always", "newer") else ImageStore(context.paths).lookup(name)
-    if image is not None and not (platform and not fits(image, platform)):
-        return image
-    if policy == "never":
-        raise NotFound(
-            f"finding image {name}: not in this store", hint=f"--pull never: crunpy pull {name}"
-        )
-    from crun_py.cli import pull, reach
+        if ":/" not in name and (image := ImageStore(context.paths).lookup(name)) is not None:
+            return image
+    from crun_py.cli import pull
 
-    if policy == "missing" and not values["quiet"]:
-        write_error(f"Unable to find image '{pull.shown(name)}' locally")
-    return pull.fetch(
-        context, name, quiet=values["quiet"], platform=platform, access=reach.access(values)
-    )
-
-
-def fits(image: Image, platform: str) -> bool:
-    """Whether `image` is for `platform` (OS/ARCH[/VARIANT])."""
-    has = f"{image.config.get('os')}/{image.config.get('architecture')}"
-    return platform.startswith(has)
+    return pull.obtain(context, name, values, policy, announce=policy == "missing")
 
 
 def make(values: dict[str, Any], arguments: list[str], context: Context) -> Container:

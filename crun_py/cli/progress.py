@@ -1,39 +1,99 @@
-"""How a pull is shown: bars with rates on a terminal (rich), plain lines elsewhere."""
+"""How a pull or push is shown: bars with rates on a terminal (rich), plain lines elsewhere, or
+JSON lines for programs."""
 
 from __future__ import annotations
 
+import os
+import time
 from contextlib import contextmanager
 
-from crun_py.cli.context import write_error
+from crun_py import jsonfile
+from crun_py.cli.context import write, write_error
+from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
-    from crun_py.oci.pull import Event
+    from crun_py.oci.intake import Event
 
-_DONE = {"exists": "Already exists", "done": "Pull complete"}
+    Words = dict[str, str]
+
+OPTION = ("--progress", "value", "auto, plain, json or none", "KIND")
+KINDS = ("auto", "plain", "tty", "json", "none")
+PULLED: Words = {"exists": "Already exists", "done": "Pull complete"}
+PUSHED: Words = {"exists": "Layer already exists", "done": "Pushed", "preparing": "Preparing"}
+_EVERY_S = 0.1
+
+
+def kind_of(values: dict[str, Any]) -> str:
+    """Which of KINDS the options --progress and --quiet ask for.  Raises InvalidArgument."""
+    kind: str = values.get("progress") or "auto"
+    if kind not in KINDS:
+        raise InvalidArgument(f"progress {kind!r}: not known", hint=", ".join(KINDS))
+    if values.get("quiet"):
+        return "none"
+    if kind == "auto":
+        return "tty" if os.isatty(2) else "plain"
+    return kind
 
 
 @contextmanager
-def display(*, quiet: bool, terminal: bool) -> Iterator[Callable[[Event], None] | None]:
-    """Gives the function that a pull calls with its events, None when quiet."""
-    if quiet:
+def display(kind: str, words: Words) -> Iterator[Callable[[Event], None] | None]:
+    """Gives the function that a pull or push calls with its events; None when nothing is shown.
+
+    words: what a phase is called that ends or concerns a whole layer.
+    """
+    if kind == "none":
         yield None
-    elif terminal:
-        with _bars() as report:
+    elif kind == "json":
+        yield _json_lines()
+    elif kind == "tty":
+        with _bars(words) as report:
             yield report
     else:
-        yield _plain
+        yield lambda event: _plain(event, words)
 
 
-def _plain(event: Event) -> None:
-    if event.phase in _DONE:
-        write_error(f"{event.digest[7:19]}: {_DONE[event.phase]}")
+def result(kind: str, **fields: str | int) -> None:
+    """The last line of --progress json."""
+    if kind == "json":
+        write(jsonfile.dumps({"status": "complete", **fields}))
+
+
+def _said(event: Event, words: Words) -> str:
+    """docker's words for an event, "" for one of many on the way."""
+    if event.phase.startswith("mounted "):
+        return "Mounted from " + event.phase.partition(" ")[2]
+    return words.get(event.phase, "")
+
+
+def _plain(event: Event, words: Words) -> None:
+    if said := _said(event, words):
+        write_error(f"{event.digest[7:19]}: {said}")
+
+
+def _json_lines() -> Callable[[Event], None]:
+    """A line per event, of one layer's bytes at most ten a second."""
+    last: dict[str, tuple[str, float]] = {}
+
+    def report(event: Event) -> None:
+        phase, told = last.get(event.digest, ("", 0.0))
+        now = time.monotonic()
+        if phase == event.phase and now - told < _EVERY_S:
+            return
+        last[event.digest] = (event.phase, now)
+        line: dict[str, str | int] = {"status": event.phase}
+        if event.digest:
+            line |= {"digest": event.digest, "current": event.current, "total": event.total}
+        write(jsonfile.dumps(line))
+
+    return report
 
 
 @contextmanager
-def _bars() -> Iterator[Callable[[Event], None]]:
+def _bars(words: Words) -> Iterator[Callable[[Event], None]]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -60,11 +120,12 @@ def _bars() -> Iterator[Callable[[Event], None]]:
         short = event.digest[7:19]
         if event.digest not in tasks:
             tasks[event.digest] = progress.add_task("Waiting", short=short, total=event.total)
-        done = event.phase in _DONE
         total = event.total or 1
+        said = _said(event, words)
+        done = said and event.phase != "preparing"
         progress.update(
             tasks[event.digest],
-            description=_DONE.get(event.phase, event.phase.capitalize()),
+            description=said or event.phase.capitalize(),
             completed=total if done else event.current,
             total=total,
         )

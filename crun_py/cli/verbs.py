@@ -44,6 +44,9 @@ _SYSTEM = {
 }
 _IMAGE = {
     "pull": ("pull", "Fetch images from a registry"),
+    "push": ("push", "Send images to a registry"),
+    "save": ("save", "Write images to an archive"),
+    "load": ("load", "Read images from an archive"),
     "images": ("images", "List images"),
     "rmi": ("rmi", "Remove images"),
     "tag": ("tag", "Give an image a further name"),

@@ -30,16 +30,25 @@ class Layer:
     """What is to be unpacked, and what it must turn out to be.
 
     report: called with a phase ("downloading", "extracting", "done") and compressed bytes.
+    unpack: False when only the blob is missing.
     """
 
     def __init__(
-        self, blob: Descriptor, diff_id: str, chain_id: str, limits: Limits, report: Report
+        self,
+        blob: Descriptor,
+        diff_id: str,
+        chain_id: str,
+        limits: Limits,
+        report: Report,
+        *,
+        unpack: bool = True,
     ) -> None:
         self.blob = blob
         self.diff_id = diff_id
         self.chain_id = chain_id
         self.limits = limits
         self.report = report
+        self.unpack = unpack
         self.stage: Stage | None = None
 
     @property
@@ -70,13 +79,17 @@ def fetch(
     lock = wait_for_lock(paths, layer.blob.digest, work)
     try:
         if blobs.has(paths, layer.blob.digest, layer.blob.size):
-            layer.report("extracting", 0)
-            _unpack(paths, layer, work, _stored(paths, layer), None)
+            if layer.unpack:
+                layer.report("extracting", 0)
+                _unpack(paths, layer, work, _stored(paths, layer), None)
             return
         writer = Writer(paths, layer.blob.digest)
         try:
             pieces = download(layer.blob.digest, layer.blob.size)
-            _unpack(paths, layer, work, pieces, writer)
+            if layer.unpack:
+                _unpack(paths, layer, work, pieces, writer)
+            else:
+                _keep(layer, work, pieces, writer)
         finally:
             writer.close()
     finally:
@@ -148,6 +161,15 @@ def _unpack(
         )
     if writer:
         writer.commit()
+    layer.report("done", layer.blob.size)
+
+
+def _keep(layer: Layer, work: Work, pieces: Iterable[bytes], writer: Writer) -> None:
+    """Put the blob alone into the store."""
+    for data in _verified(layer, pieces):
+        work.check()
+        writer.write(data)
+    writer.commit()
     layer.report("done", layer.blob.size)
 
 

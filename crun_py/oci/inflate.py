@@ -1,8 +1,8 @@
-"""Decompression of layers as they come, in pieces of bounded size; and compression."""
+"""Decompression and compression of layers as they come, in pieces of bounded size."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from crun_py.errors import ImageError
@@ -11,6 +11,16 @@ from crun_py.oci.layers import Limits
 _PIECE_BYTES = 512 << 10
 _WINDOW_LIMIT = 128 << 20
 _FREE_BYTES = 1 << 30
+_GZIP_WINDOW = 31  # zlib's way to say: 32 KiB, with gzip header and trailer
+_MEMORY_LIMIT = 256 << 20
+
+
+_MAGIC = {
+    "gzip": b"\x1f\x8b",
+    "zstd": b"\x28\xb5\x2f\xfd",
+    "xz": b"\xfd7zXZ\0",
+    "bzip2": b"BZh",
+}
 
 
 class _Source:
@@ -37,24 +47,31 @@ class _Source:
 def inflate(kind: str, get: Callable[[], bytes], limits: Limits) -> Iterator[bytes]:
     """The uncompressed pieces of what get() returns piece by piece, b"" at its end.
 
-    kind: "gzip", "zstd" or "".  Several members or frames are one stream; what follows
-    them and is none is read and ignored.  Raises ImageError for malformed data and for
-    a bomb.
+    kind: "gzip", "zstd", "" or, for whole archives, "xz" and "bzip2".  Several members or
+    frames are one stream; what follows them and is none is read and ignored.  Raises
+    ImageError for malformed data and for a bomb.
     """
     source = _Source(get)
     made = 0
-    for data in {"gzip": _gzip, "zstd": _zstd, "": _plain}[kind](source):
+    for data in {
+        "gzip": _gzip,
+        "zstd": _zstd,
+        "xz": _xz,
+        "bzip2": _bzip2,
+        "": _plain,
+    }[kind](source):
         made += len(data)
         if made > _FREE_BYTES and made > limits.ratio * source.taken:
             raise ImageError(f"decompressing a layer: more than {limits.ratio} times its size")
         yield data
 
 
-def gzip_compressor() -> Any:
-    """A zlib compression object (its methods compress and flush) that makes gzip."""
-    from isal import isal_zlib
-
-    return isal_zlib.compressobj(1, wbits=31)
+def kind_of(start: bytes) -> str:
+    """How data that begins with `start` is compressed; "" for not at all."""
+    for kind, magic in _MAGIC.items():
+        if start.startswith(magic):
+            return kind
+    return ""
 
 
 def _plain(source: _Source) -> Iterator[bytes]:
@@ -96,3 +113,71 @@ def _zstd(source: _Source) -> Iterator[bytes]:
                 yield data
     except zstandard.ZstdError as e:
         raise ImageError(f"decompressing a layer: not valid zstd data: {e}") from e
+
+
+def _xz(source: _Source) -> Iterator[bytes]:
+    import lzma
+
+    def member() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY_LIMIT)
+
+    try:
+        yield from _members(source, member)
+    except lzma.LZMAError as e:
+        raise ImageError(f"decompressing an archive: not valid xz data: {e}") from e
+
+
+def _bzip2(source: _Source) -> Iterator[bytes]:
+    import bz2
+
+    try:
+        yield from _members(source, bz2.BZ2Decompressor)
+    except OSError as e:
+        raise ImageError(f"decompressing an archive: not valid bzip2 data: {e}") from e
+
+
+def _members(source: _Source, make: Callable[[], Any]) -> Iterator[bytes]:
+    """What the standard library's decompressors make of one or more members."""
+    data = source.next()
+    while data:
+        member = make()
+        while not member.eof:
+            if member.needs_input and not data:
+                raise ImageError("decompressing an archive: it ends in the middle")
+            made = member.decompress(data, _PIECE_BYTES)
+            data = source.next() if member.needs_input and not member.eof else b""
+            if made:
+                yield made
+        data = member.unused_data.lstrip(b"\0") or source.next()
+
+
+def gzip_compressor() -> Any:
+    """A zlib compression object (its methods compress and flush) that makes gzip."""
+    from isal import isal_zlib
+
+    return isal_zlib.compressobj(1, wbits=_GZIP_WINDOW)
+
+
+def compress(kind: str, pieces: Iterable[bytes], level: int | None = None) -> Iterator[bytes]:
+    """`pieces` compressed as "gzip", "zstd" or, for "", as they are.
+
+    level: of zlib (1-9) or zstd (1-22); gzip without one is isal's, several times as fast.
+    """
+    if not kind:
+        yield from pieces
+        return
+    compressor: Any
+    if kind == "zstd":
+        import zstandard
+
+        compressor = zstandard.ZstdCompressor(level=level or 3).compressobj()
+    elif level is None:
+        compressor = gzip_compressor()
+    else:
+        import zlib
+
+        compressor = zlib.compressobj(level, zlib.DEFLATED, _GZIP_WINDOW)
+    for piece in pieces:
+        if data := compressor.compress(piece):
+            yield data
+    yield compressor.flush()

@@ -29,6 +29,7 @@ from crun_py.oci.registries import Endpoint, is_loopback
 
 REDIRECT_LIMIT = 10
 _ERROR_LIMIT = 1 << 20
+_PAGE_LIMIT = 1000
 _RETRIED = (408, 429, 500, 502, 503, 504)
 Query = list[tuple[str, str | int | float | bool | None]]
 _DROPPED = (
@@ -125,6 +126,29 @@ class Registry:
         Raises Unauthorized or another RegistryError.
         """
         self.ask("GET", "")
+
+    def tags(self) -> list[str]:
+        """All tags of the repository (distribution-spec, "Listing Tags").
+
+        Raises RegistryError.
+        """
+        return self.listing("tags/list", "tags")
+
+    def listing(self, target: str, key: str) -> list[str]:
+        """The texts in list `key` of the JSON at `target` and its further pages."""
+        found: list[str] = []
+        for _ in range(_PAGE_LIMIT):
+            answer = self.ask("GET", target, limit=DOCUMENT_LIMIT)
+            try:
+                value = jsonfile.loads(answer.body)[key] or []
+            except (ValueError, KeyError, TypeError, RecursionError) as e:
+                raise self._error(f"it sent something else than a list of {key}") from e
+            found += [text for text in value if isinstance(text, str)]
+            link = answer.headers.get("link", "")
+            if 'rel="next"' not in link:
+                break
+            target = self.absolute(answer.url, link.partition("<")[2].partition(">")[0])
+        return found
 
     def small_blob(self, digest: str, limit: int) -> bytes:
         """The content of a blob of at most `limit` bytes, unverified."""

@@ -42,7 +42,8 @@ _CHAIN = "io.crunpy.chain"
 _CREATED = "io.crunpy.created"
 _SIZE = "io.crunpy.size"
 _SOURCE = "io.crunpy.source"
-_OURS = (_CONFIG, _CHAIN, _CREATED, _SIZE, _SOURCE)
+_MADE = "io.crunpy.made"
+_OURS = (_CONFIG, _CHAIN, _CREATED, _SIZE, _SOURCE, _MADE)
 _DOCUMENT_LIMIT = 4 << 20
 _RESERVE_BYTES = 64 << 10
 
@@ -51,21 +52,26 @@ class Image:
     """An image of the store.
 
     id:           hex digits of the config's digest, docker's image id
-    digest:       of the manifest; media_type is the manifest's
+    digest:       of the manifest; media_type is the manifest's.  One config may have several
+                  manifests, whose layers are compressed differently: it is that of the name
+                  by which the image was looked up
     names:        full references, `docker.io/library/nginx:latest`; empty: dangling
     repo_digests: `docker.io/library/nginx@sha256:…` as the registry knows it
     layers:       trees of the unpacked layers, base first; chain: their chain ids
     created:      RFC 3339 text or ""
     size:         bytes of file content of all layers
+    made:         its manifest was written here, and may be written anew for a registry
     """
 
     __slots__ = (
+        "_by_name",
         "_config",
         "_paths",
         "chain",
         "created",
         "digest",
         "id",
+        "made",
         "media_type",
         "names",
         "size",
@@ -75,14 +81,33 @@ class Image:
     def __init__(self, paths: Paths, entry: Entry, facts: dict[str, str]) -> None:
         self._paths = paths
         self._config: dict[str, Any] | None = None
+        self._by_name: dict[str, tuple[Entry, dict[str, str]]] = {}
         self.names: list[str] = []
-        self.digest: str = entry["digest"]
-        self.media_type: str = entry.get("mediaType", "")
+        self._manifest_is(entry, facts)
         self.id = parse_digest(facts[_CONFIG])[7:]
         self.chain = [parse_digest("sha256:" + digits) for digits in facts[_CHAIN].split()]
         self.created = facts.get(_CREATED, "")
         self.size = int(facts.get(_SIZE) or 0)
+
+    def _manifest_is(self, entry: Entry, facts: dict[str, str]) -> None:
+        self.digest: str = entry["digest"]
+        self.media_type: str = entry.get("mediaType", "")
         self.source = facts.get(_SOURCE, "")
+        self.made = bool(facts.get(_MADE))
+
+    def named(self, name: str, entry: Entry, facts: dict[str, str]) -> None:
+        """The image has `name` too, by the descriptor `entry`."""
+        self.names.append(name)
+        self._by_name[name] = entry, facts
+
+    def under(self, name: str) -> Image:
+        """This image with the manifest that it has under `name`, one of its names."""
+        self._manifest_is(*self._by_name[name])
+        return self
+
+    def _registry_digest(self, name: str) -> str:
+        entry, facts = self._by_name[name]
+        return facts.get(_SOURCE) or str(entry["digest"])
 
     @property
     def config(self) -> dict[str, Any]:
@@ -102,14 +127,12 @@ class Image:
 
     @property
     def repo_digests(self) -> list[str]:
-        digest = self.source or self.digest
-        return sorted({f"{parse(name).name}@{digest}" for name in self.names})
+        return sorted({f"{parse(n).name}@{self._registry_digest(n)}" for n in self.names})
 
     @property
     def familiar_digests(self) -> list[str]:
         """The digests as docker shows them, `nginx@sha256:…`."""
-        digest = self.source or self.digest
-        return sorted({f"{parse(name).familiar_name}@{digest}" for name in self.names})
+        return sorted({f"{parse(n).familiar_name}@{self._registry_digest(n)}" for n in self.names})
 
     @property
     def familiar_names(self) -> list[str]:
@@ -131,12 +154,13 @@ class ImageStore:
         """All images, in the order they came to be in the store.  Raises CorruptState."""
         images: dict[str, Image] = {}
         for entry in self._entries():
-            image = self._image(entry)
-            if image is None:
+            found = self._image(entry)
+            if found is None:
                 continue
+            image, facts = found
             known = images.setdefault(image.id, image)
             if name := _name_of(entry):
-                known.names.append(name)
+                known.named(name, entry, facts)
         return [*images.values()]
 
     def lookup(self, text: str) -> Image | None:
@@ -146,7 +170,10 @@ class ImageStore:
         id) or CorruptState.
         """
         found = self._match(text)
-        return found[0] if found else None
+        if not found:
+            return None
+        image, name = found
+        return image.under(name) if name else image
 
     def find(self, text: str) -> Image:
         """As lookup, but raises NotFound when there is none."""
@@ -177,18 +204,29 @@ class ImageStore:
 
     # ---- writing ----
 
-    def add(self, manifest: bytes, media_type: str, names: Names, *, source: str = "") -> Image:
+    def add(
+        self,
+        manifest: bytes,
+        media_type: str,
+        names: Names,
+        *,
+        source: str = "",
+        made: bool = False,
+    ) -> Image:
         """Take in an image whose config and layers are in the store, under `names`.
 
         A name that another image has moves to this one.  source: digest by which the
-        registry knows it, where that is an index.  The caller has made blobs and layers
-        durable.  Raises NotFound when a part is missing, CrunpyError.
+        registry knows it, where that is an index.  made: the manifest was written here, not
+        by whoever made the image, so a push may compress its layers.  The caller has made
+        blobs and layers durable.  Raises NotFound when a part is missing, CrunpyError.
         """
         digest = blobs.put(self.paths, manifest)
         entry: Entry = {"mediaType": media_type, "digest": digest, "size": len(manifest)}
         facts = self._facts(entry)
         if source and source != digest:
             facts[_SOURCE] = source
+        if made:
+            facts[_MADE] = "1"
         entry["annotations"] = facts
         with self._lock():
             entries = self._entries()
@@ -320,21 +358,22 @@ class ImageStore:
 
     # ---- one descriptor ----
 
-    def _image(self, entry: Entry) -> Image | None:
-        """None for what is not an image of ours, or was deleted."""
+    def _image(self, entry: Entry) -> tuple[Image, dict[str, str]] | None:
+        """The image of a descriptor, and what our annotations say of it; None for what is not
+        an image, or was deleted."""
         try:
             if not blobs.has(self.paths, entry["digest"]):
                 return None
             annotations = entry.get("annotations") or {}
             facts = annotations if _CHAIN in annotations else self._facts(entry)
-            return Image(self.paths, entry, facts)
+            return Image(self.paths, entry, facts), facts
         except (CrunpyError, KeyError, TypeError, ValueError, AttributeError):
             # what another tool put here (an index, an artifact) is none of our images
             return None
 
     def _id_of(self, entry: Entry) -> str:
-        image = self._image(entry)
-        return image.id if image else ""
+        found = self._image(entry)
+        return found[0].id if found else ""
 
     def _facts(self, entry: Entry) -> dict[str, str]:
         config_digest = _document(self.paths, entry["digest"])["config"]["digest"]
@@ -404,9 +443,11 @@ def _without_name(entries: list[Entry], name: str) -> list[Entry]:
 
 
 def _has_digest(image: Image, name: str, wanted: Reference) -> bool:
-    if not wanted.digest or wanted.digest not in (image.digest, image.source):
+    """Whether `wanted` is by digest, and the image has it under `name`."""
+    if not wanted.digest or parse(name).name != wanted.name:
         return False
-    return parse(name).name == wanted.name
+    under = image.under(name)
+    return wanted.digest in (under.digest, under.source)
 
 
 def _on_any_registry(images: list[Image], text: str) -> tuple[Image, str] | None:

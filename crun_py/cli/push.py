@@ -1,0 +1,111 @@
+"""crunpy push."""
+
+from __future__ import annotations
+
+from crun_py.cli import progress, reach
+from crun_py.cli.context import Context, write, write_error
+from crun_py.errors import CrunpyError, InvalidArgument, NotFound
+from crun_py.oci import transport
+from crun_py.oci.reference import parse
+from crun_py.oci.store import ImageStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.oci.push import Change
+    from crun_py.oci.store import Image
+
+ARGUMENTS = "IMAGE [DESTINATION]"
+CHANGES = (
+    ("--compression-format", "value", "Compress layers as gzip or zstd (as they are)", "FORMAT"),
+    ("--compression-level", "value", "1-9 for gzip, 1-22 for zstd", "N"),
+    ("--force-compression", "flag", "Accepted; layers of another compression are changed", ""),
+    ("-f --format", "value", "Manifest format: oci or v2s2 (as it is)", "FORMAT"),
+    ("--digestfile", "value", "Write the manifest's digest to a file", "FILE"),
+    ("--remove-signatures", "flag", "Accepted; signatures are not pushed", ""),
+)
+OPTIONS = (
+    ("-a --all-tags", "flag", "All tags of the repository", ""),
+    ("-q --quiet", "flag", "No progress", ""),
+    ("--disable-content-trust", "switch", "Accepted; nothing is signed", ""),
+    *CHANGES,
+    *reach.OPTIONS,
+    progress.OPTION,
+)
+
+
+def change_of(values: dict[str, Any]) -> Change:
+    """What the options want changed on the way.  Raises InvalidArgument."""
+    from crun_py.oci.push import Change
+
+    level = values["compression_level"]
+    if level is not None and not level.isdigit():
+        raise InvalidArgument(f"compression level {level!r}: not a number")
+    kind = values["compression_format"] or ("gzip" if level else "")
+    return Change(kind, int(level) if level else None, values["format"] or "")
+
+
+def write_digest(values: dict[str, Any], digest: str) -> None:
+    """--digestfile."""
+    if path := values["digestfile"]:
+        try:
+            with open(path, "w", encoding="ascii") as f:
+                f.write(digest)
+        except OSError as e:
+            raise CrunpyError.from_os(f"writing {path}", e) from e
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Send the image; prints docker's last line."""
+    change = change_of(values)
+    store = ImageStore(context.paths)
+    if values["all_tags"]:
+        if len(arguments) > 1 or ":" in arguments[0].rpartition("/")[2]:
+            raise InvalidArgument("pushing: --all-tags takes a repository and nothing else")
+        for image, name in _tags_of(store, arguments[0]):
+            _push(image, name, values, change, context)
+        return 0
+    if len(arguments) == 1:
+        where = transport.split(arguments[0])
+        if isinstance(where, transport.Place):
+            raise InvalidArgument(f"pushing {arguments[0]}: what is to be pushed there?")
+        _push(store.find(where), where, values, change, context)
+    else:
+        _push(store.find(arguments[0]), arguments[1], values, change, context)
+    return 0
+
+
+def _tags_of(store: ImageStore, repository: str) -> list[tuple[Image, str]]:
+    name = parse(repository).name
+    found = [(i, n) for i in store.list() for n in i.names if parse(n).name == name]
+    if not found:
+        raise NotFound(f"no such image: {repository}: it has no tags here")
+    return found
+
+
+def _push(
+    image: Image, destination: str, values: dict[str, Any], change: Change, context: Context
+) -> None:
+    from crun_py.oci import push
+
+    kind = progress.kind_of(values)
+    where = transport.split(destination)
+    reference = parse(where) if isinstance(where, str) else None
+    if kind in ("plain", "tty"):
+        what = f"repository [{reference.name}]" if reference else str(where)
+        write_error(f"The push refers to {what}")
+    with progress.display(kind, progress.PUSHED) as report:
+        digest, size = push.push(
+            context.paths,
+            image,
+            destination,
+            access=reach.access(values),
+            change=change,
+            progress=report,
+        )
+    write_digest(values, digest)
+    progress.result(kind, reference=str(reference or where), digest=digest, size=size)
+    if kind in ("plain", "tty"):
+        tag = f"{reference.tag or 'pushed'}: " if reference else ""
+        write(f"{tag}digest: {digest} size: {size}")

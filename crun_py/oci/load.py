@@ -1,0 +1,45 @@
+"""Loading: every image of an archive or directory into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crun_py.errors import CrunpyError
+from crun_py.oci import transport
+from crun_py.oci.intake import Job, Progress, take
+from crun_py.oci.manifest import host_platform
+from crun_py.oci.pull import named
+from crun_py.oci.reference import parse
+from crun_py.oci.source import Found
+from crun_py.oci.store import Image
+from crun_py.paths import Paths
+
+
+def load(
+    paths: Paths, path: str = "", *, platform: str | None = None, progress: Progress | None = None
+) -> Iterator[tuple[Image, list[str]]]:
+    """Take in the images of `path` ("": standard input), one after the other; each with the
+    full references that it got.
+
+    The form (docker archive, OCI archive or layout, `dir:`) and the compression are found
+    out.  Raises ImageError, NotFound, CrunpyError; what came before stays.
+    """
+    job = Job(paths, platform or host_platform(), progress, None, any_platform=platform is None)
+    doing = f"loading {path or 'standard input'}"
+    try:
+        with transport.any_archive(paths, path) as (source, images):
+            for found in images:
+                names = _names(found)
+                yield take(job, source, found.digest, names, made=found.made), names
+    except CrunpyError as e:
+        raise named(paths, doing, e) from e
+
+
+def _names(found: Found) -> list[str]:
+    """Its own names; a tag alone is taken for a name, as podman does."""
+    if found.names or not found.tag:
+        return found.names
+    try:
+        return [str(parse(found.tag))]
+    except CrunpyError:
+        return []

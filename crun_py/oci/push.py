@@ -1,0 +1,227 @@
+"""Pushing: an image of the store to a registry, or to files.
+
+What the registry lacks is sent, several blobs at a time, and the manifest last, so that
+whoever pulls meanwhile gets the old image or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+
+from crun_py.errors import CrunpyError, InvalidArgument, NotFound
+from crun_py.oci import content, gc, save, transport, upload
+from crun_py.oci.access import Access
+from crun_py.oci.content import Content
+from crun_py.oci.flow import Work
+from crun_py.oci.intake import Event, Progress
+from crun_py.oci.pull import named
+from crun_py.oci.reference import Reference, parse
+from crun_py.oci.registry import Registry
+from crun_py.oci.store import Image, ImageStore
+from crun_py.paths import Paths
+
+Report = Callable[[str, str, int, int], None]
+_PARALLEL = 4
+_MOUNTS = 3
+
+
+class Change:
+    """What a push may change: compression kind and level, format of the manifest."""
+
+    __slots__ = ("form", "kind", "level")
+
+    def __init__(self, kind: str = "", level: int | None = None, form: str = "") -> None:
+        """Raises InvalidArgument for what is not known."""
+        content.check(kind, level, form)
+        self.kind, self.level, self.form = kind, level, form
+
+
+def push(
+    paths: Paths,
+    image: Image,
+    destination: str,
+    *,
+    access: Access | None = None,
+    change: Change | None = None,
+    progress: Progress | None = None,
+) -> tuple[str, int]:
+    """Bring `image` to `destination`, a reference or TRANSPORT:PATH; (digest, size in bytes) of
+    its manifest there.
+
+    progress: called with Events, from several threads but never twice at once; their phases
+    are "preparing", "compressing", "exists", "mounted REPOSITORY",
+    "uploading", "done".  Raises
+    RegistryError, InvalidArgument, CrunpyError with the destination in the message.
+    """
+    where = transport.split(destination)
+    report = _reporter(progress)
+    doing = f"pushing {where if isinstance(where, transport.Place) else parse(where)}"
+    try:
+        # nobody deletes what is being read
+        with gc.pulling(paths):
+            return _push(paths, image, where, access or Access(), change or Change(), report)
+    except CrunpyError as e:
+        raise named(None, doing, e) from e
+    finally:
+        gc.collect_if_wanted(paths)
+
+
+def _push(
+    paths: Paths,
+    image: Image,
+    where: transport.Place | str,
+    access: Access,
+    change: Change,
+    report: Report,
+) -> tuple[str, int]:
+    made = _content(paths, image, change, where, report)
+    try:
+        if isinstance(where, transport.Place):
+            to_files(made, [where.name] if where.name else image.names, where)
+        else:
+            to_registry(paths, made, parse(where), access, report)
+    finally:
+        made.close()
+    return made.digest, len(made.manifest)
+
+
+def _reporter(progress: Progress | None) -> Report:
+    one_at_a_time = threading.Lock()
+
+    def report(phase: str, digest: str, current: int, total: int) -> None:
+        if progress:
+            with one_at_a_time:
+                progress(Event(phase, digest, current, total))
+
+    return report
+
+
+def _content(
+    paths: Paths, image: Image, change: Change, where: transport.Place | str, report: Report
+) -> Content:
+    """The bytes to send: those of the store unless something else is asked for, or the
+    manifest was written here and a registry would get uncompressed layers."""
+    if change.kind or change.form:
+        return content.rewritten(
+            paths, image.digest, kind=change.kind, level=change.level, form=change.form,
+            report=report,
+        )  # fmt: skip
+    if image.made and isinstance(where, str):
+        return content.rewritten(
+            paths, image.digest, kind="gzip", level=change.level, only_plain=True, report=report
+        )
+    return content.of_image(paths, image.digest)
+
+
+def to_files(made: Content, names: list[str], place: transport.Place) -> None:
+    """Write to an archive or directory, under `names`."""
+    form = {"oci": "oci-dir", "dir": "docker-dir"}.get(place.transport, place.transport)
+    if form == "docker-archive":
+        names = [str(parse(name)) for name in names]
+    save.save([save.Saved(made, names)], form, place.path)
+
+
+def to_registry(
+    paths: Paths,
+    made: Content,
+    reference: Reference,
+    access: Access,
+    report: Report,
+) -> None:
+    """Send what the registry lacks of `made`, then its manifest under `reference`."""
+    if reference.digest and reference.digest != made.digest:
+        raise InvalidArgument(
+            f"the digest in the name is not that of the image, {made.digest[:19]}",
+            hint="push to a tag",
+        )
+    endpoint = access.destination(reference)
+    near = _neighbours(paths, endpoint.registry, endpoint.repository)
+    wanted = {digest for digest, _ in made.layers} | set(made.configs)
+    sources = [r for digest, found in near.items() if digest in wanted for r in found]
+    also = [*dict.fromkeys(sources)][:_MOUNTS]
+    with access.open(endpoint, write=True, also=also) as registry:
+        if upload.has_manifest(registry, made.digest):
+            for digest, size in made.layers:
+                report("exists", digest, size, size)
+        else:
+            _send_blobs(registry, made, near, report)
+            for data, media_type in made.members:
+                digest = "sha256:" + hashlib.sha256(data).hexdigest()
+                upload.put_manifest(registry, digest, data, media_type)
+        tag = reference.tag or made.digest
+        upload.put_manifest(registry, tag, made.manifest, made.media_type)
+
+
+def _send_blobs(
+    registry: Registry, made: Content, near: dict[str, list[str]], report: Report
+) -> None:
+    """Layers and configs, several at a time; the first error stops all."""
+    work = Work()
+    queue = [*made.layers, *((digest, len(data)) for digest, data in made.configs.items())]
+    for digest, size in made.layers:
+        report("preparing", digest, 0, size)
+
+    def sending() -> None:
+        while True:
+            work.check()
+            with work.changed:
+                if not queue:
+                    return
+                digest, size = queue.pop(0)
+            _send(registry, made, digest, size, near.get(digest, [])[:_MOUNTS], work, report)
+
+    for n in range(min(_PARALLEL, len(queue))):
+        work.start(f"push {n}", sending)
+    work.join()
+    if work.error is not None:
+        raise work.error
+
+
+def _send(
+    registry: Registry,
+    made: Content,
+    digest: str,
+    size: int,
+    repositories: list[str],
+    work: Work,
+    report: Report,
+) -> None:
+    if digest in made.configs:
+        if not upload.has(registry, digest):
+            data = made.configs[digest]
+            upload.send(registry, digest, size, lambda at: iter([data[at:]]), lambda _: None)
+        return
+    if upload.has(registry, digest):
+        report("exists", digest, size, size)
+        return
+    if taken := upload.mount(registry, digest, repositories):
+        report("mounted " + taken, digest, size, size)
+        return
+
+    def pieces(offset: int) -> Iterator[bytes]:
+        for data in made.pieces(digest, offset):
+            work.check()
+            yield data
+
+    upload.send(registry, digest, size, pieces, lambda n: report("uploading", digest, n, size))
+    report("done", digest, size, size)
+
+
+def _neighbours(paths: Paths, registry: str, repository: str) -> dict[str, list[str]]:
+    """By digest of a blob, the other repositories of `registry` that will have it: images of
+    this store have such names."""
+    found: dict[str, list[str]] = {}
+    for image in ImageStore(paths).list():
+        names = [parse(name) for name in image.names]
+        there = [r.repository for r in names if r.registry == registry]
+        for name in dict.fromkeys(there):
+            if name == repository:
+                continue
+            # an image that has lost a part is no reason to fail here
+            with contextlib.suppress(NotFound):
+                for digest, _ in content.of_image(paths, image.digest).layers:
+                    found.setdefault(digest, []).append(name)
+    return found

@@ -1,0 +1,253 @@
+"""Tar archives of images, as files to look into and to write.
+
+Nothing is ever extracted: a member is found by its name and read where it lies.  Names and
+links are checked all the same, for an archive that has `../x` in it was made to harm
+(docker and others did extract it).  Formats: ustar, pax (path, linkpath, size) and GNU.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from crun_py.errors import CrunpyError, ImageError
+
+BLOCK = 512
+_PIECE_BYTES = 256 << 10
+_ENTRY_LIMIT = 200_000
+_HEADER_LIMIT = 1 << 20
+_LINK_DEPTH = 8
+
+
+class Archive:
+    """The members of the uncompressed tar that is open as `fd`, which can be sought."""
+
+    def __init__(self, fd: int, label: str) -> None:
+        """label: what errors call it.  Raises ImageError for what is no archive or hostile."""
+        self._fd = fd
+        self._label = label
+        self._files: dict[str, tuple[int, int]] = {}
+        self._links: dict[str, str] = {}
+        self._read_headers()
+
+    def __contains__(self, name: str) -> bool:
+        return self._find(name) is not None
+
+    def size(self, name: str) -> int:
+        """Bytes of member `name`.  Raises ImageError when there is none."""
+        return self._get(name)[1]
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The content of a small member."""
+        offset, size = self._get(name)
+        if size > limit:
+            raise ImageError(f"reading {self._label}: {name!r} is larger than {limit} bytes")
+        return os.pread(self._fd, size, offset)
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The content of member `name`."""
+        offset, size = self._get(name)
+        end = offset + size
+        while offset < end:
+            data = os.pread(self._fd, min(_PIECE_BYTES, end - offset), offset)
+            if not data:
+                raise ImageError(f"reading {self._label}: it ends within {name!r}")
+            offset += len(data)
+            yield data
+
+    def _get(self, name: str) -> tuple[int, int]:
+        found = self._find(name)
+        if found is None:
+            raise ImageError(f"reading {self._label}: it has no {name!r}")
+        return found
+
+    def _find(self, name: str) -> tuple[int, int] | None:
+        for _ in range(_LINK_DEPTH):
+            if name in self._files:
+                return self._files[name]
+            if name not in self._links:
+                return None
+            name = self._links[name]
+        return None
+
+    def _error(self, why: str) -> ImageError:
+        return ImageError(f"reading {self._label}: {why}")
+
+    # ---- headers ----
+
+    def _read_headers(self) -> None:
+        total = os.fstat(self._fd).st_size
+        offset = entries = 0
+        pax: dict[str, bytes] = {}
+        long_name = long_link = b""
+        while offset + BLOCK <= total:
+            header = os.pread(self._fd, BLOCK, offset)
+            if not any(header):
+                break
+            self._check_sum(header)
+            entries += 1
+            if entries > _ENTRY_LIMIT:
+                raise self._error(f"more than {_ENTRY_LIMIT} entries")
+            kind = header[156:157]
+            size = self._number(header[124:136])
+            if kind in b"123456":  # whatever the field says, nothing follows these
+                size = 0
+            elif kind not in b"xgLK" and "size" in pax:
+                size = self._decimal(pax["size"])
+            start, offset = offset + BLOCK, offset + BLOCK + -(-size // BLOCK) * BLOCK
+            if start + size > total:
+                raise self._error("it ends in the middle")
+            if kind in b"xgLK":
+                if size > _HEADER_LIMIT:
+                    raise self._error("a header that is too large")
+                data = os.pread(self._fd, size, start)
+                if kind == b"x":
+                    pax = self._pax(data)
+                elif kind == b"L":
+                    long_name = data.rstrip(b"\0")
+                elif kind == b"K":
+                    long_link = data.rstrip(b"\0")
+                continue
+            name = pax.get("path") or long_name or _ustar_name(header)
+            link = pax.get("linkpath") or long_link or header[157:257].partition(b"\0")[0]
+            self._take(kind, self._path(name), link, start, size)
+            pax, long_name, long_link = {}, b"", b""
+        if not entries:
+            raise self._error("not a tar archive")
+
+    def _take(self, kind: bytes, name: str, link: bytes, start: int, size: int) -> None:
+        self._files.pop(name, None)
+        self._links.pop(name, None)
+        if kind in (b"0", b"\0", b"7"):
+            self._files[name] = (start, size)
+        elif kind == b"1":
+            self._links[name] = self._path(link)
+        elif kind == b"2":
+            target = os.path.normpath(os.path.join(os.path.dirname(name), _text(link)))
+            self._links[name] = self._path(target.encode("utf-8", "surrogateescape"))
+        elif kind != b"5":
+            raise self._error(f"entry {name!r} is neither a file, a directory nor a link")
+
+    def _path(self, raw: bytes) -> str:
+        """A member's name without `./`.  Raises ImageError for one that leaves the archive."""
+        name = _text(raw)
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        if name.startswith("/") or ".." in parts or "\0" in name:
+            raise self._error(f"entry {name[:200]!r} leads out of it")
+        return "/".join(parts)
+
+    def _check_sum(self, header: bytes) -> None:
+        found = sum(header[:148]) + sum(header[156:]) + 8 * 32
+        try:
+            good = int(header[148:156].strip(b" \0") or b"0", 8) == found
+        except ValueError:
+            good = False
+        if not good:
+            raise self._error("not a tar archive, or a damaged one")
+
+    def _number(self, field: bytes) -> int:
+        """Octal digits, or base 256 (GNU)."""
+        if field[0] & 0x80:
+            if field[0] & 0x40:
+                raise self._error("a negative size")
+            return int.from_bytes(bytes([field[0] & 0x3F]) + field[1:], "big")
+        text = field.strip(b" \0")
+        if text and not set(text) <= set(b"01234567"):
+            raise self._error("a size that is no number")
+        return int(text or b"0", 8)
+
+    def _decimal(self, text: bytes) -> int:
+        if not text.isdigit() or len(text) > 18:
+            raise self._error("a size that is no number")
+        return int(text)
+
+    def _pax(self, data: bytes) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        while data:
+            length, _, _ = data.partition(b" ")
+            n = self._decimal(length)
+            record = data[len(length) + 1 : n]
+            if n <= len(length) + 1 or n > len(data) or record[-1:] != b"\n":
+                raise self._error("a malformed pax header")
+            key, _, value = record[:-1].partition(b"=")
+            found[_text(key)] = value
+            data = data[n:]
+        return found
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _ustar_name(header: bytes) -> bytes:
+    name = header[:100].partition(b"\0")[0]
+    if header[257:263] == b"ustar\0":
+        prefix = header[345:500].partition(b"\0")[0]
+        return prefix + b"/" + name if prefix else name
+    return name
+
+
+class TarOut:
+    """A tar archive being written to `fd`, which may be a pipe."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._directories: set[str] = set()
+
+    def file(self, name: str, size: int, pieces: Iterable[bytes]) -> None:
+        """Add a member of `size` bytes."""
+        self._parents(name)
+        self._write(_header(name, size, b"0", 0o644))
+        written = 0
+        for data in pieces:
+            self._write(data)
+            written += len(data)
+        self._pad(name, size, written)
+
+    def copy(self, name: str, source: int, size: int) -> None:
+        """Add a member whose content is the first `size` bytes of the file open as `source`."""
+        self._parents(name)
+        self._write(_header(name, size, b"0", 0o644))
+        done = 0
+        while done < size:
+            n = os.sendfile(self._fd, source, done, min(size - done, 64 << 20))
+            if not n:
+                break
+            done += n
+        self._pad(name, size, done)
+
+    def end(self) -> None:
+        """Two empty blocks (tar(5))."""
+        self._write(bytes(2 * BLOCK))
+
+    def _parents(self, name: str) -> None:
+        parts = name.split("/")[:-1]
+        for n in range(1, len(parts) + 1):
+            directory = "/".join(parts[:n]) + "/"
+            if directory not in self._directories:
+                self._directories.add(directory)
+                self._write(_header(directory, 0, b"5", 0o755))
+
+    def _pad(self, name: str, size: int, written: int) -> None:
+        if written != size:
+            raise CrunpyError(f"writing the archive: {name} has {written} bytes, not {size}")
+        self._write(bytes(-size % BLOCK))
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+
+def _header(name: str, size: int, kind: bytes, mode: int) -> bytes:
+    """A ustar header of a file that is root's, from 1970: archives of equal images are equal."""
+    raw = name.encode()
+    if len(raw) > 100:
+        raise CrunpyError(f"writing the archive: the name {name!r} is too long")
+    digits = b"%011o\0" % size if size < 8**11 else b"\x80" + size.to_bytes(11, "big")
+    fields = [
+        raw.ljust(100, b"\0"), b"%07o\0" % mode, b"%07o\0" % 0, b"%07o\0" % 0,
+        digits, b"%011o\0" % 0, b" " * 8, kind, bytes(100), b"ustar\x0000",
+    ]  # fmt: skip
+    header = b"".join(fields).ljust(BLOCK, b"\0")
+    return header[:148] + b"%06o\0 " % sum(header) + header[156:]
