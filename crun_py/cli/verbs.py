@@ -54,6 +54,7 @@ _IMAGE = {
     "history": ("history", "Show the steps by which an image was made"),
     "login": ("login", "Log in to a registry"),
     "logout": ("logout", "Forget the login of a registry"),
+    "search": ("search", "Search registries for images"),
     "import": ("import_", "Make an image of an archive of files"),
     "image exists": ("image_exists", "Status 0 when an image is in the store, else 1"),
     "image inspect": ("image_inspect", "Show images as JSON"),

@@ -166,8 +166,9 @@ class Registry:
     ) -> Answer:
         """A small request, tried again while that may help, and its answer.
 
-        target: path below the repository, "" for the API's root, or a URL that the registry
-        gave.  Raises RegistryError for a status that is not in `accepted`.
+        target: path below the repository, "" for the API's root, /PATH for another one of the
+        host, or a URL that the registry gave.  Raises RegistryError for a status that is not
+        in `accepted`.
         """
         response = self._request(method, target, headers or {}, content, accepted)
         with closing(response):
@@ -263,6 +264,8 @@ class Registry:
         root = f"{self._scheme}://{self.endpoint.host}/v2/"
         if target.startswith(("http:", "https:")):
             return target
+        if target.startswith("/"):
+            return f"{self._scheme}://{self.endpoint.host}{target}"
         return f"{root}{self.endpoint.repository}/{target}" if target else root
 
     def absolute(self, base: str, location: str) -> str:
