@@ -101,7 +101,7 @@ struct plan {
 int plan_read(int fd, struct plan *plan);
 /* String `i` of the step, "" when there are fewer. */
 const char *step_str(const struct step *step, uint32_t i);
-/* The step's strings for execv(3), to be freed; NULL when there are none. */
+/* The step's strings as execve(2) takes them, to be freed; NULL: no memory. */
 char **step_argv(const struct step *step);
 
 /* close_range(2), for which musl has no wrapper: close, or mark close-on-exec. */

@@ -46,7 +46,7 @@ int64_t health_due(void)
 static void begin_check(void)
 {
 	char **argv = step_argv(how);
-	if (!argv)
+	if (!argv || !argv[0])
 		return;
 	checker = fork();
 	if (checker == 0) {

@@ -282,7 +282,7 @@ static void become_cleanup(const struct step *s)
 {
 	char **argv = step_argv(s);
 	(void)close_fds(3, ~0U, false);
-	if (argv)
+	if (argv && argv[0])
 		execv(argv[0], argv); /* on failure the next command finds and does the work */
 	free(argv);
 }

@@ -27,7 +27,7 @@ const char *step_str(const struct step *step, uint32_t i)
 
 char **step_argv(const struct step *step)
 {
-	char **argv = step->n ? calloc(step->n + 1, sizeof(char *)) : NULL;
+	char **argv = calloc(step->n + 1, sizeof(char *));
 	for (uint32_t i = 0; argv && i < step->n; i++)
 		argv[i] = (char *)(uintptr_t)step->s[i].p;
 	return argv;

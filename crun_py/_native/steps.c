@@ -205,17 +205,9 @@ int step_seccomp(struct init *init, const struct step *s)
 	return error;
 }
 
-static char **pointers(const struct step *s)
-{
-	char **list = calloc(s->n + 1, sizeof(char *));
-	for (uint32_t i = 0; list && i < s->n; i++)
-		list[i] = (char *)(uintptr_t)s->s[i].p;
-	return list;
-}
-
 int step_env(struct init *init, const struct step *s)
 {
-	init->env = pointers(s);
+	init->env = step_argv(s);
 	return init->env ? 0 : -ENOMEM;
 }
 
@@ -309,7 +301,7 @@ int step_exec(struct init *init, const struct step *s)
 		return -errno;
 	/* the container's life no longer hangs on its monitor's */
 	(void)prctl(PR_SET_PDEATHSIG, 0);
-	char **argv = pointers(s);
+	char **argv = step_argv(s);
 	int error = argv ? exec_searched(argv, init->env) : -ENOMEM;
 	free(argv);
 	return error;

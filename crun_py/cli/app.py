@@ -122,11 +122,13 @@ def build(words: list[str]) -> typer.Typer:
 
 def _add(app: typer.Typer, name: str, verb: str, summary: str, *, loaded: bool) -> None:
     if not loaded:
-        app.command(name, help=summary)(lambda: None)
+        app.command(name, help=summary, hidden=not summary)(lambda: None)
         return
     module = fast.load(verb)
     settings = {"allow_interspersed_args": getattr(module, "MIXED", True)}
-    app.command(name, help=summary, context_settings=settings)(_command(verb, module))
+    app.command(name, help=summary, hidden=not summary, context_settings=settings)(
+        _command(verb, module)
+    )
 
 
 def _nearest(word: str, known: list[str]) -> str:

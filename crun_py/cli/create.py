@@ -6,7 +6,7 @@ import os
 import sys
 
 from crun_py.cli.context import Context, write
-from crun_py.errors import InvalidArgument
+from crun_py.errors import Conflict, InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,5 +118,9 @@ def make(values: dict[str, Any], arguments: list[str], context: Context) -> Cont
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Create and print the id."""
-    write(make(values, arguments, context).id)
+    try:
+        write(make(values, arguments, context).id)
+    except Conflict as e:
+        e.exit_code = 1  # as Docker: a name that is taken; `run` says 125
+        raise
     return 0

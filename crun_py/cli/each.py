@@ -49,33 +49,34 @@ def named(
     return ids
 
 
-def each(names: Iterable[str], act: Callable[[str], None]) -> int:
-    """Call `act` with each name once; 125 if any of them failed (each has been reported)."""
+def each(names: Iterable[str], act: Callable[[str], None], status: int | None = None) -> int:
+    """Call `act` with each name once; if any of them failed (each has been reported) `status`,
+    by default that of the error, which is 125."""
     failed = 0
     for name in dict.fromkeys(names):
         try:
             act(name)
         except CrunpyError as e:
             write_error(f"crunpy: error: {e.line()}")
-            failed = e.exit_code
+            failed = e.exit_code if status is None else status
     return failed
 
 
-def each_apart(names: Iterable[str], act: Callable[[str], None]) -> int:
+def each_apart(names: Iterable[str], act: Callable[[str], None], status: int | None = None) -> int:
     """As `each`, for an `act` that enters a container's user namespace: there is no way back
     from one, so a plain user's commands deal with each container in a child process."""
     from crun_py.ns import user
 
     unique = list(dict.fromkeys(names))
     if len(unique) < 2 or not user.needed():
-        return each(unique, act)
+        return each(unique, act, status)
     failed = 0
     for name in unique:
         sys.stdout.flush()
         child = os.fork()
         if child == 0:
-            status = each([name], act)
+            code = each([name], act, status)
             sys.stdout.flush()
-            os._exit(status)
+            os._exit(code)
         failed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or failed
     return failed

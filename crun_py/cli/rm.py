@@ -69,7 +69,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             lifecycle.remove(container, force=values["force"], anonymous_volumes=values["volumes"])
         write(name)
 
-    failed = each_apart(names, act)
+    failed = each_apart(names, act, 1)  # docker's and podman's exit status
     return each_apart([""], lambda _: sweep(context)) or failed
 
 

@@ -63,6 +63,11 @@ _IMAGE = {
 }
 _ENGINE = {
     "version": ("version", "Show the version"),
+    "completion": (
+        "completion",
+        "Print a script that completes commands: bash, zsh, fish, powershell",
+    ),
+    "__complete": ("complete", ""),
     "events": ("events", "Show what happened to containers, images and volumes"),
     "unshare": ("unshare", "Run a command in a plain user's user namespace"),
     "info": ("info", "Show the engine's set-up and the host's abilities"),

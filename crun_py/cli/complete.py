@@ -1,0 +1,23 @@
+"""crunpy __complete: what the shells' completion scripts ask."""
+
+from __future__ import annotations
+
+from crun_py import completion
+from crun_py.cli import fast
+from crun_py.cli.context import Context, write
+from crun_py.cli.verbs import GROUPS, VERBS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "[WORD...]"
+MIXED = False
+OPTIONS = ()
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print a line per candidate for the last word."""
+    for word, text in completion.candidates(context.paths, arguments, GROUPS, VERBS, fast.load):
+        write(f"{word}\t{text}")
+    return 0

@@ -1,0 +1,25 @@
+"""crunpy completion."""
+
+from __future__ import annotations
+
+from crun_py import completion
+from crun_py.cli.context import Context, write
+from crun_py.errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "SHELL"
+OPTIONS = ()
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print the script for a shell."""
+    script = completion.SCRIPTS.get(arguments[0])
+    if script is None:
+        raise InvalidArgument(
+            f"completion for {arguments[0]!r}: not known", hint=", ".join(completion.SCRIPTS)
+        )
+    write(script.rstrip("\n"))
+    return 0
