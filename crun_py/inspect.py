@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from crun_py.oci.remote import Described
     from crun_py.oci.store import Image
     from crun_py.state import Container, Status
 
@@ -238,7 +239,7 @@ def _network(found: Container, status: Status) -> dict[str, Any]:
     }
 
 
-def image(paths: Paths, found: Image) -> dict[str, Any]:
+def image(paths: Paths, found: Image | Described) -> dict[str, Any]:
     """One image as `docker inspect` shows it."""
     document = found.config
     history = document.get("history") or []
@@ -259,6 +260,11 @@ def image(paths: Paths, found: Image) -> dict[str, Any]:
         "RootFS": {"Type": "layers", "Layers": (document.get("rootfs") or {}).get("diff_ids", [])},
         "Digest": found.digest,
         "ManifestType": found.media_type,
+        # podman's names for some of the same
+        "Labels": (document.get("config") or {}).get("Labels") or {},
+        "User": (document.get("config") or {}).get("User", ""),
+        "VirtualSize": found.size,
+        "History": history,
     }
 
 
@@ -266,14 +272,19 @@ def anything(paths: Paths, name: str, kind: str | None, *, size: bool = False) -
     """The container or image that `name` means (kind: "container", "image" or None for
     either, containers first).  Raises NotFound."""
     from crun_py import state
+    from crun_py.oci.reference import has_transport
     from crun_py.oci.store import ImageStore
 
-    if kind in (None, "container"):
+    if kind in (None, "container") and not has_transport(name):
         try:
             return container(state.find(paths, name), size=size)
         except NotFound:
             if kind:
                 raise
+    if has_transport(name):
+        from crun_py.oci.remote import describe
+
+        return image(paths, describe(paths, name))
     found = ImageStore(paths).lookup(name) if name else None
     if found is None:
         what = "image" if kind else "object"

@@ -88,10 +88,13 @@ def image_for(values: dict[str, Any], name: str, context: Context) -> Image:
     policy = values["pull"] or "missing"
     if policy == "missing" and not values["platform"]:
         # the usual way: nothing that only a pull needs is loaded
+        from crun_py.oci.reference import has_transport
         from crun_py.oci.store import ImageStore
 
-        if ":/" not in name and (image := ImageStore(context.paths).lookup(name)) is not None:
-            return image
+        if not has_transport(name):
+            image = ImageStore(context.paths).lookup(name)
+            if image is not None:
+                return image
     from crun_py.cli import pull
 
     return pull.obtain(context, name, values, policy, announce=policy == "missing")

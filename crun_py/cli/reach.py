@@ -36,7 +36,7 @@ def access(values: dict[str, Any]) -> Access:
     if delay := values.get("retry_delay"):
         patience["first_backoff_s"] = _seconds(delay)
     return Access(
-        tls_verify=values.get("tls_verify"),
+        tls_verify=False if values.get("insecure") else values.get("tls_verify"),
         authfile=values.get("authfile"),
         creds=values.get("creds"),
         cert_dir=values.get("cert_dir"),

@@ -72,8 +72,18 @@ _ENGINE = {
     "unshare": ("unshare", "Run a command in a plain user's user namespace"),
     "info": ("info", "Show the engine's set-up and the host's abilities"),
 }
+_MANIFEST = {
+    "manifest create": ("manifest_create", "Make a manifest list"),
+    "manifest add": ("manifest_add", "Add images to a manifest list"),
+    "manifest annotate": ("manifest_annotate", "Change what a list says of an image"),
+    "manifest inspect": ("manifest_inspect", "Show a manifest list or manifest"),
+    "manifest push": ("manifest_push", "Send a manifest list to a registry"),
+    "manifest remove": ("manifest_remove", "Take an image from a manifest list"),
+    "manifest rm": ("manifest_rm", "Remove manifest lists"),
+    "manifest exists": ("manifest_exists", "Status 0 when a list is in the store, else 1"),
+}
 _TOP_ONLY = ("images", "rmi", "login", "logout", "search")
-VERBS = {**_CONTAINER, **_HEALTHCHECK, **_SYSTEM, **_GENERATE, **_IMAGE, **_ENGINE}
+VERBS = {**_CONTAINER, **_HEALTHCHECK, **_SYSTEM, **_GENERATE, **_IMAGE, **_MANIFEST, **_ENGINE}
 """verb: (module below crun_py.cli, summary).
 
 A verb with a space, `image exists`, is there only as a word of a group.
@@ -91,6 +101,7 @@ GROUPS = {
     "healthcheck": _members(_HEALTHCHECK),
     "generate": _members(_GENERATE),
     "system": {**_members(_SYSTEM), "info": "info", "events": "events"},
+    "manifest": _members(_MANIFEST),
     "container": {**_members(_CONTAINER), "ls": "ps", "list": "ps"},
     "image": {
         **{word: verb for word, verb in _members(_IMAGE).items() if verb not in _TOP_ONLY},

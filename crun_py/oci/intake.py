@@ -184,15 +184,33 @@ def _config(job: Job, source: Source, manifest: Manifest) -> dict[str, Any]:
         data = blobs.read(job.paths, config.digest, DOCUMENT_LIMIT)
     else:
         data = source.small_blob(config.digest, DOCUMENT_LIMIT)
-    if len(data) != config.size or "sha256:" + hashlib.sha256(data).hexdigest() != config.digest:
-        raise ImageError(
-            f"reading the image config {config.digest[:19]}: its digest is another one"
-        )
+    check_config(data, config)
     value = parse_config(data, len(manifest.layers))
     if not job.any_platform:
         check_platform(value, job.platform)
     blobs.put(job.paths, data)
     return value
+
+
+def check_config(data: bytes, config: Descriptor) -> None:
+    """Raises ImageError unless `data` is what the descriptor `config` says."""
+    if len(data) != config.size or "sha256:" + hashlib.sha256(data).hexdigest() != config.digest:
+        raise ImageError(
+            f"reading the image config {config.digest[:19]}: its digest is another one"
+        )
+
+
+def keep(job: Job, source: Source, reference: str) -> tuple[str, Manifest]:
+    """Put the blobs of the image that `reference` is in `source` into the store, and no more:
+    it gets no name and is not unpacked.  Its manifest's digest, and the manifest.
+
+    The caller holds gc.pulling() until something refers to them.
+    """
+    data, manifest, _ = resolve(source, reference, job.platform)
+    config = _config(job, source, manifest)
+    _layers(job, manifest, config, source.blob, unpack=False)
+    blobs.sync(job.paths)
+    return blobs.put(job.paths, data), manifest
 
 
 # ---- layers ----
@@ -203,10 +221,12 @@ def _layers(
     manifest: Manifest,
     config: dict[str, Any],
     download: Callable[[str, int], Any],
+    *,
+    unpack: bool = True,
 ) -> None:
     """Fetch and unpack what is missing; commit each layer once those below it are there."""
     work = Work()
-    layers = _plan(job, manifest, config)
+    layers = _plan(job, manifest, config, unpack=unpack)
     # a layer without one is in the store
     results: dict[str, Layer | None] = {}
     queue = [layer for layer in layers if layer is not None]
@@ -256,12 +276,14 @@ def _layers(
         raise work.error
 
 
-def _plan(job: Job, manifest: Manifest, config: dict[str, Any]) -> list[Layer | None]:
+def _plan(
+    job: Job, manifest: Manifest, config: dict[str, Any], *, unpack: bool
+) -> list[Layer | None]:
     """One Layer for each that the store lacks, base first."""
     diff_ids: list[str] = config["rootfs"]["diff_ids"]
     plan: list[Layer | None] = []
     for blob, diff_id, chain_id in zip(manifest.layers, diff_ids, chain_ids(diff_ids), strict=True):
-        unpacked = is_unpacked(job.paths, chain_id)
+        unpacked = not unpack or is_unpacked(job.paths, chain_id)
         if unpacked and blobs.has(job.paths, blob.digest, blob.size):
             job.report("exists", blob.digest, blob.size, blob.size)
             plan.append(None)

@@ -56,39 +56,41 @@ def push(
     "uploading", "done".  Raises
     RegistryError, InvalidArgument, CrunpyError with the destination in the message.
     """
-    where = transport.split(destination)
-    report = _reporter(progress)
-    doing = f"pushing {where if isinstance(where, transport.Place) else parse(where)}"
-    try:
-        # nobody deletes what is being read
-        with gc.pulling(paths):
-            return _push(paths, image, where, access or Access(), change or Change(), report)
-    except CrunpyError as e:
-        raise named(None, doing, e) from e
-    finally:
-        gc.collect_if_wanted(paths)
-
-
-def _push(
-    paths: Paths,
-    image: Image,
-    where: transport.Place | str,
-    access: Access,
-    change: Change,
-    report: Report,
-) -> tuple[str, int]:
-    made = _content(paths, image, change, where, report)
-    try:
-        if isinstance(where, transport.Place):
-            to_files(made, [where.name] if where.name else image.names, where)
-        else:
-            to_registry(paths, made, parse(where), access, report)
-    finally:
-        made.close()
+    access, change = access or Access(), change or Change()
+    report = reporter(progress)
+    # nobody deletes what is being read
+    with gc.pulling(paths):
+        try:
+            made = _content(paths, image, change, transport.split(destination), report)
+        except CrunpyError as e:
+            raise named(None, f"pushing {destination}", e) from e
+        try:
+            push_content(paths, made, image.names, destination, access, report)
+        finally:
+            made.close()
+    gc.collect_if_wanted(paths)
     return made.digest, len(made.manifest)
 
 
-def _reporter(progress: Progress | None) -> Report:
+def push_content(
+    paths: Paths, made: Content, names: list[str], destination: str, access: Access, report: Report
+) -> None:
+    """Bring `made` to `destination`; names: what it is called in files unless that says it.
+
+    Raises as push().
+    """
+    where = transport.split(destination)
+    try:
+        if isinstance(where, transport.Place):
+            to_files(made, [where.name] if where.name else names, where)
+        else:
+            to_registry(paths, made, parse(where), access, report)
+    except CrunpyError as e:
+        raise named(None, f"pushing {destination}", e) from e
+
+
+def reporter(progress: Progress | None) -> Report:
+    """A function for phase, digest, current and total bytes, which calls `progress`."""
     one_at_a_time = threading.Lock()
 
     def report(phase: str, digest: str, current: int, total: int) -> None:

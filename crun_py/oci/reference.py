@@ -12,6 +12,11 @@ from crun_py.errors import InvalidArgument
 DEFAULT_REGISTRY = "docker.io"
 NAME_LIMIT = 255
 TAG_LIMIT = 128
+TRANSPORTS = (
+    "docker", "oci", "oci-archive", "docker-archive", "dir",
+    # known, and refused
+    "docker-daemon", "containers-storage", "ostree", "sif", "tarball",
+)  # fmt: skip
 _DIGEST_HEX = {"sha256": 64, "sha384": 96, "sha512": 128}
 _LOWER = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _ALNUM = _LOWER | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -135,6 +140,14 @@ def split_registry(name: str) -> tuple[str, str]:
     if first == "localhost" or "." in first or ":" in first or first != first.lower():
         return (DEFAULT_REGISTRY if first == "index.docker.io" else first), rest
     return "", name
+
+
+def has_transport(text: str) -> bool:
+    """Whether `text` is TRANSPORT:…, not a reference (containers-transports(5))."""
+    transport, colon, rest = text.partition(":")
+    if transport == "docker":
+        return rest.startswith("//")  # docker:20 is an image of that name
+    return bool(colon) and transport in TRANSPORTS
 
 
 def is_short(text: str) -> bool:

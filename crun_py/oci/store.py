@@ -255,6 +255,33 @@ class ImageStore:
             self._write([*entries, _named(mine, str(name))])
         return self.find("sha256:" + image.id)
 
+    def lists(self) -> dict[str, tuple[str, str]]:
+        """(digest, media type) of each manifest list, by its full reference."""
+        found = {}
+        for entry in self._entries():
+            name = _name_of(entry)
+            if name and _is_list(entry) and blobs.has(self.paths, entry["digest"]):
+                found[name] = (entry["digest"], entry["mediaType"])
+        return found
+
+    def put_list(self, name: str, data: bytes, media_type: str) -> str:
+        """Make the manifest list `data` known as `name`, a full reference; its digest."""
+        digest = blobs.put(self.paths, data)
+        entry: Entry = {"mediaType": media_type, "digest": digest, "size": len(data)}
+        with self._lock():
+            entries = self._entries()
+            kept = [e for e in _without_name(entries, name) if _name_of(e) or not _is_list(e)]
+            self._write([*kept, _named(entry, name)])
+        return digest
+
+    def remove_list(self, name: str) -> None:
+        """Remove the manifest list `name`, a full reference, and what only it referred to."""
+        with self._lock():
+            self._write([e for e in self._entries() if not (_is_list(e) and _name_of(e) == name)])
+            from crun_py.oci import gc
+
+            gc.collect(self.paths)
+
     def untag(self, text: str) -> str:
         """Take the name `text` from its image, which stays; returns the full name."""
         with self._lock():
@@ -429,6 +456,12 @@ def _named(entry: Entry, name: str) -> Entry:
     if name:
         kept[REF_NAME] = kept[CONTAINERD_NAME] = name
     return {**entry, "annotations": kept}
+
+
+def _is_list(entry: Entry) -> bool:
+    from crun_py.oci.manifest import INDEXES  # not for those who only look an image up
+
+    return entry.get("mediaType") in INDEXES
 
 
 def _without_name(entries: list[Entry], name: str) -> list[Entry]:

@@ -13,13 +13,12 @@ from crun_py.errors import CrunpyError, ImageError, InvalidArgument, NotFound
 from crun_py.oci import blobs
 from crun_py.oci.inflate import inflate, kind_of
 from crun_py.oci.layers import Limits
-from crun_py.oci.reference import parse
+from crun_py.oci.reference import has_transport, parse
 from crun_py.oci.source import Dir, DirectoryFiles, Docker, Found, Layout, Source
 from crun_py.oci.tarball import Archive
 from crun_py.paths import Paths
 
 FILES = ("oci", "oci-archive", "docker-archive", "dir")
-_KNOWN = (*FILES, "docker", "docker-daemon", "containers-storage", "ostree", "sif", "tarball")
 _PIECE_BYTES = 256 << 10
 
 
@@ -40,12 +39,11 @@ def split(text: str) -> Place | str:
 
     Raises InvalidArgument for a transport that is not supported, or without a path.
     """
-    transport, colon, rest = text.partition(":")
-    if not colon or transport not in _KNOWN:
+    if not has_transport(text):
         return text
+    transport, _, rest = text.partition(":")
     if transport == "docker":
-        # docker:20 is an image of that name
-        return rest[2:] if rest.startswith("//") else text
+        return rest[2:]
     if transport not in FILES:
         raise InvalidArgument(
             f"reading reference {text!r}: transport {transport} is not supported",

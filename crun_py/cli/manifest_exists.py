@@ -1,0 +1,19 @@
+"""crunpy manifest exists."""
+
+from __future__ import annotations
+
+from crun_py.cli.context import Context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "LIST"
+OPTIONS = ()
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Status 0 when the list is in the store, 1 when it is not; prints nothing."""
+    from crun_py.oci.lists import Lists
+
+    return 0 if Lists(context.paths).exists(arguments[0]) else 1

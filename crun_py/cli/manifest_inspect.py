@@ -1,0 +1,27 @@
+"""crunpy manifest inspect."""
+
+from __future__ import annotations
+
+from crun_py import jsonfile
+from crun_py.cli import reach
+from crun_py.cli.context import Context, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "LIST"
+OPTIONS = (
+    ("-v --verbose", "flag", "Accepted; the whole manifest is always shown", ""),
+    ("--insecure", "flag", "The same as --tls-verify=false", ""),
+    *reach.OPTIONS,
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print the list of this store, or the manifest that a registry has."""
+    from crun_py.oci.lists import Lists
+
+    lists = Lists(context.paths, reach.access(values))
+    write(jsonfile.dumps(lists.inspect(arguments[0]), indent=4))
+    return 0

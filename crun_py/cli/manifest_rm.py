@@ -1,0 +1,21 @@
+"""crunpy manifest rm."""
+
+from __future__ import annotations
+
+from crun_py.cli.context import Context, write
+from crun_py.cli.each import each
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "LIST..."
+OPTIONS = ()
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Remove lists; the images in them stay where they have names."""
+    from crun_py.oci.lists import Lists
+
+    lists = Lists(context.paths)
+    return each(arguments, lambda name: write(f"Deleted: {lists.remove(name)}"))
