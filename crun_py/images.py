@@ -6,14 +6,16 @@ Rows are text fields with Docker's names.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 
 from crun_py import clock, state
-from crun_py.errors import InvalidArgument, NotFound, printable
+from crun_py.errors import CrunpyError, InvalidArgument, NotFound, printable
 from crun_py.listing import human_size, label_matches, parse_filters, since
 from crun_py.oci.reference import Reference, parse
 from crun_py.oci.store import Image, ImageStore
-from crun_py.paths import Paths
+from crun_py.overlay import mount
+from crun_py.paths import Paths, private_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,10 +31,15 @@ SORTS = ("created", "id", "repository", "size", "tag")
 
 
 def users(paths: Paths) -> Users:
-    """A function that gives the short ids of the containers of an image id."""
+    """A function that gives what uses an image id: `container ID`, or where it is mounted."""
     found: dict[str, list[str]] = {}
     for container in state.every(paths):
-        found.setdefault(container.record["image_id"], []).append(container.id[:12])
+        user = f"container {container.id[:12]}"
+        found.setdefault(container.record["image_id"], []).append(user)
+    top = paths.root + "/mounted"
+    for name in os.listdir(top) if os.path.isdir(top) else []:
+        if mount.is_mounted(f"{top}/{name}"):
+            found.setdefault(name, []).append(f"the mount on {top}/{name}")
     return lambda image_id: found.get(image_id, [])
 
 
@@ -47,8 +54,8 @@ def rows(
 ) -> list[dict[str, Any]]:
     """One row per name of each image, newest first unless `sort` (one of SORTS) says else.
 
-    reference: only names that match it; whole: ids are not cut; in_use: ids of the
-    containers of an image id.  Raises InvalidArgument, NotFound (an image that a filter
+    reference: only names that match it; whole: ids are not cut; in_use: what uses an
+    image id.  Raises InvalidArgument, NotFound (an image that a filter
     names).
     """
     if sort not in SORTS:
@@ -203,6 +210,54 @@ def prune(
             with contextlib.suppress(NotFound):
                 lines += store.remove(image, force=True, in_use=in_use)
     return lines
+
+
+# ---- mount and diff ----
+
+
+def mount_point(paths: Paths, image: Image) -> str:
+    """Where `image mount` shows the image."""
+    return f"{paths.root}/mounted/{image.id}"
+
+
+def is_mounted(paths: Paths, image: Image) -> bool:
+    """Whether the image is shown."""
+    return mount.is_mounted(mount_point(paths, image))
+
+
+def show(paths: Paths, image: Image) -> str:
+    """Mount the image read-only; returns the path.  Raises CrunpyError."""
+    where = mount_point(paths, image)
+    if mount.is_mounted(where):
+        return where
+    private_dir(where)
+    try:
+        if not image.layers:
+            raise CrunpyError(f"mounting image {image.id[:12]}: it has no layers")
+        mount.layers(image.layers[::-1], where)
+    except BaseException:
+        os.rmdir(where)
+        raise
+    return where
+
+
+def hide(paths: Paths, image: Image) -> bool:
+    """Undo `show`; False when it was not mounted.  Raises CrunpyError."""
+    where = mount_point(paths, image)
+    shown = mount.is_mounted(where)
+    if shown:
+        mount.unmount(where)
+    if os.path.isdir(where):
+        os.rmdir(where)
+    return shown
+
+
+def diff(image: Image, base: Image | None) -> list[tuple[str, str]]:
+    """(kind, path) of what `image` has changed since `base`, or without one in its top layer."""
+    from crun_py.overlay.compare import compare
+
+    below = base.layers if base else image.layers[:-1]
+    return compare(below[::-1], image.layers[::-1])
 
 
 # ---- history and tree ----

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import images
 import pytest
@@ -210,3 +211,54 @@ def test_image_prune(several: Engine) -> None:
     several.ok("image", "prune", "-af")
     assert names(several) == {"test/middle:latest"}, "a container uses it"
     several.fails("image", "prune", "-f", "--filter", "until=soon")
+
+
+def test_image_diff(several: Engine, registry: Registry) -> None:
+    assert several.ok("image", "diff", "test/old") == "A /old"
+    both = several.ok("image", "diff", "test/new", "test/old").split("\n")
+    assert both == ["A /new", "D /old"]
+    assert several.ok("image", "diff", "busybox", "busybox") == ""
+    all_of_it = several.ok("image", "diff", "busybox").split("\n")
+    assert "A /bin/busybox" in all_of_it and all(line.startswith("A ") for line in all_of_it)
+    top = tar(entry("etc/passwd", b"changed"), entry("bin/.wh.cat"), entry("a/b/c", b""))
+    name = registry.push("test/changed", images.image(registry.busybox, top))
+    several.ok("pull", "-q", name)
+    expected = ["A /a", "A /a/b", "A /a/b/c", "C /bin", "D /bin/cat", "C /etc", "C /etc/passwd"]
+    lines = several.ok("image", "diff", name).split("\n")
+    assert [line for line in lines if line not in ("C /bin", "C /etc")] == [
+        line for line in expected if line not in ("C /bin", "C /etc")]  # fmt: skip
+    found = json.loads(several.ok("image", "diff", "--format", "json", name))
+    assert found["deleted"] == ["/bin/cat"] and "/etc/passwd" in found["changed"]
+    several.fails("image", "diff", "--format", "yaml", name)
+
+
+@pytest.mark.parametrize("engine", ["root"], indirect=True)
+def test_image_mount(several: Engine) -> None:
+    path = Path(several.ok("image", "mount", "test/new"))
+    try:
+        assert (path / "new").read_bytes() == b"x" * 2021 and (path / "bin/busybox").exists()
+        with pytest.raises(OSError, match="Read-only"):
+            (path / "other").write_text("x")
+        assert several.ok("image", "mount", "test/new") == str(path)
+        one = Path(several.ok("image", "mount", "busybox"))
+        assert (one / "bin/busybox").exists()
+        with pytest.raises(OSError, match="Read-only"):
+            (one / "other").write_text("x")
+        lines = set(several.ok("image", "mount").split("\n"))
+        assert lines == {f"test/new:latest {path}", f"busybox:latest {one}"}
+        assert len(json.loads(several.ok("image", "mount", "--format=json"))) == 2
+        assert "image unmount" in several.fails("rmi", "test/new")
+        image_id = several.ok("images", "-q", "--no-trunc", "test/new")[7:]
+        assert several.ok("image", "unmount", "test/new") == image_id
+        assert "not mounted" in several.fails("image", "unmount", "test/new")
+    finally:
+        several.ok("image", "unmount", "-a", "-f")
+    assert several.ok("image", "mount") == "" and several.ok("rmi", "test/new")
+
+
+def test_a_user_mounts_in_a_namespace(user: Engine) -> None:
+    assert "crunpy unshare" in user.fails("image", "mount", "busybox")
+    program = user.command()
+    main = " ".join(program[program.index("-i") + 1 :])
+    shown = user.ok("unshare", "sh", "-c", f"ls $(env {main} image mount busybox)/bin/busybox")
+    assert shown.endswith("/bin/busybox")

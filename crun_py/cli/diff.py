@@ -17,17 +17,21 @@ _WORDS = {"A": "added", "C": "changed", "D": "deleted"}
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print a line for each change: A (added), C (changed) or D (deleted), and the path."""
-    if values["format"] not in (None, "json"):
-        raise InvalidArgument(f"format {values['format']!r}: not known", hint="known: json")
     container = state.find(context.paths, arguments[0])
     context.enter()
-    found = inside.changes(container).found()
-    if values["format"]:
+    show(inside.changes(container).found(), values["format"])
+    return 0
+
+
+def show(found: list[tuple[str, str]], form: str | None) -> None:
+    """Print changes as lines, or as JSON by kind."""
+    if form not in (None, "json"):
+        raise InvalidArgument(f"format {form!r}: not known", hint="known: json")
+    if form:
         by_kind: dict[str, list[str]] = {}
         for kind, path in found:
             by_kind.setdefault(_WORDS[kind], []).append(path)
         write(jsonfile.dumps(by_kind, indent=2))
-        return 0
+        return
     for kind, path in found:
         write(f"{kind} {printable(path)}")
-    return 0

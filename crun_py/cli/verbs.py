@@ -58,6 +58,9 @@ _IMAGE = {
     "import": ("import_", "Make an image of an archive of files"),
     "image exists": ("image_exists", "Status 0 when an image is in the store, else 1"),
     "image inspect": ("image_inspect", "Show images as JSON"),
+    "image diff": ("image_diff", "List what an image changed in its file system"),
+    "image mount": ("image_mount", "Show images' files at paths of the host"),
+    "image unmount": ("image_unmount", "Undo image mount"),
     "image prune": ("image_prune", "Remove images that nothing uses"),
     "image tree": ("image_tree", "Show an image's layers"),
 }

@@ -301,7 +301,8 @@ class ImageStore:
         """Remove a name, and with its last name the image; docker's lines for that.
 
         what: a reference takes one name, an id (or Image) all; an image with several names
-        is removed by id only with `force`.  in_use: ids of the containers of an image id.
+        is removed by id only with `force`.  in_use: what uses an image id,
+        like `container ID`.
         An image that a container uses is refused; with `force` it loses its names and
         stays.  Raises NotFound, Conflict, CrunpyError.
         """
@@ -517,6 +518,8 @@ def _refuse(text: str, image: Image, users: list[str], *, by_id: bool) -> None:
         )
     if users:
         raise Conflict(
-            f"removing image {text}: container {users[0][:12]} uses it",
-            hint=f"crunpy rm {users[0][:12]} removes the container",
+            f"removing image {text}: {users[0]} uses it",
+            hint="remove the container first, crunpy rm"
+            if users[0].startswith("container ")
+            else "crunpy image unmount",
         )

@@ -11,6 +11,7 @@ import os
 
 from crun_py._native import check, ffi, lib
 from crun_py.errors import CrunpyError
+from crun_py.paths import in_user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,28 @@ def overlay(root: RootFs, where: str) -> None:
         options += [f"lowerdir={':'.join(lowers)}", f"upperdir={upper}", f"workdir={work}"]
         os.chdir("/proc/self/fd")
         _mount("overlay", where, "overlay", _MS_NODEV, ",".join(options))
+    except OSError as e:
+        raise CrunpyError.from_os(f"mounting the layers on {where}", e) from e
+    finally:
+        os.chdir("/")
+        for fd in fds:
+            os.close(fd)
+
+
+def layers(trees: list[str], where: str) -> None:
+    """Show `trees` (topmost first) merged on the directory `where`, read-only.
+
+    Raises CrunpyError.
+    """
+    fds: list[int] = []
+    try:
+        # overlay wants two at least; the empty directory that is mounted on is as good as any
+        for path in trees if len(trees) > 1 else [*trees, where]:
+            fds.append(os.open(path, _DIRECTORY))
+        options = f"lowerdir={':'.join(map(str, fds))}"
+        options += ",userxattr" if in_user_namespace() else ""
+        os.chdir("/proc/self/fd")
+        _mount("overlay", where, "overlay", _MS_NODEV | _MS_RDONLY, options)
     except OSError as e:
         raise CrunpyError.from_os(f"mounting the layers on {where}", e) from e
     finally:

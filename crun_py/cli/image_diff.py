@@ -1,0 +1,25 @@
+"""crunpy image diff: what an image changed since the one below it."""
+
+from __future__ import annotations
+
+from crun_py import images
+from crun_py.cli.context import Context
+from crun_py.cli.diff import show
+from crun_py.oci.store import ImageStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "IMAGE [BASE]"
+OPTIONS = (("--format", "value", "json", "FORMAT"),)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print a line for each change since the other image, or without one in the top layer."""
+    store = ImageStore(context.paths)
+    image = store.find(arguments[0])
+    base = store.find(arguments[1]) if len(arguments) > 1 else None
+    context.enter()
+    show(images.diff(image, base), values["format"])
+    return 0
