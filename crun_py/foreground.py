@@ -48,7 +48,10 @@ def run(
     """
     keys = attach.parse_detach_keys(detach_keys or "ctrl-p,ctrl-q")
     wanted = streams_for(container, streams)
-    ours, theirs = attach.socketpair()
+    if container.status().state == "initialized":
+        ours, theirs = attach.connect(container.run_directory), -1
+    else:
+        ours, theirs = attach.socketpair()
     how = wanted | attach.LOSSLESS | attach.CLEANER
     session = attach.Session(ours, how, terminal=container.record["config"]["tty"])
     try:
@@ -58,7 +61,8 @@ def run(
             discard(container)
             raise
         finally:
-            os.close(theirs)
+            if theirs >= 0:
+                os.close(theirs)
         forward = signal_forwarder(container) if sig_proxy else None
         code = session.serve(forward, keys)
     finally:

@@ -17,7 +17,7 @@ from crun_py.errors import Conflict, CorruptState, CrunpyError, NotFound
 from crun_py.net import modes
 from crun_py.ns import container as contained
 from crun_py.ns import plan as p
-from crun_py.ns.launch import launch
+from crun_py.ns.launch import command_error, launch
 from crun_py.overlay import rootfs
 from crun_py.paths import Paths, private_dir
 from crun_py.state import Container, Status
@@ -43,6 +43,7 @@ def start(
     client: int = -1,
     explain: Callable[[str], None] | None = None,
     after: Status | None = None,
+    held: bool = False,
 ) -> int:
     """Start `container`; returns the host pid of its first process.
 
@@ -50,12 +51,15 @@ def start(
     client:   the monitor's end of the first client's socket (attach.socketpair), or -1.
     explain:  is given the lines of the plan before it is carried out (--debug).
     after:    the run that ended, when its restart policy starts it and no user.
+    held:     make everything, but let the command wait until the next `start`.
     Raises Conflict when it runs already, CommandError when its command cannot be run.
     """
     with container.lock():
         status = container.status()
         if status.running:
             raise Conflict(f"starting container {container.name}: it is running already")
+        if status.state == "initialized":
+            return _release(container, status)
         if after is None and os.path.isdir(container.run_directory):
             _clean(container)
         private_dir(container.run_directory)
@@ -63,14 +67,25 @@ def start(
         undo: list[Callable[[], None]] = [lambda: remove_tree(container.run_directory)]
         try:
             restart.begin_again(container, after) if after else restart.begin(container)
-            pid = _start(container, undo, client, explain, rootless=rootless)
-            events.container(container, "start")
+            pid = _start(container, undo, client, explain, rootless=rootless, held=held)
+            events.container(container, "init" if held else "start")
             _write_pid_files(container)
             return pid
         except BaseException:
             for step in reversed(undo):
                 _warn_on_error(step)
             raise
+
+
+def _release(container: Container, status: Status) -> int:
+    """Under the lock: let the command of an initialized container run."""
+    failed, _, error = attach.release(container.run_directory)
+    if failed:
+        _clean(container)
+        os.unlink(container.directory + "/status.json")  # it never ran
+        raise command_error(container.record["args"][0], error)
+    events.container(container, "start")
+    return status.pid
 
 
 def _start(
@@ -80,6 +95,7 @@ def _start(
     explain: Callable[[str], None] | None,
     *,
     rootless: bool,
+    held: bool,
 ) -> int:
     spec = container.spec()
     connection = modes.connect(container, rootless=rootless)
@@ -95,6 +111,8 @@ def _start(
         wanted = group.values(spec["linux"].get("resources", {}))
         group.apply(cgroup, wanted, {"pids.max": str(DEFAULT_PIDS)})
         plan = _plan(container, spec, connection)
+        if held:
+            contained.hold(plan)
         _monitor_steps(plan, container, cgroup, cgroup_fd, client, connection, rootless=rootless)
         if explain:
             for line in plan.describe():
@@ -214,7 +232,7 @@ def cleanup(
     try:
         with container.lock(None if wait_for_lock else 0):
             status = container.status()
-            if status.running or not os.path.isdir(container.run_directory):
+            if status.alive or not os.path.isdir(container.run_directory):
                 return
             if status.state == "restarting" and status.monitor_pid != os.getpid():
                 return  # its monitor waits, and cleans up itself
@@ -255,7 +273,7 @@ def _unfinished(paths: Paths, *, rootless: bool) -> Iterator[Callable[[], object
     for container_id in _names_in(paths.run_containers):
         status = state.status(paths, container_id)
         # a monitor that lives is still at it
-        if not status.running and not state.start_ticks(status.monitor_pid):
+        if not status.alive and not state.start_ticks(status.monitor_pid):
             yield _deferred(_sweep_one, paths, container_id, rootless)
 
 
@@ -381,7 +399,7 @@ def stop(
     if status.state == "restarting":
         _end_restarting(container, for_good)
         status = container.status()  # the restart may have been faster
-    if not status.running:
+    if not status.alive:
         return
     watch = _watch(container)
     try:
@@ -473,16 +491,16 @@ def remove(container: Container, *, force: bool = False, anonymous_volumes: bool
     Raises Conflict when it runs and force is not given.
     """
     status = container.status()
-    if status.running or status.state == "restarting":
-        if not force:
-            raise Conflict(
-                f"removing container {container.name}: it is {status.state}",
-                hint=f"stop it first, or crunpy rm -f {container.name}",
-            )
+    if (status.running or status.state == "restarting") and not force:
+        raise Conflict(
+            f"removing container {container.name}: it is {status.state}",
+            hint=f"stop it first, or crunpy rm -f {container.name}",
+        )
+    if status.alive or status.state == "restarting":
         stop(container, kill=True)
     try:
         with container.lock():
-            if container.status().running:
+            if container.status().alive:
                 raise Conflict(f"removing container {container.name}: it was started just now")
             _clean(container)
             volumes_too = anonymous_volumes or container.record["auto_remove"]

@@ -44,7 +44,7 @@ def containers(paths: Paths, filters: list[str]) -> tuple[list[str], int]:
     removed, size_bytes = [], 0
     for container in state.every(paths):
         status = container.status()
-        if status.running or status.state == "restarting":
+        if status.alive or status.state == "restarting":
             continue
         record = container.record
         if not fits(record["created"], record["config"]["labels"], wanted):

@@ -61,9 +61,10 @@ def _number(found: dict[str, Any], key: str, default: int = 0) -> int:
 class Status:
     """What became of a container.
 
-    state:  "created", "running", "paused", "restarting" (it ended, and its monitor waits to
-            start it again) or "exited".
-    pid:    of its first process on the host while it runs, else 0.
+    state:  "created", "initialized" (made, but its command waits: `crunpy init`), "running",
+            "paused", "restarting" (it ended, and its monitor waits to start it again) or
+            "exited".
+    pid:    of its first process on the host while it has one, else 0.
     Times are RFC 3339 in UTC, "" when there is none.
     """
 
@@ -82,7 +83,7 @@ class Status:
     def __init__(self, state: str, found: dict[str, Any], *, unseen: bool = False) -> None:
         running = state in ("running", "paused")
         self.state = state
-        self.pid = _number(found, "pid") if running else 0
+        self.pid = _number(found, "pid") if running or state == "initialized" else 0
         self.start_ticks = _number(found, "start_ticks")
         self.monitor_pid = _number(found, "monitor_pid")
         self.started_at = str(found.get("started_at") or "")
@@ -94,6 +95,11 @@ class Status:
     @property
     def running(self) -> bool:
         return self.state in ("running", "paused")
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has a process: it runs, or is initialized."""
+        return self.pid > 0
 
 
 class Container:
@@ -159,7 +165,7 @@ def status(paths: Paths, container_id: str) -> Status:
     try:
         directory = paths.run_container(container_id)
         found = jsonfile.read(directory + "/status.json")
-        if found.get("state") == "running":
+        if found.get("state") in ("running", "initialized"):
             return _living(found, directory)
         waits = found.get("state") == "restarting" and _lives(found, "monitor_")
         return Status("restarting" if waits else "exited", found)
@@ -190,7 +196,7 @@ def _living(found: dict[str, Any], directory: str) -> Status:
         frozen = jsonfile.read_bytes(directory + "/cgroup/cgroup.freeze").strip() == b"1"
     except OSError:
         frozen = False
-    return Status("paused" if frozen else "running", found)
+    return Status("paused" if frozen else found["state"], found)
 
 
 def open_pid(status: Status) -> int:

@@ -94,6 +94,8 @@ static bool receive(int i, struct input *input)
 		resize(input, data + 1);
 	else if (data[0] == 'c' && n >= 2 && (data[1] & ~1) == 0)
 		input->unread[(int)data[1]] = true;
+	else if (data[0] == 's')
+		input->start = true;
 	else if (data[0] == 'e')
 		input->ending = !input->terminal;
 	else if (data[0] == 'i' && input->fd >= 0 && !input->held) {
@@ -176,6 +178,12 @@ void clients_send(int stream, char *frame, size_t n)
 		memcpy(pending, frame, n + 1);
 		clients[i].n = n + 1;
 	}
+}
+
+void clients_tell(const void *message, size_t n)
+{
+	for (int i = 0; i < count; i++)
+		(void)send(clients[i].fd, message, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 bool clients_behind(void)

@@ -59,6 +59,7 @@ enum op {
 	OP_EXEC = 30,	   /* s0..=argv */
 	OP_ENTERROOT = 31, /* after joining a mount namespace: chroot is there, / is ours */
 	OP_INIT = 32,	   /* a reaping pid 1 stays between us and the command */
+	OP_GATE = 33,	   /* wait until a client says go */
 
 	/* what the monitor must know */
 	SET_ID = 100,	   /* s0 */
@@ -118,7 +119,7 @@ struct init {
 };
 
 /* init -> monitor on the report socket; a terminal's descriptor travels with REPORT_TTY. */
-enum { REPORT_FAILED = 1, REPORT_TTY = 2, REPORT_PID1 = 3 };
+enum { REPORT_FAILED = 1, REPORT_TTY = 2, REPORT_PID1 = 3, REPORT_GATE = 4 };
 struct report {
 	int32_t what, index, error;
 };
@@ -147,6 +148,7 @@ int step_nonewprivs(struct init *init, const struct step *s);
 int step_seccomp(struct init *init, const struct step *s);
 int step_env(struct init *init, const struct step *s);
 int step_init(struct init *init, const struct step *s);
+int step_gate(struct init *init, const struct step *s);
 int step_exec(struct init *init, const struct step *s);
 
 int step_propagation(struct init *init, const struct step *s);
@@ -202,7 +204,9 @@ void log_close(struct log *log);
  *   to us    h flags        hello, first of all     i bytes   standard input
  *            w rows cols    window size, 2 x u16    e         end of standard input
  *            c stream       nobody reads this output any more: close it for the container
+ *            s              let an initialized container start
  *   from us  o bytes, r bytes   standard output, standard error
+ *            s failed index error   how that went: i32 each, as ns/launch.py has them
  *            x code oom     i32 exit code, u8; then the socket closes */
 enum hello { HELLO_STDOUT = 1, HELLO_STDERR = 2, HELLO_STDIN = 4, HELLO_LOSSLESS = 8, HELLO_CLEANER = 16 };
 enum { MAX_CLIENTS = 64, CHUNK = 64 << 10 };
@@ -211,6 +215,7 @@ struct pollfd;
 struct input { /* the container's standard input */
 	int fd;	       /* -1 once closed */
 	bool terminal, once, ending;
+	bool start;    /* a client wants an initialized container to start */
 	bool unread[2]; /* output streams whose reader is gone */
 	size_t held;   /* bytes not yet taken */
 	char data[CHUNK];
@@ -221,6 +226,8 @@ int clients_poll(struct pollfd *fds, const struct input *input);
 void clients_handle(const struct pollfd *fds, int n, struct input *input);
 /* frame[0] is free for the letter, n data bytes follow. */
 void clients_send(int stream, char *frame, size_t n);
+/* To every client, as it is: a short message that its socket takes. */
+void clients_tell(const void *message, size_t n);
 /* A client that must lose nothing has not taken all: read no more until it has. */
 bool clients_behind(void);
 /* Tell all the exit code, and close.  True when one has promised to clean up. */
@@ -250,7 +257,7 @@ struct status {
 	int run_dir, state_dir; /* -1: none */
 	pid_t pid;
 	char started_at[40];
-	bool exited, oom_killed, restarting;
+	bool initialized, exited, oom_killed, restarting;
 	int exit_code;
 };
 void status_write(struct status *status);

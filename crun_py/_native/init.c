@@ -48,6 +48,7 @@ static const step_function functions[] = {
 	[OP_EXEC] = step_exec,
 	[OP_ENTERROOT] = step_enterroot,
 	[OP_INIT] = step_init,
+	[OP_GATE] = step_gate,
 };
 
 void init_report(const struct init *init, int what, int index, int error, int fd)

@@ -29,6 +29,7 @@ enum { STARTED = 0, FAILED_STEP = 1, FAILED_MONITOR = 2 };
 struct monitor {
 	const struct plan *plan;
 	int result, listener, pidfd;
+	int gate; /* init waits behind OP_GATE at its end of this socket, -1: it does not */
 	int out[2]; /* the container's output, -1 once it ended; [0] is the master of a terminal */
 	int64_t started, deadline; /* monotonic ms; deadline 0: none */
 	struct log *log;
@@ -141,6 +142,9 @@ static struct result hear(struct monitor *m, int report)
 			(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 		} else if (said.what == REPORT_FAILED) {
 			result = (struct result){ FAILED_STEP, said.index, said.error, 0 };
+		} else if (said.what == REPORT_GATE) {
+			m->gate = report;
+			return result;
 		}
 	}
 	close(report);
@@ -358,13 +362,46 @@ static void close_joined(const struct plan *plan)
 		close((int)find(plan, SET_CLONE)->b);
 }
 
+/* The command runs: from here on time counts. */
+static void begin(struct monitor *m)
+{
+	now_rfc3339(m->status.started_at);
+	m->started = now_ms();
+	if (find(m->plan, SET_TIMEOUT)->a > 0)
+		m->deadline = m->started + find(m->plan, SET_TIMEOUT)->a;
+	health_begin(find(m->plan, SET_HEALTH));
+}
+
+/* A client wants an initialized container to start.  One that cannot is nobody's any more:
+ * the client that asked takes it down. */
+static void open_gate(struct monitor *m)
+{
+	struct {
+		char letter;
+		struct result result;
+	} __attribute__((packed)) answer = { .letter = 's' };
+	int gate = m->gate;
+	m->gate = -1;
+	(void)send(gate, "s", 1, MSG_NOSIGNAL);
+	answer.result = hear(m, gate);
+	if (answer.result.failed) {
+		(void)reap(m);
+		clients_tell(&answer, sizeof(answer));
+		_exit(1);
+	}
+	m->status.initialized = false;
+	begin(m);
+	status_write(&m->status);
+	clients_tell(&answer, sizeof(answer));
+}
+
 int monitor_main(const struct plan *plan)
 {
 	static struct monitor m; /* static: its buffers cost no memory before they are used */
 	const struct step *log = find(plan, SET_LOG), *client = find(plan, SET_CLIENT);
 	int report = -1, error = 0;
 	m.plan = plan;
-	m.pidfd = m.out[0] = m.out[1] = m.input.fd = -1;
+	m.gate = m.pidfd = m.out[0] = m.out[1] = m.input.fd = -1;
 	m.result = (int)find(plan, SET_RESULT)->a;
 	m.status.id = step_str(find(plan, SET_ID), 0);
 	m.status.run_dir = open_dir(step_str(find(plan, SET_RUNDIR), 0));
@@ -389,17 +426,18 @@ int monitor_main(const struct plan *plan)
 		tell(m.result, result);
 		return 1;
 	}
-	now_rfc3339(m.status.started_at);
-	m.started = now_ms();
-	if (find(plan, SET_TIMEOUT)->a > 0)
-		m.deadline = m.started + find(plan, SET_TIMEOUT)->a;
-	health_begin(find(plan, SET_HEALTH));
+	m.status.initialized = m.gate >= 0;
+	if (!m.status.initialized)
+		begin(&m);
 	status_write(&m.status);
 	status_pid_file(&m.status);
 	if (client->a >= 0)
 		clients_add((int)client->a, &m.input);
 	tell(m.result, result);
-	while (init_alive(&m))
+	while (init_alive(&m)) {
 		serve_once(&m, true);
+		if (m.gate >= 0 && m.input.start)
+			open_gate(&m);
+	}
 	return end(&m);
 }

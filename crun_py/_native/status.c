@@ -64,6 +64,15 @@ static void write_to(int dir, const char *text, size_t n, bool durable)
 		(void)fsync(dir);
 }
 
+static const char *state_of(const struct status *status)
+{
+	if (status->restarting)
+		return "restarting";
+	if (status->exited)
+		return "exited";
+	return status->initialized ? "initialized" : "running";
+}
+
 void status_write(struct status *status)
 {
 	char text[1024], boot_id[64];
@@ -75,7 +84,7 @@ void status_write(struct status *status)
 	int n = snprintf(text, sizeof(text),
 			 "{\"version\":1,\"id\":\"%s\",\"state\":\"%s\",\"pid\":%d,\"start_ticks\":%llu,"
 			 "\"boot_id\":\"%s\",\"monitor_pid\":%d,\"monitor_start_ticks\":%llu,\"started_at\":\"%s\"",
-			 status->id, status->restarting ? "restarting" : status->exited ? "exited" : "running", (int)status->pid, init_ticks, boot_id,
+			 status->id, state_of(status), (int)status->pid, init_ticks, boot_id,
 			 (int)getpid(), start_ticks(getpid()), status->started_at);
 	if (status->exited) {
 		if (!*finished_at)

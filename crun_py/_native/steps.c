@@ -211,6 +211,14 @@ int step_env(struct init *init, const struct step *s)
 	return init->env ? 0 : -ENOMEM;
 }
 
+int step_gate(struct init *init, const struct step *s)
+{
+	(void)s;
+	char go;
+	init_report(init, REPORT_GATE, 0, 0, -1);
+	return recv(init->report, &go, 1, 0) == 1 ? 0 : -ECANCELED;
+}
+
 /* ---- --init: a pid 1 that reaps and forwards signals ---- */
 
 static void reap_as_pid1(pid_t child)

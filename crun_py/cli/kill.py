@@ -29,11 +29,11 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     def act(name: str) -> None:
         container = state.find(context.paths, name)
         status = container.status()
-        if status.running:
+        if status.alive:
             context.join(status)
-        if number == 9 and status.running:
+        if number == 9 and status.alive:
             lifecycle.stop(container, kill=True)
-        elif not status.running:
+        elif not status.alive:
             raise Conflict(f"killing container {name}: it is not running")
         else:
             if number == container.record["config"]["stop_signal"]:

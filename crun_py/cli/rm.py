@@ -56,7 +56,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
                 return
             raise
         status = state.status(context.paths, container_id)
-        context.join(status) if status.running else context.enter()
+        context.join(status) if status.alive else context.enter()
         try:
             container = state.load(context.paths, container_id)
         except CorruptState:

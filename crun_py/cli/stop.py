@@ -43,7 +43,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         if number:
             container.record["config"]["stop_signal"] = number
         status = container.status()
-        context.join(status) if status.running else context.enter()
+        context.join(status) if status.alive else context.enter()
         lifecycle.stop(container, timeout_s)
         write(name)
 

@@ -6,6 +6,7 @@ _CONTAINER = {
     "run": ("run", "Create and start a container from an image"),
     "create": ("create", "Create a container without starting it"),
     "start": ("start", "Start containers"),
+    "init": ("init", "Make everything for containers, so that start only runs the command"),
     "stop": ("stop", "Stop containers: the stop signal, then SIGKILL"),
     "kill": ("kill", "Send a signal to containers"),
     "restart": ("restart", "Stop and start containers"),

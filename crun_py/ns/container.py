@@ -88,6 +88,12 @@ def plan_for(
     return plan
 
 
+def hold(plan: Plan) -> None:
+    """Let the container wait, with everything made, before its command is executed."""
+    at = next(i for i, step in enumerate(plan.steps) if step.op in (p.INIT, p.EXEC))
+    plan.steps.insert(at, p.Step(p.GATE, 0, 0, 0, ()))
+
+
 def clone_flags(spec: dict[str, Any], joined: dict[str, int]) -> int:
     """Flags for clone(2): new namespaces, but the cgroup one, which must be made from inside
     the container's cgroup (cgroup_namespaces(7))."""

@@ -49,20 +49,20 @@ def environment() -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
+def command_error(command: str, error: int) -> CommandError:
+    """The error for a command whose execve(2) failed with errno `error`."""
+    code, words = _BAD_COMMAND.get(error, (126, os.strerror(error).lower()))
+    if code == 127:
+        words = f"executable file {words}" + ("" if "/" in command else " in $PATH")
+    text = f'running the container\'s command: exec: "{command}": {words}'
+    return CommandError(text, code, errno=error)
+
+
 def _explain(plan: p.Plan, index: int, error: int) -> CrunpyError:
     step = plan.steps[index]
     cause = os.strerror(error).lower()
     if step.op == p.EXEC:
-        command = step.strings[0].decode("utf-8", "backslashreplace")
-        code, words = _BAD_COMMAND.get(error, (126, cause))
-        where = " in $PATH" if code == 127 and "/" not in command else ""
-        return CommandError(
-            f'running the container\'s command: exec: "{command}": executable file {words}{where}'
-            if code == 127
-            else f'running the container\'s command: exec: "{command}": {words}',
-            code,
-            errno=error,
-        )
+        return command_error(step.strings[0].decode("utf-8", "backslashreplace"), error)
     if step.op == p.CHDIR:
         return CommandError(
             f"entering working directory {step.strings[0].decode()}: {cause}", 126, errno=error

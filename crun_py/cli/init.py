@@ -1,0 +1,41 @@
+"""crunpy init."""
+
+from __future__ import annotations
+
+from crun_py import lifecycle, state
+from crun_py.cli.context import Context, write
+from crun_py.cli.each import each_apart, named
+from crun_py.errors import Conflict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "[CONTAINER...]"
+OPTIONS = (
+    ("-a --all", "flag", "All containers that were never started", ""),
+    ("-l --latest", "flag", "The one created last", ""),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Make everything for a container but do not run its command yet; print each name.
+
+    `start` then lets it run (podman-init(1)).
+    """
+
+    def act(name: str) -> None:
+        container = state.find(context.paths, name)
+        status = container.status()
+        if status.running or status.state == "restarting":
+            raise Conflict(f"initializing container {name}: it is {status.state}")
+        if not status.alive:
+            context.enter(container.record["network"]["mode"])
+            lifecycle.start(
+                container, rootless=context.rootless, explain=context.explain, held=True
+            )
+        write(name)
+
+    return each_apart(
+        named(context, arguments, values["all"], {"created"}, latest=values["latest"]), act
+    )
