@@ -37,7 +37,11 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
         "LogPath": found.log_path if log["driver"] != "none" else "",
         "Name": "/" + found.name,
         "RestartCount": restart.count(found),
+        "ImageName": record["image"],
         "Driver": "overlay",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "ExecIDs": None,
         "Platform": "linux",
         "AppArmorProfile": "",
         "HostConfig": _host_config(record),
@@ -72,12 +76,16 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
             "Labels": config["labels"],
             "StopSignal": signal_name(config["stop_signal"]),
             "StopTimeout": config["stop_timeout"],
+            "CreateCommand": record.get("create_command") or [],
             **({"Healthcheck": check} if (check := _healthcheck(config)) else {}),
         },
         "NetworkSettings": _network(found, status),
     }
     if size:
-        value["SizeRw"] = listing.directory_bytes(found.directory + "/upper")
+        own = listing.directory_bytes(found.directory + "/upper")
+        layers = [f"{found.paths.root}/{layer}" for layer in record["layers"]]
+        value["SizeRw"] = own
+        value["SizeRootFs"] = own + sum(map(listing.directory_bytes, layers))
     return value
 
 
@@ -97,6 +105,7 @@ def _state(found: Container, status: Status) -> dict[str, Any]:
         "Dead": False,
         "Pid": status.pid,
         "ExitCode": status.exit_code,
+        "ExitSignal": signal_name(status.signal) if status.signal else "",
         "Error": "the end was not seen: the monitor was killed or the host restarted"
         if status.unseen
         else "",
@@ -223,20 +232,44 @@ def _network(found: Container, status: Status) -> dict[str, Any]:
             attached = {}
     mode = found.record["network"]["mode"]
     endpoint = {
+        "EndpointID": found.id if attached else "",
+        "Gateway": attached.get("gateway", ""),
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
         "IPAddress": attached.get("ip", ""),
         "IPPrefixLen": attached.get("prefix", 0),
-        "Gateway": attached.get("gateway", ""),
+        "IPv6Gateway": "",
         "MacAddress": attached.get("mac", ""),
+    }
+    own = {
+        "IPAMConfig": None,
+        "Links": None,
+        "Aliases": None,
+        "NetworkID": _network_id(found.paths, mode),
+        "DriverOpts": None,
+        **endpoint,
     }
     ports: dict[str, Any] = (
         dict.fromkeys(found.record["config"]["exposed"]) if status.running else {}
     )
     return {
+        "Bridge": "",
+        "SandboxID": found.id if status.running else "",
+        "HairpinMode": False,
         "SandboxKey": f"/proc/{status.pid}/ns/net" if status.running else "",
         "Ports": ports | _bindings(attached.get("ports", [])),
         **endpoint,
-        "Networks": {mode: endpoint},
+        "Networks": {} if mode.startswith("container:") else {mode: own},
     }
+
+
+def _network_id(paths: Paths, mode: str) -> str:
+    if mode in ("none", "host") or mode.startswith("container:"):
+        return ""
+    try:
+        return str(jsonfile.read(f"{paths.networks}/{mode}.json").get("network_id", ""))
+    except (FileNotFoundError, CorruptState, AttributeError):
+        return ""
 
 
 def image(paths: Paths, found: Image | Described) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class Status:
             "paused", "restarting" (it ended, and its monitor waits to start it again) or
             "exited".
     pid:    of its first process on the host while it has one, else 0.
+    signal: that ended it, 0 when it exited.
     Times are RFC 3339 in UTC, "" when there is none.
     """
 
@@ -74,6 +75,7 @@ class Status:
         "monitor_pid",
         "oom_killed",
         "pid",
+        "signal",
         "start_ticks",
         "started_at",
         "state",
@@ -89,6 +91,7 @@ class Status:
         self.started_at = str(found.get("started_at") or "")
         self.finished_at = "" if running else str(found.get("finished_at") or "")
         self.exit_code = _number(found, "exit_code", UNKNOWN_EXIT if unseen else 0)
+        self.signal = 0 if running else _number(found, "signal")
         self.oom_killed = found.get("oom_killed") is True
         self.unseen = unseen
 

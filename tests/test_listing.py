@@ -235,6 +235,29 @@ def test_labels_sizes_and_headings(three: Engine) -> None:
     assert not three.ok("ps", "--noheading").startswith("CONTAINER")
 
 
+def test_inspect_in_dockers_shape(three: Engine) -> None:
+    found = three.inspect("done")
+    for keys in (
+        "Id Created Path Args State Image ResolvConfPath HostnamePath HostsPath LogPath Name "
+        "RestartCount Driver Platform MountLabel ProcessLabel AppArmorProfile ExecIDs HostConfig "
+        "GraphDriver Mounts Config NetworkSettings",
+    ):
+        assert set(keys.split()) <= set(found)
+    networks = found["NetworkSettings"]["Networks"]["none"]
+    assert {"IPAMConfig", "Links", "Aliases", "NetworkID", "IPAddress"} <= set(networks)
+    sized = json.loads(three.ok("inspect", "--size", "runs"))[0]
+    assert sized["SizeRw"] == 0 and sized["SizeRootFs"] > 100_000
+    assert "no such" in three.fails("container", "inspect", "busybox")
+    assert json.loads(three.ok("container", "inspect", "runs"))[0]["Name"] == "/runs"
+
+
+def test_inspect_tells_how_a_container_ended(three: Engine) -> None:
+    three.ok("kill", "runs")
+    assert three.state("runs")["ExitSignal"] == "SIGKILL" and three.state("runs")["ExitCode"] == 137
+    three.run("run", *NONE, "--name", "liar", "busybox", "sh", "-c", "exit 137")
+    assert three.state("liar")["ExitSignal"] == "" and three.state("liar")["ExitCode"] == 137
+
+
 def test_watch(three: Engine) -> None:
     process = three.popen("ps", "--watch", "0.2", "--format", "{{.Names}}")
     assert [process.stdout.readline() for _ in range(3)] == [b"runs\n"] * 3

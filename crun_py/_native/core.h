@@ -258,7 +258,7 @@ struct status {
 	pid_t pid;
 	char started_at[40];
 	bool initialized, exited, oom_killed, restarting;
-	int exit_code;
+	int exit_code, signal; /* signal: that ended it, 0: it exited */
 };
 void status_write(struct status *status);
 /* monitor.pid in the run directory, for systemd: our pid. */

@@ -156,6 +156,7 @@ static int reap(struct monitor *m)
 	siginfo_t info = { 0 };
 	while (waitid(P_PID, (id_t)m->status.pid, &info, WEXITED) && errno == EINTR)
 		;
+	m->status.signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
 	return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
 }
 

@@ -90,8 +90,8 @@ void status_write(struct status *status)
 		if (!*finished_at)
 			now_rfc3339(finished_at);
 		n += snprintf(text + n, sizeof(text) - (size_t)n,
-			      ",\"exit_code\":%d,\"oom_killed\":%s,\"finished_at\":\"%s\"", status->exit_code,
-			      status->oom_killed ? "true" : "false", finished_at);
+			      ",\"exit_code\":%d,\"signal\":%d,\"oom_killed\":%s,\"finished_at\":\"%s\"",
+			      status->exit_code, status->signal, status->oom_killed ? "true" : "false", finished_at);
 	}
 	n += snprintf(text + n, sizeof(text) - (size_t)n, "}\n");
 	if (status->run_dir >= 0)

@@ -30,6 +30,7 @@ _CONTAINER = {
     "mount": ("mount", "Show containers' root file systems at paths of the host"),
     "unmount": ("unmount", "Undo mount"),
     "inspect": ("inspect", "Show containers and images as JSON"),
+    "container inspect": ("container_inspect", "Show containers as JSON"),
     "container exists": ("container_exists", "Whether there is such a container: 0 or 1"),
     "container prune": ("container_prune", "Remove all containers that do not run"),
     "cleanup": ("cleanup", "Take down what an ended container left (done automatically)"),
