@@ -7,11 +7,15 @@ import platform
 
 from crun_py import __version__, state
 from crun_py.cgroup import group
+from crun_py.oci.registries import Registries, daemon_settings
 from crun_py.paths import Paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+_GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
 
 def gather(paths: Paths) -> dict[str, Any]:
@@ -23,13 +27,9 @@ def gather(paths: Paths) -> dict[str, Any]:
         counts[container.status().state] += 1
     base = group.base()
     controllers = _controllers(base)
-    warnings = [
-        f"WARNING: No {name} limit support"
-        for name in ("memory", "cpu", "pids")
-        if name not in controllers
-    ]
     rootless = os.geteuid() != 0
-    return {
+    registries = Registries()
+    facts = {
         "ID": _id(paths),
         "Containers": sum(counts.values()),
         "ContainersRunning": counts["running"],
@@ -57,9 +57,77 @@ def gather(paths: Paths) -> dict[str, Any]:
         "DockerRootDir": paths.root,
         "RunRoot": paths.run,
         "Rootless": rootless,
-        "Labels": [],
-        "Warnings": warnings,
+        "Labels": [str(label) for label in daemon_settings().get("labels") or []],
+        "RegistryMirrors": registries.mirrors(),
+        "InsecureRegistries": [*registries.insecure(), "127.0.0.0/8"],
+        "IndexServerAddress": "https://index.docker.io/v1/",
+        "RegistryConfig": {
+            "Mirrors": registries.mirrors(),
+            "InsecureRegistryCIDRs": ["127.0.0.0/8"],
+        },
+        "Warnings": _warnings(base, controllers),
     }
+    return facts | _as_podman(facts, registries)
+
+
+def _as_podman(facts: dict[str, Any], registries: Registries) -> dict[str, Any]:
+    """The same facts where podman's templates look for them, `{{.Host.Kernel}}`."""
+    containers = {
+        "Number": facts["Containers"],
+        "Running": facts["ContainersRunning"],
+        "Paused": facts["ContainersPaused"],
+        "Stopped": facts["ContainersStopped"],
+    }
+    return {
+        "Host": {
+            "Arch": _GO_ARCHITECTURES.get(facts["Architecture"], facts["Architecture"]),
+            "CPUs": facts["NCPU"],
+            "CgroupVersion": "v" + facts["CgroupVersion"],
+            "CgroupControllers": facts["CgroupControllers"],
+            "Hostname": facts["Name"],
+            "Kernel": facts["KernelVersion"],
+            "LogDriver": facts["LoggingDriver"],
+            "MemTotal": facts["MemTotal"],
+            "OS": facts["OSType"],
+            "OCIRuntime": {"Name": "crunpy"},
+            "Security": {"Rootless": facts["Rootless"]},
+        },
+        "Store": {
+            "GraphDriverName": facts["Driver"],
+            "GraphRoot": facts["DockerRootDir"],
+            "RunRoot": facts["RunRoot"],
+            "ContainerStore": containers,
+            "ImageStore": {"Number": facts["Images"]},
+        },
+        "Registries": {"Search": registries.search},
+        "Version": {"Version": facts["ServerVersion"]},
+    }
+
+
+def _warnings(base: str | None, controllers: list[str]) -> list[str]:
+    """docker's words for what the kernel does not offer."""
+    missing = [f"No {name} limit support" for name in ("memory", "cpu", "pids")
+               if name not in controllers]  # fmt: skip
+    if "memory" not in controllers or not _accounts_swap(base):
+        missing.append("No swap limit support")
+    return [f"WARNING: {text}" for text in missing]
+
+
+def _accounts_swap(base: str | None) -> bool:
+    """Whether cgroups have memory.swap.max (cgroups(7), CONFIG_MEMCG_SWAP, swapaccount=)."""
+    if base is None:
+        return False
+    for directory in (base, os.path.dirname(base)):
+        try:
+            with os.scandir(directory) as entries:
+                names = [e.path for e in entries if e.is_dir(follow_symlinks=False)]
+        except OSError:
+            continue
+        # the root cgroup itself has no such file, those below it do
+        for path in (directory, *names):
+            if os.path.exists(path + "/memory.swap.max"):
+                return True
+    return False
 
 
 def _controllers(base: str | None) -> list[str]:

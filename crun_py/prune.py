@@ -1,11 +1,12 @@
-"""Removing what is not used: containers that do not run."""
+"""Removing what is not used: containers that do not run, volumes without a container."""
 
 from __future__ import annotations
 
 import time
 
-from crun_py import clock, lifecycle, listing, state
-from crun_py.errors import Conflict, InvalidArgument
+from crun_py import clock, disk, lifecycle, listing, state
+from crun_py import volumes as volume_store
+from crun_py.errors import Conflict, InvalidArgument, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,5 +56,25 @@ def containers(paths: Paths, filters: list[str]) -> tuple[list[str], int]:
         except Conflict:
             continue
         removed.append(container.id)
+        size_bytes += bytes_used
+    return removed, size_bytes
+
+
+def volumes(paths: Paths, filters: list[str]) -> tuple[list[str], int]:
+    """Remove the anonymous volumes that no container has; their names and the bytes won."""
+    wanted = parse(filters)
+    used: set[str] = set()
+    for container in state.every(paths):
+        used |= disk.volumes_of(container)
+    removed, size_bytes = [], 0
+    for name, about in disk.anonymous_volumes(paths).items():
+        if name in used or not fits(about["created"], about.get("labels") or {}, wanted):
+            continue
+        bytes_used = listing.directory_bytes(volume_store.data_directory(paths, name))
+        try:
+            volume_store.remove(paths, name)
+        except NotFound:
+            continue
+        removed.append(name)
         size_bytes += bytes_used
     return removed, size_bytes

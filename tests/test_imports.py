@@ -32,7 +32,7 @@ LEVELS = {
     3: ("lifecycle", "attach", "execute", "create", "foreground", "inspect", "listing", "info",
         "restart", "health", "probe", "control", "prune", "processes", "top", "stats", "units",
         "completion",
-        "gotemplate", "request", "images",
+        "gotemplate", "request", "images", "disk",
         "inside", "transfer", "commit", "instructions", "mounts"),
     4: ("cli", "__main__"),
 }  # fmt: skip

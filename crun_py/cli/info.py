@@ -37,7 +37,11 @@ _LINES = (
     ("ID", "ID"),
     ("Root Dir", "DockerRootDir"),
     ("Run Dir", "RunRoot"),
+    ("Labels", "Labels"),
+    ("Registry Mirrors", "RegistryMirrors"),
+    ("Insecure Registries", "InsecureRegistries"),
 )
+_ONE_BELOW_THE_OTHER = ("Labels", "RegistryMirrors", "InsecureRegistries")
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
@@ -52,6 +56,10 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     else:
         for name, key in _LINES:
             value = facts[key]
+            if key in _ONE_BELOW_THE_OTHER:
+                if value:
+                    write("\n ".join([f"{name}:", *value]))
+                continue
             if key == "MemTotal":
                 value = human_size(value)
             write(f"{name}: {' '.join(value) if isinstance(value, list) else value}")

@@ -42,6 +42,8 @@ _GENERATE = {
     "generate systemd": ("generate_systemd", "Print a systemd unit for a container"),
 }
 _SYSTEM = {
+    "system df": ("system_df", "Show what takes space on the disk"),
+    "system prune": ("system_prune", "Remove everything that is not used"),
     "system resume": ("system_resume", "After a boot, start what restart policies want"),
 }
 _IMAGE = {

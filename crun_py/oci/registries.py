@@ -11,7 +11,7 @@ import tomllib
 from typing import Any
 
 from crun_py import jsonfile
-from crun_py.errors import CrunpyError, InvalidArgument, RegistryError
+from crun_py.errors import CorruptState, CrunpyError, InvalidArgument, RegistryError
 from crun_py.oci.reference import (
     DEFAULT_REGISTRY,
     Reference,
@@ -56,9 +56,9 @@ class Registries:
         self._entries: dict[str, dict[str, Any]] = {}
         for path in _files() if files is None else files:
             self._read(path)
-        self._docker_mirrors: list[str] = []
-        self._docker_insecure: list[str] = []
-        self._read_docker("/etc/docker/daemon.json" if daemon_json is None else daemon_json)
+        docker = daemon_settings([daemon_json] if daemon_json is not None else None)
+        self.docker_mirrors = _texts(docker.get("registry-mirrors"))
+        self.docker_insecure = _texts(docker.get("insecure-registries"))
 
     def candidates(self, text: str) -> list[Reference]:
         """What the user's `text` can mean, best first.  Raises InvalidArgument."""
@@ -87,7 +87,7 @@ class Registries:
             if _mirror_serves(mirror, entry, reference)
         ]
         if reference.registry == DEFAULT_REGISTRY:
-            for mirror in self._docker_mirrors:
+            for mirror in self.docker_mirrors:
                 found.append(self._docker_mirror(mirror, reference))
         found.append(self._endpoint(reference, prefix, entry, is_mirror=False))
         return found
@@ -104,14 +104,14 @@ class Registries:
         # a location is host/path, never a short name
         registry, _, repository = name.partition("/")
         Reference(registry, repository, "latest")
-        insecure = bool(entry.get("insecure")) or registry in self._docker_insecure
+        insecure = bool(entry.get("insecure")) or registry in self.docker_insecure
         return Endpoint(registry, repository, insecure=insecure, is_mirror=is_mirror)
 
     def _docker_mirror(self, url: str, reference: Reference) -> Endpoint:
         scheme, _, rest = url.partition("://")
         host, _, path = rest.strip("/").partition("/")
         repository = f"{path}/{reference.repository}" if path else reference.repository
-        insecure = scheme == "http" or host in self._docker_insecure
+        insecure = scheme == "http" or host in self.docker_insecure
         return Endpoint(host, repository, insecure=insecure, is_mirror=True)
 
     def _entry(self, name: str) -> tuple[str, dict[str, Any]]:
@@ -143,14 +143,36 @@ class Registries:
                 hint="see containers-registries.conf(5)",
             ) from e
 
-    def _read_docker(self, path: str) -> None:
+    def mirrors(self) -> list[str]:
+        """Where docker.io's images are looked for first, as URLs or host/path."""
+        entry = self._entries.get(DEFAULT_REGISTRY, {})
+        return [str(m.get("location", "")) for m in entry.get("mirror", [])] + self.docker_mirrors
+
+    def insecure(self) -> list[str]:
+        """Registries that plain http and unverified certificates are allowed for."""
+        found = [prefix for prefix, entry in self._entries.items() if entry.get("insecure")]
+        return found + self.docker_insecure
+
+
+def daemon_settings(files: list[str] | None = None) -> dict[str, Any]:
+    """What docker's daemon.json says: the machine's, and over it the user's own.
+
+    One that cannot be read or is no JSON object says nothing.
+    """
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    found: dict[str, Any] = {}
+    for path in files or ["/etc/docker/daemon.json", config + "/docker/daemon.json"]:
         try:
             value = jsonfile.read(path)
-        except (FileNotFoundError, PermissionError):
-            return
+        except (FileNotFoundError, NotADirectoryError, PermissionError, CorruptState):
+            continue
         if isinstance(value, dict):
-            self._docker_mirrors = [str(m) for m in value.get("registry-mirrors") or []]
-            self._docker_insecure = [str(m) for m in value.get("insecure-registries") or []]
+            found |= value
+    return found
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(text) for text in value] if isinstance(value, list) else []
 
 
 def _files() -> list[str]:

@@ -1,0 +1,77 @@
+"""crunpy system df."""
+
+from __future__ import annotations
+
+from crun_py import disk, jsonfile
+from crun_py.cli import ps, table
+from crun_py.cli.context import Context, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = ""
+OPTIONS = (
+    ("-v --verbose", "flag", "Each image, container and volume", ""),
+    ("--format", "value", "A Go template, `table TEMPLATE`, or json", "FORMAT"),
+)
+COLUMNS = (
+    ("TYPE", "Type"),
+    ("TOTAL", "TotalCount"),
+    ("ACTIVE", "Active"),
+    ("SIZE", "Size"),
+    ("RECLAIMABLE", "Reclaimable"),
+)
+_IMAGES = (
+    ("REPOSITORY", "Repository"),
+    ("TAG", "Tag"),
+    ("IMAGE ID", "ID"),
+    ("CREATED", "CreatedSince"),
+    ("SIZE", "Size"),
+    ("SHARED SIZE", "SharedSize"),
+    ("UNIQUE SIZE", "UniqueSize"),
+    ("CONTAINERS", "Containers"),
+)
+_CONTAINERS = (
+    *ps.COLUMNS[:3],
+    ("LOCAL VOLUMES", "LocalVolumes"),
+    ("SIZE", "Size"),
+    ("CREATED", "RunningFor"),
+    ("STATUS", "Status"),
+    ("NAMES", "Names"),
+)
+_VOLUMES = (("VOLUME NAME", "Name"), ("LINKS", "Links"), ("SIZE", "Size"))
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print what takes space."""
+    context.enter()
+    report = disk.Report(context.paths)
+    form = values["format"]
+    if not values["verbose"]:
+        table.show(report.summary(), COLUMNS, form)
+        return 0
+    parts = {
+        "Images": report.images(),
+        "Containers": report.containers(),
+        "Volumes": report.volumes(),
+        "BuildCache": [],
+    }
+    if form == "json":
+        write(jsonfile.dumps(parts))
+        return 0
+    if form:
+        from crun_py.gotemplate import render
+
+        write(render(form, parts))
+        return 0
+    for title, rows, columns in (
+        ("Images", parts["Images"], _IMAGES),
+        ("Containers", parts["Containers"], _CONTAINERS),
+        ("Local Volumes", parts["Volumes"], _VOLUMES),
+    ):
+        write(f"{title} space usage:\n")
+        table.show(rows, columns)
+        write("")
+    write("Build cache usage: 0B")
+    return 0

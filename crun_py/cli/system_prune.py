@@ -1,0 +1,63 @@
+"""crunpy system prune."""
+
+from __future__ import annotations
+
+from crun_py import images, prune
+from crun_py.cli.ask import confirmed
+from crun_py.cli.context import Context, write
+from crun_py.listing import human_size
+from crun_py.oci import usage
+from crun_py.oci.store import ImageStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = ""
+OPTIONS = (
+    ("-a --all", "flag", "All images without a container, not only dangling ones", ""),
+    ("--volumes", "flag", "Anonymous volumes without a container too", ""),
+    ("-f --force", "flag", "Do not ask", ""),
+    ("--filter", "list", "Only some: until=, label=, label!=", "KEY=VALUE"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Ask, remove, and print docker's lists and the space won."""
+    prune.parse(values["filter"])  # refused before anything is asked
+    if not values["force"] and not confirmed(_warning(values)):
+        return 0
+    context.enter()
+    paths, filters = context.paths, values["filter"]
+    removed, won = prune.containers(paths, filters)
+    _list("Deleted Containers:", removed)
+    if values["volumes"]:
+        removed, size = prune.volumes(paths, filters)
+        won += size
+        _list("Deleted Volumes:", removed)
+    before = usage.bytes_on_disk(paths)
+    lines = images.prune(
+        ImageStore(paths),
+        everything=values["all"],
+        filters=filters,
+        in_use=images.users(paths),
+    )
+    _list("Deleted Images:", [line[0].lower() + line[1:] for line in lines])
+    won += max(0, before - usage.bytes_on_disk(paths))
+    write(f"Total reclaimed space: {human_size(won)}")
+    return 0
+
+
+def _warning(values: dict[str, Any]) -> str:
+    which = "images without at least one container associated to them"
+    what = [
+        "all stopped containers",
+        *(["all anonymous volumes not used by at least one container"] * values["volumes"]),
+        f"all {which}" if values["all"] else "all dangling images",
+    ]
+    return "WARNING! This will remove:\n" + "".join(f"  - {line}\n" for line in what)
+
+
+def _list(heading: str, lines: list[str]) -> None:
+    if lines:
+        write("\n".join([heading, *lines, ""]))

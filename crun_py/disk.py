@@ -1,0 +1,152 @@
+"""What `system df` shows: rows of text fields with Docker's names."""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import jsonfile, listing, state
+from crun_py.errors import CorruptState
+from crun_py.images import users
+from crun_py.listing import human_size, since
+from crun_py.oci.reference import parse
+from crun_py.oci.store import ImageStore
+from crun_py.oci.usage import Usage, bytes_on_disk
+from crun_py.paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.state import Container
+
+    Rows = list[dict[str, Any]]
+
+
+class Report:
+    """Everything that takes space, looked at once.  For a plain user: in the user namespace,
+    or other ids' files are not counted."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._containers = state.every(paths)
+        self._sizes = {
+            c.id: listing.directory_bytes(c.directory + "/upper") for c in self._containers
+        }
+        self._usage = Usage(ImageStore(paths))
+        self._in_use = users(paths)
+        self._volumes = _volumes(paths)
+
+    def summary(self) -> Rows:
+        """A row for images, containers and volumes."""
+        idle = [image for image in self._usage.images if not self._in_use(image.id)]
+        running = [c for c in self._containers if c.status().running]
+        stopped = sum(self._sizes[c.id] for c in self._containers if c not in running)
+        linked = self._links()
+        unused = sum(size for name, size in self._volumes.items() if not linked.get(name))
+        images, size = self._usage.images, bytes_on_disk(self._paths)
+        return [
+            _row("Images", len(images), len(images) - len(idle), size, self._usage.only_of(idle)),
+            _row(
+                "Containers",
+                len(self._containers),
+                len(running),
+                sum(self._sizes.values()),
+                stopped,
+            ),
+            _row(
+                "Local Volumes",
+                len(self._volumes),
+                sum(bool(linked.get(name)) for name in self._volumes),
+                sum(self._volumes.values()),
+                unused,
+            ),
+            _row("Build Cache", 0, 0, 0, 0),
+        ]
+
+    def images(self) -> Rows:
+        """A row for each name of each image."""
+        rows = []
+        for image in self._usage.images:
+            for name in image.names or [""]:
+                reference = parse(name) if name else None
+                rows.append(
+                    {
+                        "Repository": reference.familiar_name if reference else "<none>",
+                        "Tag": (reference.tag if reference else "") or "<none>",
+                        "ID": image.id[:12],
+                        "CreatedSince": since(image.created) + " ago" if image.created else "N/A",
+                        "Size": human_size(image.size),
+                        "SharedSize": human_size(self._usage.shared(image)),
+                        "UniqueSize": human_size(self._usage.unique(image)),
+                        "Containers": str(len(self._in_use(image.id))),
+                    }
+                )
+        return rows
+
+    def containers(self) -> Rows:
+        """A row for each container."""
+        sizes = {container_id[:12]: size for container_id, size in self._sizes.items()}
+        rows = listing.containers(self._paths, everything=True)
+        for row in rows:
+            row["Size"] = human_size(sizes.get(row["ID"], 0))
+        return rows
+
+    def volumes(self) -> Rows:
+        """A row for each volume."""
+        linked = self._links()
+        return [
+            {"Name": name, "Links": str(linked.get(name, 0)), "Size": human_size(size)}
+            for name, size in self._volumes.items()
+        ]
+
+    def _links(self) -> dict[str, int]:
+        """How many containers have each volume."""
+        linked: dict[str, int] = {}
+        for container in self._containers:
+            for name in volumes_of(container):
+                linked[name] = linked.get(name, 0) + 1
+        return linked
+
+
+def volumes_of(container: Container) -> set[str]:
+    """The names of the volumes that a container has."""
+    return {m["name"] for m in container.record["mounts"] if m["type"] == "volume"}
+
+
+def _volumes(paths: Paths) -> dict[str, int]:
+    """Bytes by name of each volume."""
+    try:
+        names = sorted(os.listdir(paths.volumes))
+    except FileNotFoundError:
+        return {}
+    return {
+        name: listing.directory_bytes(f"{paths.volumes}/{name}/_data")
+        for name in names
+        if os.path.isdir(f"{paths.volumes}/{name}/_data")
+    }
+
+
+def _row(kind: str, total: int, active: int, size: int, reclaimable: int) -> dict[str, Any]:
+    won = human_size(reclaimable)
+    if size:
+        won += f" ({100 * reclaimable // size}%)"
+    return {
+        "Type": kind,
+        "TotalCount": str(total),
+        "Active": str(active),
+        "Size": human_size(size),
+        "Reclaimable": won,
+    }
+
+
+def anonymous_volumes(paths: Paths) -> dict[str, dict[str, Any]]:
+    """What is known of each volume that nobody gave a name, by its name."""
+    found = {}
+    for name in _volumes(paths):
+        try:
+            about = jsonfile.read(f"{paths.volumes}/{name}/volume.json")
+        except (FileNotFoundError, CorruptState):
+            continue
+        if isinstance(about, dict) and about.get("anonymous"):
+            found[name] = about
+    return found
