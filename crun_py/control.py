@@ -3,7 +3,7 @@ unpause, restart, rename, update."""
 
 from __future__ import annotations
 
-from crun_py import events, jsonfile, lifecycle, request, restart, state
+from crun_py import events, jsonfile, lifecycle, limits, restart, state
 from crun_py.cgroup import group
 from crun_py.errors import Conflict, InvalidArgument, Unsupported
 
@@ -82,7 +82,7 @@ def update(container: Container, options: dict[str, Any]) -> None:
     with container.lock():
         record = {**container.record, "host": {**container.record["host"], **changed}}
         spec = container.spec()
-        resources = request.resources(record["host"])
+        resources = limits.resources(record["host"])
         if policy is not None:
             if record["auto_remove"] and policy["name"] != "no":
                 raise InvalidArgument(

@@ -9,7 +9,20 @@ from __future__ import annotations
 import os
 import resource
 
-from crun_py import events, jsonfile, names, request, spec, state, volumes
+from crun_py import (
+    environment,
+    events,
+    filesystems,
+    foreign,
+    jsonfile,
+    limits,
+    names,
+    namespaces,
+    request,
+    spec,
+    state,
+    volumes,
+)
 from crun_py.errors import Conflict, InvalidArgument
 from crun_py.ns.users import resolve
 from crun_py.overlay import rootfs
@@ -23,27 +36,33 @@ if TYPE_CHECKING:
 
     from crun_py.oci.store import Image
 
-SHM_BYTES = 64 << 20
 
-
-def create(paths: Paths, image: Image, options: dict[str, Any]) -> state.Container:
-    """Make a container of `image`.
+def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.Container:
+    """Make a container of `image`, or (None) of the directory that --rootfs names.
 
     options: the values of the options of `crunpy create` by their names (cli/run.py), and
     "command", a list.  Raises InvalidArgument, Conflict (name), NotFound.
     """
+    foreign.refuse(options)
     for name, base in (("umask", 8), ("oom_score_adj", 10)):
         if options.get(name):
             request.whole_number(options[name], name.replace("_", " "), base)
     container_id = state.new_id()
-    config: dict[str, Any] = image.config.get("config") or {}
-    record = request.record(paths, container_id, image, config, options)
-    view = LayeredView(image.layers[::-1])
-    user = resolve(view, record["config"]["user"], options.get("group_add"))
-    mounts = _mounts(paths, container_id, record, config, options)
-    env = request.environment(record, config, options, user.home)
+    config: dict[str, Any] = (image.config.get("config") or {}) if image else {}
+    layers = image.layers if image else []
+    record = request.record(paths, container_id, image.id if image else "", config, options)
+    if image is None:
+        record["rootfs"] = record["image"] = _rootfs(options["image"])
+    view = LayeredView(layers[::-1] if image else [record["rootfs"]])
+    groups = [g for g in options.get("group_add") or [] if g != "keep-groups"]
+    user = resolve(view, record["config"]["user"], groups)
+    host = _host()
+    mounts = filesystems.decide(paths, record, config, options, host)
+    env = environment.environment(record, config, options, user.home)
+    if filesystems.is_systemd(options.get("systemd"), record["args"]):
+        env.append("container=crunpy")
     record["config"]["env"] = env
-    record["config"]["env_chosen"] = request.chosen_environment(config, options)
+    record["config"]["env_chosen"] = environment.chosen_environment(config, options)
     document = spec.build(
         args=record["args"],
         env=env,
@@ -52,21 +71,37 @@ def create(paths: Paths, image: Image, options: dict[str, Any]) -> state.Contain
         terminal=record["config"]["tty"],
         hostname=record["hostname"],
         options=options,
-        namespaces=_namespaces(record["network"]["mode"]),
+        namespaces=namespaces.listed(record["network"]["mode"], record["namespaces"]),
         mounts=mounts,
-        host=_host(),
+        host=host,
         rootfs=paths.run + "/rootfs",
     )
-    resources = request.resources(options)
+    if len(groups) != len(options.get("group_add") or []):
+        document["process"]["user"]["keepGroups"] = True
+    if record["domainname"]:
+        document["domainname"] = record["domainname"]
+    document["annotations"] |= record["annotations"]
+    resources = limits.resources(options)
     if resources:
         document["linux"]["resources"] = resources
     if options.get("privileged"):
         document["linux"]["devices"] = _all_devices()
     document["linux"]["devices"] += [_device(d) for d in options.get("device") or []]
-    _write(paths, record, document, view, image.layers, durable=not record["auto_remove"])
+    _write(paths, record, document, view, layers, durable=not record["auto_remove"])
     container = state.Container(paths, record)
     events.container(container, "create")
     return container
+
+
+def _rootfs(path: str) -> str:
+    """The directory that --rootfs means.  Raises InvalidArgument."""
+    found = os.path.realpath(path)
+    if not os.path.isdir(found) or found == "/":
+        raise InvalidArgument(
+            f"root file system {path}: not a directory to be a container's root",
+            hint="with --rootfs the first argument is a directory, not an image",
+        )
+    return found
 
 
 def _host() -> spec.Host:
@@ -79,68 +114,6 @@ def _host() -> spec.Host:
         if os.path.isdir(thermal)
         else [],
     )
-
-
-def _namespaces(mode: str) -> list[dict[str, Any]]:
-    kinds = ["pid", "ipc", "uts", "mount", "cgroup"]
-    if mode != "host":
-        kinds.append("network")
-    return [{"type": kind} for kind in kinds]
-
-
-def _mounts(
-    paths: Paths,
-    container_id: str,
-    record: dict[str, Any],
-    config: dict[str, Any],
-    options: dict[str, Any],
-) -> list[dict[str, Any]]:
-    privileged = bool(options.get("privileged"))
-    shm = options.get("shm_size")
-    mounts = spec.default_mounts(
-        _host(),
-        request.parse_bytes(shm, "shm size") if shm else SHM_BYTES,
-        host_network=record["network"]["mode"] == "host",
-        devices=privileged,
-    )
-    if privileged:
-        for entry in mounts:
-            if entry["destination"] in ("/sys", "/sys/fs/cgroup"):
-                entry["options"].remove("ro")
-    directory = paths.container(container_id)
-    for name in ("resolv.conf", "hosts", "hostname"):
-        mounts.append(spec.mount("bind", f"{directory}/{name}", f"/etc/{name}", "rbind"))
-    chosen = {v["destination"]: v for v in map(volumes.parse, options.get("volume") or [])}
-    if len(chosen) != len(options.get("volume") or []):
-        raise InvalidArgument("volumes: two of them have the same destination")
-    for text in options.get("tmpfs") or []:
-        destination, tmpfs = volumes.parse_tmpfs(text)
-        mounts.append(spec.mount("tmpfs", "tmpfs", destination, *tmpfs))
-    taken = {m["destination"] for m in mounts}
-    for text in sorted(config.get("Volumes") or {}):
-        destination = volumes.check_destination(text, "the image's volume " + text)
-        if destination not in taken:
-            chosen.setdefault(destination, volumes.parse(destination))
-    for destination in sorted(chosen):
-        entry = chosen[destination]
-        if destination in taken:
-            mounts = [m for m in mounts if m["destination"] != destination]
-        _volume_source(paths, entry)
-        flags = [] if privileged or "dev" in entry["options"] else ["nodev"]
-        flags += ["ro"] if not entry["rw"] else []
-        source = entry["source"]
-        mounts.append(spec.mount("bind", source, destination, "rbind", *flags, *entry["options"]))
-        record["mounts"].append(entry)
-    # what lies deeper is mounted later: a volume on /etc must not hide /etc/hosts
-    return sorted(mounts, key=lambda m: str(m["destination"]).count("/"))
-
-
-def _volume_source(paths: Paths, entry: dict[str, Any]) -> None:
-    """The host directory behind a mount of the record; only names are decided here."""
-    if entry["type"] == "volume":
-        if not entry["name"]:
-            entry["name"], entry["anonymous"] = os.urandom(32).hex(), True
-        entry["source"] = volumes.data_directory(paths, entry["name"])
 
 
 def _device(text: str) -> dict[str, Any]:
@@ -194,13 +167,17 @@ def _write(
 ) -> None:
     record["layers"] = [os.path.relpath(layer, paths.root) for layer in layers]
     staging = Staging(paths, record["id"])
+    owner = document["process"]["user"]["uid"], document["process"]["user"]["gid"]
     made: list[str] = []
     staging.open()
     try:
         _take_name(paths, record)
         rootfs.prepare(staging.directory, layers)
         for entry in record["mounts"]:
-            _make_source(paths, entry, view, made)
+            filesystems.make(paths, staging.directory, entry, view, made, owner)
+        if record["timezone"]:
+            data = jsonfile.read_bytes(record["timezone"])
+            jsonfile.write_bytes(staging.directory + "/localtime", data, durable=False, mode=0o644)
         # made now: on a full disk it could not be made when the container is removed
         os.close(os.open(staging.directory + "/lock", os.O_CREAT | os.O_CLOEXEC, 0o600))
         jsonfile.write(staging.directory + "/config.json", document, durable=durable)
@@ -227,19 +204,3 @@ def _take_name(paths: Paths, record: dict[str, Any]) -> None:
             continue
     record["name"] = names.generate() + record["id"][:6]
     state.take_name(paths, record["name"], record["id"])
-
-
-def _make_source(paths: Paths, entry: dict[str, Any], view: LayeredView, made: list[str]) -> None:
-    if entry["type"] == "bind":
-        try:
-            # as Docker: a directory that is missing on the host is made
-            if not os.path.lexists(entry["source"]):
-                os.makedirs(entry["source"], 0o755)
-        except OSError as e:
-            raise InvalidArgument.from_os(f"creating {entry['source']} for a mount", e) from e
-        return
-    data, new = volumes.ensure(paths, entry["name"], anonymous=entry.get("anonymous", False))
-    if new:
-        made.append(entry["name"])
-        if entry["copy"]:
-            view.copy_directory(entry["destination"], data)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 
 from crun_py import attach, events, spec, state
+from crun_py.environment import environment_options
 from crun_py.errors import Conflict, InvalidArgument, NotFound
 from crun_py.ns import caps, users
 from crun_py.ns import container as contained
 from crun_py.ns import plan as p
-from crun_py.ns.launch import launch
+from crun_py.ns.launch import keep_open, launch
 from crun_py.overlay.view import LayeredView
-from crun_py.request import environment_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,11 +47,13 @@ def execute(
     *,
     detach_keys: str | None = None,
     explain: Callable[[str], None] | None = None,
+    keep: int = 0,
 ) -> int:
     """Run `args` in `container`; the exit code, or 0 when detached.
 
     status:  from `running`; the caller has entered the container's user namespace.
     options: the values of `crunpy exec`'s options by their names.
+    keep:    how many of our descriptors from 3 on the command gets (--preserve-fds).
     Raises CommandError when the command cannot be run, NotFound when the container has ended.
     """
     keys = attach.parse_detach_keys(detach_keys or "ctrl-p,ctrl-q")
@@ -63,7 +65,7 @@ def execute(
             if options.get("interactive"):
                 streams |= attach.STDIN
             session = attach.Session(ours, streams, terminal=bool(options.get("tty")))
-        _begin(container, status, args, options, theirs if session else -1, explain)
+        _begin(container, status, args, options, theirs if session else -1, explain, keep)
         os.close(theirs)
         theirs = -1
         code = session.serve(None, keys) if session else attach.DETACHED
@@ -118,6 +120,7 @@ def _begin(
     options: dict[str, Any],
     client: int,
     explain: Callable[[str], None] | None,
+    keep: int = 0,
 ) -> int:
     """Start the command with a monitor of its own; its host pid."""
     if not args or not args[0]:
@@ -131,6 +134,7 @@ def _begin(
         plan.add(p.SET_STDIO, a=process["terminal"], b=interactive, c=1)
         if client >= 0:
             plan.add(p.SET_CLIENT, a=client)
+        fds += keep_open(plan, keep)
         if explain:
             for line in plan.describe():
                 explain(line)

@@ -40,6 +40,7 @@ def run(
     sig_proxy: bool = True,
     detach_keys: str | None = None,
     explain: Callable[[str], None] | None = None,
+    keep: int = 0,
 ) -> int:
     """Start `container` in the foreground; its exit code, or 0 after the detach keys.
 
@@ -56,7 +57,7 @@ def run(
     session = attach.Session(ours, how, terminal=container.record["config"]["tty"])
     try:
         try:
-            lifecycle.start(container, rootless=rootless, client=theirs, explain=explain)
+            lifecycle.start(container, rootless=rootless, client=theirs, explain=explain, keep=keep)
         except BaseException:
             discard(container)
             raise

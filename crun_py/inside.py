@@ -40,7 +40,7 @@ def merged(container: Container) -> str:
 def become_root(container: Container) -> Status:
     """Enter the user namespace in which the files of `container` have its ids."""
     status = container.status()
-    if status.running:
+    if status.alive:
         user.join(status)
     else:
         user.enter()
@@ -55,12 +55,12 @@ def root_of(container: Container, *, alone: bool = False) -> Iterator[int]:
     CrunpyError.
     """
     status = container.status()
-    if status.running:
+    if status.alive:
         yield from _closing(_running_root(container, status, alone=alone))
         return
     try:
         with container.lock():
-            if container.status().running:
+            if container.status().alive:
                 raise CrunpyError(f"opening container {container.name}: it was started just now")
             yield from _closing(_stopped_root(container, alone=alone))
     except FileNotFoundError:
@@ -80,7 +80,7 @@ def _running_root(container: Container, status: Status, *, alone: bool) -> int:
         if alone:
             namespace = os.open(f"/proc/{status.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
             try:
-                root = check(lib.crunpy_clone_root(namespace), "open_tree")
+                root = check(lib.crunpy_clone_tree(namespace, b"/", 0), "open_tree")
             finally:
                 os.close(namespace)
         else:

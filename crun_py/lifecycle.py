@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import attach, events, jsonfile, restart, staging, state, volumes
+from crun_py import attach, events, jsonfile, links, namespaces, restart, staging, state, volumes
 from crun_py.cgroup import group
 from crun_py.errors import Conflict, CorruptState, CrunpyError, NotFound
 from crun_py.net import modes
 from crun_py.ns import container as contained
 from crun_py.ns import plan as p
-from crun_py.ns.launch import command_error, launch
+from crun_py.ns.launch import command_error, keep_open, launch
 from crun_py.overlay import rootfs
 from crun_py.paths import Paths, private_dir
 from crun_py.state import Container, Status
@@ -44,16 +44,22 @@ def start(
     explain: Callable[[str], None] | None = None,
     after: Status | None = None,
     held: bool = False,
+    keep: int = 0,
 ) -> int:
     """Start `container`; returns the host pid of its first process.
 
     rootless: the process entered a user namespace of its own (ns/user.py).
     client:   the monitor's end of the first client's socket (attach.socketpair), or -1.
     explain:  is given the lines of the plan before it is carried out (--debug).
+    keep:     how many of our descriptors from 3 on the command gets (--preserve-fds).
     after:    the run that ended, when its restart policy starts it and no user.
     held:     make everything, but let the command wait until the next `start`.
     Raises Conflict when it runs already, CommandError when its command cannot be run.
     """
+    for other in container.record.get("requires") or []:
+        required = state.load(container.paths, other)
+        if not required.status().running:
+            start(required, rootless=rootless)
     with container.lock():
         status = container.status()
         if status.running:
@@ -67,9 +73,9 @@ def start(
         undo: list[Callable[[], None]] = [lambda: remove_tree(container.run_directory)]
         try:
             restart.begin_again(container, after) if after else restart.begin(container)
-            pid = _start(container, undo, client, explain, rootless=rootless, held=held)
+            pid = _start(container, undo, client, explain, rootless=rootless, held=held, keep=keep)
             events.container(container, "init" if held else "start")
-            _write_pid_files(container)
+            _write_pid_files(container, pid)
             return pid
         except BaseException:
             for step in reversed(undo):
@@ -96,21 +102,31 @@ def _start(
     *,
     rootless: bool,
     held: bool,
+    keep: int,
 ) -> int:
     spec = container.spec()
+    joined: dict[str, int] = {}
+    attached: dict[str, int] = {}
+    kept: list[int] = []
     connection = modes.connect(container, rootless=rootless)
     undo.append(lambda: modes.disconnect(container))
     cgroup_fd = -1
     try:
-        modes.write_files(container, connection)
-        cgroup = group.create(container.id)
+        hosts, variables = links.resolve(container, rootless=rootless)
+        modes.write_files(container, connection, hosts)
+        spec["process"]["env"] += variables
+        below = container.record.get("cgroup_parent") or ""
+        cgroup = None if below == "-" else group.create(container.id, below)
         if cgroup:
             undo.append(lambda: group.remove(cgroup))
             os.symlink(cgroup, container.run_directory + "/cgroup")
             cgroup_fd = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         wanted = group.values(spec["linux"].get("resources", {}))
         group.apply(cgroup, wanted, {"pids.max": str(DEFAULT_PIDS)})
-        plan = _plan(container, spec, connection)
+        joined.update(namespaces.join(container))
+        attached.update(namespaces.shared_memory(container))
+        plan = _plan(container, spec, connection, joined, attached)
+        kept.extend(keep_open(plan, keep))
         if held:
             contained.hold(plan)
         _monitor_steps(plan, container, cgroup, cgroup_fd, client, connection, rootless=rootless)
@@ -118,26 +134,42 @@ def _start(
             for line in plan.describe():
                 explain(line)
         inherit = [*connection.descriptors(), *(fd for fd in (client, cgroup_fd) if fd >= 0)]
+        inherit += [*joined.values(), *attached.values(), *kept]
         return launch(plan, container.id[:12], inherit)
     finally:
         connection.close()
+        for fd in (*joined.values(), *attached.values(), *kept):
+            os.close(fd)
         if cgroup_fd >= 0:
             os.close(cgroup_fd)
 
 
-def _write_pid_files(container: Container) -> None:
-    """What --conmon-pidfile wants.  The container runs: an error is only a warning."""
-    path = container.record["host"].get("conmon_pidfile")
-    if path:
-        text = f"{container.status().monitor_pid}\n".encode()
-        _warn_on_error(lambda: jsonfile.write_bytes(os.path.abspath(path), text, mode=0o644))
+def _write_pid_files(container: Container, pid: int) -> None:
+    """What --pidfile and --conmon-pidfile want.  The container runs: an error is only a warning."""
+    host = container.record["host"]
+    if host.get("pidfile"):
+        _write_pid_file(host["pidfile"], pid)
+    if host.get("conmon_pidfile"):
+        _write_pid_file(host["conmon_pidfile"], container.status().monitor_pid)
 
 
-def _plan(container: Container, spec: dict[str, Any], connection: modes.Connection) -> p.Plan:
+def _write_pid_file(path: str, pid: int) -> None:
+    _warn_on_error(lambda: jsonfile.write_bytes(path, b"%d\n" % pid, mode=0o644))
+
+
+def _plan(
+    container: Container,
+    spec: dict[str, Any],
+    connection: modes.Connection,
+    joined: dict[str, int],
+    attached: dict[str, int],
+) -> p.Plan:
     record = container.record
     layers = [f"{container.paths.root}/{layer}" for layer in record["layers"]]
     root: rootfs.RootFs | None = None
-    if os.path.ismount(rootfs.merged(container.directory)):
+    if record.get("rootfs"):
+        spec["root"]["path"] = record["rootfs"]
+    elif os.path.ismount(rootfs.merged(container.directory)):
         # `crunpy mount` shows it: one overlay, not two on the same writable layer
         spec["root"]["path"] = rootfs.merged(container.directory)
     else:
@@ -147,15 +179,17 @@ def _plan(container: Container, spec: dict[str, Any], connection: modes.Connecti
             volatile=record["auto_remove"],
             devices=bool(record["host"].get("privileged")),
         )
-    joined = {} if connection.namespace is None else {"network": connection.namespace}
+    if connection.namespace is not None:
+        joined = {**joined, "network": connection.namespace}
     plan = contained.plan_for(
         spec,
         root,
         joined=joined,
+        attached=attached,
         seccomp=contained.seccomp_program(spec, container.paths.root + "/cache"),
         reap=bool(record["host"].get("init")),
     )
-    plan.add(p.SET_CLONE, a=contained.clone_flags(spec, joined), b=-1)
+    plan.add(p.SET_CLONE, a=contained.clone_flags(spec, joined), b=joined.get("pid", -1))
     return plan
 
 
@@ -532,9 +566,7 @@ def _remove(container: Container, *, anonymous_volumes: bool) -> None:
 
 def dependencies(container: Container) -> set[str]:
     """The ids of the containers whose namespaces `container` shares."""
-    record = container.record
-    modes_used = (record["network"]["mode"], *record.get("namespaces", {}).values())
-    return {m.partition(":")[2] for m in modes_used if str(m).startswith("container:")}
+    return {m.partition(":")[2] for m in container.modes if m.startswith("container:")}
 
 
 def remove_broken(paths: Paths, container_id: str) -> None:

@@ -45,7 +45,7 @@ def show(container: Container) -> str:
 
 
 def _mount(container: Container, where: str) -> None:
-    if container.status().running:
+    if container.status().alive:
         if in_user_namespace():
             raise Conflict(
                 f"mounting container {container.name}: it runs in a user namespace of its own",
@@ -58,7 +58,7 @@ def _mount(container: Container, where: str) -> None:
                 raise CrunpyError.from_os(f"mounting container {container.name}", e) from e
         return
     with container.lock():
-        if container.status().running:
+        if container.status().alive:
             raise Conflict(f"mounting container {container.name}: it was started just now")
         mount.overlay(inside.describe(container), where)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 
-from crun_py import health, jsonfile, restart, spec, state
+from crun_py import health, links, namespaces, restart, state
 from crun_py.clock import now
+from crun_py.environment import lines_of
 from crun_py.errors import InvalidArgument
 from crun_py.net import ipv4, modes, ports
 from crun_py.paths import Paths
@@ -17,8 +18,6 @@ from crun_py.paths import Paths
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from crun_py.oci.store import Image
 
 STOP_TIMEOUT_S = 10
 LOG_MAX_BYTES, LOG_MAX_FILES = 10 << 20, 3
@@ -75,14 +74,17 @@ def command_line(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
 def record(
     paths: Paths,
     container_id: str,
-    image: Image,
+    image_id: str,
     config: dict[str, Any],
     options: dict[str, Any],
 ) -> dict[str, Any]:
     mode = _network_mode(paths, options.get("network") or "bridge")
     published = [p for text in options.get("publish") or [] for p in ports.parse(text)]
     exposed = sorted(
-        {*(config.get("ExposedPorts") or {}), *map(_exposed, options.get("expose") or [])}
+        {
+            *(config.get("ExposedPorts") or {}),
+            *(port for text in options.get("expose") or [] for port in _exposed(text)),
+        }
     )
     if options.get("publish_all"):
         known = {(p.container_port, p.protocol) for p in published}
@@ -91,10 +93,15 @@ def record(
             if (int(number), protocol or "tcp") not in known:
                 published.append(ports.Port("", 0, int(number), protocol or "tcp"))
     modes.check_mode(mode, ports=bool(published))
+    shared = namespaces.chosen(paths, options)
     hostname = options.get("hostname") or (
-        os.uname().nodename if mode == "host" else container_id[:12]
+        os.uname().nodename if "host" in (mode, shared["uts"]) else container_id[:12]
     )
-    labels = {**(config.get("Labels") or {}), **_labels(options.get("label") or [])}
+    given = [line for path in options.get("label_file") or [] for line in lines_of(path, "label")]
+    labels = {
+        **(config.get("Labels") or {}),
+        **_labels([*given, *(options.get("label") or [])], "label"),
+    }
     name = options.get("name")
     return {
         "version": state.VERSION,
@@ -102,9 +109,21 @@ def record(
         "name": state.check_name(name.removeprefix("/")) if name else "",
         "created": now(),
         "image": options["image"],
-        "image_id": image.id,
+        "image_id": image_id,
         "args": command_line(config, options),
         "hostname": _check_hostname(hostname),
+        "domainname": options.get("domainname") or "",
+        "namespaces": shared,
+        "links": links.parse(paths, options.get("link") or [], mode),
+        "requires": [
+            state.resolve(paths, name)
+            for text in options.get("requires") or []
+            for name in text.split(",")
+        ],
+        "timeout": _seconds(options.get("timeout"), "timeout", 0),
+        "timezone": _timezone(options.get("tz")),
+        "annotations": _labels(options.get("annotation") or [], "annotation"),
+        "cgroup_parent": _cgroup_parent(options),
         "auto_remove": bool(options.get("rm")),
         "config": {
             "user": options.get("user") or config.get("User") or "",
@@ -118,7 +137,7 @@ def record(
             "stop_signal": signal_number(
                 options.get("stop_signal") or config.get("StopSignal") or "SIGTERM"
             ),
-            "stop_timeout": _stop_timeout(options.get("stop_timeout")),
+            "stop_timeout": _seconds(options.get("stop_timeout"), "stop timeout", STOP_TIMEOUT_S),
             "exposed": exposed,
             "volumes": sorted(config.get("Volumes") or {}),
             "healthcheck": health.settings(config, options),
@@ -131,6 +150,7 @@ def record(
             "dns_search": options.get("dns_search") or [],
             "dns_option": options.get("dns_option") or [],
             "ip": ipv4.text(ipv4.parse(options["ip"])) if options.get("ip") else "",
+            "aliases": options.get("network_alias") or [],
             "mac": ipv4.check_mac(options["mac_address"]) if options.get("mac_address") else "",
         },
         "log": _log(options),
@@ -151,21 +171,53 @@ def _entrypoint(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
 _KEPT = (
     "cap_add cap_drop privileged security_opt ulimit read_only tmpfs volume init memory "
     "memory_swap memory_reservation cpus cpu_shares cpuset_cpus pids_limit shm_size device "
-    "sysctl oom_score_adj group_add publish_all umask pull conmon_pidfile"
+    "sysctl oom_score_adj group_add publish_all umask pull mount volumes_from link userns "
+    "cpu_period cpu_quota cpuset_mems memory_swappiness kernel_memory oom_kill_disable "
+    "blkio_weight blkio_weight_device device_read_bps device_read_iops device_write_bps "
+    "device_write_iops device_cgroup_rule cgroup_conf cgroup_parent systemd "
+    "pidfile conmon_pidfile"
 ).split()
 
 
 def _host_options(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: options[name] for name in _KEPT if options.get(name)}
+    kept = {name: options[name] for name in _KEPT if options.get(name)}
+    # a later start has another working directory
+    return kept | {key: os.path.abspath(path) for key, path in kept.items() if "pidfile" in key}
 
 
-def _stop_timeout(text: str | int | None) -> int:
+def _seconds(text: str | int | None, what: str, default: int) -> int:
     if text is None:
-        return STOP_TIMEOUT_S
+        return default
     try:
         return int(text)
     except ValueError:
-        raise InvalidArgument(f"stop timeout {text!r}: not a number of seconds") from None
+        raise InvalidArgument(f"{what} {text!r}: not a number of seconds") from None
+
+
+_ZONES = "/usr/share/zoneinfo"
+
+
+def _timezone(name: str | None) -> str:
+    """The file of the host that --tz means: `local` or a name like Europe/Berlin."""
+    if not name:
+        return ""
+    path = os.path.realpath("/etc/localtime" if name == "local" else f"{_ZONES}/{name}")
+    if ".." in name.split("/") or name.startswith("/") or not os.path.isfile(path):
+        raise InvalidArgument(
+            f"time zone {name!r}: not known", hint=f"local, or a name below {_ZONES}"
+        )
+    return path
+
+
+def _cgroup_parent(options: dict[str, Any]) -> str:
+    """The path of --cgroup-parent; "-" for no cgroup at all (--cgroups=disabled)."""
+    mode = options.get("cgroups") or "enabled"
+    if mode not in ("enabled", "disabled", "no-conmon", "split"):
+        raise InvalidArgument(f"cgroups {mode!r}: not known", hint="known: enabled, disabled")
+    parent = options.get("cgroup_parent") or ""
+    if ".." in parent.split("/") or not parent.isprintable():
+        raise InvalidArgument(f"cgroup parent {parent!r}: not a path of a cgroup")
+    return "-" if mode == "disabled" else parent
 
 
 def _restart(options: dict[str, Any]) -> dict[str, Any]:
@@ -216,11 +268,14 @@ def _network_mode(paths: Paths, text: str) -> str:
     return text
 
 
-def _exposed(text: str) -> str:
-    number, _, protocol = text.partition("/")
-    if not number.isdigit() or not 0 < int(number) < 65536:
-        raise InvalidArgument(f"expose {text!r}: not PORT[/PROTOCOL]")
-    return f"{number}/{protocol or 'tcp'}"
+def _exposed(text: str) -> list[str]:
+    """PORT[-LAST][/PROTOCOL] as one port/protocol each."""
+    numbers, _, protocol = text.partition("/")
+    first, _, last = numbers.partition("-")
+    last = last or first
+    if not first.isdigit() or not last.isdigit() or not 0 < int(first) <= int(last) < 65536:
+        raise InvalidArgument(f"expose {text!r}: not PORT[-LAST][/PROTOCOL]")
+    return [f"{n}/{(protocol or 'tcp').lower()}" for n in range(int(first), int(last) + 1)]
 
 
 def _check_hostname(name: str) -> str:
@@ -237,12 +292,12 @@ def _workdir(path: str) -> str:
     return os.path.normpath("/" + path.lstrip("/"))
 
 
-def _labels(options: list[str]) -> dict[str, str]:
+def _labels(options: list[str], what: str) -> dict[str, str]:
     result = {}
     for option in options:
         key, _, value = option.partition("=")
         if not key:
-            raise InvalidArgument(f"label {option!r}: not KEY=VALUE")
+            raise InvalidArgument(f"{what} {option!r}: not KEY=VALUE")
         result[key] = value
     return result
 
@@ -265,99 +320,3 @@ def signal_number(text: str) -> int:
     if base == "RTMIN" and (offset or "0").isdigit() and int(offset or "0") <= 30:
         return 34 + int(offset or "0")
     raise InvalidArgument(f"signal {text!r}: not known", hint="a name like SIGTERM or a number")
-
-
-def chosen_environment(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
-    """The variables of the image and of the options, without those that the engine sets."""
-    variables = dict(entry.partition("=")[::2] for entry in config.get("Env") or [])
-    variables.update(environment_options(options))
-    return [f"{key}={value}" for key, value in variables.items()]
-
-
-def environment(
-    record: dict[str, Any], config: dict[str, Any], options: dict[str, Any], home: str
-) -> list[str]:
-    variables = {"PATH": spec.PATH, "HOSTNAME": record["hostname"]}
-    if record["config"]["tty"]:
-        variables["TERM"] = "xterm"
-    for entry in config.get("Env") or []:
-        key, _, value = entry.partition("=")
-        variables[key] = value
-    variables.update(environment_options(options))
-    variables.setdefault("HOME", home)
-    return [f"{key}={value}" for key, value in variables.items()]
-
-
-def environment_options(options: dict[str, Any]) -> dict[str, str]:
-    """--env-file and --env, the later ones winning; KEY alone copies ours, KEY* all that
-    begin so.  Raises InvalidArgument."""
-    entries = []
-    for path in options.get("env_file") or []:
-        entries += _env_file(path)
-    entries += options.get("env") or []
-    variables = {}
-    for entry in entries:
-        key, sep, value = entry.partition("=")
-        if not key or "\0" in entry:
-            raise InvalidArgument(f"environment {entry!r}: not KEY=VALUE")
-        if sep:
-            variables[key] = value
-        elif key.endswith("*"):
-            variables |= {k: v for k, v in os.environ.items() if k.startswith(key[:-1])}
-        elif key in os.environ:
-            variables[key] = os.environ[key]
-    return variables
-
-
-def _env_file(path: str) -> list[str]:
-    try:
-        text = jsonfile.read_bytes(path).decode("utf-8-sig")
-    except OSError as e:
-        raise InvalidArgument.from_os(f"reading environment file {path}", e) from e
-    except UnicodeDecodeError:
-        raise InvalidArgument(f"reading environment file {path}: not UTF-8") from None
-    lines = []
-    for number, raw in enumerate(text.split("\n"), 1):
-        line = raw.removesuffix("\r").lstrip()
-        if not line or line.startswith("#"):
-            continue
-        key = line.partition("=")[0]
-        if not key or any(c.isspace() for c in key):
-            raise InvalidArgument(
-                f"environment file {path}, line {number}: {key!r} is no variable name"
-            )
-        lines.append(line)
-    return lines
-
-
-def resources(options: dict[str, Any]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    memory: dict[str, int] = {}
-    if options.get("memory"):
-        memory["limit"] = parse_bytes(options["memory"], "memory limit")
-        if 0 < memory["limit"] < 6 << 20:
-            raise InvalidArgument(f"memory limit {options['memory']}: the least is 6m")
-    if options.get("memory_swap"):
-        text = options["memory_swap"]
-        memory["swap"] = -1 if text == "-1" else parse_bytes(text, "memory and swap limit")
-    if options.get("memory_reservation"):
-        memory["reservation"] = parse_bytes(options["memory_reservation"], "memory reservation")
-    if memory:
-        result["memory"] = memory
-    cpu: dict[str, Any] = {}
-    if options.get("cpus"):
-        try:
-            cpu["quota"], cpu["period"] = int(float(options["cpus"]) * 100000), 100000
-        except ValueError:
-            raise InvalidArgument(f"cpus {options['cpus']!r}: not a number") from None
-        if cpu["quota"] < 1000:
-            raise InvalidArgument(f"cpus {options['cpus']!r}: the least is 0.01")
-    if options.get("cpu_shares"):
-        cpu["shares"] = whole_number(options["cpu_shares"], "cpu shares")
-    if options.get("cpuset_cpus"):
-        cpu["cpus"] = options["cpuset_cpus"]
-    if cpu:
-        result["cpu"] = cpu
-    if options.get("pids_limit"):
-        result["pids"] = {"limit": whole_number(options["pids_limit"], "pids limit")}
-    return result

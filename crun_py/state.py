@@ -136,6 +136,12 @@ class Container:
             return None
 
     @property
+    def modes(self) -> tuple[str, ...]:
+        """The words for its network and its other namespaces; container:ID shares another's."""
+        record = self.record
+        return (record["network"]["mode"], *record.get("namespaces", {}).values())
+
+    @property
     def log_path(self) -> str:
         return self.directory + "/container.log"
 

@@ -48,6 +48,30 @@ def remove_tree_at(directory: int, name: str) -> None:
         os.close(top)
 
 
+def change_owner(path: str, uid: int, gid: int) -> None:
+    """Give `path` and all below it to `uid` and `gid`, never through a link.  Raises OSError."""
+    os.chown(path, uid, gid, follow_symlinks=False)
+    if os.path.isdir(path) and not os.path.islink(path):
+        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _change_owner(top, uid, gid)
+        finally:
+            os.close(top)
+
+
+def _change_owner(directory: int, uid: int, gid: int) -> None:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            os.chown(entry.name, uid, gid, dir_fd=directory, follow_symlinks=False)
+            if entry.is_dir(follow_symlinks=False):
+                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+                child = os.open(entry.name, flags, dir_fd=directory)
+                try:
+                    _change_owner(child, uid, gid)
+                finally:
+                    os.close(child)
+
+
 def _empty(directory: int, top: int, depth: int) -> bool:
     """Empty `directory`; True when a tree too deep to descend into was moved to `top`."""
     moved = False

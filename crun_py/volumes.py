@@ -17,9 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_OPTIONS = {"rw", "ro", "z", "Z", "nocopy", "consistent", "cached", "delegated", "rbind", "bind"}
-_PASSED = {"nosuid", "noexec", "nodev", "dev", "suid", "exec"}
-_PROPAGATION = {"private", "rprivate", "slave", "rslave", "shared", "rshared"}
+_OPTIONS = {"rw", "ro", "z", "Z", "nocopy", "copy", "consistent", "cached", "delegated", "rbind",
+            "bind", "U", "O", "idmap"}  # fmt: skip
+PASSED = {"nosuid", "noexec", "nodev", "dev", "suid", "exec"}
+PROPAGATION = {"private", "rprivate", "slave", "rslave", "shared", "rshared"}
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -34,21 +35,42 @@ def parse(text: str) -> dict[str, Any]:
     options = parts[2].split(",") if len(parts) == 3 else []
     source, destination = ("", parts[0]) if len(parts) == 1 else (parts[0], parts[1])
     destination = check_destination(destination, text)
-    unknown = [o for o in options if o not in _OPTIONS | _PASSED | _PROPAGATION]
+    unknown = [o for o in options if o not in _OPTIONS | PASSED | PROPAGATION]
     if unknown:
         raise InvalidArgument(f"volume {text!r}: option {unknown[0]!r} is not known")
     is_path = source.startswith(("/", "./", "../", "~")) or source in (".", "..")
     if not is_path and source:
         check_name(source)
+    if "O" in options and not is_path:
+        raise InvalidArgument(
+            f"volume {text!r}: O is for directories of the host", hint="a path begins with / or ./"
+        )
+    flags = {"chown": "U" in options, "overlay": "O" in options, "idmap": "idmap" in options}
     return {
+        **{name: True for name, wanted in flags.items() if wanted},
         "type": "bind" if is_path else "volume",
         "name": "" if is_path else source,
         "source": os.path.abspath(os.path.expanduser(source)) if is_path else "",
         "destination": destination,
         "rw": "ro" not in options,
-        "options": [o for o in options if o in _PASSED | _PROPAGATION],
+        "options": [o for o in options if o in PASSED | PROPAGATION],
         "copy": "nocopy" not in options,
+        "create": True,
     }
+
+
+def borrow(mounts: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    """The mounts of another container's record, as --volumes-from CONTAINER[:OPTIONS] takes
+    them over; removing the new container removes none of the volumes."""
+    options = text.partition(":")[2].split(",") if ":" in text else []
+    unknown = [o for o in options if o not in ("ro", "rw", "z", "Z")]
+    if unknown:
+        raise InvalidArgument(f"volumes-from {text!r}: option {unknown[0]!r} is not known")
+    return [
+        {**entry, "anonymous": False, "copy": False, "rw": entry["rw"] and "ro" not in options}
+        for entry in mounts
+        if entry["type"] in ("bind", "volume")
+    ]
 
 
 def check_destination(path: str, what: str) -> str:

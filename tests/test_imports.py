@@ -33,6 +33,7 @@ LEVELS = {
         "restart", "health", "probe", "control", "prune", "processes", "top", "stats", "units",
         "completion",
         "gotemplate", "request", "images", "disk",
+        "limits", "namespaces", "environment", "mount_options", "filesystems", "foreign", "links",
         "inside", "transfer", "commit", "instructions", "mounts"),
     4: ("cli", "__main__"),
 }  # fmt: skip

@@ -31,7 +31,7 @@ enum op {
 	OP_UNSHARE = 2,	   /* a=flags */
 	OP_PROPAGATION = 3, /* a=flags, on / */
 	OP_OVERLAY = 4,	   /* a=flags s0=mountpoint s1=options s2=upper s3=work s4..=lower, topmost first */
-	OP_BINDROOT = 5,   /* s0=directory that becomes the root */
+	OP_BINDROOT = 5,   /* a=flags to set s0=directory that becomes the root */
 	OP_MOUNT = 6,	   /* a=flags b=may be missing s0=source s1=target s2=type s3=data */
 	OP_BIND = 7,	   /* a=flags to set b=recursive c=propagation s0=source s1=target */
 	OP_MKDIR = 8,	   /* a=mode s0=path */
@@ -60,6 +60,9 @@ enum op {
 	OP_ENTERROOT = 31, /* after joining a mount namespace: chroot is there, / is ours */
 	OP_INIT = 32,	   /* a reaping pid 1 stays between us and the command */
 	OP_GATE = 33,	   /* wait until a client says go */
+	OP_ATTACH = 34,	   /* a=fd of a detached mount b=flags to set << 1 c=propagation s0=target;
+			    * b & 1: s0, a path of the host, becomes the root */
+	OP_KEEP = 35,	   /* a=fd that the command gets as the next one after stdio */
 
 	/* what the monitor must know */
 	SET_ID = 100,	   /* s0 */
@@ -77,6 +80,7 @@ enum op {
 			    * s0..=command that makes one check; exit status 0: it has started */
 	SET_RESTART = 112, /* a=enum restart b=ms to wait before SET_CLEANUP's command, which restarts */
 	SET_TIMEOUT = 113, /* a=ms until SIGKILL */
+	SET_USERNS = 114,  /* a=fd of the user namespace that init is made in */
 };
 
 struct str {
@@ -110,11 +114,14 @@ int close_fds(unsigned first, unsigned last, bool on_exec);
 
 /* ---- init.c: what the process that becomes the container knows ---- */
 
+enum { MAX_KEPT = 256 };
+
 struct init {
 	const struct plan *plan;
 	int report; /* socket to the monitor: struct report; closed by a good execve */
 	int root;   /* O_PATH of the container's root until OP_PIVOT, then of / */
 	int stdio[3];
+	int kept[MAX_KEPT], n_kept;
 	char **env;
 };
 
@@ -163,6 +170,8 @@ int step_readonly(struct init *init, const struct step *s);
 int step_terminal(struct init *init, const struct step *s);
 int step_pivot(struct init *init, const struct step *s);
 int step_rootflags(struct init *init, const struct step *s);
+int step_attach(struct init *init, const struct step *s);
+int step_keep(struct init *init, const struct step *s);
 int step_enterroot(struct init *init, const struct step *s);
 
 /* ---- resolve.c ---- */

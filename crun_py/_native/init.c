@@ -49,6 +49,8 @@ static const step_function functions[] = {
 	[OP_ENTERROOT] = step_enterroot,
 	[OP_INIT] = step_init,
 	[OP_GATE] = step_gate,
+	[OP_ATTACH] = step_attach,
+	[OP_KEEP] = step_keep,
 };
 
 void init_report(const struct init *init, int what, int index, int error, int fd)

@@ -27,7 +27,7 @@ static int close_unnamed(const struct plan *plan)
 	for (uint32_t i = 0; i < plan->n; i++) {
 		const struct step *s = &plan->steps[i];
 		if (s->op == OP_SETNS || s->op == SET_CGROUP || s->op == SET_CLIENT || s->op == SET_RESULT ||
-		    s->op == SET_HOLD)
+		    s->op == SET_HOLD || s->op == SET_USERNS || s->op == OP_ATTACH || s->op == OP_KEEP)
 			keep[n++] = (int)s->a;
 		if (s->op == SET_CLONE)
 			keep[n++] = (int)s->b;

@@ -91,15 +91,8 @@ static int make_pipes(struct monitor *m, struct pipes *p, const struct step *std
 	return 0;
 }
 
-static int spawn_init(struct monitor *m, int *report)
+static pid_t clone_init(struct monitor *m, struct init *init)
 {
-	struct pipes p;
-	int pair[2];
-	int error = make_pipes(m, &p, find(m->plan, SET_STDIO));
-	if (error)
-		return error;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
 	const struct step *how = find(m->plan, SET_CLONE), *cgroup = find(m->plan, SET_CGROUP);
 	if (how->b >= 0 && setns((int)how->b, CLONE_NEWPID))
 		return -errno;
@@ -111,15 +104,76 @@ static int spawn_init(struct monitor *m, int *report)
 		args.cgroup = (uint64_t)cgroup->a;
 	}
 	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	if (pid < 0)
+	if (pid == 0)
+		init_main(init);
+	return pid < 0 ? -errno : pid;
+}
+
+/* Runs in the process between monitor and init, which is root of the user namespace: the
+ * other namespaces must be made from there to belong to it (user_namespaces(7)).  Init is
+ * the monitor's child (CLONE_PARENT). */
+static int32_t clone_inside(const struct monitor *m, struct init *init)
+{
+	const struct step *how = find(m->plan, SET_CLONE);
+	struct clone_args args = { .flags = CLONE_PARENT | (how->a > 0 ? (uint64_t)how->a : 0) };
+	if (how->b >= 0 && setns((int)how->b, CLONE_NEWPID))
 		return -errno;
-	if (pid == 0) {
-		struct init init = { .plan = m->plan, .report = pair[1], .root = -1 };
-		init.stdio[0] = p.in[0];
-		init.stdio[1] = p.out[1] >= 0 ? p.out[1] : p.in[0];
-		init.stdio[2] = p.err[1] >= 0 ? p.err[1] : p.in[0];
-		init_main(&init);
+	if (setns((int)find(m->plan, SET_USERNS)->a, CLONE_NEWUSER) || setresgid(0, 0, 0) || setresuid(0, 0, 0))
+		return -errno;
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0)
+		init_main(init);
+	return pid < 0 ? -errno : pid;
+}
+
+static pid_t clone_in_userns(struct monitor *m, struct init *init)
+{
+	const struct step *cgroup = find(m->plan, SET_CGROUP);
+	struct clone_args args = { .exit_signal = SIGCHLD };
+	int told[2];
+	int32_t pid = -EPIPE;
+	if (pipe2(told, O_CLOEXEC))
+		return -errno;
+	if (cgroup->a >= 0) { /* now: init's own user may not */
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup->a;
 	}
+	pid_t between = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (between == 0) {
+		pid = clone_inside(m, init);
+		(void)!write(told[1], &pid, sizeof(pid));
+		_exit(0);
+	}
+	close(told[1]);
+	if (between < 0)
+		pid = -errno;
+	else
+		while (read(told[0], &pid, sizeof(pid)) < 0 && errno == EINTR)
+			;
+	close(told[0]);
+	if (between > 0)
+		(void)waitpid(between, NULL, 0);
+	if (pid > 0 && (m->pidfd = (int)syscall(SYS_pidfd_open, pid, 0)) < 0)
+		return -errno;
+	return pid;
+}
+
+static int spawn_init(struct monitor *m, int *report)
+{
+	struct pipes p;
+	int pair[2];
+	int error = make_pipes(m, &p, find(m->plan, SET_STDIO));
+	if (error)
+		return error;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	struct init init = { .plan = m->plan, .report = pair[1], .root = -1 };
+	init.stdio[0] = p.in[0];
+	init.stdio[1] = p.out[1] >= 0 ? p.out[1] : p.in[0];
+	init.stdio[2] = p.err[1] >= 0 ? p.err[1] : p.in[0];
+	pid_t pid = find(m->plan, SET_USERNS)->a >= 0 ? clone_in_userns(m, &init) : clone_init(m, &init);
+	if (pid < 0)
+		return pid;
 	int done[] = { pair[1], p.in[0], p.out[1], p.err[1] };
 	for (size_t i = 0; i < sizeof(done) / sizeof(*done); i++)
 		if (done[i] >= 0)
@@ -355,7 +409,8 @@ static void tell(int fd, struct result result)
 static void close_joined(const struct plan *plan)
 {
 	for (uint32_t i = 0; i < plan->n; i++)
-		if (plan->steps[i].op == OP_SETNS)
+		if (plan->steps[i].op == OP_SETNS || plan->steps[i].op == SET_USERNS ||
+		    plan->steps[i].op == OP_ATTACH || plan->steps[i].op == OP_KEEP)
 			close((int)plan->steps[i].a);
 	if (find(plan, SET_CGROUP)->a >= 0)
 		close((int)find(plan, SET_CGROUP)->a);

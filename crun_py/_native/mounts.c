@@ -121,11 +121,34 @@ int step_bindroot(struct init *init, const struct step *s)
 	int directory = open(s->s[0].p, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0)
 		return -errno;
-	int error = bind_fd(directory, directory, 0, MS_PRIVATE, true);
+	int error = bind_fd(directory, directory, (uint64_t)s->a, MS_PRIVATE, true);
 	close(directory);
 	if (error)
 		return error;
 	init->root = open(s->s[0].p, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return init->root < 0 ? -errno : 0;
+}
+
+/* A mount that was prepared outside, where more is allowed: layers with mapped ids, the
+ * /dev/shm of another container. */
+int step_attach(struct init *init, const struct step *s)
+{
+	struct stat st;
+	bool becomes_root = s->b & 1;
+	if (fstat((int)s->a, &st))
+		return -errno;
+	int target = becomes_root ? open(step_str(s, 0), O_PATH | O_DIRECTORY | O_CLOEXEC) :
+				    resolve_create(init->root, step_str(s, 0), !S_ISDIR(st.st_mode));
+	if (target < 0)
+		return becomes_root ? -errno : target;
+	uint64_t set = (uint64_t)s->b >> 1;
+	int error = set || s->c ? set_attributes((int)s->a, set, (uint64_t)s->c, true) : 0;
+	if (!error)
+		error = attach_tree((int)s->a, target);
+	close(target);
+	if (error || !becomes_root)
+		return error;
+	init->root = open(step_str(s, 0), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return init->root < 0 ? -errno : 0;
 }
 

@@ -20,6 +20,9 @@
 #ifndef OPEN_TREE_CLONE
 #define OPEN_TREE_CLONE 1
 #endif
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
 #ifndef MOVE_MOUNT_F_EMPTY_PATH
 #define MOVE_MOUNT_F_EMPTY_PATH 0x04
 #endif
@@ -90,18 +93,35 @@ int crunpy_mount(const char *source, const char *target, const char *type, unsig
 	return mount(source, target, type, flags, data) ? -errno : 0;
 }
 
+struct tree {
+	int namespace;
+	const char *path;
+	int recursive;
+};
+
 /* In a thread with a file system state of its own, which alone can change mount namespace. */
-static void *clone_root(void *namespace)
+static void *clone_tree(void *argument)
 {
+	const struct tree *tree = argument;
 	int fd = -1;
-	if (!unshare(CLONE_FS) && !setns((int)(intptr_t)namespace, CLONE_NEWNS))
-		fd = (int)syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | O_CLOEXEC);
+	if (tree->namespace < 0 || (!unshare(CLONE_FS) && !setns(tree->namespace, CLONE_NEWNS)))
+		fd = (int)syscall(SYS_open_tree, AT_FDCWD, tree->path,
+				  OPEN_TREE_CLONE | O_CLOEXEC | (tree->recursive ? AT_RECURSIVE : 0));
 	return (void *)(intptr_t)(fd < 0 ? -errno : fd);
 }
 
-int crunpy_clone_root(int namespace)
+int crunpy_clone_tree(int namespace, const char *path, int recursive)
 {
-	return in_thread(clone_root, (void *)(intptr_t)namespace);
+	struct tree tree = { namespace, path, recursive };
+	return in_thread(clone_tree, &tree);
+}
+
+int crunpy_idmap(int tree, int userns)
+{
+	struct { /* struct mount_attr, under a name of our own: libc headers differ in having it */
+		uint64_t set, clear, propagation, userns_fd;
+	} attributes = { .set = 0x100000 /* MOUNT_ATTR_IDMAP */, .userns_fd = (uint64_t)userns };
+	return syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) ? -errno : 0;
 }
 
 int crunpy_attach(int tree, const char *target)

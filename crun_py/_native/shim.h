@@ -17,9 +17,11 @@ int crunpy_connect(int dirfd, const char *name);
 int crunpy_pidfd_send_signal(int pidfd, int signal);
 /* mount(2) */
 int crunpy_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
-/* The root mount of a mount namespace alone, without what is mounted below it, as a detached
- * mount (open_tree(2)); the caller stays where it is. */
-int crunpy_clone_root(int namespace);
+/* The mount at `path` of a mount namespace (-1: ours), without or with what is mounted below
+ * it, as a detached mount (open_tree(2)); the caller stays where it is. */
+int crunpy_clone_tree(int namespace, const char *path, int recursive);
+/* A detached mount shows its files with the ids of a user namespace (mount_setattr(2)). */
+int crunpy_idmap(int tree, int userns);
 /* move_mount(2): attach a detached mount at `target`. */
 int crunpy_attach(int tree, const char *target);
 /* umount2(2) */

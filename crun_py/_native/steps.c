@@ -300,12 +300,35 @@ static int exec_searched(char *const *argv, char *const *env)
 	return error;
 }
 
+int step_keep(struct init *init, const struct step *s)
+{
+	if (init->n_kept == MAX_KEPT)
+		return -EMFILE;
+	init->kept[init->n_kept++] = (int)s->a;
+	return 0;
+}
+
+/* Those of --preserve-fds become 3, 4 …; launch.py has given them numbers above all others. */
+static int place_kept(struct init *init)
+{
+	if (!init->n_kept)
+		return 0;
+	init->report = fcntl(init->report, F_DUPFD_CLOEXEC, 3 + init->n_kept);
+	for (int i = 0; i < init->n_kept && init->report >= 0; i++)
+		if (dup2(init->kept[i], 3 + i) < 0)
+			return -errno;
+	return init->report < 0 ? -errno : 0;
+}
+
 int step_exec(struct init *init, const struct step *s)
 {
 	if (!s->n)
 		return -EINVAL;
-	/* every descriptor above stdio ends here, ours and our caller's (CVE-2024-21626) */
-	if (close_fds(3, ~0U, true))
+	int placed = place_kept(init);
+	if (placed)
+		return placed;
+	/* every other descriptor above stdio ends here, ours and our caller's (CVE-2024-21626) */
+	if (close_fds((unsigned)(3 + init->n_kept), ~0U, true))
 		return -errno;
 	/* the container's life no longer hangs on its monitor's */
 	(void)prctl(PR_SET_PDEATHSIG, 0);

@@ -87,11 +87,22 @@ def _enable(directory: str) -> None:
                 continue  # busy or not ours: `apply` says so if a limit needs it
 
 
-def create(container_id: str) -> str | None:
-    """Make the group of a container; returns its directory, None when we may make none."""
+def create(container_id: str, below: str = "") -> str | None:
+    """Make the group of a container; returns its directory, None when we may make none.
+
+    below: --cgroup-parent, a path from the root of the hierarchy; then Unsupported is raised
+    when it cannot be made there.
+    """
+    if below:
+        path = _create(f"{mount_point() or ''}/{below.strip('/')}", container_id)
+        if path is None:
+            raise Unsupported(f"making a cgroup below {below}: not possible here")
+        return path
     parent = base()
-    if parent is None:
-        return None
+    return None if parent is None else _create(parent, container_id)
+
+
+def _create(parent: str, container_id: str) -> str | None:
     path = f"{parent}/{container_id}"
     try:
         os.mkdir(path)
@@ -123,16 +134,50 @@ def values(resources: dict[str, Any]) -> dict[str, str]:
     if memory.get("reservation"):
         result["memory.low"] = str(memory["reservation"])
     cpu = resources.get("cpu", {})
-    if cpu.get("quota"):
-        result["cpu.max"] = f"{cpu['quota']} {cpu.get('period', 100000)}"
+    if cpu.get("quota") or cpu.get("period"):
+        quota = cpu.get("quota", -1)
+        result["cpu.max"] = f"{quota if quota > 0 else 'max'} {cpu.get('period', 100000)}"
     if cpu.get("shares"):
         # the conversion that the OCI runtimes agreed on: 2..262144 onto 1..10000
         result["cpu.weight"] = str(1 + (cpu["shares"] - 2) * 9999 // 262142)
     if cpu.get("cpus"):
         result["cpuset.cpus"] = cpu["cpus"]
+    if cpu.get("mems"):
+        result["cpuset.mems"] = cpu["mems"]
     if resources.get("pids", {}).get("limit"):
         limit = resources["pids"]["limit"]
         result["pids.max"] = str(limit) if limit > 0 else "max"
+    return {**result, **_disk_values(resources.get("blockIO", {})), **resources.get("unified", {})}
+
+
+_THROTTLES = {
+    "throttleReadBpsDevice": "rbps",
+    "throttleWriteBpsDevice": "wbps",
+    "throttleReadIOPSDevice": "riops",
+    "throttleWriteIOPSDevice": "wiops",
+}
+
+
+def _disk_values(disks: dict[str, Any]) -> dict[str, str]:
+    """io.weight and io.max; a line for each device."""
+
+    def weight(value: int) -> int:
+        # 10..1000 of blkio onto 1..10000, as the OCI runtimes do it
+        return 1 + (value - 10) * 9999 // 990
+
+    result = {}
+    weights = [f"default {weight(disks['weight'])}"] if disks.get("weight") else []
+    for entry in disks.get("weightDevice", ()):
+        weights.append(f"{entry['major']}:{entry['minor']} {weight(entry['weight'])}")
+    if weights:
+        result["io.weight"] = "\n".join(weights)
+    most = [
+        f"{entry['major']}:{entry['minor']} {word}={entry['rate']}"
+        for key, word in _THROTTLES.items()
+        for entry in disks.get(key, ())
+    ]
+    if most:
+        result["io.max"] = "\n".join(most)
     return result
 
 
@@ -144,7 +189,9 @@ def apply(path: str | None, wanted: dict[str, str], defaults: dict[str, str]) ->
     for name, value in (defaults | wanted).items():
         target = f"{path}/{name}"
         if path is None or not os.path.exists(target):
-            if name not in wanted or (name == "memory.swap.max" and path is not None):
+            if name not in wanted or name == "io.weight":
+                continue  # the request is kept, and told as a warning when it was made
+            if name == "memory.swap.max" and path is not None:
                 continue
             controller = name.split(".")[0]
             raise Unsupported(
@@ -153,7 +200,8 @@ def apply(path: str | None, wanted: dict[str, str], defaults: dict[str, str]) ->
                 "have it delegated (systemd: Delegate=yes)",
             )
         try:
-            _write(target, value)
+            for line in value.split("\n"):
+                _write(target, line)
         except OSError as e:
             raise CrunpyError.from_os(f"limiting {name}={value}", e) from e
 

@@ -30,7 +30,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             container = state.find(context.paths, name)
         except NotFound:
             return
-        context.enter(container.record["network"]["mode"])
+        context.enter(*container.modes)
         status = container.status()
         if status.monitor_pid == os.getpid():
             code = status.exit_code

@@ -21,23 +21,24 @@ class Context:
         self.debug = False
         self.rootless = False
 
-    def enter(self, network: str = "") -> None:
+    def enter(self, *modes: str) -> None:
         """Become root in a user namespace, for work on layers and mounts.  Nothing for root.
 
-        network: the mode of the container to be started; container:X can only be joined from
-        inside the user namespace of X.
+        modes: with whom the container to be started shares namespaces (Container.modes):
+        those of container:X can only be joined from inside the user namespace of X.
         """
         from crun_py.ns import user
 
         if not user.needed():
             return
-        if network.startswith("container:"):
-            from crun_py import state
+        for mode in modes:
+            if mode.startswith("container:"):
+                from crun_py import state
 
-            status = state.find(self.paths, network.partition(":")[2]).status()
-            if status.running:
-                self.join(status)
-                return
+                status = state.find(self.paths, mode.partition(":")[2]).status()
+                if status.running:
+                    self.join(status)
+                    return
         user.enter()
         self.rootless = True
 

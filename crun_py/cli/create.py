@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py.cli.context import Context, write
-from crun_py.errors import Conflict, InvalidArgument
+from crun_py import foreign
+from crun_py.cli import reach
+from crun_py.cli.context import Context, write, write_error
+from crun_py.errors import Conflict, InvalidArgument, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,19 +76,61 @@ OPTIONS = (
     ("--no-healthcheck", "flag", "Without the image's health check", ""),
     ("--log-driver", "value", "json-file, k8s-file or none", "DRIVER"),
     ("--log-opt", "list", "max-size=, max-file=, labels=, env=, tag=", "KEY=VALUE"),
+    ("--annotation", "list", "Set an annotation of the OCI spec", "KEY=VALUE"),
+    ("--label-file", "list", "Read labels from a file", "FILE"),
+    ("--mount", "list", "type=bind|volume|tmpfs|image,source=,destination=, …", "SPEC"),
+    ("--volumes-from", "list", "Mount the volumes of another container", "CONTAINER[:ro]"),
+    ("--image-volume", "value", "The image's volumes: bind, tmpfs or ignore", "HOW"),
+    ("--read-only-tmpfs", "switch", "With --read-only: /run, /tmp, /var/tmp can be written", ""),
+    ("--rootfs", "flag", "The first argument is a directory, not an image", ""),
+    ("--pid", "value", "Process namespace: private, host or container:NAME", "MODE"),
+    ("--ipc", "value", "IPC namespace: private, host, none or container:NAME", "MODE"),
+    ("--uts", "value", "Host name namespace: private, host or container:NAME", "MODE"),
+    ("--cgroupns", "value", "Cgroup namespace: private or host", "MODE"),
+    ("--domainname", "value", "NIS domain name in the container", "NAME"),
+    ("--network-alias", "list", "A further name on the network", "NAME"),
+    ("--link", "list", "Know another container by a name: NAME[:ALIAS]", "SPEC"),
+    ("--no-hosts", "flag", "Leave the image's /etc/hosts as it is", ""),
+    ("--env-host", "flag", "Pass all our variables on", ""),
+    ("--env-merge", "list", "Set a variable from others: PATH=${PATH}:/opt", "KEY=VALUE"),
+    ("--http-proxy", "switch", "Pass our proxy variables on (true)", ""),
+    ("--unsetenv", "list", "Leave a variable of the image out", "KEY"),
+    ("--unsetenv-all", "flag", "Leave all variables of the image out", ""),
+    ("--tz", "value", "Time zone: local, or a name like Europe/Berlin", "ZONE"),
+    ("--timeout", "value", "Seconds until it is killed", "SECONDS"),
+    ("--systemd", "value", "Set up for systemd: true (if it is the command), false, always", "HOW"),
+    ("--requires", "list", "A container that is started before", "CONTAINER"),
+    ("--replace", "flag", "Remove a container of this name first", ""),
+    ("--pidfile", "value", "Write the process id to a file", "FILE"),
+    ("--conmon-pidfile", "value", "Write the monitor's process id to a file", "FILE"),
+    ("--cpu-period", "value", "Microseconds that --cpu-quota is of", "N"),
+    ("--cpu-quota", "value", "Microseconds of CPU in each period", "N"),
+    ("--cpuset-mems", "value", "Memory nodes it may use", "LIST"),
+    ("--blkio-weight", "value", "Relative weight of disk input and output (10-1000)", "N"),
+    ("--blkio-weight-device", "list", "The same for one disk: DEVICE:WEIGHT", "SPEC"),
+    ("--device-read-bps", "list", "Limit of bytes read a second: DEVICE:SIZE", "SPEC"),
+    ("--device-write-bps", "list", "Limit of bytes written a second: DEVICE:SIZE", "SPEC"),
+    ("--device-read-iops", "list", "Limit of reads a second: DEVICE:N", "SPEC"),
+    ("--device-write-iops", "list", "Limit of writes a second: DEVICE:N", "SPEC"),
+    ("--cgroup-conf", "list", "Write to a file of the cgroup: memory.high=1G", "FILE=VALUE"),
+    ("--cgroup-parent", "value", "Make the cgroup below this one", "PATH"),
+    ("--cgroups", "value", "enabled, or disabled: no cgroup at all", "HOW"),
+    ("--arch", "value", "Architecture of the image", "ARCH"),
+    ("--os", "value", "Operating system of the image", "OS"),
+    ("--variant", "value", "Variant of the image's architecture", "VARIANT"),
     ("--pull", "value", "missing, always or never", "POLICY"),
     ("--platform", "value", "OS/ARCH of the image", "PLATFORM"),
-    ("--tls-verify", "switch", "Verify the registry's certificate (true)", ""),
-    ("--conmon-pidfile", "value", "Write the monitor's process id to a file", "FILE"),
+    *reach.OPTIONS,
     ("--cidfile", "value", "Write the container id to a file", "FILE"),
     ("-q --quiet", "flag", "No progress while pulling", ""),
+    *foreign.OPTIONS,
 )
 
 
 def image_for(values: dict[str, Any], name: str, context: Context) -> Image:
     """The image `name`, pulled first as --pull says."""
     policy = values["pull"] or "missing"
-    if policy == "missing" and not values["platform"]:
+    if policy == "missing" and not any(values[k] for k in ("platform", "arch", "os", "variant")):
         # the usual way: nothing that only a pull needs is loaded
         from crun_py.oci.reference import has_transport
         from crun_py.oci.store import ImageStore
@@ -107,16 +151,49 @@ def make(values: dict[str, Any], arguments: list[str], context: Context) -> Cont
     cidfile = values["cidfile"]
     if cidfile and os.path.exists(cidfile):
         raise InvalidArgument(f"cidfile {cidfile}: exists already", hint="remove it first")
-    context.enter(values["network"] or "")
+    foreign.refuse(values)
+    if values["replace"]:
+        _remove(values["name"], context)
+    context.enter(*(values[kind] or "" for kind in ("network", "pid", "ipc", "uts")))
     lifecycle.sweep(context.paths, rootless=context.rootless)
-    image = image_for(values, arguments[0], context)
+    image = None if values["rootfs"] else image_for(values, arguments[0], context)
     options = {**values, "image": arguments[0], "command": arguments[1:]}
     options["create_command"] = sys.argv
     container = create.create(context.paths, image, options)
+    for line in foreign.warnings(values) + (_foreign_image(image) if image else []):
+        write_error(f"crunpy: warning: {line}")
     if cidfile:
         with open(cidfile, "w", encoding="ascii") as f:
             f.write(container.id)
     return container
+
+
+def _foreign_image(image: Image) -> list[str]:
+    """A warning where the image is for another processor than this host's."""
+    machines = {"x86_64": "amd64", "aarch64": "arm64"}
+    machine = machines.get(os.uname().machine)
+    wanted = image.config.get("architecture")
+    if not machine or not wanted or wanted == machine or (machine, wanted) == ("amd64", "386"):
+        return []
+    return [f"the image is for linux/{wanted}, this host is linux/{machine}: it may not run"]
+
+
+def _remove(name: str | None, context: Context) -> None:
+    """--replace: remove the container of this name, if there is one."""
+    from crun_py import inside, lifecycle, state
+
+    if not name:
+        raise InvalidArgument("--replace: no name given", hint="--name NAME")
+    try:
+        old = state.find(context.paths, name)
+    except NotFound:
+        return
+
+    def act() -> None:
+        inside.become_root(old)
+        lifecycle.remove(old, force=True)
+
+    inside.apart(act)
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crun_py import execute, state
 from crun_py.cli.context import Context
+from crun_py.cli.run import descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,11 +22,13 @@ OPTIONS = (
     ("-u --user", "value", "User or id: NAME|UID[:GROUP|GID]", "USER"),
     ("--privileged", "flag", "All capabilities, no seccomp filter", ""),
     ("--detach-keys", "value", "Keys that leave the command running", "KEYS"),
+    ("--preserve-fds", "value", "Pass our descriptors 3 to N+2 on", "N"),
 )
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Run the command; the exit status is the command's."""
+    keep = descriptors(values["preserve_fds"])
     container = state.find(context.paths, arguments[0])
     status = execute.running(container)
     context.join(status)
@@ -36,4 +39,5 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         values,
         detach_keys=values["detach_keys"],
         explain=context.explain,
+        keep=keep,
     )

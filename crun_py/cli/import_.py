@@ -6,6 +6,7 @@ import sys
 
 from crun_py import commit
 from crun_py.cli.context import Context, write
+from crun_py.cli.pull import platform_of
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -36,17 +37,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     if arguments[0] == "-" and sys.stdin.isatty():
         raise InvalidArgument("importing: no archive on standard input, which is a terminal")
     context.enter()
-    image = commit.import_(context.paths, arguments[0], _platform(values), about, sys.stdin.buffer)
+    platform = platform_of(values) or ""
+    image = commit.import_(context.paths, arguments[0], platform, about, sys.stdin.buffer)
     write(f"sha256:{image.id}")
     return 0
-
-
-def _platform(values: dict[str, Any]) -> str:
-    """--platform, or --os, --arch and --variant as one; "" for the host's."""
-    if values["platform"] or not (values["os"] or values["arch"] or values["variant"]):
-        return values["platform"] or ""
-    from crun_py.oci.manifest import host_platform
-
-    architecture = values["arch"] or host_platform().partition("/")[2]
-    parts = [values["os"] or "linux", architecture, values["variant"]]
-    return "/".join(part for part in parts if part)

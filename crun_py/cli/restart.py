@@ -33,8 +33,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         if number:
             container.record["config"]["stop_signal"] = number
         status = container.status()
-        mode = container.record["network"]["mode"]
-        context.join(status) if status.alive else context.enter(mode)
+        context.join(status) if status.alive else context.enter(*container.modes)
         control.again(container, timeout_s, rootless=context.rootless)
         write(name)
 

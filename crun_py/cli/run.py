@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from crun_py.cli import create
 from crun_py.cli.context import Context, write
+from crun_py.errors import Conflict, InvalidArgument, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +20,8 @@ OPTIONS = (
     ("-a --attach", "list", "Attach to stdin, stdout or stderr only", "STREAM"),
     ("--detach-keys", "value", "Keys that leave the container running", "KEYS"),
     ("--sig-proxy", "value", "Pass signals on to the container (true)", "BOOL"),
+    ("--preserve-fds", "value", "Pass our descriptors 3 to N+2 on", "N"),
+    ("--rmi", "flag", "Remove the image too, when nothing else uses it", ""),
 )
 
 
@@ -27,20 +32,55 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     # refused before anything is made
     attach.parse_detach_keys(values["detach_keys"] or "")
     foreground.parse_streams(values["attach"])
+    keep = descriptors(values["preserve_fds"])
+    if values["rmi"] and values["detach"]:
+        raise InvalidArgument("--rmi: conflicts with --detach: nobody is there at its end")
+    values["rm"] = values["rm"] or values["rmi"]
     container = create.make(values, arguments, context)
     if values["detach"]:
         try:
-            lifecycle.start(container, rootless=context.rootless, explain=context.explain)
+            lifecycle.start(
+                container, rootless=context.rootless, explain=context.explain, keep=keep
+            )
         except BaseException:
             foreground.discard(container)
             raise
         write(container.id)
         return 0
-    return foreground.run(
+    code = foreground.run(
         container,
         rootless=context.rootless,
         streams=values["attach"],
         sig_proxy=values["sig_proxy"] != "false",
         detach_keys=values["detach_keys"],
         explain=context.explain,
+        keep=keep,
     )
+    if values["rmi"]:
+        _remove_image(container.record["image"], context)
+    return code
+
+
+def descriptors(text: str | None) -> int:
+    """--preserve-fds as a number.  To be called before we open anything ourselves.
+
+    Raises InvalidArgument, also for a descriptor that is not open.
+    """
+    if text and not (text.isdigit() and int(text) <= 256):
+        raise InvalidArgument(f"preserve-fds {text!r}: not a number up to 256")
+    for fd in range(3, 3 + int(text or 0)):
+        try:
+            os.fstat(fd)
+        except OSError as e:
+            raise InvalidArgument.from_os(f"preserve-fds {text}: descriptor {fd}", e) from e
+    return int(text or 0)
+
+
+def _remove_image(name: str, context: Context) -> None:
+    from crun_py import images
+    from crun_py.oci.store import ImageStore
+
+    try:
+        ImageStore(context.paths).remove(name, in_use=images.users(context.paths))
+    except (Conflict, NotFound):
+        return  # another container uses it

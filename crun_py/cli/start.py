@@ -46,7 +46,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
                 values["detach_keys"],
                 sig_proxy=values["sig_proxy"] != "false",
             )
-        context.enter(container.record["network"]["mode"])
+        context.enter(*container.modes)
         return foreground.run(
             container,
             rootless=context.rootless,
@@ -59,7 +59,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     def act(name: str) -> None:
         container = state.find(context.paths, name)
         if not container.status().running:
-            context.enter(container.record["network"]["mode"])
+            context.enter(*container.modes)
             lifecycle.start(container, rootless=context.rootless, explain=context.explain)
         write(name)
 

@@ -23,7 +23,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
 
     def act(container_id: str) -> None:
         container = state.load(context.paths, container_id)
-        context.enter(container.record["network"]["mode"])
+        context.enter(*container.modes)
         lifecycle.start(container, rootless=context.rootless)
         write(container.name)
 

@@ -160,8 +160,11 @@ def disconnect(container: Container) -> None:
         rootless.stop(found["attachment"])
 
 
-def write_files(container: Container, connection: Connection) -> None:
-    """Write /etc/hosts, /etc/resolv.conf and /etc/hostname as this container sees them."""
+def write_files(container: Container, connection: Connection, links: list[str]) -> None:
+    """Write /etc/hosts, /etc/resolv.conf and /etc/hostname as this container sees them.
+
+    links: further entries for hosts, as of --add-host.
+    """
     record = container.record
     network, hostname = record["network"], record["hostname"]
     directory = container.directory
@@ -174,7 +177,7 @@ def write_files(container: Container, connection: Connection) -> None:
         names = [hostname, *([] if network["mode"] == "host" else network.get("aliases", []))]
         _write(
             directory + "/hosts",
-            files.hosts([(own, names)], network["add_host"], connection.host_address),
+            files.hosts([(own, names)], [*network["add_host"], *links], connection.host_address),
         )
         _write(
             directory + "/resolv.conf",

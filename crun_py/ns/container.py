@@ -46,6 +46,7 @@ def plan_for(
     rootfs: RootFs | None,
     *,
     joined: dict[str, int],
+    attached: dict[str, int] | None = None,
     seccomp: bytes | None,
     reap: bool,
 ) -> Plan:
@@ -53,6 +54,7 @@ def plan_for(
 
     rootfs:    the overlay to mount at the spec's root path; None: that path is the root.
     joined:    descriptors of the namespaces to enter, by the spec's type names.
+    attached:  descriptors of detached mounts, by the destination of the mount they stand for.
     seccomp:   the filter program, None for none.
     reap:      a small init stays pid 1 (--init).
     """
@@ -63,7 +65,7 @@ def plan_for(
     _enter_namespaces(plan, new, joined)
     _root(plan, spec, rootfs)
     for entry in spec["mounts"]:
-        _mount(plan, entry)
+        _mount(plan, entry, (attached or {}).get(entry["destination"]))
     _devices(plan, linux)
     if process["terminal"]:
         plan.add(p.TERMINAL, a=process["user"]["uid"], b=1)
@@ -115,14 +117,14 @@ def _enter_namespaces(plan: Plan, new: set[str], joined: dict[str, int]) -> None
 def _root(plan: Plan, spec: dict[str, Any], rootfs: RootFs | None) -> None:
     plan.add(p.PROPAGATION, a=p.MS_SLAVE | p.MS_REC)
     if rootfs is None:
-        plan.add(p.BINDROOT, spec["root"]["path"])
+        plan.add(p.BINDROOT, spec["root"]["path"], a=p.NODEV)
         return
     where, upper, work = spec["root"]["path"], rootfs.upper, rootfs.work
     flags = 0 if rootfs.devices else p.NODEV
     plan.add(p.OVERLAY, where, rootfs.options, upper, work, *rootfs.lowers, a=flags)
 
 
-def _mount(plan: Plan, entry: dict[str, Any]) -> None:
+def _mount(plan: Plan, entry: dict[str, Any], attached: int | None) -> None:
     flags = propagation = 0
     data = []
     recursive = "rbind" in entry["options"]
@@ -137,7 +139,10 @@ def _mount(plan: Plan, entry: dict[str, Any]) -> None:
     if kind == "bind" or "bind" in entry["options"] or recursive:
         flags &= p.RDONLY | p.NOSUID | p.NODEV | p.NOEXEC
         propagation = propagation or p.MS_PRIVATE
-        plan.add(p.BIND, entry["source"], target, a=flags, b=recursive, c=propagation)
+        if attached is None:
+            plan.add(p.BIND, entry["source"], target, a=flags, b=recursive, c=propagation)
+        else:
+            plan.add(p.ATTACH, target, a=attached, b=flags << 1, c=propagation)
         return
     kind = "cgroup2" if kind == "cgroup" else kind
     optional = entry["type"] in _OPTIONAL

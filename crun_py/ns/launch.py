@@ -12,7 +12,7 @@ import os
 from _struct import unpack
 
 from crun_py._native import CORE
-from crun_py.errors import CommandError, CrunpyError, Unsupported
+from crun_py.errors import CommandError, CrunpyError, InvalidArgument, Unsupported
 from crun_py.ns import plan as p
 
 _F_ADD_SEALS, _SEALS = 1033, 0xF  # fcntl(2): F_SEAL_SEAL | SHRINK | GROW | WRITE
@@ -75,6 +75,28 @@ def _explain(plan: p.Plan, index: int, error: int) -> CrunpyError:
         hint=hint,
         errno=error,
     )
+
+
+_ABOVE_ALL = 500
+"""Where descriptors go that the command is to get: nothing of ours has such a number."""
+
+
+def keep_open(plan: p.Plan, count: int) -> list[int]:
+    """Put steps for --preserve-fds in front of `plan`: our 3 and the `count` - 1 after it.
+
+    Returns copies, for `launch` to inherit and the caller to close.  Raises InvalidArgument
+    for one that is not open.
+    """
+    kept: list[int] = []
+    try:
+        for fd in range(3, 3 + count):
+            kept.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_ALL))
+    except OSError as e:
+        for fd in kept:
+            os.close(fd)
+        raise InvalidArgument.from_os(f"keeping descriptor {3 + len(kept)} open", e) from e
+    plan.steps[:0] = [p.Step(p.KEEP, fd, 0, 0, ()) for fd in kept]
+    return kept
 
 
 def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:

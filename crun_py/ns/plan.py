@@ -19,11 +19,12 @@ SETNS, UNSHARE, PROPAGATION, OVERLAY, BINDROOT, MOUNT, BIND, MKDIR = range(1, 9)
 SYMLINK, MASK, READONLY, TERMINAL, PIVOT, ROOTFLAGS, LOOPBACK, HOSTNAME = range(9, 17)
 DOMAINNAME, SYSCTL, RLIMIT, OOMSCORE, KEYRING, CHDIR, UMASK, USER = range(17, 25)
 BOUNDING, CAPS, NONEWPRIVS, SECCOMP, ENV, EXEC, ENTERROOT, INIT, GATE = range(25, 34)
+ATTACH, KEEP = range(34, 36)
 
 # what the monitor must know
 SET_ID, SET_CLONE, SET_CGROUP, SET_CLIENT, SET_RESULT, SET_RUNDIR = range(100, 106)
 SET_STATEDIR, SET_LOG, SET_STDIO, SET_CLEANUP, SET_HOLD = range(106, 111)
-SET_HEALTH, SET_RESTART, SET_TIMEOUT = range(111, 114)
+SET_HEALTH, SET_RESTART, SET_TIMEOUT, SET_USERNS = range(111, 115)
 
 # mount(2), mount_setattr(2): the first four attributes have the same values in both
 RDONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8
@@ -47,11 +48,11 @@ NAMESPACES = {
 _INIT_NAMES = """
 setns unshare propagation overlay bindroot mount bind mkdir symlink mask readonly
 terminal pivot rootflags loopback hostname domainname sysctl rlimit oomscore keyring chdir
-umask user bounding caps nonewprivs seccomp env exec enterroot init gate
+umask user bounding caps nonewprivs seccomp env exec enterroot init gate attach keep
 """
 _MONITOR_NAMES = """
 set_id set_clone set_cgroup set_client set_result set_rundir set_statedir set_log set_stdio
-set_cleanup set_hold set_health set_restart set_timeout
+set_cleanup set_hold set_health set_restart set_timeout set_userns
 """
 RLIMIT_NAMES = """
 cpu fsize data stack core rss nproc nofile memlock as locks sigpending msgqueue nice rtprio rttime

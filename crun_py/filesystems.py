@@ -1,0 +1,250 @@
+"""All that is mounted in a container: what every one has, volumes, tmpfs, images.
+
+`decide` makes the spec's `mounts` and the record's; `make` then creates what is missing on
+the host.  Nothing is created before everything is decided.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import mount_options, spec, state, volumes
+from crun_py.errors import InvalidArgument, NotFound, Unsupported
+from crun_py.request import parse_bytes
+from crun_py.tree import change_owner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.overlay.view import LayeredView
+    from crun_py.paths import Paths
+
+SHM_BYTES = 64 << 20
+_OPTION_BYTES = 4000
+_TMPFS = ("nosuid", "nodev", "noexec", "mode=1777")
+_SYSTEMD_INITS = ("/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init")
+
+
+def decide(
+    paths: Paths,
+    record: dict[str, Any],
+    config: dict[str, Any],
+    options: dict[str, Any],
+    host: spec.Host,
+) -> list[dict[str, Any]]:
+    """The spec's mounts, shallow ones first; volumes and binds go into the record, too."""
+    mounts = {m["destination"]: m for m in _own(paths, record, options, host)}
+    for text in options.get("tmpfs") or []:
+        destination, given = volumes.parse_tmpfs(text)
+        mounts[destination] = spec.mount("tmpfs", "tmpfs", destination, *given)
+    chosen = _chosen(paths, options)
+    how = options.get("image_volume") or "bind"
+    if how not in ("bind", "anonymous", "tmpfs", "ignore"):
+        raise InvalidArgument(
+            f"image volumes {how!r}: not known", hint="known: bind, anonymous, tmpfs, ignore"
+        )
+    for text in sorted(config.get("Volumes") or {}):
+        destination = volumes.check_destination(text, "the image's volume " + text)
+        if destination in mounts or destination in chosen or how == "ignore":
+            continue
+        if how == "tmpfs":
+            mounts[destination] = spec.mount("tmpfs", "tmpfs", destination, *_TMPFS)
+        else:
+            chosen[destination] = volumes.parse(destination)
+    for number, destination in enumerate(sorted(chosen)):
+        entry = chosen[destination]
+        if "tmpfs" in entry:
+            flags = ["nosuid", "nodev", "noexec", *entry["tmpfs"]]
+            mounts[destination] = spec.mount("tmpfs", "tmpfs", destination, *flags)
+            continue
+        mounts[destination] = _volume(paths, record, entry, number, options, host)
+        record["mounts"].append(entry)
+    # what lies deeper is mounted later: a volume on /etc must not hide /etc/hosts
+    return sorted(mounts.values(), key=lambda m: str(m["destination"]).count("/"))
+
+
+def _own(
+    paths: Paths, record: dict[str, Any], options: dict[str, Any], host: spec.Host
+) -> list[dict[str, Any]]:
+    """What the engine mounts by itself."""
+    privileged = bool(options.get("privileged"))
+    systemd = is_systemd(options.get("systemd"), record["args"])
+    words = record["namespaces"]
+    shm = options.get("shm_size")
+    mounts = spec.default_mounts(
+        host,
+        parse_bytes(shm, "shm size") if shm else SHM_BYTES,
+        host_network=record["network"]["mode"] == "host",
+        devices=privileged,
+    )
+    found = {m["destination"]: m for m in mounts}
+    if (privileged or systemd) and "/sys/fs/cgroup" in found:
+        found["/sys/fs/cgroup"]["options"].remove("ro")
+    if privileged:
+        found["/sys"]["options"].remove("ro")
+    if words["pid"] == "host" and host.in_userns:
+        # procfs belongs to the pid namespace's owner, which is not us
+        found["/proc"] = spec.mount("bind", "/proc", "/proc", "rbind")
+    quiet = ("rbind", "nosuid", "noexec", "nodev")
+    if words["ipc"] == "host":
+        for name in ("/dev/shm", "/dev/mqueue"):
+            found[name] = spec.mount("bind", name, name, *quiet)
+            if not os.path.isdir(name):
+                del found[name]
+    elif words["ipc"] == "none":
+        del found["/dev/shm"], found["/dev/mqueue"]
+    elif words["ipc"].startswith("container:"):
+        found["/dev/shm"] = spec.mount("bind", words["ipc"], "/dev/shm", *quiet)
+    directory = paths.container(record["id"])
+    for name in ("resolv.conf", "hosts", "hostname"):
+        if name != "hosts" or not options.get("no_hosts"):
+            target = f"/etc/{name}"
+            found[target] = spec.mount("bind", f"{directory}/{name}", target, "rbind")
+    if record.get("timezone"):
+        target = "/etc/localtime"
+        found[target] = spec.mount("bind", directory + "/localtime", target, "rbind", "ro")
+    scratch: tuple[str, ...] = ()
+    if options.get("read_only") and options.get("read_only_tmpfs"):
+        scratch = ("/run", "/tmp", "/var/tmp")
+    if systemd:
+        scratch = ("/run", "/run/lock", "/tmp", "/var/log/journal")
+    for path in scratch:
+        found[path] = spec.mount("tmpfs", "tmpfs", path, "nosuid", "nodev", "mode=1777")
+    return list(found.values())
+
+
+def is_systemd(option: str | None, args: list[str]) -> bool:
+    """Whether --systemd (true, false, always) and the command ask for systemd's set-up."""
+    mode = (option or "true").lower()
+    if mode not in ("true", "false", "always"):
+        raise InvalidArgument(f"systemd {option!r}: not known", hint="known: true, false, always")
+    named = args[0] in _SYSTEMD_INITS or os.path.basename(args[0]) == "systemd"
+    return mode == "always" or (mode == "true" and named)
+
+
+def _chosen(paths: Paths, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What -v, --mount and --volumes-from name, by destination."""
+    entries = [volumes.parse(text) for text in options.get("volume") or []]
+    entries += [mount_options.parse(text) for text in options.get("mount") or []]
+    chosen: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        if entry["destination"] in chosen:
+            raise InvalidArgument(
+                f"mounting {entry['destination']}: two mounts have this destination"
+            )
+        chosen[entry["destination"]] = entry
+    for text in options.get("volumes_from") or []:
+        for part in [text] if ":" in text else text.split(","):
+            other = state.find(paths, part.partition(":")[0])
+            for entry in volumes.borrow(other.record["mounts"], part):
+                chosen.setdefault(entry["destination"], entry)
+    return chosen
+
+
+def _volume(
+    paths: Paths,
+    record: dict[str, Any],
+    entry: dict[str, Any],
+    number: int,
+    options: dict[str, Any],
+    host: spec.Host,
+) -> dict[str, Any]:
+    """The spec's mount for one of the record; only names are decided here."""
+    destination = entry["destination"]
+    flags = [] if options.get("privileged") or "dev" in entry["options"] else ["nodev"]
+    flags += ["ro"] if not entry["rw"] else []
+    if entry["type"] == "image":
+        return _image(paths, entry, host)
+    if entry["type"] == "volume":
+        if not entry["name"]:
+            entry["name"], entry["anonymous"] = os.urandom(32).hex(), True
+        entry["source"] = volumes.data_directory(paths, entry["name"])
+    elif entry.get("create") is False and not os.path.lexists(entry["source"]):
+        raise InvalidArgument(
+            f"mounting {entry['source']}: no such file or directory",
+            hint="-v makes a missing directory, --mount does not",
+        )
+    if entry.get("overlay"):
+        # changes go into a layer of the container's own
+        entry["layer"] = f"volume-{number}"
+        own = f"{paths.container(record['id'])}/{entry['layer']}"
+        upper = {"upperdir": own + "/upper", "workdir": own + "/work"}
+        return _overlay(destination, [entry["source"]], upper, host, *flags)
+    recursive = "bind" if "norbind" in entry["options"] else "rbind"
+    passed = [o for o in entry["options"] if o != "norbind"]
+    return spec.mount("bind", entry["source"], destination, recursive, *flags, *passed)
+
+
+def _image(paths: Paths, entry: dict[str, Any], host: spec.Host) -> dict[str, Any]:
+    from crun_py.oci.store import ImageStore
+
+    image = ImageStore(paths).lookup(entry["name"])
+    if image is None:
+        raise NotFound(
+            f"mounting image {entry['name']}: not in this store",
+            hint=f"crunpy pull {entry['name']}",
+        )
+    entry["image_id"] = image.id
+    if len(image.layers) == 1:
+        entry["source"] = image.layers[0]
+        return spec.mount("bind", image.layers[0], entry["destination"], "rbind", "ro", "nodev")
+    entry["source"] = image.layers[-1]
+    return _overlay(entry["destination"], image.layers[::-1], {}, host, "ro", "nodev")
+
+
+def _overlay(
+    destination: str, lowers: list[str], upper: dict[str, str], host: spec.Host, *flags: str
+) -> dict[str, Any]:
+    options = ["lowerdir=" + ":".join(map(_escaped, lowers))]
+    options += [f"{key}={_escaped(path)}" for key, path in upper.items()]
+    options += ["userxattr"] if host.in_userns else []
+    if sum(map(len, options)) > _OPTION_BYTES:
+        raise Unsupported(f"mounting on {destination}: too many layers for one mount")
+    return spec.mount("overlay", "overlay", destination, *flags, *options)
+
+
+def _escaped(path: str) -> str:
+    if "," in path:
+        raise Unsupported(f"mounting {path}: an overlay cannot have a comma in its path")
+    return path.replace("\\", "\\\\").replace(":", "\\:")
+
+
+def make(
+    paths: Paths,
+    directory: str,
+    entry: dict[str, Any],
+    view: LayeredView,
+    made: list[str],
+    owner: tuple[int, int],
+) -> None:
+    """Create what a mount of the record needs on the host.
+
+    directory: the container's, in the making; made: names of new volumes are added to it;
+    owner: uid and gid on the host of the container's user, for the option U.
+    """
+    if entry["type"] == "image":
+        return
+    if entry["type"] == "bind":
+        try:
+            # as Docker: a directory that is missing on the host is made
+            if entry.get("create", True) and not os.path.lexists(entry["source"]):
+                os.makedirs(entry["source"], 0o755)
+        except OSError as e:
+            raise InvalidArgument.from_os(f"creating {entry['source']} for a mount", e) from e
+        for name in ("upper", "work") if entry.get("overlay") else ():
+            os.makedirs(f"{directory}/{entry['layer']}/{name}", 0o755)
+    else:
+        anonymous = entry.get("anonymous", False)
+        data, new = volumes.ensure(paths, entry["name"], anonymous=anonymous)
+        if new:
+            made.append(entry["name"])
+            if entry["copy"]:
+                view.copy_directory(entry["destination"], data)
+    if entry.get("chown"):
+        try:
+            change_owner(entry["source"], *owner)
+        except OSError as e:
+            raise InvalidArgument.from_os(
+                f"changing the owner of {entry['source']} (option U)", e
+            ) from e

@@ -1,0 +1,95 @@
+"""Options of docker and podman that cannot hold here, and those that need no doing.
+
+Each is known, so that a command line for another engine is answered in words: with the
+reason why not (REFUSED), with a warning (WARNED), or not at all where nothing is lost
+(ACCEPTED).
+"""
+
+from __future__ import annotations
+
+from crun_py.errors import Unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_WINDOWS = "it is for containers on Windows"
+_RT = "cgroup v2 has no such controller"
+
+REFUSED: dict[str, tuple[str, str, str]] = {
+    "chrootdirs": ("list", "the hosts, hostname and resolv.conf are in the root alone", ""),
+    "cpu-count": ("value", _WINDOWS, "--cpus"),
+    "cpu-percent": ("value", _WINDOWS, "--cpus"),
+    "cpu-rt-period": ("value", _RT, ""),
+    "cpu-rt-runtime": ("value", _RT, ""),
+    "gpus": ("value", "there is no GPU runtime to ask", "--device /dev/dri and the like"),
+    "group-entry": ("value", "/etc/group of the image stays as it is", "--group-add"),
+    "hostuser": ("list", "/etc/passwd of the image stays as it is", "--user"),
+    "io-maxbandwidth": ("value", _WINDOWS, "--device-read-bps"),
+    "io-maxiops": ("value", _WINDOWS, "--device-read-iops"),
+    "ip6": ("value", "networks have IPv4 addresses only", "--ip"),
+    "link-local-ip": ("list", "networks have one address for each container", "--ip"),
+    "passwd-entry": ("value", "/etc/passwd of the image stays as it is", "--user"),
+    "personality": ("value", "the execution domain stays Linux", ""),
+    "pod": ("value", "there are no pods", "--network container:NAME"),
+    "pod-id-file": ("value", "there are no pods", ""),
+    "secret": ("list", "there are no secrets", "-v FILE:/run/secrets/NAME:ro"),
+    "storage-opt": ("list", "a writable layer has no size limit of its own", ""),
+    "use-api-socket": ("flag", "there is no API socket to hand in", ""),
+}
+"""option: (kind, why not, what does instead)."""
+
+WARNED: dict[str, tuple[str, str]] = {
+    "device-cgroup-rule": ("list", "there is no device cgroup; --device gives a device"),
+    "kernel-memory": ("value", "the kernel has no such limit any more"),
+    "memory-swappiness": ("value", "cgroup v2 has no swappiness of its own"),
+    "oom-kill-disable": ("flag", "cgroup v2 cannot switch its OOM killer off"),
+}
+"""option: (kind, why it has no effect)."""
+
+ACCEPTED: dict[str, str] = {
+    "disable-content-trust": "switch",
+    "init-path": "value",
+    "passwd": "switch",
+    "rdt-class": "value",
+    "runtime": "value",
+    "sdnotify": "value",
+    "seccomp-policy": "value",
+}
+
+_DEFAULTS = {"isolation": ("", "default"), "volume-driver": ("", "local")}
+"""Options of which one value alone is possible."""
+
+OPTIONS = tuple(
+    (f"--{name}", kind, "", "" if kind in ("flag", "switch") else "VALUE")
+    for name, kind in (
+        *((name, entry[0]) for name, entry in REFUSED.items()),
+        *((name, entry[0]) for name, entry in WARNED.items()),
+        *ACCEPTED.items(),
+        *((name, "value") for name in _DEFAULTS),
+    )
+)
+"""They have no text, so that help does not advertise them."""
+
+
+def _key(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def refuse(options: dict[str, Any]) -> None:
+    """Raises Unsupported for the first option that cannot hold, with the reason."""
+    for name, (_, why, instead) in REFUSED.items():
+        if options.get(_key(name)):
+            raise Unsupported(f"option --{name}: {why}", hint=instead)
+    for name, values in _DEFAULTS.items():
+        if (options.get(_key(name)) or "") not in values:
+            raise Unsupported(f"option --{name}: only {values[1]} is possible")
+
+
+def warnings(options: dict[str, Any]) -> list[str]:
+    """A line for each option that will have no effect."""
+    return [
+        f"--{name} has no effect: {why}"
+        for name, (_, why) in WARNED.items()
+        if options.get(_key(name))
+    ]

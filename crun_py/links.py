@@ -1,0 +1,77 @@
+"""--link NAME[:ALIAS]: docker's old way to tell a container where another one is.
+
+A line in /etc/hosts, and variables in the environment made of the other's exposed ports and
+its own variables.  docs.docker.com, "Legacy container links".
+"""
+
+from __future__ import annotations
+
+from crun_py import jsonfile, state
+from crun_py.errors import Conflict, InvalidArgument, Unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.paths import Paths
+    from crun_py.state import Container
+
+
+def parse(paths: Paths, options: list[str], network_mode: str) -> list[dict[str, str]]:
+    """--link options for the record.  Raises InvalidArgument, NotFound."""
+    found = []
+    for text in options:
+        name, _, alias = text.partition(":")
+        alias = alias or name.removeprefix("/")
+        if not name or not all(c.isalnum() or c in "_.-" for c in alias):
+            raise InvalidArgument(f"link {text!r}: not NAME[:ALIAS]")
+        if network_mode in ("host", "none") or ":" in network_mode:
+            raise InvalidArgument(f"link {text!r}: network mode {network_mode!r} has no links")
+        found.append({"id": state.resolve(paths, name.removeprefix("/")), "alias": alias})
+    return found
+
+
+def resolve(container: Container, *, rootless: bool) -> tuple[list[str], list[str]]:
+    """(entries as of --add-host, variables) of the links of `container`, as they are now.
+
+    Raises Conflict when the other container does not run, Unsupported for a user: the
+    networks of a user's containers do not meet.
+    """
+    links = container.record.get("links") or []
+    if links and rootless:
+        raise Unsupported(
+            f"linking container {container.name}: a user's containers share no network",
+            hint="--network container:NAME shares one",
+        )
+    hosts: list[str] = []
+    variables: list[str] = []
+    for link in links:
+        other = state.load(container.paths, link["id"])
+        if not other.status().running:
+            raise Conflict(
+                f"linking container {container.name}: {other.name} is not running",
+                hint=f"crunpy start {other.name}",
+            )
+        address = str(
+            jsonfile.read(other.run_directory + "/network.json")["attachment"].get("ip", "")
+        )
+        names = dict.fromkeys((link["alias"], other.record["hostname"], other.name))
+        hosts.append(";".join(names) + ":" + address)
+        variables += _variables(container, other, link["alias"], address)
+    return hosts, variables
+
+
+def _variables(container: Container, other: Container, alias: str, address: str) -> list[str]:
+    prefix = alias.upper().replace("-", "_").replace(".", "_")
+    config: dict[str, Any] = other.record["config"]
+    found = [f"{prefix}_NAME=/{container.name}/{alias}"]
+    ports = sorted(config["exposed"], key=lambda port: (int(port.split("/")[0]), port))
+    for n, port in enumerate(ports):
+        number, _, protocol = port.partition("/")
+        url = f"{protocol}://{address}:{number}"
+        stem = f"{prefix}_PORT_{number}_{protocol.upper()}"
+        found += [f"{prefix}_PORT={url}"] if n == 0 else []
+        found += [f"{stem}={url}", f"{stem}_ADDR={address}", f"{stem}_PORT={number}"]
+        found.append(f"{stem}_PROTO={protocol}")
+    own = (entry.partition("=") for entry in config.get("env_chosen", ()))
+    return found + [f"{prefix}_ENV_{key}={value}" for key, _, value in own if key != "PATH"]

@@ -1,0 +1,112 @@
+"""--pid, --ipc, --uts, --cgroupns: which namespaces a container shares, and with whom.
+
+The record holds a word for each kind: "private", "host" or "container:ID"; ipc also
+"shareable" (which all of ours are) and "none" (without /dev/shm).
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import state
+from crun_py._native import check, lib
+from crun_py.errors import Conflict, CrunpyError, InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.paths import Paths
+    from crun_py.state import Container
+
+_WORDS = {
+    "pid": ("private", "host", "container:"),
+    "ipc": ("private", "shareable", "none", "host", "container:"),
+    "uts": ("private", "host", "container:"),
+    "cgroupns": ("private", "host"),
+}
+_FILES = {"network": "net"}
+
+
+def chosen(paths: Paths, options: dict[str, Any]) -> dict[str, str]:
+    """The words for the record.  Raises InvalidArgument, NotFound."""
+    found = {}
+    for kind, words in _WORDS.items():
+        text = options.get(kind) or "private"
+        mode, colon, name = text.partition(":")
+        if mode + colon not in words or (colon and not name):
+            raise InvalidArgument(
+                f"{kind} namespace {text!r}: not known",
+                hint="known: " + ", ".join(w + "NAME" * w.endswith(":") for w in words),
+            )
+        found[kind.removesuffix("ns")] = f"{mode}:{state.resolve(paths, name)}" if colon else text
+    if found["uts"] != "private" and options.get("hostname"):
+        raise InvalidArgument("--hostname: conflicts with --uts, which shares another's name")
+    return found
+
+
+def listed(network_mode: str, words: dict[str, str]) -> list[dict[str, Any]]:
+    """The spec's `namespaces`: those of the host are absent, a shared one has a path."""
+    found: list[dict[str, Any]] = [{"type": "mount"}]
+    for kind in ("pid", "ipc", "uts", "cgroup"):
+        word = words[kind]
+        if word.startswith("container:"):
+            found.append({"type": kind, "path": word})
+        elif word != "host":
+            found.append({"type": kind})
+    if network_mode != "host":
+        found.append({"type": "network"})
+    return found
+
+
+def join(container: Container) -> dict[str, int]:
+    """Descriptors of the namespaces of other containers that `container` shares, but for the
+    network's, by the spec's names; the caller closes them.  Raises Conflict."""
+    joined: dict[str, int] = {}
+    try:
+        for kind, word in container.record.get("namespaces", {}).items():
+            if word.startswith("container:"):
+                pid = _running(container, word)
+                path = f"/proc/{pid}/ns/{_FILES.get(kind, kind)}"
+                joined[kind] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as e:
+        close(joined)
+        raise CrunpyError.from_os("joining a namespace of another container", e) from e
+    except CrunpyError:
+        close(joined)
+        raise
+    return joined
+
+
+def close(descriptors: dict[str, int]) -> None:
+    """Close what `join` or `shared_memory` opened."""
+    for fd in descriptors.values():
+        os.close(fd)
+
+
+def shared_memory(container: Container) -> dict[str, int]:
+    """The /dev/shm of the container whose ipc namespace is shared, as a detached mount, by
+    the destination of the spec's mount that it is for; {} when none is shared."""
+    word = container.record.get("namespaces", {}).get("ipc", "")
+    if not word.startswith("container:"):
+        return {}
+    path = f"/proc/{_running(container, word)}/ns/mnt"
+    namespace = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return {"/dev/shm": check(lib.crunpy_clone_tree(namespace, b"/dev/shm", 0), "/dev/shm")}
+    except OSError as e:
+        raise CrunpyError.from_os("sharing /dev/shm of another container", e) from e
+    finally:
+        os.close(namespace)
+
+
+def _running(container: Container, word: str) -> int:
+    """The pid of the container that `word` names.  Raises Conflict when it does not run."""
+    other = state.load(container.paths, word.partition(":")[2])
+    status = other.status()
+    if not status.running:
+        raise Conflict(
+            f"joining a namespace of container {other.name}: it is not running",
+            hint=f"crunpy start {other.name}",
+        )
+    return status.pid
