@@ -65,6 +65,11 @@ def container(about: Container, action: str, **more: str) -> None:
     emit(about.paths, "container", action, about.id, attributes)
 
 
+def image(paths: Paths, action: str, image_id: str, name: str) -> None:
+    """An event of an image (hex digits of its id; name: familiar, may be "")."""
+    emit(paths, "image", action, f"sha256:{image_id}", {"name": name})
+
+
 def _path(paths: Paths) -> str:
     return paths.run + "/events.log"
 

@@ -262,3 +262,21 @@ def test_a_user_mounts_in_a_namespace(user: Engine) -> None:
     main = " ".join(program[program.index("-i") + 1 :])
     shown = user.ok("unshare", "sh", "-c", f"ls $(env {main} image mount busybox)/bin/busybox")
     assert shown.endswith("/bin/busybox")
+
+
+def test_events(store: Engine) -> None:
+    image_id = store.inspect("busybox")["Id"]
+    store.ok("tag", "busybox", "ev:1")
+    store.ok("save", "-q", "-o", store.home / "x.tar", "ev:1")
+    store.ok("untag", "ev:1", "ev:1")
+    store.ok("rmi", "busybox")
+    store.ok("load", "-q", "-i", store.home / "x.tar")
+    span = ("--since", "10m", "--until", "0s")
+    told = store.ok("events", "--filter", "type=image", "--format", "json", *span)
+    found = [json.loads(line) for line in told.split("\n")]
+    actions = [(e.get("Action") or e["status"], e["Actor"]["Attributes"]["name"]) for e in found]
+    assert actions == [
+        ("pull", "busybox:latest"), ("tag", "ev:1"), ("save", "ev:1"), ("untag", "ev:1"),
+        ("untag", "busybox:latest"), ("delete", ""), ("load", "ev:1"),
+    ]  # fmt: skip
+    assert {e["Actor"]["ID"] for e in found} == {image_id}

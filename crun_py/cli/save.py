@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from crun_py import events
 from crun_py.cli.context import Context
 from crun_py.errors import InvalidArgument
+from crun_py.oci.store import ImageStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,4 +44,6 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             sys.stdout.flush()
             save.to_descriptor(images, form, 1)
     gc.collect_if_wanted(context.paths)
+    for name in arguments:
+        events.image(context.paths, "save", ImageStore(context.paths).find(name).id, name)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from crun_py import events
 from crun_py.errors import CrunpyError
 from crun_py.oci import transport
 from crun_py.oci.intake import Job, Progress, take
@@ -30,7 +31,9 @@ def load(
         with transport.any_archive(paths, path) as (source, images):
             for found in images:
                 names = _names(found)
-                yield take(job, source, found.digest, names, made=found.made), names
+                image = take(job, source, found.digest, names, made=found.made)
+                events.image(paths, "load", image.id, parse(names[0]).familiar if names else "")
+                yield image, names
     except CrunpyError as e:
         raise named(paths, doing, e) from e
 

@@ -10,6 +10,7 @@ import errno
 import os
 from typing import TypeVar
 
+from crun_py import events
 from crun_py.errors import CrunpyError, RegistryError
 from crun_py.oci import transport
 from crun_py.oci.access import Access
@@ -78,7 +79,9 @@ def _from_registry(job: Job, reference: Reference, access: Access) -> Image:
     for last, endpoint in _with_last(access.registries.endpoints(reference)):
         try:
             with access.open(endpoint) as registry:
-                return take(job, registry, reference.digest or reference.tag, names)
+                image = take(job, registry, reference.digest or reference.tag, names)
+                events.image(job.paths, "pull", image.id, reference.familiar)
+                return image
         except RegistryError:
             if last:
                 raise
@@ -90,6 +93,7 @@ def _from_files(job: Job, place: transport.Place) -> Image:
         with transport.opened(job.paths, place) as (source, images):
             for found in images:
                 image = take(job, source, found.digest, local_names(place, found), made=found.made)
+                events.image(job.paths, "pull", image.id, str(place))
     except CrunpyError as e:
         raise named(job.paths, f"pulling {place}", e) from e
     return image

@@ -11,6 +11,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 
+from crun_py import events
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound
 from crun_py.oci import content, gc, save, transport, upload
 from crun_py.oci.access import Access
@@ -69,6 +70,7 @@ def push(
         finally:
             made.close()
     gc.collect_if_wanted(paths)
+    events.image(paths, "push", image.id, destination)
     return made.digest, len(made.manifest)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 
-from crun_py import jsonfile
+from crun_py import events, jsonfile
 from crun_py.errors import Conflict, CrunpyError, NotFound
 from crun_py.oci import blobs
 from crun_py.oci.chain import chain_ids, diff_path
@@ -253,6 +253,7 @@ class ImageStore:
             entries = _without_name(entries, str(name))
             entries = [e for e in entries if e.get("digest") != image.digest or _name_of(e)]
             self._write([*entries, _named(mine, str(name))])
+        events.image(self.paths, "tag", image.id, name.familiar)
         return self.find("sha256:" + image.id)
 
     def lists(self) -> dict[str, tuple[str, str]]:
@@ -289,7 +290,8 @@ class ImageStore:
             if not found or not found[1]:
                 raise NotFound(f"no such image: {text}")
             self._write(_without_name(self._entries(), found[1]))
-            return found[1]
+        events.image(self.paths, "untag", found[0].id, parse(found[1]).familiar)
+        return found[1]
 
     def remove(
         self,
@@ -316,6 +318,7 @@ class ImageStore:
             lines = [f"Untagged: {parse(n).familiar}" for n in gone]
             if len(gone) < len(image.names):
                 self._write(_without_name(self._entries(), name))
+                self._tell("untag", image, gone)
                 return lines
             users = in_use(image.id)
             if not force:
@@ -323,15 +326,21 @@ class ImageStore:
             entries = self._entries()
             for n in gone:
                 entries = _without_name(entries, n)
+            self._tell("untag", image, gone)
             if users:
                 self._write(entries)
                 return lines
             mine = {e["digest"] for e in entries if self._id_of(e) == image.id}
             self._delete(mine, [e for e in entries if e.get("digest") not in mine])
+            self._tell("delete", image, [""])
             lines.append(f"Deleted: sha256:{image.id}")
             from crun_py.oci import gc
 
             return lines + [f"Deleted: {chain_id}" for chain_id in gc.collect(self.paths)]
+
+    def _tell(self, action: str, image: Image, names: Names) -> None:
+        for name in names:
+            events.image(self.paths, action, image.id, parse(name).familiar if name else "")
 
     # ---- index.json ----
 
