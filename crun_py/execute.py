@@ -107,10 +107,13 @@ def capture(
         code = session.serve(deadline_s=timeout_s)
         if code == attach.LOST and ticks and state.start_ticks(pid) == ticks:
             os.kill(pid, _SIGKILL)
+            events.container(container, "exec_die", exitCode=str(128 + _SIGKILL))
             return None, bytes(output)
     finally:
         session.close()
-    return (state.UNKNOWN_EXIT if code == attach.LOST else code), bytes(output)
+    code = state.UNKNOWN_EXIT if code == attach.LOST else code
+    events.container(container, "exec_die", exitCode=str(code))
+    return code, bytes(output)
 
 
 def _begin(

@@ -254,3 +254,12 @@ def test_rm_depend_and_ignore_and_filter(engine: Engine) -> None:
     assert engine.ok("rm", "--ignore", "nobody") == ""
     engine.ok("rm", "-f", "--depend", "first")
     assert engine.ps("-a") == []
+
+
+def test_cleanup_by_hand(engine: Engine) -> None:
+    engine.run("run", "--name", "web", *NONE, "busybox", "false")
+    sleeper(engine, "shop")
+    assert engine.ok("container", "cleanup", "web", "shop") == ""
+    assert engine.ps("-a") == ["web", "shop"]
+    engine.ok("container", "cleanup", "--all", "--rm")
+    assert engine.ps("-a") == ["shop"]

@@ -55,6 +55,27 @@ crunpy run --name eater --network none -m 64m busybox tail /dev/zero || echo sta
 crunpy inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' eater
 crunpy run --rm --network none busybox cat /sys/fs/cgroup/pids.max /proc/self/cgroup
 crunpy rm eater
+crunpy run -d --name live --network none -m 64m --stop-timeout 0 busybox \
+    sh -c 'dd if=/dev/zero of=/dev/shm/x bs=1M count=20; sleep 1000' > /dev/null
+crunpy update -m 48m --pids-limit 20 --cpus 0.25 live
+crunpy exec live sh -c 'cd /sys/fs/cgroup; cat memory.max pids.max cpu.max'
+crunpy inspect -f '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}' live
+crunpy pause live
+crunpy inspect -f '{{.State.Status}}' live
+crunpy unpause live
+crunpy stats --no-stream --format '{{.MemUsage}}' live | sed 's/[0-9][.0-9]*M/xM/'
+crunpy restart live
+crunpy exec live cat /sys/fs/cgroup/memory.max
+crunpy pause live
+crunpy rm -f live
+crunpy run -d --restart on-failure:1 --name again --network none -m 64m busybox tail /dev/zero \
+    > /dev/null
+until [ "$(crunpy inspect -f '{{.State.Status}} {{.RestartCount}}' again)" = "exited 1" ]; do
+    sleep 1
+done
+crunpy inspect -f '{{.State.OOMKilled}} {{.State.ExitSignal}}' again
+crunpy events --since 1h --until 0s --filter container=again --format '{{.Action}}'
+crunpy rm again
 find /sys/fs/cgroup -path '*crunpy/*' -type d
 """
 EXPECTED = """
@@ -67,6 +88,28 @@ true 137
 2048
 0::/
 eater
+live
+50331648
+20
+25000 100000
+50331648 20
+live
+paused
+live
+xMiB / 48MiB
+live
+50331648
+live
+live
+true SIGKILL
+create
+start
+oom
+die
+start
+oom
+die
+again
 """
 
 

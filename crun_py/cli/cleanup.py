@@ -6,15 +6,20 @@ import os
 
 from crun_py import lifecycle, state
 from crun_py.cli.context import Context
-from crun_py.cli.each import each_apart
+from crun_py.cli.each import each_apart, named
 from crun_py.errors import NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ARGUMENTS = "CONTAINER..."
-OPTIONS = (("--rootless", "flag", "", ""),)
+ARGUMENTS = "[CONTAINER...]"
+OPTIONS = (
+    ("-a --all", "flag", "All containers that do not run", ""),
+    ("-l --latest", "flag", "The one created last", ""),
+    ("--rm", "flag", "Remove them, too", ""),
+    ("--rootless", "flag", "", ""),
+)
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
@@ -35,5 +40,9 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         if status.monitor_pid == os.getpid():
             code = status.exit_code
         lifecycle.cleanup(container, rootless=context.rootless)
+        if values["rm"]:
+            lifecycle.remove(container)
 
-    return each_apart(arguments, act) or code
+    ended = {"created", "exited"}
+    names = named(context, arguments, values["all"], ended, latest=values["latest"])
+    return each_apart(names, act) or code
