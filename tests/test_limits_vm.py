@@ -137,3 +137,31 @@ def test_limits_hold_for_a_user_with_a_delegated_cgroup(user: Engine, work: Path
     subprocess.run(["chmod", "-R", "a+rX", store], check=True)
     lines = in_vm(prologue(user, store) + LIMITS, work, f"--user={user.user}")
     assert lines == EXPECTED.split("\n")[1:-1]
+
+
+UNITS = """
+crunpy create --network none --name web --stop-timeout 1 busybox sleep 1000 > /dev/null
+crunpy generate systemd --name --restart-policy always --restart-sec 0 web \\
+    > /run/systemd/system/container-web.service
+systemctl daemon-reload
+systemctl start container-web
+systemctl show -p ActiveState,SubState container-web
+[ "$(systemctl show -p MainPID --value container-web)" = \\
+  "$(crunpy inspect -f '{{.State.ConmonPid}}' web)" ] && echo monitored
+crunpy exec web kill -TERM 1
+kill -9 $(crunpy inspect -f '{{.State.Pid}}' web)
+until [ "$(systemctl show -p NRestarts --value container-web)" -ge 1 ] &&
+      [ "$(crunpy inspect -f '{{.State.Running}}' web)" = true ]; do sleep 1; done
+echo restarted
+systemctl stop container-web
+crunpy inspect -f '{{.State.Status}}' web
+systemctl show -p ActiveState container-web
+"""
+
+
+def test_systemd_runs_a_generated_unit(root: Engine, work: Path) -> None:
+    root.run("pull", "-q", "busybox", check=True)
+    lines = in_vm(prologue(root, root.root) + UNITS, work, "--systemd")
+    assert lines == [
+        "ActiveState=active", "SubState=running", "monitored", "restarted", "exited",
+        "ActiveState=inactive"]  # fmt: skip
