@@ -140,15 +140,15 @@ def test_limits_hold_for_a_user_with_a_delegated_cgroup(user: Engine, work: Path
 
 
 UNITS = """
-crunpy create --network none --name web --stop-timeout 1 busybox sleep 1000 > /dev/null
+crunpy create --network none --name web busybox \\
+    sh -c 'trap "exit 0" TERM; while :; do sleep 1; done' > /dev/null
 crunpy generate systemd --name --restart-policy always --restart-sec 0 web \\
-    > /run/systemd/system/container-web.service
+    > "$(systemctl show -p UnitPath --value | cut -d' ' -f1)/container-web.service"
 systemctl daemon-reload
 systemctl start container-web
 systemctl show -p ActiveState,SubState container-web
 [ "$(systemctl show -p MainPID --value container-web)" = \\
   "$(crunpy inspect -f '{{.State.ConmonPid}}' web)" ] && echo monitored
-crunpy exec web kill -TERM 1
 kill -9 $(crunpy inspect -f '{{.State.Pid}}' web)
 until [ "$(systemctl show -p NRestarts --value container-web)" -ge 1 ] &&
       [ "$(crunpy inspect -f '{{.State.Running}}' web)" = true ]; do sleep 1; done
