@@ -16,6 +16,7 @@ from crun_py import (
     foreign,
     jsonfile,
     limits,
+    mount_options,
     names,
     namespaces,
     request,
@@ -24,6 +25,7 @@ from crun_py import (
     volumes,
 )
 from crun_py.errors import Conflict, InvalidArgument
+from crun_py.net import ports
 from crun_py.ns.users import resolve
 from crun_py.overlay import rootfs
 from crun_py.overlay.view import LayeredView
@@ -43,7 +45,6 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
     options: the values of the options of `crunpy create` by their names (cli/run.py), and
     "command", a list.  Raises InvalidArgument, Conflict (name), NotFound.
     """
-    foreign.refuse(options)
     for name, base in (("umask", 8), ("oom_score_adj", 10)):
         if options.get(name):
             request.whole_number(options[name], name.replace("_", " "), base)
@@ -91,6 +92,24 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
     container = state.Container(paths, record)
     events.container(container, "create")
     return container
+
+
+def check(options: dict[str, Any]) -> None:
+    """Raises InvalidArgument for options that are wrong whatever the image is, so that none is
+    pulled first."""
+    foreign.refuse(options)
+    for text in options.get("publish") or []:
+        ports.parse(text)
+    for text in options.get("volume") or []:
+        volumes.parse(text)
+    for text in options.get("mount") or []:
+        mount_options.parse(text)
+    for text in options.get("tmpfs") or []:
+        volumes.parse_tmpfs(text)
+    environment.environment_options(options)
+    limits.resources(options)
+    if options.get("name"):
+        state.check_name(options["name"].removeprefix("/"))
 
 
 def _rootfs(path: str) -> str:

@@ -132,7 +132,7 @@ def _add(app: typer.Typer, name: str, verb: str, summary: str, *, loaded: bool) 
 
 
 def _nearest(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, 1, 0.6)
+    near = difflib.get_close_matches(word, known, 1, 0.65)
     return f"did you mean {near[0]}?" if near else ""
 
 
@@ -154,14 +154,40 @@ def _explain(words: list[str], message: str) -> CrunpyError:
     hint = f"crunpy {verb} --help lists the options" if verb else "crunpy --help lists the commands"
     if "no such command" in text:
         bad = text.split("'")[1] if "'" in text else ""
-        return InvalidArgument(
-            f"{bad}: no such command", hint=_nearest(bad, [*VERBS, *GROUPS]) or hint
-        )
-    if "no such option" in text.lower() and verb:
+        group = next((w for w in words if w in GROUPS), "")
+        known = [*GROUPS[group]] if group else [*VERBS, *ALIASES, *GROUPS]
+        shown = f"{group} {bad}" if group else bad
+        return InvalidArgument(f"{shown}: no such command", hint=_nearest(bad, known) or hint)
+    if "no such option" in text:
         bad = text.partition(": ")[2].split()[0] if ": " in text else ""
+        if not verb or _comes_first(bad, verb, words):
+            return _without_command(bad, text, hint)
         known = [n for names, *_ in fast.load(verb).OPTIONS for n in names.split()]
+        long = next((w for w in words if len(w) > 2 and w[0] == "-" and bad[1:] in w[1:]), "")
+        if len(bad) == 2 and long and long[1] != "-":
+            # `-nmae web`: a long option with one dash, and misspelt
+            bad = long.partition("=")[0]
+            near = _nearest("-" + bad, [n for n in known if n.startswith("--")])
+            return InvalidArgument(f"{verb} {bad}: no such option", hint=near or hint)
         return InvalidArgument(f"{verb} {bad}: no such option", hint=_nearest(bad, known) or hint)
     return InvalidArgument(f"{verb + ': ' if verb else ''}{text}", hint=hint)
+
+
+def _comes_first(option: str, verb: str, words: list[str]) -> bool:
+    """Whether `option` stands before the command."""
+    before = words[: next((i for i, w in enumerate(words) if w == verb.split()[0]), 0)]
+    return any(word.partition("=")[0] == option for word in before)
+
+
+def _without_command(option: str, text: str, hint: str) -> CrunpyError:
+    """For `crunpy -p 80 nginx`: an option of `run`, and no command before it."""
+    known = [name for names, *_ in fast.load("run").OPTIONS for name in names.split()]
+    if option in known:
+        return InvalidArgument(
+            f"{option}: no such option before a command", hint=f"did you mean crunpy run {option}?"
+        )
+    general = [names for names, *_ in fast.GLOBAL_OPTIONS]
+    return InvalidArgument(text, hint=_nearest(option, general) or hint)
 
 
 def run(words: list[str]) -> int:

@@ -151,7 +151,7 @@ def make(values: dict[str, Any], arguments: list[str], context: Context) -> Cont
     cidfile = values["cidfile"]
     if cidfile and os.path.exists(cidfile):
         raise InvalidArgument(f"cidfile {cidfile}: exists already", hint="remove it first")
-    foreign.refuse(values)
+    create.check(values)
     if values["replace"]:
         _remove(values["name"], context)
     context.enter(*(values[kind] or "" for kind in ("network", "pid", "ipc", "uts")))

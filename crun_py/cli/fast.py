@@ -90,6 +90,9 @@ def scan(
             pieces = [(name, value if sep else None)]
         else:
             pieces = _split_short(word, table)
+            long = "-" + word.partition("=")[0]
+            if long in table and not _is_bundle(pieces, table):
+                raise InvalidArgument(f"{word}: no such option", hint=f"did you mean {long}?")
         for name, given in pieces:
             if name not in table:
                 return None
@@ -124,6 +127,11 @@ def _split_short(word: str, table: dict[str, tuple[str, str]]) -> list[tuple[str
             return [*pieces, (name, word[at:])]
         pieces.append((name, None))
     return pieces
+
+
+def _is_bundle(pieces: list[tuple[str, str | None]], table: dict[str, tuple[str, str]]) -> bool:
+    """Whether these are short options without a value attached: `-ip`, but not `-detach`."""
+    return all(name in table and given is None for name, given in pieces)
 
 
 def load(verb: str) -> ModuleType:

@@ -96,6 +96,11 @@ def parse(spec: str) -> list[Port]:
     fields = body.split(":")
     if len(fields) > 3:
         raise InvalidArgument(f"publishing {spec!r}: too many colons", hint=_FORM)
+    if len(fields) == 2 and "." in fields[0]:
+        raise InvalidArgument(
+            f"publishing {spec!r}: {fields[0]!r} is not a port",
+            hint=f"did you mean {fields[0]}::{fields[1]}?",
+        )
     host_ip = fields[0] if len(fields) == 3 else ""
     if host_ip:
         host_ip = ipv4.text(ipv4.parse(host_ip))
@@ -119,6 +124,11 @@ _FORM = "the form is [[IP:][HOST]:]CONTAINER[/tcp|udp|sctp], with ranges as 8000
 
 def _range(text: str, spec: str, allow_zero: bool = False) -> tuple[int, int]:
     first, dash, last = text.partition("-")
+    if dash and last.lstrip("-")[:1].isalpha():
+        raise InvalidArgument(
+            f"publishing {spec!r}: {text!r} is not a range",
+            hint=f"is a space missing before -{last}?",
+        )
     low = _number(first, spec, allow_zero)
     high = _number(last, spec, False) if dash else low
     if high < low or (dash and not low):
