@@ -11,7 +11,9 @@ import os
 import time
 
 from crun_py import clock, jsonfile, logs
-from crun_py.errors import Conflict, InvalidArgument
+from crun_py.errors import Conflict
+from crun_py.filters import label_matches
+from crun_py.filters import parse as parse_filters
 from crun_py.paths import Paths, private_dir
 
 TYPE_CHECKING = False
@@ -127,14 +129,7 @@ def matcher(filters: list[str]) -> Callable[[dict[str, Any]], bool]:
 
     Raises InvalidArgument.
     """
-    wanted: dict[str, list[str]] = {}
-    for text in filters:
-        key, sep, value = text.partition("=")
-        if not sep or key not in _FILTERS:
-            raise InvalidArgument(
-                f"filter {text!r}: not known", hint="KEY=VALUE with " + ", ".join(_FILTERS)
-            )
-        wanted.setdefault(key, []).append(value)
+    wanted = parse_filters(filters, _FILTERS)
     return lambda event: all(
         (all if key == "label" else any)(_is(event, key, value) for value in values)
         for key, values in wanted.items()
@@ -149,8 +144,7 @@ def _is(event: dict[str, Any], key: str, value: str) -> bool:
     if key == "type":
         return bool(event["type"] == value)
     if key == "label":
-        name, sep, text = value.partition("=")
-        return name in attributes and (not sep or attributes[name] == text)
+        return label_matches(attributes, value)
     if key == "image":
         image = attributes.get("image", "")
         return value in (event["id"] if event["type"] == "image" else image, image.split(":")[0],

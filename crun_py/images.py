@@ -11,7 +11,9 @@ import time
 
 from crun_py import clock, state
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound, printable
-from crun_py.listing import human_size, label_matches, parse_filters, since
+from crun_py.filters import label_matches
+from crun_py.filters import parse as parse_filters
+from crun_py.listing import human_size, since
 from crun_py.oci.reference import Reference, parse
 from crun_py.oci.store import Image, ImageStore
 from crun_py.overlay import mount

@@ -6,6 +6,8 @@ import time
 
 from crun_py import clock, health, state
 from crun_py.errors import InvalidArgument, printable
+from crun_py.filters import label_matches
+from crun_py.filters import parse as parse_filters
 from crun_py.paths import Paths
 
 TYPE_CHECKING = False
@@ -207,25 +209,6 @@ SORTS = {"created": "", "command": "Command", "id": "ID", "image": "Image", "nam
 """The keys of --sort and their fields; None: by age, the oldest first."""
 
 _STATES = {"stopped": "exited", "configured": "created", "up": "running"}
-
-
-def parse_filters(texts: list[str], known: list[str]) -> dict[str, list[str]]:
-    """Values by key of `--filter KEY=VALUE`.  Raises InvalidArgument for an unknown key."""
-    wanted: dict[str, list[str]] = {}
-    for text in texts:
-        key, sep, value = text.partition("=")
-        if not sep or key not in known:
-            raise InvalidArgument(
-                f"filter {text!r}: not known", hint="KEY=VALUE with " + ", ".join(known)
-            )
-        wanted.setdefault(key, []).append(value)
-    return wanted
-
-
-def label_matches(labels: dict[str, str], wanted: str) -> bool:
-    """Whether `labels` have KEY, or KEY=VALUE, as a label filter asks."""
-    key, sep, value = wanted.partition("=")
-    return key in labels and (not sep or labels[key] == value)
 
 
 def _matches(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from crun_py import clock, disk, lifecycle, listing, state
 from crun_py import volumes as volume_store
 from crun_py.errors import Conflict, InvalidArgument, NotFound
@@ -13,26 +11,23 @@ if TYPE_CHECKING:
     from crun_py.paths import Paths
 
 
+_FILTERS = ["until", "label", "label!"]
+
+
 def parse(filters: list[str]) -> tuple[int, list[tuple[bool, str]]]:
     """--filter of the prune commands: the time in ns since 1970 before which a thing must have
     been made, and labels, each with whether it must be there.  Raises InvalidArgument."""
-    before, labels = time.time_ns(), []
-    for text in filters:
-        key, sep, value = text.partition("=")
-        if key == "until" and sep:
-            before = clock.parse_point(value)
-        elif key in ("label", "label!") and sep:
-            labels.append((key == "label", value))
-        else:
-            raise InvalidArgument(f"filter {text!r}: not known", hint="until=, label= or label!=")
-    return before, labels
+    wanted = parse_filters(filters, _FILTERS)
+    before = min(map(clock.parse_point, wanted.get("until", ["0s"])))
+    there = [(True, label) for label in wanted.get("label", [])]
+    return before, there + [(False, label) for label in wanted.get("label!", [])]
 
 
 def fits(created: str, has: dict[str, str], wanted: tuple[int, list[tuple[bool, str]]]) -> bool:
     """Whether a thing made at `created` with the labels `has` passes the filters."""
     before, labels = wanted
     return clock.parse_rfc3339(created) < before and all(
-        listing.label_matches(has, label) == there for there, label in labels
+        label_matches(has, label) == there for there, label in labels
     )
 
 
