@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from crun_py import clock, disk, lifecycle, listing, state
 from crun_py import volumes as volume_store
-from crun_py.errors import Conflict, InvalidArgument, NotFound
+from crun_py.errors import Conflict, NotFound
+from crun_py.filters import label_matches
+from crun_py.filters import parse as parse_filters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
