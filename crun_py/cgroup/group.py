@@ -8,6 +8,7 @@ cgroups(7); Documentation/admin-guide/cgroup-v2.rst.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from crun_py.errors import CrunpyError, Unsupported
@@ -210,7 +211,8 @@ def freeze(path: str, frozen: bool, timeout_s: float = 10) -> None:
     """Stop all processes of the group, or let them go on; returns when the kernel has done it
     (cgroup-v2.rst, "cgroup.freeze": the end is told by `frozen` in cgroup.events).
 
-    Raises Unsupported when the group is missing or the kernel cannot freeze it, CrunpyError
+    A group that is gone has gone on.  Raises Unsupported when it is missing or the kernel
+    cannot freeze it, CrunpyError
     when it does not come to rest within `timeout_s`; it is let go again then.
     """
     import time
@@ -225,13 +227,16 @@ def freeze(path: str, frozen: bool, timeout_s: float = 10) -> None:
                 _write(path + "/cgroup.freeze", "0")
                 raise CrunpyError(f"{doing} cgroup {path}: a process in it does not stop")
             time.sleep(0.002)
-    except FileNotFoundError:
+    except OSError as e:
+        gone = e.errno in (errno.ENOENT, errno.ENODEV)
+        if gone and not frozen:
+            return  # what went on has ended, and its group is removed
+        if not gone:
+            raise CrunpyError.from_os(f"{doing} cgroup {path}", e) from e
         raise Unsupported(
             f"{doing} cgroup {path}: the container has no cgroup v2 freezer here",
             hint="as a user, have a cgroup delegated (systemd: Delegate=yes)",
         ) from None
-    except OSError as e:
-        raise CrunpyError.from_os(f"{doing} cgroup {path}", e) from e
 
 
 def remove(path: str) -> None:
