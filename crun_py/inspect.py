@@ -3,10 +3,9 @@ ImageInspect)."""
 
 from __future__ import annotations
 
-from crun_py import health, jsonfile, listing, restart, spec
+from crun_py import health, host_config, jsonfile, listing, request, restart
 from crun_py.errors import CorruptState, NotFound
 from crun_py.paths import Paths
-from crun_py.request import SIGNALS, parse_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
         "ExecIDs": None,
         "Platform": "linux",
         "AppArmorProfile": "",
-        "HostConfig": _host_config(record),
+        "HostConfig": host_config.document(record),
         "GraphDriver": {
             "Name": "overlay",
             "Data": {
@@ -58,7 +57,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
         "Mounts": [_mount(m) for m in record["mounts"]],
         "Config": {
             "Hostname": record["hostname"],
-            "Domainname": "",
+            "Domainname": record.get("domainname", ""),
             "User": config["user"],
             "AttachStdin": config["stdin_once"],
             "AttachStdout": True,
@@ -74,7 +73,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
             "WorkingDir": config["workdir"],
             "Entrypoint": config["entrypoint"] or None,
             "Labels": config["labels"],
-            "StopSignal": signal_name(config["stop_signal"]),
+            "StopSignal": request.signal_name(config["stop_signal"]),
             "StopTimeout": config["stop_timeout"],
             "CreateCommand": record.get("create_command") or [],
             **({"Healthcheck": check} if (check := _healthcheck(config)) else {}),
@@ -89,11 +88,6 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
     return value
 
 
-def signal_name(number: int) -> str:
-    """15 as SIGTERM."""
-    return f"SIG{SIGNALS[number - 1]}" if number <= len(SIGNALS) else f"SIGRTMIN+{number - 34}"
-
-
 def _state(found: Container, status: Status) -> dict[str, Any]:
     well = health.current(found) if status.running else None
     value = {
@@ -105,7 +99,7 @@ def _state(found: Container, status: Status) -> dict[str, Any]:
         "Dead": False,
         "Pid": status.pid,
         "ExitCode": status.exit_code,
-        "ExitSignal": signal_name(status.signal) if status.signal else "",
+        "ExitSignal": request.signal_name(status.signal) if status.signal else "",
         "Error": "the end was not seen: the monitor was killed or the host restarted"
         if status.unseen
         else "",
@@ -134,80 +128,6 @@ def _healthcheck(config: dict[str, Any]) -> dict[str, Any] | None:
         "StartInterval": found["start_interval_ms"] * 10**6,
         "Retries": found["retries"],
     }
-
-
-def _bindings(ports: list[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
-    result: dict[str, list[dict[str, str]]] = {}
-    for port in ports:
-        key = f"{port['container_port']}/{port['protocol']}"
-        number = str(port["host_port"] or "")
-        result.setdefault(key, []).append(
-            {"HostIp": port["host_ip"] or "0.0.0.0", "HostPort": number}
-        )
-    return result
-
-
-def _host_config(record: dict[str, Any]) -> dict[str, Any]:
-    host, network, log = record["host"], record["network"], record["log"]
-
-    def size(name: str, default: int = 0) -> int:
-        text = host.get(name)
-        return default if not text else -1 if text == "-1" else parse_bytes(text, name)
-
-    options = {"max-size": str(log["max_bytes"]), "max-file": str(log["max_files"])}
-    return {
-        "Binds": host.get("volume") or None,
-        "LogConfig": {"Type": log["driver"], "Config": options},
-        "NetworkMode": network["mode"],
-        "PortBindings": _bindings(network["ports"]),
-        "RestartPolicy": {
-            "Name": (record.get("restart") or {}).get("name", "no"),
-            "MaximumRetryCount": (record.get("restart") or {}).get("max", 0),
-        },
-        "AutoRemove": record["auto_remove"],
-        "CapAdd": host.get("cap_add"),
-        "CapDrop": host.get("cap_drop"),
-        "Dns": network["dns"],
-        "DnsOptions": network["dns_option"],
-        "DnsSearch": network["dns_search"],
-        "ExtraHosts": network["add_host"] or None,
-        "GroupAdd": host.get("group_add"),
-        "IpcMode": "private",
-        "PidMode": "",
-        "Privileged": bool(host.get("privileged")),
-        "PublishAllPorts": bool(host.get("publish_all")),
-        "ReadonlyRootfs": bool(host.get("read_only")),
-        "SecurityOpt": host.get("security_opt"),
-        "Tmpfs": {t.partition(":")[0]: t.partition(":")[2] for t in host.get("tmpfs") or []},
-        "UTSMode": "",
-        "ShmSize": size("shm_size", 64 << 20),
-        "Sysctls": dict(s.partition("=")[::2] for s in host.get("sysctl") or []),
-        "Runtime": "crunpy",
-        "Memory": size("memory"),
-        "MemorySwap": size("memory_swap"),
-        "MemoryReservation": size("memory_reservation"),
-        "NanoCpus": int(float(host.get("cpus") or 0) * 10**9),
-        "CpuShares": int(host.get("cpu_shares") or 0),
-        "CpusetCpus": host.get("cpuset_cpus") or "",
-        "PidsLimit": int(host.get("pids_limit") or 0) or None,
-        "OomScoreAdj": int(host.get("oom_score_adj") or 0),
-        "Ulimits": _ulimits(host.get("ulimit") or []),
-        "Init": bool(host.get("init")),
-        "Devices": [{"PathOnHost": d.partition(":")[0]} for d in host.get("device") or []],
-        "MaskedPaths": [] if host.get("privileged") else list(spec.MASKED),
-        "ReadonlyPaths": [] if host.get("privileged") else list(spec.READONLY),
-    }
-
-
-def _ulimits(options: list[str]) -> list[dict[str, Any]]:
-    """Those that --ulimit named."""
-    named = {option.partition("=")[0] for option in options}
-    result = []
-    for entry in spec.rlimits(options, 1):
-        name = entry["type"].removeprefix("RLIMIT_").lower()
-        if name in named:
-            result.append({"Name": name, "Soft": entry["soft"], "Hard": entry["hard"]})
-    return result
 
 
 def _mount(entry: dict[str, Any]) -> dict[str, Any]:
@@ -257,7 +177,7 @@ def _network(found: Container, status: Status) -> dict[str, Any]:
         "SandboxID": found.id if status.running else "",
         "HairpinMode": False,
         "SandboxKey": f"/proc/{status.pid}/ns/net" if status.running else "",
-        "Ports": ports | _bindings(attached.get("ports", [])),
+        "Ports": ports | host_config.bindings(attached.get("ports", [])),
         **endpoint,
         "Networks": {} if mode.startswith("container:") else {mode: own},
     }

@@ -175,7 +175,7 @@ _KEPT = (
     "cpu_period cpu_quota cpuset_mems memory_swappiness kernel_memory oom_kill_disable "
     "blkio_weight blkio_weight_device device_read_bps device_read_iops device_write_bps "
     "device_write_iops device_cgroup_rule cgroup_conf cgroup_parent systemd "
-    "pidfile conmon_pidfile"
+    "pidfile conmon_pidfile cidfile"
 ).split()
 
 
@@ -307,6 +307,11 @@ SIGNALS = (
     "STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
 ).split()
 """Names of the signals 1 to 31 (signal(7), x86 and ARM)."""
+
+
+def signal_name(number: int) -> str:
+    """15 as SIGTERM."""
+    return f"SIG{SIGNALS[number - 1]}" if number <= len(SIGNALS) else f"SIGRTMIN+{number - 34}"
 
 
 def signal_number(text: str) -> int:

@@ -31,6 +31,7 @@ LEVELS = {
         "events"),
     3: ("lifecycle", "attach", "execute", "create", "foreground", "inspect", "listing", "info",
         "restart", "health", "probe", "control", "prune", "processes", "top", "stats", "units",
+        "host_config",
         "completion",
         "gotemplate", "request", "images", "disk",
         "limits", "namespaces", "environment", "mount_options", "filesystems", "foreign", "links",

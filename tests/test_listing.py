@@ -251,6 +251,24 @@ def test_inspect_in_dockers_shape(three: Engine) -> None:
     assert json.loads(three.ok("container", "inspect", "runs"))[0]["Name"] == "/runs"
 
 
+def test_host_config_tells_what_was_asked(engine: Engine) -> None:
+    engine.ok(
+        "create", *NONE, "--name", "c", "--pid", "host", "--ipc", "none", "--device",
+        "/dev/null:/dev/zero9:r", "--cpu-quota", "50000", "--cpuset-mems", "0", "--annotation",
+        "a=b", "--memory-swappiness", "10", "--ulimit", "nofile=100:200", "--restart", "always",
+        "--tmpfs", "/t:size=1m", "busybox")  # fmt: skip
+    found = engine.inspect("c")["HostConfig"]
+    expected = {
+        "PidMode": "host", "IpcMode": "none", "UTSMode": "", "CpuQuota": 50000, "CpusetMems": "0",
+        "Annotations": {"a": "b"}, "MemorySwappiness": 10, "Tmpfs": {"/t": "size=1m"},
+        "Ulimits": [{"Name": "nofile", "Soft": 100, "Hard": 200}],
+        "RestartPolicy": {"Name": "always", "MaximumRetryCount": 0},
+        "Devices": [{"PathOnHost": "/dev/null", "PathInContainer": "/dev/zero9",
+                     "CgroupPermissions": "r"}],
+    }  # fmt: skip
+    assert {key: found[key] for key in expected} == expected
+
+
 def test_inspect_tells_how_a_container_ended(three: Engine) -> None:
     three.ok("kill", "runs")
     assert three.state("runs")["ExitSignal"] == "SIGKILL" and three.state("runs")["ExitCode"] == 137
