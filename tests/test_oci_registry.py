@@ -9,13 +9,13 @@ import os
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from oci_images import CONFIG, INDEX, LAYER, MANIFEST, TestImage, digest_of, entry, free_port, tar
+from oci_images import CONFIG, INDEX, LAYER, MANIFEST, TestImage, digest_of, entry, tar
+from scripted import Request, Rule, Server, once
 
 from crun_py.errors import CrunpyError, ImageError, InvalidArgument, RegistryError
 from crun_py.oci import auth, challenge
@@ -27,77 +27,6 @@ from crun_py.oci.reference import parse as parse_reference
 from crun_py.oci.registries import Registries, is_loopback
 from crun_py.oci.store import ImageStore
 from crun_py.paths import Paths
-
-Rule = Callable[["Request", int], bool]
-
-
-class Request(BaseHTTPRequestHandler):
-    """One request; the server's rules may answer it instead of the image that it serves."""
-
-    server: Server
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self.server.seen.append((self.path, dict(self.headers.items())))
-        count = sum(path == self.path for path, _ in self.server.seen)
-        for part, rule in self.server.rules:
-            if part in self.path and rule(self, count):
-                return
-        self.serve()
-
-    do_POST = do_GET
-
-    def serve(self) -> None:
-        name = self.path.rpartition("/")[2]
-        image = self.server.image
-        if "/manifests/" in self.path:
-            self.answer(200, image.manifest, {"content-type": self.server.media_type})
-        elif name in image.blobs:
-            self.blob(image.blobs[name])
-        else:
-            self.answer(404, b'{"errors":[{"code":"NAME_UNKNOWN","message":"no such thing"}]}')
-
-    def blob(self, data: bytes) -> None:
-        wanted = self.headers.get("range")
-        if not wanted:
-            self.answer(200, data)
-            return
-        start = int(wanted.removeprefix("bytes=").rstrip("-"))
-        self.answer(
-            206, data[start:], {"content-range": f"bytes {start}-{len(data) - 1}/{len(data)}"}
-        )
-
-    def answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for key, value in {"content-length": str(len(body)), **(headers or {})}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        try:
-            self.wfile.write(body)
-        except OSError:
-            self.close_connection = True
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, image: TestImage, tls: ssl.SSLContext | None = None) -> None:
-        super().__init__(("127.0.0.1", free_port()), Request)
-        if tls:
-            self.socket = tls.wrap_socket(self.socket, server_side=True)
-        self.image = image
-        self.media_type = MANIFEST
-        self.rules: list[tuple[str, Rule]] = []
-        self.seen: list[tuple[str, dict[str, str]]] = []
-        self.host = f"127.0.0.1:{self.server_address[1]}"
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-
-    def handle_error(self, *_: Any) -> None:
-        """A client that gives up is what these tests are about."""
-
 
 IMAGE = TestImage(tar(entry("f", os.urandom(1_500_000))))
 BLOB = IMAGE.value["layers"][0]["digest"]  # type: ignore[index]
@@ -138,15 +67,6 @@ def stored(paths: Paths) -> list[str]:
         return os.listdir(paths.images + "/blobs/sha256")
     except FileNotFoundError:
         return []
-
-
-def once(status: int, headers: dict[str, str] | None = None) -> Rule:
-    def rule(request: Request, count: int) -> bool:
-        if count == 1:
-            request.answer(status, b"", headers)
-        return count == 1
-
-    return rule
 
 
 def cut(after: int) -> Rule:
