@@ -107,7 +107,8 @@ def _freeze(container: Container, status: Status, pause: bool | None) -> str:
 def _own_files(container: Container, write: Callable[[bytes], None]) -> None:
     """The container's layer: what it changed."""
     changes = inside.changes(container)
-    packer = Packer(write, xattrs=True, whiteouts=True, wanted=changes.own)
+    owner = inside.ids(container).inside
+    packer = Packer(write, xattrs=True, whiteouts=True, wanted=changes.own, owner=owner)
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     top = os.open(container.directory + "/upper", flags)
     try:
@@ -119,7 +120,8 @@ def _own_files(container: Container, write: Callable[[bytes], None]) -> None:
 
 def _all_files(container: Container, write: Callable[[bytes], None]) -> None:
     """Everything below the container's root but what the engine made to mount on."""
-    packer = Packer(write, xattrs=True, wanted=inside.changes(container).own_or_below)
+    wanted = inside.changes(container).own_or_below
+    packer = Packer(write, xattrs=True, wanted=wanted, owner=inside.ids(container).inside)
     with inside.root_of(container, alone=True) as root:
         top = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
         try:
@@ -175,7 +177,7 @@ def _config(container: Container, base: Image, about: About) -> dict[str, Any]:
 def export(container: Container, sink: BinaryIO) -> None:
     """The container's files, without volumes, as an archive; after `inside.become_root`."""
     with inside.root_of(container, alone=True) as root:
-        packer = Packer(sink.write, xattrs=True)
+        packer = Packer(sink.write, xattrs=True, owner=inside.ids(container).inside)
         top = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
         try:
             packer.children(top, "")

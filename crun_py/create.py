@@ -26,11 +26,13 @@ from crun_py import (
 )
 from crun_py.errors import Conflict, InvalidArgument
 from crun_py.net import ports
+from crun_py.ns.idmap import Ids
 from crun_py.ns.users import resolve
 from crun_py.overlay import rootfs
 from crun_py.overlay.view import LayeredView
 from crun_py.paths import Paths, in_user_namespace
 from crun_py.staging import Staging
+from crun_py.tree import change_owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,13 +53,20 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
     container_id = state.new_id()
     config: dict[str, Any] = (image.config.get("config") or {}) if image else {}
     layers = image.layers if image else []
+    own_ids = None
+    if _asks_for_ids(options):
+        from crun_py import userns
+
+        own_ids, layers = userns.decide(paths, options, layers)
+        options = {**options, "user": userns.user_for(options, own_ids)}
     record = request.record(paths, container_id, image.id if image else "", config, options)
+    record["userns"] = own_ids
     if image is None:
         record["rootfs"] = record["image"] = _rootfs(options["image"])
     view = LayeredView(layers[::-1] if image else [record["rootfs"]])
     groups = [g for g in options.get("group_add") or [] if g != "keep-groups"]
     user = resolve(view, record["config"]["user"], groups)
-    host = _host()
+    host = _host(Ids.of(record))
     mounts = filesystems.decide(paths, record, config, options, host)
     env = environment.environment(record, config, options, user.home)
     if filesystems.is_systemd(options.get("systemd"), record["args"]):
@@ -72,7 +81,9 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
         terminal=record["config"]["tty"],
         hostname=record["hostname"],
         options=options,
-        namespaces=namespaces.listed(record["network"]["mode"], record["namespaces"]),
+        namespaces=namespaces.listed(
+            record["network"]["mode"], record["namespaces"], own_user=bool(own_ids)
+        ),
         mounts=mounts,
         host=host,
         rootfs=paths.run + "/rootfs",
@@ -81,6 +92,12 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
         document["process"]["user"]["keepGroups"] = True
     if record["domainname"]:
         document["domainname"] = record["domainname"]
+    if own_ids:
+        for kind in ("uid", "gid"):
+            document["linux"][kind + "Mappings"] = [
+                {"containerID": inside, "hostID": outside, "size": count}
+                for inside, outside, count in own_ids[kind + "s"]
+            ]
     document["annotations"] |= record["annotations"]
     resources = limits.resources(options)
     if resources:
@@ -123,11 +140,18 @@ def _rootfs(path: str) -> str:
     return found
 
 
-def _host() -> spec.Host:
-    in_userns = in_user_namespace()
+def _asks_for_ids(options: dict[str, Any]) -> bool:
+    names = ("userns", "uidmap", "gidmap", "subuidname", "subgidname")
+    return any(options.get(name) for name in names)
+
+
+def _host(ids: Ids | None) -> spec.Host:
+    in_userns = in_user_namespace() or ids is not None
+    tty = ids.gids if ids else [[0, 0, 6]]
     thermal = "/sys/devices/system/cpu/cpu0/thermal_throttle"
     return spec.Host(
         in_userns=in_userns,
+        gid_tty=any(row[0] <= 5 < row[0] + row[2] for row in tty),
         hard_nofile=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         thermal=[thermal.replace("cpu0", f"cpu{n}") for n in range(os.cpu_count() or 1)]
         if os.path.isdir(thermal)
@@ -187,13 +211,21 @@ def _write(
     record["layers"] = [os.path.relpath(layer, paths.root) for layer in layers]
     staging = Staging(paths, record["id"])
     owner = document["process"]["user"]["uid"], document["process"]["user"]["gid"]
+    ids = Ids.of(record)
+    if ids:
+        owner = ids.outside(*owner)
+    idmapped = bool((record["userns"] or {}).get("idmapped"))
     made: list[str] = []
     staging.open()
     try:
         _take_name(paths, record)
         rootfs.prepare(staging.directory, layers)
+        if ids and idmapped:
+            change_owner(staging.directory + "/upper", ids.outside)
         for entry in record["mounts"]:
-            filesystems.make(paths, staging.directory, entry, view, made, owner)
+            filesystems.make(
+                paths, staging.directory, entry, view, made, owner, ids, idmapped=idmapped
+            )
         if record["timezone"]:
             data = jsonfile.read_bytes(record["timezone"])
             jsonfile.write_bytes(staging.directory + "/localtime", data, durable=False, mode=0o644)

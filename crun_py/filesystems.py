@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from crun_py.ns.idmap import Ids
     from crun_py.overlay.view import LayeredView
     from crun_py.paths import Paths
 
@@ -217,11 +218,15 @@ def make(
     view: LayeredView,
     made: list[str],
     owner: tuple[int, int],
+    ids: Ids | None,
+    *,
+    idmapped: bool,
 ) -> None:
     """Create what a mount of the record needs on the host.
 
     directory: the container's, in the making; made: names of new volumes are added to it;
-    owner: uid and gid on the host of the container's user, for the option U.
+    owner: uid and gid on the host of the container's user, for the option U; ids: the
+    container's, if it has a user namespace of its own; idmapped: `view` has its ids.
     """
     if entry["type"] == "image":
         return
@@ -239,11 +244,15 @@ def make(
         data, new = volumes.ensure(paths, entry["name"], anonymous=anonymous)
         if new:
             made.append(entry["name"])
+            if ids and not idmapped:
+                os.chown(data, *ids.outside(0, 0))
             if entry["copy"]:
                 view.copy_directory(entry["destination"], data)
+                if ids and idmapped:
+                    change_owner(data, ids.outside)
     if entry.get("chown"):
         try:
-            change_owner(entry["source"], *owner)
+            change_owner(entry["source"], lambda uid, gid: owner)
         except OSError as e:
             raise InvalidArgument.from_os(
                 f"changing the owner of {entry['source']} (option U)", e

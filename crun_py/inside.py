@@ -18,6 +18,7 @@ from crun_py import jsonfile, state
 from crun_py._native import check, lib
 from crun_py.errors import CrunpyError, NotFound
 from crun_py.ns import user
+from crun_py.ns.idmap import Ids
 from crun_py.overlay import mount, rootfs
 from crun_py.overlay.changes import Changes
 from crun_py.paths import private_dir
@@ -108,16 +109,57 @@ def changes(container: Container) -> Changes:
     spec = container.spec()
     made = [entry["destination"] for entry in spec["mounts"]]
     made += [entry["path"] for entry in spec["linux"].get("devices", ())]
-    return Changes(container.directory + "/upper", layers[::-1], made)
+    idmapped = (container.record.get("userns") or {}).get("idmapped")
+    owner = ids(container).outside if idmapped else _SameIds.outside
+    return Changes(container.directory + "/upper", layers[::-1], made, owner)
+
+
+class _SameIds:
+    """For a container without a user namespace of its own."""
+
+    @staticmethod
+    def outside(uid: int, gid: int) -> tuple[int, int]:
+        return uid, gid
+
+    inside = outside
+
+
+def ids(container: Container | None) -> Ids | _SameIds:
+    """Translates the ids of the container's files between what its processes see (inside)
+    and what we see after `become_root`; None: those of the host's."""
+    return (Ids.of(container.record) if container else None) or _SameIds()
+
+
+def mount_root(container: Container, where: str) -> None:
+    """Mount the overlay of a container that does not run on the directory `where`."""
+    if not (container.record.get("userns") or {}).get("idmapped"):
+        mount.overlay(describe(container), where)
+        return
+    from crun_py import userns
+    from crun_py.overlay import mapped
+
+    namespace = userns.enter(container)
+    try:
+        tree = mapped.detached(describe(container), container.paths.run + "/rootfs", namespace)
+    finally:
+        os.close(namespace)
+    try:
+        check(lib.crunpy_attach(tree, os.fsencode(where)), where)
+    except OSError as e:
+        raise CrunpyError.from_os(f"mounting the layers on {where}", e) from e
+    finally:
+        os.close(tree)
 
 
 def _stopped_root(container: Container, *, alone: bool) -> int:
     where = private_dir(container.paths.run + "/rootfs")
     mount.own_namespace()
-    if mount.is_mounted(merged(container)):
+    if container.record.get("rootfs"):
+        mount.bind(container.record["rootfs"], where)
+    elif mount.is_mounted(merged(container)):
         mount.bind(merged(container), where)
     else:
-        mount.overlay(describe(container), where)
+        mount_root(container, where)
     root = os.open(where, _ROOT)
     if not alone:
         mount.volumes(root, container.record["mounts"])

@@ -108,7 +108,13 @@ def _start(
     joined: dict[str, int] = {}
     attached: dict[str, int] = {}
     kept: list[int] = []
-    connection = modes.connect(container, rootless=rootless)
+    own_ids = -1
+    if container.record.get("userns"):
+        from crun_py import userns
+
+        own_ids = userns.enter(container)
+        attached["user"] = own_ids
+    connection = modes.connect(container, rootless=rootless, userns=own_ids)
     undo.append(lambda: modes.disconnect(container))
     cgroup_fd = -1
     try:
@@ -125,6 +131,10 @@ def _start(
         group.apply(cgroup, wanted, {"pids.max": str(DEFAULT_PIDS)})
         joined.update(namespaces.join(container))
         attached.update(namespaces.shared_memory(container))
+        if own_ids >= 0:
+            from crun_py import userns
+
+            userns.prepare(container, spec, own_ids, attached)
         plan = _plan(container, spec, connection, joined, attached)
         kept.extend(keep_open(plan, keep))
         if held:
@@ -189,6 +199,8 @@ def _plan(
         seccomp=contained.seccomp_program(spec, container.paths.root + "/cache"),
         reap=bool(record["host"].get("init")),
     )
+    if "user" in attached:
+        plan.add(p.SET_USERNS, a=attached["user"])
     plan.add(p.SET_CLONE, a=contained.clone_flags(spec, joined), b=joined.get("pid", -1))
     return plan
 

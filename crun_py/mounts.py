@@ -60,7 +60,7 @@ def _mount(container: Container, where: str) -> None:
     with container.lock():
         if container.status().alive:
             raise Conflict(f"mounting container {container.name}: it was started just now")
-        mount.overlay(inside.describe(container), where)
+        inside.mount_root(container, where)
 
 
 def hide(container: Container) -> bool:

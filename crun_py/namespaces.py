@@ -45,9 +45,11 @@ def chosen(paths: Paths, options: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def listed(network_mode: str, words: dict[str, str]) -> list[dict[str, Any]]:
+def listed(network_mode: str, words: dict[str, str], *, own_user: bool) -> list[dict[str, Any]]:
     """The spec's `namespaces`: those of the host are absent, a shared one has a path."""
     found: list[dict[str, Any]] = [{"type": "mount"}]
+    if own_user:
+        found.append({"type": "user"})
     for kind in ("pid", "ipc", "uts", "cgroup"):
         word = words[kind]
         if word.startswith("container:"):

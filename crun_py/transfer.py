@@ -152,7 +152,8 @@ def _pack(source: Place, root: int, how: How, pipe: BinaryIO, *, named: bool) ->
         if not named:
             about = {"directory": directory, "contents": contents, "name": last}
             pipe.write(jsonfile.dumps(about).encode() + b"\n")
-        packer = Packer(pipe.write, shut=_shut(source, root) - {found.st_dev})
+        owner = inside.ids(source.container).inside
+        packer = Packer(pipe.write, shut=_shut(source, root) - {found.st_dev}, owner=owner)
         packer.add_open(fd, top)
         packer.finish()
         return packer.size
@@ -232,11 +233,12 @@ def _told(target: Place, error: CrunpyError) -> CrunpyError:
 
 def _rules(target: Place, root: int, how: How) -> Rules:
     on_host = root < 0
+    ids = inside.ids(target.container)
 
     def owner(uid: int, gid: int) -> tuple[int, int] | None:
-        if how.archive and (not on_host or os.geteuid() == 0):
-            return uid, gid
-        return None if on_host else (0, 0)
+        if on_host:
+            return (uid, gid) if how.archive and os.geteuid() == 0 else None
+        return ids.outside(uid, gid) if how.archive else ids.outside(0, 0)
 
     # a container's setuid programs do not become the caller's
     modes = 0o1777 if on_host and not how.archive else 0o7777

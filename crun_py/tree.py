@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from crun_py.errors import CrunpyError
 
@@ -48,26 +49,30 @@ def remove_tree_at(directory: int, name: str) -> None:
         os.close(top)
 
 
-def change_owner(path: str, uid: int, gid: int) -> None:
-    """Give `path` and all below it to `uid` and `gid`, never through a link.  Raises OSError."""
-    os.chown(path, uid, gid, follow_symlinks=False)
-    if os.path.isdir(path) and not os.path.islink(path):
+def change_owner(path: str, owner: Callable[[int, int], tuple[int, int]]) -> None:
+    """Give `path` and all below it, never through a link, the uid and gid that `owner` says
+    for those they have.  Raises OSError."""
+    found = os.lstat(path)
+    os.chown(path, *owner(found.st_uid, found.st_gid), follow_symlinks=False)
+    if stat.S_ISDIR(found.st_mode):
         top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            _change_owner(top, uid, gid)
+            _change_owner(top, owner)
         finally:
             os.close(top)
 
 
-def _change_owner(directory: int, uid: int, gid: int) -> None:
+def _change_owner(directory: int, owner: Callable[[int, int], tuple[int, int]]) -> None:
     with os.scandir(directory) as entries:
         for entry in entries:
-            os.chown(entry.name, uid, gid, dir_fd=directory, follow_symlinks=False)
-            if entry.is_dir(follow_symlinks=False):
+            found = entry.stat(follow_symlinks=False)
+            new = owner(found.st_uid, found.st_gid)
+            os.chown(entry.name, *new, dir_fd=directory, follow_symlinks=False)
+            if stat.S_ISDIR(found.st_mode):
                 flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
                 child = os.open(entry.name, flags, dir_fd=directory)
                 try:
-                    _change_owner(child, uid, gid)
+                    _change_owner(child, owner)
                 finally:
                     os.close(child)
 

@@ -35,7 +35,7 @@ LEVELS = {
         "completion",
         "gotemplate", "request", "images", "disk",
         "limits", "namespaces", "environment", "mount_options", "filesystems", "foreign", "links",
-        "inside", "transfer", "commit", "instructions", "mounts"),
+        "inside", "transfer", "commit", "instructions", "mounts", "userns"),
     4: ("cli", "__main__"),
 }  # fmt: skip
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}

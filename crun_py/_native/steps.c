@@ -32,7 +32,12 @@ enum { KEYCTL_JOIN = 1, LAST_CAP = 63 };
 int step_setns(struct init *init, const struct step *s)
 {
 	(void)init;
-	return setns((int)s->a, (int)s->b) ? -errno : 0;
+	if (setns((int)s->a, (int)s->b))
+		return -errno;
+	/* what we make in another user namespace belongs to its root */
+	if (s->b & CLONE_NEWUSER && (setresgid(0, 0, 0) || setresuid(0, 0, 0)))
+		return -errno;
+	return 0;
 }
 
 int step_unshare(struct init *init, const struct step *s)

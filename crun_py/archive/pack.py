@@ -33,6 +33,7 @@ class Packer:
     whiteouts: the tree is an overlay's upper directory: what it hides is said as the
                image-spec does (layer.md, "Whiteouts").
     shut:      devices (st_dev) of mounts that are shown as empty directories.
+    owner:     which uid and gid are archived for those of a file.
     wanted:    whether a path (without leading "/") is to be archived, with all below it.
     """
 
@@ -43,10 +44,11 @@ class Packer:
         xattrs: bool = False,
         whiteouts: bool = False,
         shut: frozenset[int] = frozenset(),
+        owner: Callable[[int, int], tuple[int, int]] = lambda uid, gid: (uid, gid),
         wanted: Callable[[str], bool] = lambda path: True,
     ) -> None:
         self._write, self._xattrs, self._whiteouts = write, xattrs, whiteouts
-        self._wanted, self._shut = wanted, shut
+        self._wanted, self._shut, self._owner = wanted, shut, owner
         self._seen: dict[tuple[int, int], bytes] = {}
         self.size = 0
 
@@ -165,13 +167,14 @@ class Packer:
         xattrs: dict[str, bytes] | None = None,
         link: bytes = b"",
     ) -> None:
+        uid, gid = self._owner(found.st_uid, found.st_gid)
         device = found.st_rdev if kind in (header.CHARACTER, header.BLOCKDEV) else 0
         entry = Entry(
             os.fsencode(path),
             kind,
             mode=stat.S_IMODE(found.st_mode),
-            uid=found.st_uid,
-            gid=found.st_gid,
+            uid=uid,
+            gid=gid,
             size=found.st_size if kind == header.FILE else 0,
             mtime=found.st_mtime_ns // 1_000_000_000,
             link=link,

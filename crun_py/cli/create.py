@@ -83,6 +83,11 @@ OPTIONS = (
     ("--image-volume", "value", "The image's volumes: bind, tmpfs or ignore", "HOW"),
     ("--read-only-tmpfs", "switch", "With --read-only: /run, /tmp, /var/tmp can be written", ""),
     ("--rootfs", "flag", "The first argument is a directory, not an image", ""),
+    ("--userns", "value", "User namespace: host, keep-id, nomap, auto, container:NAME", "MODE"),
+    ("--uidmap", "list", "Map user ids: INSIDE:OUTSIDE:COUNT", "MAP"),
+    ("--gidmap", "list", "Map group ids: INSIDE:OUTSIDE:COUNT", "MAP"),
+    ("--subuidname", "value", "Map the ids that /etc/subuid has for this name", "NAME"),
+    ("--subgidname", "value", "Map the ids that /etc/subgid has for this name", "NAME"),
     ("--pid", "value", "Process namespace: private, host or container:NAME", "MODE"),
     ("--ipc", "value", "IPC namespace: private, host, none or container:NAME", "MODE"),
     ("--uts", "value", "Host name namespace: private, host or container:NAME", "MODE"),
@@ -154,7 +159,7 @@ def make(values: dict[str, Any], arguments: list[str], context: Context) -> Cont
     create.check(values)
     if values["replace"]:
         _remove(values["name"], context)
-    context.enter(*(values[kind] or "" for kind in ("network", "pid", "ipc", "uts")))
+    context.enter(*(values[kind] or "" for kind in ("network", "pid", "ipc", "uts", "userns")))
     lifecycle.sweep(context.paths, rootless=context.rootless)
     image = None if values["rootfs"] else image_for(values, arguments[0], context)
     options = {**values, "image": arguments[0], "command": arguments[1:]}

@@ -67,8 +67,10 @@ def check_mode(mode: str, *, ports: bool) -> None:
         )
 
 
-def connect(container: Container, *, rootless: bool) -> Connection:
+def connect(container: Container, *, rootless: bool, userns: int = -1) -> Connection:
     """Set up the network of `container`; on an error nothing is left behind.
+
+    userns: the user namespace that a new network namespace shall belong to, -1: ours.
 
     Raises CrunpyError, Conflict when a port is taken or the other container is not running.
     """
@@ -79,7 +81,12 @@ def connect(container: Container, *, rootless: bool) -> Connection:
     if mode.startswith("container:"):
         return _join(container.paths, mode.partition(":")[2])
     ports = [Port.from_dict(p) for p in network["ports"]]
-    connection = Connection(check(lib.crunpy_new_netns(), "unshare"))
+    if userns >= 0:
+        from crun_py.ns import idmap
+
+        connection = Connection(idmap.new_netns(userns))
+    else:
+        connection = Connection(check(lib.crunpy_new_netns(), "unshare"))
     try:
         if rootless:
             _connect_user(container, connection, ports)

@@ -63,7 +63,7 @@ def plan_for(
     linux = spec["linux"]
     new = {n["type"] for n in linux["namespaces"]} - joined.keys()
     _enter_namespaces(plan, new, joined)
-    _root(plan, spec, rootfs)
+    _root(plan, spec, rootfs, (attached or {}).get("/"))
     for entry in spec["mounts"]:
         _mount(plan, entry, (attached or {}).get(entry["destination"]))
     _devices(plan, linux)
@@ -98,24 +98,32 @@ def hold(plan: Plan) -> None:
 
 def clone_flags(spec: dict[str, Any], joined: dict[str, int]) -> int:
     """Flags for clone(2): new namespaces, but the cgroup one, which must be made from inside
-    the container's cgroup (cgroup_namespaces(7))."""
+    the container's cgroup (cgroup_namespaces(7)), and the user namespace, which is there."""
     flags = 0
     for entry in spec["linux"]["namespaces"]:
-        if entry["type"] not in joined and entry["type"] != "cgroup":
+        if entry["type"] not in joined and entry["type"] not in ("cgroup", "user"):
             flags |= TYPES[entry["type"]]
     return flags
 
 
 def _enter_namespaces(plan: Plan, new: set[str], joined: dict[str, int]) -> None:
-    for kind in ("user", "ipc", "uts", "network", "cgroup"):
+    for kind in ("ipc", "uts", "network", "cgroup"):
         if kind in joined:
             plan.add(p.SETNS, a=joined[kind], b=TYPES[kind])
     if "cgroup" in new:
         plan.add(p.UNSHARE, a=p.CLONE_NEWCGROUP)
 
 
-def _root(plan: Plan, spec: dict[str, Any], rootfs: RootFs | None) -> None:
+_ANYWHERE = "/proc/fs"
+"""A directory that is always there, that any user may enter and nobody misses: a root that was
+mounted outside is attached on it until it becomes /."""
+
+
+def _root(plan: Plan, spec: dict[str, Any], rootfs: RootFs | None, attached: int | None) -> None:
     plan.add(p.PROPAGATION, a=p.MS_SLAVE | p.MS_REC)
+    if attached is not None:
+        plan.add(p.ATTACH, _ANYWHERE, a=attached, b=1)
+        return
     if rootfs is None:
         plan.add(p.BINDROOT, spec["root"]["path"], a=p.NODEV)
         return

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from crun_py.state import Status
 
 
+_NS_GET_PARENT = 0xB702  # ioctl_ns(2)
+
+
 def needed() -> bool:
     """Whether this process must enter a user namespace before it touches a store's layers."""
     return os.geteuid() != 0
@@ -76,13 +79,14 @@ def _own_mounts() -> None:
 
 
 def join(status: Status) -> None:
-    """Enter the user namespace of a running container, for a rootless exec or network.
+    """Enter the user namespace in which a running container was made, for a rootless exec or
+    network: the container's, or, if it has one of its own (--userns), that one's parent.
 
     The caller owns that namespace, so this makes it root there.  Does nothing for root.
     """
     if not needed():
         return
-    fd = os.open(f"/proc/{status.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    fd = _child_of_ours(os.open(f"/proc/{status.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC))
     try:
         check(lib.crunpy_setns(fd, CLONE_NEWUSER), "setns")
     except OSError as e:
@@ -90,6 +94,20 @@ def join(status: Status) -> None:
     finally:
         os.close(fd)
     _own_mounts()
+
+
+def _child_of_ours(fd: int) -> int:
+    """The ancestor of the user namespace `fd`, or that itself, whose parent is ours."""
+    import fcntl
+
+    own = os.stat("/proc/self/ns/user").st_ino
+    while True:
+        parent = fcntl.ioctl(fd, _NS_GET_PARENT)
+        if os.fstat(parent).st_ino == own:
+            os.close(parent)
+            return fd
+        os.close(fd)
+        fd = parent
 
 
 def _mapping(file: str, name: str, uid: int, own: int) -> list[str]:

@@ -13,7 +13,7 @@ from crun_py.overlay.view import LayeredView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 ADDED, CHANGED, DELETED = "A", "C", "D"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -22,10 +22,18 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 class Changes:
     """The changes of the writable layer `upper` over `layers` (topmost first).
 
-    made: absolute paths on which the engine mounts something, and makes them for that.
+    made:  absolute paths on which the engine mounts something, and makes them for that.
+    owner: which uid and gid of `upper` stand for those of `layers`.
     """
 
-    def __init__(self, upper: str, layers: list[str], made: Iterable[str]) -> None:
+    def __init__(
+        self,
+        upper: str,
+        layers: list[str],
+        made: Iterable[str],
+        owner: Callable[[int, int], tuple[int, int]] = lambda uid, gid: (uid, gid),
+    ) -> None:
+        self._owner = owner
         self._upper = upper
         self._below = LayeredView(layers)
         self._made = {path.strip("/") for path in made}
@@ -111,11 +119,8 @@ class Changes:
             os.close(child)
 
     def _differs(self, path: str, mine: os.stat_result, before: os.stat_result) -> bool:
-        if (mine.st_mode, mine.st_uid, mine.st_gid) != (
-            before.st_mode,
-            before.st_uid,
-            before.st_gid,
-        ):
+        owner = self._owner(before.st_uid, before.st_gid)
+        if mine.st_mode != before.st_mode or (mine.st_uid, mine.st_gid) != owner:
             return True
         # making what we mount something on has changed the time of the directory above
         ours = path in self._ways

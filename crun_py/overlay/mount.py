@@ -33,12 +33,19 @@ def own_namespace() -> None:
     _mount("none", "/", "", _MS_REC | _MS_SLAVE)
 
 
-def overlay(root: RootFs, where: str) -> None:
-    """Mount `root` on the directory `where`.  Raises CrunpyError."""
+def overlay(root: RootFs, where: str, userns: int = -1) -> None:
+    """Mount `root` on the directory `where`; userns: its lower layers show the ids of that.
+
+    Raises CrunpyError.
+    """
     fds: list[int] = []
     try:
         # by descriptor, as the core helper does it: mount(2) takes one page of options
-        for path in (*root.lowers, root.upper, root.work):
+        for path in root.lowers:
+            fds.append(os.open(path, _DIRECTORY) if userns < 0 else _with_ids(path, where, userns))
+        # the writable layer holds the ids as they are outside: what the mounter makes in it
+        # must be mapped too
+        for path in (root.upper, root.work):
             fds.append(os.open(path, _DIRECTORY))
         *lowers, upper, work = map(str, fds)
         options = [root.options] if root.options else []
@@ -73,6 +80,18 @@ def layers(trees: list[str], where: str) -> None:
         os.chdir("/")
         for fd in fds:
             os.close(fd)
+
+
+def _with_ids(path: str, where: str, userns: int) -> int:
+    """The directory `path` on a mount that shows the ids of `userns`.
+
+    It is attached on `where`, for overlay takes only layers from the namespace it is mounted
+    in; what is mounted there next hides it.
+    """
+    tree = check(lib.crunpy_clone_tree(-1, os.fsencode(path), 0), path)
+    check(lib.crunpy_idmap(tree, userns), path)
+    check(lib.crunpy_attach(tree, os.fsencode(where)), path)
+    return tree
 
 
 def bind(source: str, where: str) -> None:

@@ -163,7 +163,7 @@ class LayeredView:
                 if child is not None:
                     self._copy([*parts, name], f"{target}/{name}", child)
         elif stat.S_ISREG(about.st_mode):
-            _copy_file(source, target)
+            copy_file(source, target)
         elif stat.S_ISLNK(about.st_mode):
             os.symlink(os.readlink(source), target)
         elif stat.S_ISFIFO(about.st_mode):
@@ -176,7 +176,8 @@ class LayeredView:
         os.utime(target, ns=(about.st_atime_ns, about.st_mtime_ns), follow_symlinks=False)
 
 
-def _copy_file(source: str, target: str) -> None:
+def copy_file(source: str, target: str) -> None:
+    """A new regular file `target` with the content of `source`, mode 0600."""
     read = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

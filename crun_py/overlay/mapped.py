@@ -1,0 +1,147 @@
+"""Layers for a container whose user namespace maps ids in another way than the store.
+
+root:  the layers' own mounts show other ids (idmapped mounts, mount_setattr(2)).
+users: the kernel does not let them do that: a copy of each layer with the owners changed is
+       made once for each way of mapping, `mapped-…` beside the layer's `diff`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from crun_py import jsonfile
+from crun_py._native import check, lib
+from crun_py.errors import CrunpyError
+from crun_py.overlay import mount
+from crun_py.overlay.view import copy_file
+from crun_py.tree import remove_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.ns.idmap import Ids
+    from crun_py.overlay.rootfs import RootFs
+
+
+def can_map(directory: str, userns: int) -> bool:
+    """Whether a mount of `directory` can show the ids of `userns`."""
+    tree = check(lib.crunpy_clone_tree(-1, os.fsencode(directory), 0), directory)
+    try:
+        return bool(lib.crunpy_idmap(tree, userns) == 0)
+    finally:
+        os.close(tree)
+
+
+def tree_of(path: str, *, recursive: bool, userns: int = -1) -> int:
+    """A detached mount of `path`; with the ids of `userns` if that is given."""
+    try:
+        tree = check(lib.crunpy_clone_tree(-1, os.fsencode(path), recursive), path)
+        if userns >= 0:
+            try:
+                check(lib.crunpy_idmap(tree, userns), path)
+            except OSError:
+                os.close(tree)
+                raise
+        return tree
+    except OSError as e:
+        raise CrunpyError.from_os(f"preparing the mount of {path}", e) from e
+
+
+def detached(root: RootFs, where: str, userns: int) -> int:
+    """The overlay `root` as a detached mount, made on `where` in a child process.
+
+    userns: the image's layers show its ids; -1: they are as they should be.  Raises CrunpyError.
+    """
+    import socket
+
+    ours, theirs = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        _mount_in_child(root, where, userns, theirs)
+    theirs.close()
+    with ours:
+        message, fds, _, _ = socket.recv_fds(ours, 4096, 1)
+    os.waitpid(child, 0)
+    if not fds:
+        raise CrunpyError(message.decode() or "mounting the layers: the child process was killed")
+    return fds[0]
+
+
+def _mount_in_child(root: RootFs, where: str, userns: int, answer: object) -> None:
+    import socket
+
+    assert isinstance(answer, socket.socket)
+    try:
+        mount.own_namespace()
+        mount.overlay(root, where, userns)
+        tree = tree_of(where, recursive=False)
+        socket.send_fds(answer, [b"done"], [tree])
+    except CrunpyError as e:
+        answer.send(e.message.encode())
+    except OSError as e:
+        answer.send(f"mounting the layers: {os.strerror(e.errno or 0).lower()}".encode())
+    os._exit(0)
+
+
+def copies(layers: list[str], ids: Ids) -> list[str]:
+    """The trees of `layers` with owners as `ids` maps them, made if need be.
+
+    Raises InvalidArgument when an owner is not mapped, CrunpyError.
+    """
+    import hashlib
+
+    key = hashlib.sha256(repr((ids.uids, ids.gids)).encode()).hexdigest()[:16]
+    return [_copy_of(layer, f"{os.path.dirname(layer)}/mapped-{key}", ids) for layer in layers]
+
+
+def _copy_of(layer: str, target: str, ids: Ids) -> str:
+    if os.path.isdir(target):
+        return target
+    staged = target + ".part"
+    try:
+        with jsonfile.Lock(target + ".lock"):
+            if os.path.isdir(target):
+                return target
+            remove_tree(staged)
+            os.mkdir(staged, 0o700)
+            _copy(layer, staged, ids, {})
+            os.rename(staged, target)
+    except OSError as e:
+        raise CrunpyError.from_os(f"copying layer {layer} for other ids", e) from e
+    return target
+
+
+def _copy(source: str, target: str, ids: Ids, seen: dict[int, str]) -> None:
+    """The content and description of the directory `source`, to the empty one `target`."""
+    with os.scandir(source) as entries:
+        for entry in entries:
+            found = entry.stat(follow_symlinks=False)
+            path = f"{target}/{entry.name}"
+            if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
+                if found.st_ino in seen:
+                    os.link(seen[found.st_ino], path, follow_symlinks=False)
+                    continue
+                seen[found.st_ino] = path
+            if stat.S_ISDIR(found.st_mode):
+                os.mkdir(path, 0o700)
+                _copy(entry.path, path, ids, seen)
+                continue
+            if stat.S_ISREG(found.st_mode):
+                copy_file(entry.path, path)
+            elif stat.S_ISLNK(found.st_mode):
+                os.symlink(os.readlink(entry.path), path)
+            else:
+                os.mknod(path, found.st_mode, found.st_rdev)
+            _describe(entry.path, path, found, ids)
+    _describe(source, target, os.stat(source), ids)
+
+
+def _describe(source: str, target: str, found: os.stat_result, ids: Ids) -> None:
+    os.chown(target, *ids.outside(found.st_uid, found.st_gid), follow_symlinks=False)
+    if not stat.S_ISLNK(found.st_mode):
+        os.chmod(target, stat.S_IMODE(found.st_mode))
+        for name in os.listxattr(source, follow_symlinks=False):
+            if name.startswith("user."):
+                os.setxattr(target, name, os.getxattr(source, name))
+    times = (found.st_mtime_ns, found.st_mtime_ns)
+    os.utime(target, ns=times, follow_symlinks=False)

@@ -1,0 +1,256 @@
+"""--userns, --uidmap, --gidmap, --subuidname: which ids a container's own ids are.
+
+The record holds {"mode", "uids", "gids", "idmapped"}; none means the namespace that the
+engine runs in.  podman-run(1), "--userns".
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import inside, state
+from crun_py.errors import Conflict, InvalidArgument, Unsupported
+from crun_py.ns import idmap
+from crun_py.ns.idmap import Ids
+from crun_py.overlay import mapped
+from crun_py.overlay.view import LayeredView
+from crun_py.paths import in_user_namespace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.paths import Paths
+    from crun_py.state import Container
+
+    Map = list[list[int]]
+
+_LEAST_AUTO = 1024
+_KNOWN = "host, keep-id[:uid=N,gid=N], nomap, auto[:size=N], container:NAME"
+
+
+def decide(
+    paths: Paths, options: dict[str, Any], layers: list[str]
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """The record's entry (None: no namespace of the container's own), and the image's layers
+    as the container is to have them.  Raises InvalidArgument, Unsupported, CrunpyError.
+    """
+    found = _decide(paths, options, LayeredView(layers[::-1]))
+    if found is None or not layers:
+        return found, layers
+    if not in_user_namespace():
+        namespace = idmap.new_namespace(Ids(found["uids"], found["gids"]))
+        try:
+            found["idmapped"] = all(mapped.can_map(layer, namespace) for layer in layers)
+        finally:
+            os.close(namespace)
+    if not found["idmapped"]:
+        layers = mapped.copies(layers, Ids(found["uids"], found["gids"]))
+    return found, layers
+
+
+def _decide(paths: Paths, options: dict[str, Any], view: LayeredView) -> dict[str, Any] | None:
+    text = options.get("userns") or ""
+    mode, _, rest = text.partition(":")
+    mapped_by_hand = any(
+        options.get(key) for key in ("uidmap", "gidmap", "subuidname", "subgidname")
+    )
+    if mapped_by_hand and mode not in ("", "private"):
+        raise InvalidArgument(f"--userns={text}: conflicts with --uidmap, --gidmap, --subuidname")
+    if mapped_by_hand:
+        uids, gids = _by_hand(options)
+    elif mode in ("", "host"):
+        return None
+    elif mode == "keep-id":
+        uids, gids = _keep_id(rest)
+    elif mode == "nomap":
+        _users_only(mode)
+        uids, gids = [[0, 1, _count("uid") - 1]], [[0, 1, _count("gid") - 1]]
+    elif mode == "auto":
+        uids = gids = _auto(paths, rest, view)
+    elif mode == "container" and rest:
+        other = state.find(paths, rest)
+        found = other.record.get("userns")
+        if not found:
+            raise InvalidArgument(
+                f"--userns={text}: container {other.name} has no user namespace of its own"
+            )
+        return {**found, "mode": "container:" + other.id}
+    else:
+        raise InvalidArgument(f"user namespace {text!r}: not known", hint="known: " + _KNOWN)
+    return {"mode": mode or "private", "uids": uids, "gids": gids, "idmapped": False}
+
+
+def user_for(options: dict[str, Any], found: dict[str, Any] | None) -> str | None:
+    """The user that is asked for, or else the one that keep-id implies."""
+    if not found or found["mode"] != "keep-id" or options.get("user"):
+        return options.get("user")
+    own = next(row for row in found["uids"] if row[1] == 0)
+    group = next(row for row in found["gids"] if row[1] == 0)
+    return f"{own[0]}:{group[0]}"
+
+
+def enter(container: Container) -> int:
+    """A descriptor of the user namespace for a start of `container`, -1 for none."""
+    found = container.record.get("userns")
+    if not found:
+        return -1
+    if not found["mode"].startswith("container:"):
+        return idmap.new_namespace(Ids(found["uids"], found["gids"]))
+    other = state.load(container.paths, found["mode"].partition(":")[2])
+    status = other.status()
+    if not status.running:
+        raise Conflict(
+            f"joining the user namespace of container {other.name}: it is not running",
+            hint=f"crunpy start {other.name}",
+        )
+    return os.open(f"/proc/{status.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def prepare(
+    container: Container, spec: dict[str, Any], namespace: int, attached: dict[str, int]
+) -> None:
+    """Detached mounts, by their destinations, of all that root of `namespace` could not reach
+    itself, for the store's directories are closed to it."""
+    record = container.record
+    idmapped = record["userns"]["idmapped"]
+    if not record.get("rootfs"):
+        where = container.paths.run + "/rootfs"
+        own = namespace if idmapped else -1
+        attached["/"] = mapped.detached(inside.describe(container), where, own)
+    wanted = {entry["destination"] for entry in record["mounts"] if entry.get("idmap")}
+    for entry in spec["mounts"]:
+        destination = entry["destination"]
+        if entry["type"] == "bind" and destination not in attached:
+            shown = namespace if destination in wanted else -1
+            recursive = "rbind" in entry["options"]
+            attached[destination] = mapped.tree_of(
+                entry["source"], recursive=recursive, userns=shown
+            )
+
+
+def _users_only(mode: str) -> None:
+    if not in_user_namespace():
+        raise Unsupported(
+            f"--userns={mode}: for plain users only", hint="as root, --uidmap and --gidmap"
+        )
+
+
+def _own_map(kind: str) -> Map:
+    """The map of the namespace we are in."""
+    with open(f"/proc/self/{kind}_map", encoding="ascii") as f:
+        return [[int(word) for word in line.split()] for line in f]
+
+
+def _count(kind: str) -> int:
+    return sum(row[2] for row in _own_map(kind))
+
+
+def _keep_id(rest: str) -> tuple[Map, Map]:
+    """The caller's ids are the same inside (or those named); all others are shifted."""
+    _users_only("keep-id")
+    wanted = {}
+    for part in filter(None, rest.split(",")):
+        key, _, value = part.partition("=")
+        if key not in ("uid", "gid") or not value.isdigit():
+            raise InvalidArgument(f"--userns=keep-id:{rest}: not uid=N,gid=N")
+        wanted[key] = int(value)
+    maps = []
+    for kind in ("uid", "gid"):
+        # in our namespace the caller is 0, the others follow
+        own = wanted.get(kind, _own_map(kind)[0][1])
+        total = _count(kind)
+        below = min(own, total - 1)
+        table = [[0, 1, below], [own, 0, 1], [own + 1, below + 1, total - below - 1]]
+        maps.append([row for row in table if row[2] > 0])
+    return maps[0], maps[1]
+
+
+def _by_hand(options: dict[str, Any]) -> tuple[Map, Map]:
+    tables: dict[str, Map] = {}
+    for kind, name in (("uid", "subuidname"), ("gid", "subgidname")):
+        rows = [_row(text, kind) for text in options.get(f"{kind}map") or []]
+        if options.get(name):
+            rows += _subordinate(f"/etc/sub{kind}", options[name])
+        if rows:
+            tables[kind] = rows
+    for kind, other in (("uid", "gid"), ("gid", "uid")):
+        if kind not in tables:
+            tables[kind] = tables[other]
+        if not any(row[0] == 0 for row in tables[kind]):
+            raise InvalidArgument(f"{kind} map: id 0 of the container is not mapped")
+    return tables["uid"], tables["gid"]
+
+
+def _row(text: str, kind: str) -> list[int]:
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or not all(part.isdigit() for part in parts):
+        raise InvalidArgument(f"{kind}map {text!r}: not INSIDE:OUTSIDE[:COUNT]")
+    row = [int(part) for part in parts] + ([1] if len(parts) == 2 else [])
+    if not row[2] or max(row[0], row[1]) + row[2] > 1 << 32:
+        raise InvalidArgument(f"{kind}map {text!r}: out of range")
+    if in_user_namespace() and row[1] + row[2] > _count(kind):
+        raise InvalidArgument(
+            f"{kind}map {text!r}: you have {_count(kind)} ids",
+            hint="for a user, OUTSIDE counts the own ids: 0 is yourself, then /etc/subuid",
+        )
+    return row
+
+
+def _subordinate(file: str, name: str) -> Map:
+    rows: Map = []
+    inside = 0
+    try:
+        with open(file, encoding="utf-8", errors="replace") as f:
+            for line in f:
+                fields = line.strip().split(":")
+                if len(fields) == 3 and fields[0] == name:
+                    rows.append([inside, int(fields[1]), int(fields[2])])
+                    inside += int(fields[2])
+    except (FileNotFoundError, ValueError):
+        rows = []
+    if not rows:
+        raise InvalidArgument(f"reading {file}: no ids for {name}")
+    if in_user_namespace():
+        raise Unsupported("--subuidname: for root only; a user has the ids of its own line")
+    return rows
+
+
+def _auto(paths: Paths, rest: str, view: LayeredView) -> Map:
+    """A range of ids that no other container with --userns=auto has."""
+    size = 0
+    for part in filter(None, rest.split(",")):
+        key, _, value = part.partition("=")
+        if key != "size" or not value.isdigit() or not int(value):
+            raise InvalidArgument(f"--userns=auto:{rest}: not size=N")
+        size = int(value)
+    size = size or max(_LEAST_AUTO, _highest(view) + 1)
+    ranges = [[1, _count("uid") - 1]]
+    if not in_user_namespace():
+        ranges = [[row[1], row[2]] for row in _subordinate("/etc/subuid", "containers")]
+    taken = sorted(
+        (row[1], row[1] + row[2])
+        for found in (container.record.get("userns") or {} for container in state.every(paths))
+        for row in (found.get("uids", []) if found.get("mode") == "auto" else [])
+    )
+    for start, count in ranges:
+        at = start
+        for first, end in taken:
+            if first < at + size and end > at:
+                at = end
+        if at + size <= start + count:
+            return [[0, at, size]]
+    raise Unsupported(
+        f"--userns=auto: no {size} ids are left", hint="auto:size=N asks for fewer ids"
+    )
+
+
+def _highest(view: LayeredView) -> int:
+    """The highest id that the image's passwd and group name, but for nobody's."""
+    found = 0
+    for path in ("/etc/passwd", "/etc/group"):
+        for line in (view.read(path) or b"").split(b"\n"):
+            fields = line.split(b":")
+            if len(fields) > 2 and fields[2].isdigit() and int(fields[2]) < 65534:
+                found = max(found, int(fields[2]))
+    return found
