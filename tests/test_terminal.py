@@ -159,3 +159,65 @@ def test_our_terminal_stays_outside(engine: Engine) -> None:
     text = terminal.until("none")
     terminal.wait()
     assert b"pts" not in text + terminal.seen and b"No such device" in text + terminal.seen
+
+
+def test_start_interactive_brings_the_shell_back(engine: Engine) -> None:
+    engine.ok("create", "-it", "--network", "none", "--name", "web", "busybox", "sh")
+    for number in (1, 2):
+        terminal = engine.pty("start", "-a", "-i", "web", rows=31, cols=97)
+        terminal.until("# ")
+        terminal.write("stty size; echo x >> /count; wc -l < /count\n")
+        assert b"31 97" in terminal.until(f"\r\n{number}\r\n")
+        terminal.write("exit 4\n")
+        assert terminal.wait() == 4 and terminal.mode() == terminal.before
+
+
+def test_job_control(engine: Engine) -> None:
+    terminal = engine.pty("run", "--rm", "-it", "--network", "none", "busybox", "sh")
+    assert b"job control" not in terminal.until("# ")
+    terminal.write("sleep 1234\n")
+    terminal.until("sleep 1234\r\n")
+    time.sleep(0.3)
+    terminal.write("\x1a")  # Ctrl-Z
+    terminal.until("Stopped")
+    terminal.write("jobs; bg; fg\n")
+    terminal.until("sleep 1234\r\nsleep 1234")
+    time.sleep(0.2)
+    terminal.write("\x03")
+    terminal.until("# ")
+    terminal.write("exit\n")
+    assert terminal.wait() in (0, 130)
+
+
+def test_exec_resizes_and_detaches(engine: Engine) -> None:
+    engine.detached("--name", "web", "--stop-timeout", "0", "busybox", "sleep", "1000")
+    terminal = engine.pty("exec", "-it", "web", "sh", rows=20, cols=70)
+    terminal.until("# ")
+    terminal.write("stty size\n")
+    terminal.until("20 70")
+    terminal.size(33, 99)
+    wait_for(lambda: _size_seen(terminal, b"33 99"))
+    terminal.write("\x10\x11")
+    assert terminal.wait() == 0 and engine.state("web")["Running"]
+    terminal = engine.pty("exec", "-it", "--detach-keys", "x,y", "web", "sh")
+    terminal.until("# ")
+    terminal.write("xy")
+    assert terminal.wait() == 0 and engine.state("web")["Running"]
+
+
+def _size_seen(terminal: Pty, size: bytes) -> bool:
+    terminal.write("stty size\n")
+    return size in terminal.until("# ")
+
+
+def test_two_on_one_terminal(engine: Engine) -> None:
+    engine.detached("-it", "--name", "web", "busybox", "sh")
+    first, second = engine.pty("attach", "web"), engine.pty("attach", "web")
+    time.sleep(0.3)
+    first.write("echo se''en\n")
+    first.until("seen")
+    second.until("seen")
+    second.write("\x10\x11")
+    assert second.wait() == 0
+    first.write("exit 5\n")
+    assert first.wait() == 5
