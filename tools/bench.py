@@ -236,6 +236,25 @@ def pull(bench: Bench) -> dict[str, float]:
     return bench.median(sample, rounds=max(bench.rounds // 2, 3), engines=engines)
 
 
+def save_and_load(bench: Bench) -> dict[str, float]:
+    """nginx into an archive, and from it into an empty store."""
+
+    def sample(engine: Engine) -> float:
+        home = bench.base / bench.fresh("load")
+        archive = bench.base / bench.fresh("archive")
+        loader = new_engine(engine.name, home, engine)
+        os.sync()
+        took = engine.seconds("save", "-q", "-o", str(archive), bench.nginx)
+        took += loader.seconds("load", "-q", "-i", str(archive))
+        archive.unlink()
+        return took
+
+    engines = [engine for engine in bench.engines if engine.name != "docker"]
+    for engine in engines:
+        engine.output("pull", "-q", bench.nginx)
+    return bench.median(sample, rounds=max(bench.rounds // 2, 3), engines=engines)
+
+
 def memory(bench: Bench) -> dict[str, float]:
     """PSS of the process beside a detached container: its init's parent."""
     found: dict[str, float] = {}
@@ -338,6 +357,7 @@ ROWS = (
     Row("exec", "ms", exec_true, (Budget("podman", 0.40), Budget("podman", 0.25, bold=True))),
     Row("50 parallel run --rm", "s", parallel_runs, (Budget("podman", 0.30),)),
     Row("pull of nginx", "s", pull, (Budget("podman", 0.40), Budget("podman", 0.30, bold=True))),
+    Row("save and load", "s", save_and_load, (Budget("podman", 0.50),)),
     Row("memory beside it", "KiB", memory, (Budget("podman", 1), Budget("podman", 0.5, bold=True))),
     Row("port throughput", "MB/s", throughput,
         (Budget("podman", 0.95, at_least=True), Budget("podman", 1, at_least=True, bold=True))),
