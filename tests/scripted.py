@@ -27,7 +27,7 @@ class Request(BaseHTTPRequestHandler):
                 return
         self.serve()
 
-    do_POST = do_GET
+    do_POST = do_HEAD = do_PATCH = do_PUT = do_GET
 
     def serve(self) -> None:
         name = self.path.rpartition("/")[2]
