@@ -122,6 +122,11 @@ def _all_files(container: Container, write: Callable[[bytes], None]) -> None:
     """Everything below the container's root but what the engine made to mount on."""
     wanted = inside.changes(container).own_or_below
     packer = Packer(write, xattrs=True, wanted=wanted, owner=inside.ids(container).inside)
+    _pack_root(container, packer)
+
+
+def _pack_root(container: Container, packer: Packer) -> None:
+    """All that is below the container's root, and the end of the archive."""
     with inside.root_of(container, alone=True) as root:
         top = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
         try:
@@ -176,15 +181,9 @@ def _config(container: Container, base: Image, about: About) -> dict[str, Any]:
 
 def export(container: Container, sink: BinaryIO) -> None:
     """The container's files, without volumes, as an archive; after `inside.become_root`."""
-    with inside.root_of(container, alone=True) as root:
-        packer = Packer(sink.write, xattrs=True, owner=inside.ids(container).inside)
-        top = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
-        try:
-            packer.children(top, "")
-        finally:
-            os.close(top)
-        packer.finish()
-        sink.flush()
+    owner = inside.ids(container).inside
+    _pack_root(container, Packer(sink.write, xattrs=True, owner=owner))
+    sink.flush()
     events.container(container, "export")
 
 

@@ -16,7 +16,6 @@ from crun_py import (
     foreign,
     jsonfile,
     limits,
-    mount_options,
     names,
     namespaces,
     request,
@@ -119,8 +118,11 @@ def check(options: dict[str, Any]) -> None:
         ports.parse(text)
     for text in options.get("volume") or []:
         volumes.parse(text)
-    for text in options.get("mount") or []:
-        mount_options.parse(text)
+    if options.get("mount"):
+        from crun_py import mount_options
+
+        for text in options["mount"]:
+            mount_options.parse(text)
     for text in options.get("tmpfs") or []:
         volumes.parse_tmpfs(text)
     environment.environment_options(options)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import mount_options, spec, state, volumes
+from crun_py import spec, state, volumes
 from crun_py.errors import InvalidArgument, NotFound, Unsupported
 from crun_py.request import parse_bytes
 from crun_py.tree import change_owner
@@ -127,7 +127,10 @@ def is_systemd(option: str | None, args: list[str]) -> bool:
 def _chosen(paths: Paths, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What -v, --mount and --volumes-from name, by destination."""
     entries = [volumes.parse(text) for text in options.get("volume") or []]
-    entries += [mount_options.parse(text) for text in options.get("mount") or []]
+    if options.get("mount"):
+        from crun_py import mount_options
+
+        entries += map(mount_options.parse, options["mount"])
     chosen: dict[str, dict[str, Any]] = {}
     for entry in entries:
         if entry["destination"] in chosen:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import attach, events, jsonfile, links, namespaces, restart, staging, state, volumes
+from crun_py import attach, events, jsonfile, namespaces, restart, staging, state, volumes
 from crun_py.cgroup import group
 from crun_py.errors import Conflict, CorruptState, CrunpyError, NotFound
 from crun_py.net import modes
@@ -118,9 +118,13 @@ def _start(
     undo.append(lambda: modes.disconnect(container))
     cgroup_fd = -1
     try:
-        hosts, variables = links.resolve(container, rootless=rootless)
+        hosts: list[str] = []
+        if container.record.get("links"):
+            from crun_py import links
+
+            hosts, variables = links.resolve(container, rootless=rootless)
+            spec["process"]["env"] += variables
         modes.write_files(container, connection, hosts)
-        spec["process"]["env"] += variables
         below = container.record.get("cgroup_parent") or ""
         cgroup = None if below == "-" else group.create(container.id, below)
         if cgroup:

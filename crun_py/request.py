@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import health, links, namespaces, restart, state
+from crun_py import health, namespaces, restart, state
 from crun_py.clock import now
 from crun_py.environment import lines_of
 from crun_py.errors import InvalidArgument
@@ -114,7 +114,7 @@ def record(
         "hostname": _check_hostname(hostname),
         "domainname": options.get("domainname") or "",
         "namespaces": shared,
-        "links": links.parse(paths, options.get("link") or [], mode),
+        "links": _links(paths, options.get("link") or [], mode),
         "requires": [
             state.resolve(paths, name)
             for text in options.get("requires") or []
@@ -183,6 +183,14 @@ def _host_options(options: dict[str, Any]) -> dict[str, Any]:
     kept = {name: options[name] for name in _KEPT if options.get(name)}
     # a later start has another working directory
     return kept | {key: os.path.abspath(path) for key, path in kept.items() if "pidfile" in key}
+
+
+def _links(paths: Paths, options: list[str], mode: str) -> list[dict[str, str]]:
+    if not options:
+        return []
+    from crun_py import links
+
+    return links.parse(paths, options, mode)
 
 
 def _seconds(text: str | int | None, what: str, default: int) -> int:

@@ -15,7 +15,7 @@ from crun_py.paths import in_user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from crun_py.overlay.rootfs import RootFs
@@ -38,26 +38,22 @@ def overlay(root: RootFs, where: str, userns: int = -1) -> None:
 
     Raises CrunpyError.
     """
-    fds: list[int] = []
-    try:
-        # by descriptor, as the core helper does it: mount(2) takes one page of options
+
+    def opened() -> Iterator[int]:
         for path in root.lowers:
-            fds.append(os.open(path, _DIRECTORY) if userns < 0 else _with_ids(path, where, userns))
+            yield os.open(path, _DIRECTORY) if userns < 0 else _with_ids(path, where, userns)
         # the writable layer holds the ids as they are outside: what the mounter makes in it
         # must be mapped too
         for path in (root.upper, root.work):
-            fds.append(os.open(path, _DIRECTORY))
-        *lowers, upper, work = map(str, fds)
-        options = [root.options] if root.options else []
-        options += [f"lowerdir={':'.join(lowers)}", f"upperdir={upper}", f"workdir={work}"]
-        os.chdir("/proc/self/fd")
-        _mount("overlay", where, "overlay", _MS_NODEV, ",".join(options))
-    except OSError as e:
-        raise CrunpyError.from_os(f"mounting the layers on {where}", e) from e
-    finally:
-        os.chdir("/")
-        for fd in fds:
-            os.close(fd)
+            yield os.open(path, _DIRECTORY)
+
+    def options(names: list[str]) -> str:
+        *lowers, upper, work = names
+        own = [root.options] if root.options else []
+        own += [f"lowerdir={':'.join(lowers)}", f"upperdir={upper}", f"workdir={work}"]
+        return ",".join(own)
+
+    _overlay(where, _MS_NODEV, opened(), options)
 
 
 def layers(trees: list[str], where: str) -> None:
@@ -65,15 +61,28 @@ def layers(trees: list[str], where: str) -> None:
 
     Raises CrunpyError.
     """
+    # overlay wants two at least; the empty directory that is mounted on is as good as any
+    paths = trees if len(trees) > 1 else [*trees, where]
+    user = ",userxattr" if in_user_namespace() else ""
+    _overlay(
+        where,
+        _MS_NODEV | _MS_RDONLY,
+        (os.open(path, _DIRECTORY) for path in paths),
+        lambda names: f"lowerdir={':'.join(names)}{user}",
+    )
+
+
+def _overlay(
+    where: str, flags: int, layers: Iterable[int], options: Callable[[list[str]], str]
+) -> None:
+    """An overlay of directories named by descriptor, as the core helper does it: mount(2)
+    takes one page of options.  Closes the descriptors; `options` is given their names."""
     fds: list[int] = []
     try:
-        # overlay wants two at least; the empty directory that is mounted on is as good as any
-        for path in trees if len(trees) > 1 else [*trees, where]:
-            fds.append(os.open(path, _DIRECTORY))
-        options = f"lowerdir={':'.join(map(str, fds))}"
-        options += ",userxattr" if in_user_namespace() else ""
+        for fd in layers:
+            fds.append(fd)
         os.chdir("/proc/self/fd")
-        _mount("overlay", where, "overlay", _MS_NODEV | _MS_RDONLY, options)
+        _mount("overlay", where, "overlay", flags, options(list(map(str, fds))))
     except OSError as e:
         raise CrunpyError.from_os(f"mounting the layers on {where}", e) from e
     finally:
