@@ -198,7 +198,8 @@ def _process(container: Container, args: list[str], options: dict[str, Any]) -> 
     variables = dict(entry.partition("=")[::2] for entry in first["env"])
     if options.get("user") is not None:
         layers = [f"{container.paths.root}/{name}" for name in container.record["layers"]]
-        view = LayeredView([container.directory + "/upper", *layers[::-1]])
+        own = container.record.get("rootfs") or container.directory + "/upper"
+        view = LayeredView([own, *layers[::-1]])
         user = users.resolve(view, options["user"])
         names = first["capabilities"]["bounding"]
         process["user"] = {

@@ -16,7 +16,7 @@ import sys
 
 from crun_py import jsonfile, state
 from crun_py._native import check, lib
-from crun_py.errors import CrunpyError, NotFound
+from crun_py.errors import CrunpyError, NotFound, Unsupported
 from crun_py.ns import user
 from crun_py.ns.idmap import Ids
 from crun_py.overlay import mount, rootfs
@@ -104,7 +104,15 @@ def describe(container: Container) -> rootfs.RootFs:
 
 
 def changes(container: Container) -> Changes:
-    """What `container` changed; runs in a user namespace that has its files' owners."""
+    """What `container` changed; runs in a user namespace that has its files' owners.
+
+    Raises Unsupported for one that was made with --rootfs.
+    """
+    if container.record.get("rootfs"):
+        raise Unsupported(
+            f"reading the changes of container {container.name}: its root is a directory of the "
+            "host, which it changes itself"
+        )
     layers = [f"{container.paths.root}/{layer}" for layer in container.record["layers"]]
     spec = container.spec()
     made = [entry["destination"] for entry in spec["mounts"]]

@@ -119,6 +119,23 @@ def test_preserve_fds(engine: Engine) -> None:
     assert "descriptor 3" in engine.fails(*NONE, "--preserve-fds=1", "busybox", "true")
 
 
+def test_exec_options(engine: Engine) -> None:
+    engine.detached("--name", "c", "busybox", "sleep", "1000")
+    file = engine.home / "env"
+    file.write_text("A=1\nB=2\n")
+    words = ("--env-file", file, "-e", "B=3", "-w", "/tmp", "-u", "tester", "--privileged")
+    out = engine.ok("exec", *words, "c", "sh", "-c", "echo $A $B $PWD; id -u")
+    assert out.split() == ["1", "3", "/tmp", "1234"]
+    terminal = engine.pty(
+        "exec", "-it", "--detach-keys", "ctrl-x,x", "c", "sh", "-c", "echo hi; cat"
+    )
+    terminal.until(b"hi")
+    terminal.write(b"\x18x")
+    assert terminal.wait() == 0
+    assert "keys" in engine.fails("exec", "--detach-keys", "ctrl-", "c", "true")
+    file.unlink()
+
+
 def test_rmi(fresh: Any, registry: Registry) -> None:
     engine = fresh("root")
     assert engine.ok("run", "-q", "--rmi", "--network", "none", "busybox", "echo", "x") == "x"
@@ -224,6 +241,8 @@ def test_rootfs(engine: Engine, registry: Registry) -> None:
     assert (directory / "made").read_text() == "1\n"
     engine.detached("--name", "c", "--rootfs", directory, "sleep", "1000")
     assert engine.ok("exec", "c", "cat", "/made") == "1"
+    assert engine.ok("exec", "-u", "tester", "c", "id", "-u") == "1234"
+    assert "directory of the host" in engine.fails("diff", "c")
     assert engine.ok("cp", "c:/made", "-").startswith("made")
     assert "not a directory" in engine.fails("create", "--rootfs", "/nosuch", "x")
     engine.ok("rm", "-f", "c")

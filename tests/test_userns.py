@@ -94,6 +94,24 @@ def test_files_of_such_a_container(engine: Engine) -> None:
     file.unlink()
 
 
+def test_idmapped_volumes(root: Engine) -> None:
+    work = root.home / "work"
+    work.mkdir()
+    (work / "f").write_text("x")
+    options = (*MAPS["root"], "-v")
+    assert root.ok(*NONE, *options, f"{work}:/w", "busybox", "stat", "-c", "%u", "/w/f") == "65534"
+    script = "stat -c %u /w/f; touch /w/g"
+    assert root.ok(*NONE, *options, f"{work}:/w:idmap", "busybox", "sh", "-c", script) == "0"
+    assert (work / "g").stat().st_uid == 0
+    subprocess.run(["rm", "-r", work], check=True)
+
+
+def test_image_content_of_volumes(engine: Engine) -> None:
+    script = "stat -c %u:%g /home /home/tester; echo 1.2.3.4 x >> /etc/hosts && echo written"
+    out = engine.ok(*NONE, *maps(engine), "-v", "/home", "busybox", "sh", "-c", script)
+    assert out.split() == ["0:0", "0:0", "written"]
+
+
 def test_keep_id(user: Engine) -> None:
     own = pwd.getpwnam(USER)
     work = user.home / "work"

@@ -175,16 +175,22 @@ def write_files(container: Container, connection: Connection, links: list[str]) 
     record = container.record
     network, hostname = record["network"], record["hostname"]
     directory = container.directory
+    owner = None
+    if record.get("userns"):
+        from crun_py.ns.idmap import Ids
+
+        owner = Ids(record["userns"]["uids"], record["userns"]["gids"]).outside(0, 0)
     if network["mode"].startswith("container:"):
         other = container.paths.container(network["mode"].partition(":")[2])
         for name in ("hosts", "resolv.conf"):
-            _write(f"{directory}/{name}", jsonfile.read_bytes(f"{other}/{name}"))
+            _write(f"{directory}/{name}", jsonfile.read_bytes(f"{other}/{name}"), owner)
     else:
         own = connection.address or "127.0.1.1"
         names = [hostname, *([] if network["mode"] == "host" else network.get("aliases", []))]
         _write(
             directory + "/hosts",
             files.hosts([(own, names)], [*network["add_host"], *links], connection.host_address),
+            owner,
         )
         _write(
             directory + "/resolv.conf",
@@ -195,17 +201,21 @@ def write_files(container: Container, connection: Connection, links: list[str]) 
                 search=network["dns_search"],
                 options=network["dns_option"],
             ),
+            owner,
         )
-    _write(directory + "/hostname", files.hostname(hostname))
+    _write(directory + "/hostname", files.hostname(hostname), owner)
 
 
-def _write(path: str, data: bytes) -> None:
-    """In place: a bind mount of the file must go on showing it.  Readable by any user inside."""
+def _write(path: str, data: bytes, owner: tuple[int, int] | None) -> None:
+    """In place: a bind mount of the file must go on showing it.  Readable by any user inside;
+    owner: uid and gid of the container's root, where that is not ours."""
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         fd = os.open(path, flags, 0o644)
         try:
             os.fchmod(fd, 0o644)
+            if owner:
+                os.fchown(fd, *owner)
             os.write(fd, data)
         finally:
             os.close(fd)
