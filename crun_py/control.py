@@ -3,7 +3,7 @@ unpause, restart, rename, update."""
 
 from __future__ import annotations
 
-from crun_py import events, jsonfile, lifecycle, limits, restart, state
+from crun_py import ending, events, jsonfile, lifecycle, limits, restart, state
 from crun_py.cgroup import group
 from crun_py.errors import Conflict, InvalidArgument, Unsupported
 
@@ -35,7 +35,7 @@ def pause(container: Container, paused: bool = True) -> None:
 
 def again(container: Container, timeout_s: int | None, *, rootless: bool) -> None:
     """Stop `container` if it runs, and start it.  For the arguments see lifecycle.stop, start."""
-    lifecycle.stop(container, timeout_s)
+    ending.stop(container, timeout_s)
     lifecycle.start(container, rootless=rootless)
     events.container(container, "restart")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import attach, lifecycle, state
+from crun_py import attach, ending, lifecycle, state
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -71,7 +71,7 @@ def run(
     if code == attach.DETACHED:
         return 0
     if code == attach.LOST:
-        code = lifecycle.wait(container)
+        code = ending.wait(container)
     lifecycle.cleanup(container, rootless=rootless)
     return code
 
@@ -89,4 +89,4 @@ def signal_forwarder(container: Container) -> Callable[[int], None]:
 def discard(container: Container) -> None:
     """After a start that failed: a container with --rm leaves nothing."""
     if container.record["auto_remove"]:
-        lifecycle.remove(container, force=True, anonymous_volumes=True)
+        ending.remove(container, force=True, anonymous_volumes=True)

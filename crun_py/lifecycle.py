@@ -1,9 +1,9 @@
-"""The life of a container after `create`: start, stop, wait, clean up, remove.
+"""The life of a container after `create`: start, and what is to be done after its end.
 
 start    lock → network → files → cgroup → plan → launch; undone in reverse on an error
-cleanup  what start made and the kernel did not take back itself; runs after the end, by
-         the foreground command, by the monitor (which becomes `crunpy cleanup`), by
-         `rm -f`, or by the next command after a crash
+cleanup  what start made and the kernel did not take back itself (ending.py), and the next
+         start, if a restart policy wants one
+sweep    what killed commands and monitors left
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import attach, events, jsonfile, namespaces, restart, staging, state, volumes
+from crun_py import attach, ending, events, jsonfile, namespaces, restart, staging, state
 from crun_py.cgroup import group
-from crun_py.errors import Conflict, CorruptState, CrunpyError, NotFound
+from crun_py.errors import Conflict, CorruptState, NotFound
 from crun_py.net import modes
 from crun_py.ns import container as contained
 from crun_py.ns import plan as p
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 DEFAULT_PIDS = 2048
-_SIGKILL = 9
-_MONITOR_PATIENCE_S = 10
 
 
 # ---- start ----
@@ -67,7 +65,7 @@ def start(
         if status.state == "initialized":
             return _release(container, status)
         if after is None and os.path.isdir(container.run_directory):
-            _clean(container)
+            ending.clean(container)
         private_dir(container.run_directory)
         private_dir(container.paths.run + "/rootfs")
         undo: list[Callable[[], None]] = [lambda: remove_tree(container.run_directory)]
@@ -79,7 +77,7 @@ def start(
             return pid
         except BaseException:
             for step in reversed(undo):
-                _warn_on_error(step)
+                ending.warn_on_error(step)
             raise
 
 
@@ -87,7 +85,7 @@ def _release(container: Container, status: Status) -> int:
     """Under the lock: let the command of an initialized container run."""
     failed, _, error = attach.release(container.run_directory)
     if failed:
-        _clean(container)
+        ending.clean(container)
         os.unlink(container.directory + "/status.json")  # it never ran
         raise command_error(container.record["args"][0], error)
     events.container(container, "start")
@@ -168,7 +166,7 @@ def _write_pid_files(container: Container, pid: int) -> None:
 
 
 def _write_pid_file(path: str, pid: int) -> None:
-    _warn_on_error(lambda: jsonfile.write_bytes(path, b"%d\n" % pid, mode=0o644))
+    ending.warn_on_error(lambda: jsonfile.write_bytes(path, b"%d\n" % pid, mode=0o644))
 
 
 def _plan(
@@ -265,46 +263,34 @@ def command(container: Container, verb: str, *, rootless: bool) -> list[str]:
     ]
 
 
-# ---- the end ----
+# ---- after the end ----
 
 
-def cleanup(
-    container: Container, *, wait_for_lock: bool = True, rootless: bool | None = None
-) -> None:
-    """Take down what a container that has ended left, and remove it if it was run with --rm.
+def cleanup(container: Container, *, rootless: bool, wait_for_lock: bool = True) -> None:
+    """Take down what a container that has ended left (ending.end), and start it again if its
+    restart policy says so.
 
-    rootless: given by those who also start it again if its restart policy says so, with the
-    meaning it has for `start`: its monitor, which waited until then, and `sweep` for a
-    monitor that was killed.
-    May be called again and by several processes at once.  Does nothing while it runs.
+    Called by the foreground command; by its monitor, which waited until then; and by `sweep`
+    for a monitor that was killed.  rootless: as for `start`.
     Raises Conflict when another process has the lock and wait_for_lock is False.
     """
+    last = ending.end(container, wait_for_lock=wait_for_lock, restarts=True)
+    if last is None:
+        return
     try:
-        with container.lock(None if wait_for_lock else 0):
-            status = container.status()
-            if status.alive or not os.path.isdir(container.run_directory):
-                return
-            if status.state == "restarting" and status.monitor_pid != os.getpid():
-                return  # its monitor waits, and cleans up itself
-            again = rootless is not None and restart.due(container, status.exit_code)
-            _clean(container, restarting=again)
-            if container.record["auto_remove"]:
-                _remove(container, anonymous_volumes=True)
-        if again:
-            start(container, rootless=bool(rootless), after=status)
+        start(container, rootless=rootless, after=last)
     except FileNotFoundError:
         return  # another process has removed it
     except Conflict:
-        if container.status().running:
-            return  # a user was faster
-        raise
+        if not container.status().running:  # else a user was faster
+            raise
 
 
 def sweep(paths: Paths, *, rootless: bool) -> None:
     """Finish what killed commands and monitors left: creations, removals, ended containers,
     and restarts (rootless: as for `start`)."""
     for act in _unfinished(paths, rootless=rootless):
-        _warn_on_error(act)
+        ending.warn_on_error(act)
 
 
 def needs_sweep(paths: Paths) -> bool:
@@ -353,244 +339,3 @@ def _sweep_one(paths: Paths, container_id: str, rootless: bool) -> None:
         return  # somebody is at it, or rm -f must decide
     except NotFound:
         remove_tree(paths.run_container(container_id))
-
-
-def _clean(container: Container, *, restarting: bool = False) -> None:
-    """Under the lock, for a container that does not run: everything below RUN, and the
-    network and cgroup that start made.  Goes on after an error, which is told as a warning:
-    nothing here may keep a container from being removed.
-
-    restarting: its status stays, which says so as long as we live.
-    """
-    if os.path.isdir(container.run_directory):
-        _tell_end(container)
-    _warn_on_error(lambda: modes.disconnect(container))
-    # the note is gone when somebody has emptied the run directory
-    cgroup = container.cgroup or f"{group.base()}/{container.id}"
-    if os.path.isdir(cgroup):
-        _warn_on_error(lambda: group.remove(cgroup))
-    if not restarting:
-        _warn_on_error(lambda: remove_tree(container.run_directory))
-        return
-    for name in os.listdir(container.run_directory):
-        if name != "status.json":
-            os.unlink(f"{container.run_directory}/{name}")
-
-
-def _tell_end(container: Container) -> None:
-    """The events of a container's end, once: with the run directory they are told."""
-    status = container.status()
-    if status.state not in ("exited", "restarting"):
-        return
-    if status.oom_killed:
-        events.container(container, "oom")
-    events.container(container, "die", exitCode=str(status.exit_code))
-
-
-def _warn_on_error(step: Callable[[], object]) -> None:
-    try:
-        step()
-    except CrunpyError as e:
-        os.write(2, f"crunpy: warning: {e.line()}\n".encode(errors="backslashreplace"))
-
-
-def wait(container: Container) -> int:
-    """Wait until `container` has ended; returns its exit code."""
-    status = container.status()
-    if status.running:
-        try:
-            session = attach.Session(attach.connect(container.run_directory), 0, terminal=False)
-        except NotFound:
-            return _wait_without_monitor(container)
-        try:
-            code = session.serve()
-        finally:
-            session.close()
-        if code != attach.LOST:
-            return code
-        return _wait_without_monitor(container)
-    return status.exit_code
-
-
-def _wait_without_monitor(container: Container) -> int:
-    """For a container whose monitor was killed: its process alone tells the end."""
-    import select
-
-    status = container.status()
-    if status.running:
-        try:
-            fd = state.open_pid(status)
-        except NotFound:
-            return container.status().exit_code
-        poll = select.poll()
-        poll.register(fd, select.POLLIN)
-        poll.poll()
-        os.close(fd)
-    return container.status().exit_code
-
-
-def stop(
-    container: Container,
-    timeout_s: int | None = None,
-    *,
-    kill: bool = False,
-    for_good: bool = True,
-) -> None:
-    """The stop signal, and SIGKILL after timeout_s (None: the container's own; -1: never).
-
-    kill: SIGKILL at once.  for_good: no restart policy starts it again.  Returns when the end
-    is noted and cleaned up.
-    """
-    config = container.record["config"]
-    patience = config["stop_timeout"] if timeout_s is None else timeout_s
-    if for_good:
-        restart.suspend(container)
-    status = container.status()
-    if status.state == "restarting":
-        _end_restarting(container, for_good)
-        status = container.status()  # the restart may have been faster
-    if not status.alive:
-        return
-    watch = _watch(container)
-    try:
-        if not kill:
-            signal_it(container, status, config["stop_signal"])
-        if kill or not _ended_within(status, None if patience < 0 else patience):
-            _kill(container, status)
-        # the monitor still finishes log and status; one that was killed does not answer
-        if watch:
-            watch.serve(timeout_s=_MONITOR_PATIENCE_S)
-    finally:
-        if watch:
-            watch.close()
-    cleanup(container)
-    events.container(container, "stop")
-
-
-def signal_it(container: Container, status: Status, number: int) -> bool:
-    """Signal the first process, and let it go on if it is paused, for a paused one gets no
-    signal but SIGKILL; False when it has ended already."""
-    sent = state.send_signal(status, number)
-    if sent:
-        events.container(container, "kill", signal=str(number))
-    if status.state == "paused" and container.cgroup:
-        group.freeze(container.cgroup, False)
-    return sent
-
-
-def _end_restarting(container: Container, for_good: bool) -> None:
-    """End a monitor that waits for the next restart."""
-    with container.lock():
-        if for_good:
-            restart.suspend(container)  # a restart that was under way has noted itself
-        status = container.status()
-        if status.state != "restarting":
-            return
-        # we have the lock, so that it has not begun to start the container
-        try:
-            os.kill(status.monitor_pid, _SIGKILL)
-        except ProcessLookupError:
-            return
-        finally:
-            _clean(container)
-
-
-def _watch(container: Container) -> attach.Session | None:
-    """A connection to the monitor that promises to clean up, so that it need not."""
-    try:
-        return attach.Session(
-            attach.connect(container.run_directory), attach.CLEANER, terminal=False
-        )
-    except (NotFound, BrokenPipeError):
-        return None
-
-
-def _kill(container: Container, status: Status) -> None:
-    if state.send_signal(status, _SIGKILL):
-        events.container(container, "kill", signal=str(_SIGKILL))
-    if not _ended_within(status, 30):
-        raise CrunpyError(
-            f"killing container {container.name}: process {status.pid} does not end",
-            hint="it waits in the kernel, for a disk or network file system perhaps",
-        )
-
-
-def _ended_within(status: Status, timeout_s: float | None) -> bool:
-    """Wait for the end of the process itself, whoever monitors it."""
-    import select
-
-    try:
-        fd = state.open_pid(status)
-    except NotFound:
-        return True
-    try:
-        poll = select.poll()
-        poll.register(fd, select.POLLIN)
-        return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
-    finally:
-        os.close(fd)
-
-
-# ---- remove ----
-
-
-def remove(container: Container, *, force: bool = False, anonymous_volumes: bool = False) -> None:
-    """Remove `container` and its writable layer.
-
-    force: kill it first.  anonymous_volumes: remove those made for it alone, too.
-    Raises Conflict when it runs and force is not given.
-    """
-    status = container.status()
-    if (status.running or status.state == "restarting") and not force:
-        raise Conflict(
-            f"removing container {container.name}: it is {status.state}",
-            hint=f"stop it first, or crunpy rm -f {container.name}",
-        )
-    if status.alive or status.state == "restarting":
-        stop(container, kill=True)
-    try:
-        with container.lock():
-            if container.status().alive:
-                raise Conflict(f"removing container {container.name}: it was started just now")
-            _clean(container)
-            volumes_too = anonymous_volumes or container.record["auto_remove"]
-            _remove(container, anonymous_volumes=volumes_too)
-    except FileNotFoundError:
-        return  # --rm was faster
-
-
-def _remove(container: Container, *, anonymous_volumes: bool) -> None:
-    """Under the lock.  Deleting needs no new bytes: the directory is renamed, then emptied."""
-    paths = container.paths
-    if os.path.isdir(rootfs.merged(container.directory)):
-        from crun_py import mounts
-
-        mounts.hide(container)
-    trash = f"{paths.containers}/.gone-{container.id}"
-    os.rename(container.directory, trash)
-    state.release_name(paths, container.name, container.id)
-    remove_tree(trash)
-    events.container(container, "remove")
-    if anonymous_volumes:
-        for entry in container.record["mounts"]:
-            if entry.get("anonymous"):
-                try:
-                    volumes.remove(paths, entry["name"])
-                except NotFound:
-                    continue
-
-
-def dependencies(container: Container) -> set[str]:
-    """The ids of the containers whose namespaces `container` shares."""
-    return {m.partition(":")[2] for m in container.modes if m.startswith("container:")}
-
-
-def remove_broken(paths: Paths, container_id: str) -> None:
-    """Kill and remove a container whose record cannot be read."""
-    container = Container(paths, {"id": container_id, "name": container_id[:12]})
-    status = container.status()
-    if status.running:
-        _kill(container, status)
-    _clean(container)
-    remove_tree(container.directory)
-    state.release_names(paths, container_id)

@@ -5,7 +5,7 @@ The container's monitor knows only when a check is due, and runs this command th
 
 from __future__ import annotations
 
-from crun_py import clock, events, execute, health, jsonfile, lifecycle
+from crun_py import clock, ending, events, execute, health, jsonfile, lifecycle
 from crun_py.errors import CommandError, Conflict, InvalidArgument, NotFound
 
 TYPE_CHECKING = False
@@ -89,9 +89,9 @@ def _judge(
 def _act(container: Container, action: str, *, rootless: bool) -> None:
     """What --health-on-failure wants."""
     if action == "kill":
-        lifecycle.stop(container, kill=True, for_good=False)
+        ending.stop(container, kill=True, for_good=False)
     elif action == "stop":
-        lifecycle.stop(container)
+        ending.stop(container)
     elif action == "restart":
-        lifecycle.stop(container)
+        ending.stop(container)
         lifecycle.start(container, rootless=rootless)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py import clock, disk, lifecycle, listing, state
+from crun_py import clock, disk, ending, listing, state
 from crun_py import volumes as volume_store
 from crun_py.errors import Conflict, NotFound
 from crun_py.filters import label_matches
@@ -49,7 +49,7 @@ def containers(paths: Paths, filters: list[str]) -> tuple[list[str], int]:
             continue
         bytes_used = listing.directory_bytes(container.directory + "/upper")
         try:
-            lifecycle.remove(container)
+            ending.remove(container)
         except Conflict:
             continue
         removed.append(container.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py import attach, events, execute, foreground, lifecycle, state
+from crun_py import attach, ending, events, execute, foreground, state
 from crun_py.cli.context import Context
 from crun_py.errors import InvalidArgument
 
@@ -61,4 +61,4 @@ def attach_to(
         session.close()
     if code == attach.DETACHED:
         return 0
-    return lifecycle.wait(container) if code == attach.LOST else code
+    return ending.wait(container) if code == attach.LOST else code

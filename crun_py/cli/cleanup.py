@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import lifecycle, state
+from crun_py import ending, lifecycle, state
 from crun_py.cli.context import Context
 from crun_py.cli.each import each_apart, named
 from crun_py.errors import NotFound
@@ -41,7 +41,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             code = status.exit_code
         lifecycle.cleanup(container, rootless=context.rootless)
         if values["rm"]:
-            lifecycle.remove(container)
+            ending.remove(container)
 
     ended = {"created", "exited"}
     names = named(context, arguments, values["all"], ended, latest=values["latest"])

@@ -185,7 +185,7 @@ def _foreign_image(image: Image) -> list[str]:
 
 def _remove(name: str | None, context: Context) -> None:
     """--replace: remove the container of this name, if there is one."""
-    from crun_py import inside, lifecycle, state
+    from crun_py import ending, inside, state
 
     if not name:
         raise InvalidArgument("--replace: no name given", hint="--name NAME")
@@ -196,7 +196,7 @@ def _remove(name: str | None, context: Context) -> None:
 
     def act() -> None:
         inside.become_root(old)
-        lifecycle.remove(old, force=True)
+        ending.remove(old, force=True)
 
     inside.apart(act)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py import lifecycle, restart, state
+from crun_py import ending, restart, state
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart, named
 from crun_py.cli.stop import ids_in
@@ -32,13 +32,13 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         if status.alive:
             context.join(status)
         if number == 9 and status.alive:
-            lifecycle.stop(container, kill=True)
+            ending.stop(container, kill=True)
         elif not status.alive:
             raise Conflict(f"killing container {name}: it is not running")
         else:
             if number == container.record["config"]["stop_signal"]:
                 restart.suspend(container)  # as Docker: the user wants it stopped
-            lifecycle.signal_it(container, status, number)
+            ending.signal_it(container, status, number)
         write(name)
 
     wanted = arguments + ids_in(values["cidfile"])

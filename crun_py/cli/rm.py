@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py import lifecycle, state
+from crun_py import ending, lifecycle, state
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart, named
 from crun_py.cli.stop import ids_in, patience
@@ -62,11 +62,11 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         except CorruptState:
             if not values["force"]:
                 raise
-            lifecycle.remove_broken(context.paths, container_id)
+            ending.remove_broken(context.paths, container_id)
         else:
             if values["force"] and timeout_s is not None:
-                lifecycle.stop(container, timeout_s)
-            lifecycle.remove(container, force=values["force"], anonymous_volumes=values["volumes"])
+                ending.stop(container, timeout_s)
+            ending.remove(container, force=values["force"], anonymous_volumes=values["volumes"])
         write(name)
 
     failed = each_apart(names, act, 1)  # docker's and podman's exit status
@@ -82,7 +82,7 @@ def dependents(context: Context, name: str) -> list[state.Container]:
         return []
     found: list[state.Container] = []
     for container in state.every(context.paths):
-        if wanted in lifecycle.dependencies(container):
+        if wanted in ending.dependencies(container):
             found += [*dependents(context, container.id), container]
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py import lifecycle, state
+from crun_py import ending, state
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart, named
 from crun_py.errors import InvalidArgument
@@ -44,7 +44,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             container.record["config"]["stop_signal"] = number
         status = container.status()
         context.join(status) if status.alive else context.enter()
-        lifecycle.stop(container, timeout_s)
+        ending.stop(container, timeout_s)
         write(name)
 
     return each_apart(names, act)

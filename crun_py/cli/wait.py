@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from crun_py import clock, health, lifecycle, state
+from crun_py import clock, ending, health, state
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each, named
 from crun_py.errors import InvalidArgument, NotFound
@@ -43,7 +43,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
                 write("-1")
                 return
             raise
-        code = until(container, wanted, interval_s) if wanted else lifecycle.wait(container)
+        code = until(container, wanted, interval_s) if wanted else ending.wait(container)
         write(str(code))
 
     return each(named(context, arguments, False, latest=values["latest"]), act)

@@ -1,0 +1,292 @@
+"""The end of a container: waiting for it, stopping it, taking down what `start` made, removing it.
+
+`end` may be run by the foreground command, by the monitor (which becomes `crunpy cleanup`), by
+`stop` and `rm -f`, or by the next command after a crash: whoever is first does the work.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import attach, events, restart, state, volumes
+from crun_py.cgroup import group
+from crun_py.errors import Conflict, CrunpyError, NotFound
+from crun_py.net import modes
+from crun_py.overlay import rootfs
+from crun_py.paths import Paths
+from crun_py.state import Container, Status
+from crun_py.tree import remove_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SIGKILL = 9
+_MONITOR_PATIENCE_S = 10
+
+
+def end(
+    container: Container, *, wait_for_lock: bool = True, restarts: bool = False
+) -> Status | None:
+    """Take down what a container that has ended left, and remove it if it was run with --rm.
+
+    restarts: the caller starts it again when its policy wants that: then the run that ended
+    is returned, and its status stays, saying so.
+    May be called again and by several processes at once.  Does nothing while it runs.
+    Raises Conflict when another process has the lock and wait_for_lock is False.
+    """
+    try:
+        with container.lock(None if wait_for_lock else 0):
+            status = container.status()
+            if status.alive or not os.path.isdir(container.run_directory):
+                return None
+            if status.state == "restarting" and status.monitor_pid != os.getpid():
+                return None  # its monitor waits, and cleans up itself
+            again = restarts and restart.due(container, status.exit_code)
+            clean(container, restarting=again)
+            if container.record["auto_remove"]:
+                _remove(container, anonymous_volumes=True)
+    except FileNotFoundError:
+        return None  # another process has removed it
+    return status if again else None
+
+
+def clean(container: Container, *, restarting: bool = False) -> None:
+    """Under the lock, for a container that does not run: everything below RUN, and the
+    network and cgroup that start made.  Goes on after an error, which is told as a warning:
+    nothing here may keep a container from being removed.
+
+    restarting: its status stays, which says so as long as we live.
+    """
+    if os.path.isdir(container.run_directory):
+        _tell_end(container)
+    warn_on_error(lambda: modes.disconnect(container))
+    # the note is gone when somebody has emptied the run directory
+    cgroup = container.cgroup or f"{group.base()}/{container.id}"
+    if os.path.isdir(cgroup):
+        warn_on_error(lambda: group.remove(cgroup))
+    if not restarting:
+        warn_on_error(lambda: remove_tree(container.run_directory))
+        return
+    for name in os.listdir(container.run_directory):
+        if name != "status.json":
+            os.unlink(f"{container.run_directory}/{name}")
+
+
+def _tell_end(container: Container) -> None:
+    """The events of a container's end, once: with the run directory they are told."""
+    status = container.status()
+    if status.state not in ("exited", "restarting"):
+        return
+    if status.oom_killed:
+        events.container(container, "oom")
+    events.container(container, "die", exitCode=str(status.exit_code))
+
+
+def warn_on_error(step: Callable[[], object]) -> None:
+    try:
+        step()
+    except CrunpyError as e:
+        os.write(2, f"crunpy: warning: {e.line()}\n".encode(errors="backslashreplace"))
+
+
+def wait(container: Container) -> int:
+    """Wait until `container` has ended; returns its exit code."""
+    status = container.status()
+    if status.running:
+        try:
+            session = attach.Session(attach.connect(container.run_directory), 0, terminal=False)
+        except NotFound:
+            return _wait_without_monitor(container)
+        try:
+            code = session.serve()
+        finally:
+            session.close()
+        if code != attach.LOST:
+            return code
+        return _wait_without_monitor(container)
+    return status.exit_code
+
+
+def _wait_without_monitor(container: Container) -> int:
+    """For a container whose monitor was killed: its process alone tells the end."""
+    import select
+
+    status = container.status()
+    if status.running:
+        try:
+            fd = state.open_pid(status)
+        except NotFound:
+            return container.status().exit_code
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        poll.poll()
+        os.close(fd)
+    return container.status().exit_code
+
+
+def stop(
+    container: Container,
+    timeout_s: int | None = None,
+    *,
+    kill: bool = False,
+    for_good: bool = True,
+) -> None:
+    """The stop signal, and SIGKILL after timeout_s (None: the container's own; -1: never).
+
+    kill: SIGKILL at once.  for_good: no restart policy starts it again.  Returns when the end
+    is noted and cleaned up.
+    """
+    config = container.record["config"]
+    patience = config["stop_timeout"] if timeout_s is None else timeout_s
+    if for_good:
+        restart.suspend(container)
+    status = container.status()
+    if status.state == "restarting":
+        _end_restarting(container, for_good)
+        status = container.status()  # the restart may have been faster
+    if not status.alive:
+        return
+    watch = _watch(container)
+    try:
+        if not kill:
+            signal_it(container, status, config["stop_signal"])
+        if kill or not _ended_within(status, None if patience < 0 else patience):
+            _kill(container, status)
+        # the monitor still finishes log and status; one that was killed does not answer
+        if watch:
+            watch.serve(timeout_s=_MONITOR_PATIENCE_S)
+    finally:
+        if watch:
+            watch.close()
+    end(container)
+    events.container(container, "stop")
+
+
+def signal_it(container: Container, status: Status, number: int) -> bool:
+    """Signal the first process, and let it go on if it is paused, for a paused one gets no
+    signal but SIGKILL; False when it has ended already."""
+    sent = state.send_signal(status, number)
+    if sent:
+        events.container(container, "kill", signal=str(number))
+    if status.state == "paused" and container.cgroup:
+        group.freeze(container.cgroup, False)
+    return sent
+
+
+def _end_restarting(container: Container, for_good: bool) -> None:
+    """End a monitor that waits for the next restart."""
+    with container.lock():
+        if for_good:
+            restart.suspend(container)  # a restart that was under way has noted itself
+        status = container.status()
+        if status.state != "restarting":
+            return
+        # we have the lock, so that it has not begun to start the container
+        try:
+            os.kill(status.monitor_pid, _SIGKILL)
+        except ProcessLookupError:
+            return
+        finally:
+            clean(container)
+
+
+def _watch(container: Container) -> attach.Session | None:
+    """A connection to the monitor that promises to clean up, so that it need not."""
+    try:
+        return attach.Session(
+            attach.connect(container.run_directory), attach.CLEANER, terminal=False
+        )
+    except (NotFound, BrokenPipeError):
+        return None
+
+
+def _kill(container: Container, status: Status) -> None:
+    if state.send_signal(status, _SIGKILL):
+        events.container(container, "kill", signal=str(_SIGKILL))
+    if not _ended_within(status, 30):
+        raise CrunpyError(
+            f"killing container {container.name}: process {status.pid} does not end",
+            hint="it waits in the kernel, for a disk or network file system perhaps",
+        )
+
+
+def _ended_within(status: Status, timeout_s: float | None) -> bool:
+    """Wait for the end of the process itself, whoever monitors it."""
+    import select
+
+    try:
+        fd = state.open_pid(status)
+    except NotFound:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
+    finally:
+        os.close(fd)
+
+
+# ---- remove ----
+
+
+def remove(container: Container, *, force: bool = False, anonymous_volumes: bool = False) -> None:
+    """Remove `container` and its writable layer.
+
+    force: kill it first.  anonymous_volumes: remove those made for it alone, too.
+    Raises Conflict when it runs and force is not given.
+    """
+    status = container.status()
+    if (status.running or status.state == "restarting") and not force:
+        raise Conflict(
+            f"removing container {container.name}: it is {status.state}",
+            hint=f"stop it first, or crunpy rm -f {container.name}",
+        )
+    if status.alive or status.state == "restarting":
+        stop(container, kill=True)
+    try:
+        with container.lock():
+            if container.status().alive:
+                raise Conflict(f"removing container {container.name}: it was started just now")
+            clean(container)
+            volumes_too = anonymous_volumes or container.record["auto_remove"]
+            _remove(container, anonymous_volumes=volumes_too)
+    except FileNotFoundError:
+        return  # --rm was faster
+
+
+def _remove(container: Container, *, anonymous_volumes: bool) -> None:
+    """Under the lock.  Deleting needs no new bytes: the directory is renamed, then emptied."""
+    paths = container.paths
+    if os.path.isdir(rootfs.merged(container.directory)):
+        from crun_py import mounts
+
+        mounts.hide(container)
+    trash = f"{paths.containers}/.gone-{container.id}"
+    os.rename(container.directory, trash)
+    state.release_name(paths, container.name, container.id)
+    remove_tree(trash)
+    events.container(container, "remove")
+    if anonymous_volumes:
+        for entry in container.record["mounts"]:
+            if entry.get("anonymous"):
+                try:
+                    volumes.remove(paths, entry["name"])
+                except NotFound:
+                    continue
+
+
+def dependencies(container: Container) -> set[str]:
+    """The ids of the containers whose namespaces `container` shares."""
+    return {m.partition(":")[2] for m in container.modes if m.startswith("container:")}
+
+
+def remove_broken(paths: Paths, container_id: str) -> None:
+    """Kill and remove a container whose record cannot be read."""
+    container = Container(paths, {"id": container_id, "name": container_id[:12]})
+    status = container.status()
+    if status.running:
+        _kill(container, status)
+    clean(container)
+    remove_tree(container.directory)
+    state.release_names(paths, container_id)
