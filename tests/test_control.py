@@ -158,7 +158,7 @@ def test_port(engine: Engine) -> None:
 def test_container_exists(engine: Engine) -> None:
     sleeper(engine, "c")
     assert engine.run("container", "exists", "c").code == 0
-    assert engine.run("container", "exists", "d") == (1, "", "", b"")
+    assert engine.run("container", "exists", "nobody") == (1, "", "", b"")
 
 
 # ---- wait ----
