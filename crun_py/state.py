@@ -139,7 +139,8 @@ class Container:
     def modes(self) -> tuple[str, ...]:
         """The words for its network and its other namespaces; container:ID shares another's."""
         record = self.record
-        return (record["network"]["mode"], *record.get("namespaces", {}).values())
+        ids = (record.get("userns") or {}).get("mode", "")
+        return (record["network"]["mode"], *record.get("namespaces", {}).values(), ids)
 
     @property
     def log_path(self) -> str:

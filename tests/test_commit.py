@@ -96,13 +96,13 @@ def test_changes(made: Engine, tmp_path: Path) -> None:
         "HEALTHCHECK --interval=5s --retries=2 CMD true",
     ]  # fmt: skip
     options = [word for change in changes for word in ("-c", change)]
-    made.ok("commit", *options, "c", "changed")
+    made.ok("commit", *options, "--include-volumes", "c", "changed")
     config = image(made, "changed")["Config"]
     assert config["Cmd"] == ["echo", "hi"]
     assert {"A=1", "B=2", "C=3 4", "D=five six"} <= set(config["Env"])
     assert set(config["ExposedPorts"]) == {"80/tcp", "53/udp"} and config["Labels"]["x"] == "y"
     assert config["User"] == "tester" and config["WorkingDir"] == "/tmp/sub"
-    assert "/data" in config["Volumes"] and config["StopSignal"] == "SIGINT"
+    assert set(config["Volumes"]) == {"/data", "/vol"} and config["StopSignal"] == "SIGINT"
     assert made.ok("run", "--rm", "--network", "none", "changed") == "hi"
     made.ok("commit", "-c", "ENTRYPOINT=/bin/true", "-c", "CMD=x", "c", "podmans")
     config = image(made, "podmans")["Config"]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE_BYTES = 1 << 20
+_BUFFER_BYTES = 32 << 10  # tarfile copies what is left of it for each header
 
 Owner = tuple[int, int] | None
 
@@ -71,7 +72,7 @@ class Extractor:
         """
         try:
             with tarfile.open(
-                fileobj=stream, mode="r|*", bufsize=_PIECE_BYTES, errorlevel=2
+                fileobj=stream, mode="r|*", bufsize=_BUFFER_BYTES, errorlevel=2
             ) as archive:
                 for member in archive:
                     self._member(archive, member, base)

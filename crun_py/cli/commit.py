@@ -17,6 +17,7 @@ OPTIONS = (
     ("-p --pause", "switch", "Pause the container meanwhile (default: where the host can)", ""),
     ("-f --format", "value", "oci or docker", "FORMAT"),
     ("-s --squash", "flag", "One layer with everything in it", ""),
+    ("--include-volumes", "flag", "The container's volumes become the image's", ""),
     ("--iidfile", "value", "Write the image's id to a file", "FILE"),
     ("-q --quiet", "flag", "Say nothing but the id", ""),
 )
@@ -32,6 +33,9 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         form=values["format"] or "oci",
     )
     container = state.find(context.paths, arguments[0])
+    if values["include_volumes"]:
+        mounts = container.record["mounts"]
+        about.changes += [f"VOLUME {m['destination']}" for m in mounts if m["type"] == "volume"]
     inside.become_root(container)
     image = commit.commit(container, about, pause=values["pause"], squash=values["squash"])
     if values["iidfile"]:

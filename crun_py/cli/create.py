@@ -22,6 +22,7 @@ MIXED = False
 OPTIONS = (
     ("-i --interactive", "flag", "Keep standard input open", ""),
     ("-t --tty", "flag", "Give the container a terminal", ""),
+    ("-a --attach", "list", "Attach to stdin, stdout or stderr only (run)", "STREAM"),
     ("--rm", "flag", "Remove the container when it ends", ""),
     ("--name", "value", "Name of the container", "NAME"),
     ("-p --publish", "list", "Publish a port: [[IP:]HOSTPORT:]PORT[/PROTOCOL]", "SPEC"),

@@ -17,7 +17,6 @@ MIXED = False
 OPTIONS = (
     *create.OPTIONS,
     ("-d --detach", "flag", "Run in the background and print the container id", ""),
-    ("-a --attach", "list", "Attach to stdin, stdout or stderr only", "STREAM"),
     ("--detach-keys", "value", "Keys that leave the container running", "KEYS"),
     ("--sig-proxy", "value", "Pass signals on to the container (true)", "BOOL"),
     ("--preserve-fds", "value", "Pass our descriptors 3 to N+2 on", "N"),

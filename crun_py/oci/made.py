@@ -14,6 +14,7 @@ from crun_py import jsonfile
 from crun_py.errors import CrunpyError
 from crun_py.oci import blobs, gc
 from crun_py.oci.chain import chain_ids, diff_path, is_unpacked
+from crun_py.oci.flow import Pipe, Stopped, Work
 from crun_py.oci.inflate import gzip_compressor
 from crun_py.oci.layers import Stage
 from crun_py.oci.manifest import DOCKER_CONFIG, DOCKER_MANIFEST, OCI_CONFIG, OCI_MANIFEST
@@ -38,8 +39,12 @@ _TYPES = {
 FORMATS = tuple(_TYPES)
 
 
+_PIECE_BYTES = 256 << 10
+
+
 class _Layer:
-    """A layer on its way from an archive into the store."""
+    """A layer on its way from an archive into the store: unpacked here, compressed into a blob
+    by a thread."""
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
@@ -49,16 +54,36 @@ class _Layer:
         self._lock.__enter__()
         self._file = open(self._path, "xb")  # noqa: SIM115  (closed in close)
         self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
-        self._gzip = gzip_compressor()
         self._stage = Stage(paths)
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._work = Work()
+        self._pipe = Pipe(self._work)
+        self._work.start("compressing", self._compress)
         self.diff_id = self.digest = ""
         self.size = 0
 
     def write(self, data: bytes) -> None:
         """The next bytes of the archive."""
-        self._plain.update(data)
-        self._stage.feed(data)
-        self._keep(self._gzip.compress(data))
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes >= _PIECE_BYTES:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        data = b"".join(self._held)
+        self._held, self._held_bytes = [], 0
+        if data:
+            self._plain.update(data)
+            self._stage.feed(data)
+            self._pipe.put(data)
+
+    def _compress(self) -> None:
+        """Runs in the thread."""
+        compressor = gzip_compressor()
+        for data in self._pipe:
+            self._keep(compressor.compress(data))
+        self._keep(compressor.flush())
 
     def _keep(self, data: bytes) -> None:
         self._packed.update(data)
@@ -67,13 +92,22 @@ class _Layer:
 
     def finish(self) -> None:
         """The archive is complete: the blob gets its name."""
-        self._keep(self._gzip.flush())
+        self._pass_on()
+        self._pipe.end()
+        self._work.join()
+        if self._work.error:
+            raise self._work.error
         self._file.close()
         self._stage.finish()
         self.diff_id = "sha256:" + self._plain.hexdigest()
         self.digest = "sha256:" + self._packed.hexdigest()
         with blobs.lock(self._paths, self.digest):
             os.rename(self._path, blobs.blob_path(self._paths, self.digest))
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why the thread has failed."""
+        return self._work.error
 
     def commit(self, below: list[str]) -> None:
         """Name the unpacked layer; below: the diff ids of the layers under it."""
@@ -84,6 +118,8 @@ class _Layer:
 
     def close(self) -> None:
         """Let go of everything; what was not committed is deleted."""
+        self._work.stop(Stopped())
+        self._work.join()
         self._stage.discard()
         self._file.close()
         for path in (self._path, self._lock.path):
@@ -116,8 +152,7 @@ def add(
             store.reserve()
             layer = _Layer(paths)
             try:
-                fill(layer.write)
-                layer.finish()
+                _fill(layer, fill)
                 below = list(base.config["rootfs"]["diff_ids"]) if base else []
                 layer.commit(below)
             finally:
@@ -140,6 +175,15 @@ def add(
             return store.add(jsonfile.dumps(manifest).encode(), manifest_type, names)
     except OSError as e:
         raise CrunpyError.from_os("adding the image to the store", e) from e
+
+
+def _fill(layer: _Layer, fill: Callable[[Write], None]) -> None:
+    try:
+        fill(layer.write)
+        layer.finish()
+    except Stopped:
+        assert layer.error is not None
+        raise layer.error from None
 
 
 def _below(paths: Paths, base: Image | None, layer_type: str) -> list[dict[str, Any]]:
