@@ -80,6 +80,7 @@ def rows(
 
 
 def _row(image: Image, name: Reference | None, whole: bool) -> dict[str, Any]:
+    image = image.under(str(name)) if name else image
     return {
         "Repository": name.familiar_name if name else "<none>",
         "Tag": (name.tag if name else None) or "<none>",
@@ -185,7 +186,23 @@ def _passes(image: Image, wanted: dict[str, list[Any]], in_use: Users) -> bool:
     return True
 
 
-# ---- prune ----
+# ---- rm and prune ----
+
+
+def remove(store: ImageStore, text: str, *, force: bool, in_use: Users) -> list[str]:
+    """As ImageStore.remove; `text` may also be the name of a manifest list."""
+    try:
+        return store.remove(text, force=force, in_use=in_use)
+    except NotFound:
+        try:
+            name = parse(text)
+        except InvalidArgument:
+            name = None
+        lists = store.lists()
+        if name is None or str(name) not in lists:
+            raise
+        store.remove_list(str(name))
+        return [f"Untagged: {name.familiar}", f"Deleted: {lists[str(name)][0]}"]
 
 
 def prune(

@@ -75,6 +75,9 @@ def test_images_of_a_list_stay(store: Engine) -> None:
          f"oci:{layout}-copy:x"],
     )  # fmt: skip
     assert copied.returncode == 0
+    store.ok("manifest", "create", "again", "both")
+    assert store.ok("rmi", "again").split("\n")[0] == "Untagged: again:latest"
+    assert store.run("manifest", "exists", "again").code == 1
     assert store.ok("manifest", "rm", "both").startswith("Deleted: sha256:")
     store.ok("rmi", "-a")
     assert not list((store.root / "images/blobs/sha256").iterdir()), "nothing is left behind"

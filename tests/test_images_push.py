@@ -158,6 +158,14 @@ def test_another_compression_of_a_layer_that_is_here(
     store.ok("save", "-o", store.home / "both.tar", name, "busybox")
     wanted = remote(name)["Digest"]
     assert remote(f"{target}/{repo('thrice', store)}")["Digest"] == wanted
+    shown = store.ok("images", "--digests", "--format", "{{.Repository}} {{.Digest}}")
+    own = store.inspect("busybox")["Digest"]
+    assert set(shown.split("\n")) == {f"busybox {own}", f"{name} {wanted}"} and own != wanted
+    blobs = store.root / "images/blobs/sha256"
+    before = len(list(blobs.iterdir()))
+    assert store.ok("rmi", name) == f"Untagged: {name}:latest"
+    assert len(list(blobs.iterdir())) == before - 2, "its manifest and its layer are gone"
+    assert store.ok(*NONE, "busybox", "echo", "x") == "x"
 
 
 def test_podman_pulls_and_pushes(root: Engine, target: str, base: Path) -> None:

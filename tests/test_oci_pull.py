@@ -331,8 +331,10 @@ def test_store(host: str, paths: Paths, tmp_path: Path) -> None:
         store.remove(image.id)
     assert store.remove("app") == ["Untagged: app:latest"]
     with pytest.raises(CrunpyError, match="container 0123456789ab uses it"):
-        store.remove(f"{host}/lib/app:1", in_use=lambda _: ["0123456789abcdef"])
-    kept = store.remove(f"{host}/lib/app:1", force=True, in_use=lambda _: ["0123456789abcdef"])
+        store.remove(f"{host}/lib/app:1", in_use=lambda _: ["container 0123456789ab"])
+    kept = store.remove(
+        f"{host}/lib/app:1", force=True, in_use=lambda _: ["container 0123456789ab"]
+    )
     assert kept == [f"Untagged: {host}/lib/app:1"]
     assert store.find(image.id).names == []
     lines = store.remove(image.id)

@@ -63,8 +63,8 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     if values["all_tags"]:
         if len(arguments) > 1 or ":" in arguments[0].rpartition("/")[2]:
             raise InvalidArgument("pushing: --all-tags takes a repository and nothing else")
-        for image, name in _tags_of(store, arguments[0]):
-            _push(image, name, values, change, context)
+        for name in _tags_of(store, arguments[0]):
+            _push(store.find(name), name, values, change, context)
         return 0
     if len(arguments) == 1:
         where = transport.split(arguments[0])
@@ -76,9 +76,9 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     return 0
 
 
-def _tags_of(store: ImageStore, repository: str) -> list[tuple[Image, str]]:
+def _tags_of(store: ImageStore, repository: str) -> list[str]:
     name = parse(repository).name
-    found = [(i, n) for i in store.list() for n in i.names if parse(n).name == name]
+    found = [n for i in store.list() for n in i.names if parse(n).name == name and parse(n).tag]
     if not found:
         raise NotFound(f"no such image: {repository}: it has no tags here")
     return found

@@ -35,7 +35,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     def act(name: str) -> None:
         try:
             force = values["force"] or (values["all"] and not users(name[7:]))
-            lines = store.remove(name, force=force, in_use=users)
+            lines = images.remove(store, name, force=force, in_use=users)
         except NotFound:
             if values["ignore"]:
                 return

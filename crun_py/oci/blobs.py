@@ -12,7 +12,6 @@ import fcntl
 import os
 
 from crun_py import jsonfile
-from crun_py._native import check, lib
 from crun_py.errors import CrunpyError, ImageError, NotFound
 from crun_py.oci.reference import parse_digest
 from crun_py.paths import Paths, private_dir
@@ -79,6 +78,8 @@ def lock(paths: Paths, digest: str, *, timeout_s: float | None = None) -> jsonfi
 
 def sync(paths: Paths) -> None:
     """Blobs and layers are on the disk before a name points to them."""
+    from crun_py._native import check, lib
+
     for directory in {
         os.stat(p).st_dev: p for p in (paths.images, paths.layers) if os.path.isdir(p)
     }.values():

@@ -127,22 +127,6 @@ def take(
     return image
 
 
-def unpack(
-    paths: Paths,
-    manifest: Manifest,
-    config: dict[str, Any],
-    *,
-    progress: Progress | None = None,
-    limits: Limits | None = None,
-) -> None:
-    """Unpack the layers of an image whose blobs are all in the store, and make them durable.
-
-    Raises ImageError, NotFound or CrunpyError.  The caller holds gc.pulling().
-    """
-    _layers(Job(paths, "", progress, limits), manifest, config, _no_download)
-    blobs.sync(paths)
-
-
 # ---- manifest and config ----
 
 
@@ -296,7 +280,3 @@ def _plan(
         # a push or save of this image will want
         plan.append(Layer(blob, diff_id, chain_id, job.limits, report, unpack=not unpacked))
     return plan
-
-
-def _no_download(digest: str, size: int) -> Any:
-    raise ImageError(f"reading blob {digest[:19]}: it is not in the store")

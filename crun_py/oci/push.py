@@ -20,7 +20,7 @@ from crun_py.oci.flow import Work
 from crun_py.oci.intake import Event, Progress
 from crun_py.oci.pull import named
 from crun_py.oci.reference import Reference, parse
-from crun_py.oci.registry import Registry
+from crun_py.oci.registry import Registry, Unauthorized
 from crun_py.oci.store import Image, ImageStore
 from crun_py.paths import Paths
 
@@ -54,8 +54,8 @@ def push(
 
     progress: called with Events, from several threads but never twice at once; their phases
     are "preparing", "compressing", "exists", "mounted REPOSITORY",
-    "uploading", "done".  Raises
-    RegistryError, InvalidArgument, CrunpyError with the destination in the message.
+    "uploading", "done".  Raises RegistryError, InvalidArgument, CrunpyError with the
+    destination in the message.
     """
     access, change = access or Access(), change or Change()
     report = reporter(progress)
@@ -146,17 +146,33 @@ def to_registry(
     wanted = {digest for digest, _ in made.layers} | set(made.configs)
     sources = [r for digest, found in near.items() if digest in wanted for r in found]
     also = [*dict.fromkeys(sources)][:_MOUNTS]
-    with access.open(endpoint, write=True, also=also) as registry:
-        if upload.has_manifest(registry, made.digest):
-            for digest, size in made.layers:
-                report("exists", digest, size, size)
-        else:
-            _send_blobs(registry, made, near, report)
-            for data, media_type in made.members:
-                digest = "sha256:" + hashlib.sha256(data).hexdigest()
-                upload.put_manifest(registry, digest, data, media_type)
-        tag = reference.tag or made.digest
-        upload.put_manifest(registry, tag, made.manifest, made.media_type)
+    try:
+        with access.open(endpoint, write=True, also=also) as registry:
+            _to_registry(registry, made, reference, near, report)
+    except Unauthorized:
+        if not also:
+            raise
+        # some token servers refuse everything when one repository is not ours to read
+        with access.open(endpoint, write=True) as registry:
+            _to_registry(registry, made, reference, {}, report)
+
+
+def _to_registry(
+    registry: Registry,
+    made: Content,
+    reference: Reference,
+    near: dict[str, list[str]],
+    report: Report,
+) -> None:
+    if upload.has_manifest(registry, made.digest):
+        for digest, size in made.layers:
+            report("exists", digest, size, size)
+    else:
+        _send_blobs(registry, made, near, report)
+        for data, media_type in made.members:
+            digest = "sha256:" + hashlib.sha256(data).hexdigest()
+            upload.put_manifest(registry, digest, data, media_type)
+    upload.put_manifest(registry, reference.tag or made.digest, made.manifest, made.media_type)
 
 
 def _send_blobs(

@@ -11,7 +11,6 @@ Manifests and blobs are written as they are, so digests stay what they were.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from crun_py.oci import content
 from crun_py.oci.content import Content
 from crun_py.oci.manifest import OCI_INDEX
 from crun_py.oci.reference import parse
-from crun_py.oci.store import CONTAINERD_NAME, REF_NAME, Image, ImageStore
+from crun_py.oci.store import CONTAINERD_NAME, REF_NAME, ImageStore
 from crun_py.oci.tarball import TarOut
 from crun_py.paths import Paths
 
@@ -51,41 +50,29 @@ def gather(paths: Paths, texts: list[str]) -> list[Saved]:
     A name without tag means all tags of it, as for docker; an id gives no name.  Raises
     NotFound, InvalidArgument.
     """
-    store = ImageStore(paths)
     found: dict[str, Saved] = {}
     for text in texts:
-        images = [store.find(text)] if not _is_repository(text) else _tagged(store, text)
-        for image in images:
-            if image.digest not in found:
-                found[image.digest] = Saved(content.of_image(paths, image.digest), [])
-            found[image.digest].names += _names(image, text)
+        for digest, name in _meant(ImageStore(paths), text):
+            if digest not in found:
+                found[digest] = Saved(content.of_image(paths, digest), [])
+            if name and name not in found[digest].names:
+                found[digest].names.append(name)
     return [*found.values()]
 
 
-def _is_repository(text: str) -> bool:
-    return ":" not in text.rpartition("/")[2] and "@" not in text
-
-
-def _tagged(store: ImageStore, text: str) -> list[Image]:
-    """The images that have a tag of repository `text`; what else `text` may be, if none has."""
-    if len(text) != 64:
-        with contextlib.suppress(InvalidArgument):
-            name = parse(text).name
-            found = [i for i in store.list() if any(parse(n).name == name for n in i.names)]
-            if found:
-                return found
-    return [store.find(text)]
-
-
-def _names(image: Image, text: str) -> list[str]:
-    """Those names of `image` that `text` means."""
+def _meant(store: ImageStore, text: str) -> list[tuple[str, str]]:
+    """(digest of the manifest, full reference or "") of each image that `text` means."""
     try:
         wanted = parse(text)
-    except InvalidArgument:
-        return []
-    if _is_repository(text):
-        return [n for n in image.names if parse(n).name == wanted.name and parse(n).tag]
-    return [n for n in image.names if n == str(wanted)]
+    except InvalidArgument:  # an id
+        return [(store.find(text).digest, "")]
+    if ":" not in text.rpartition("/")[2] and not wanted.digest:
+        every = [(image, name) for image in store.list() for name in image.names]
+        tagged = [(i, n) for i, n in every if parse(n).name == wanted.name and parse(n).tag]
+        if tagged:
+            return [(image.under(name).digest, name) for image, name in tagged]
+    image = store.find(text)
+    return [(image.digest, str(wanted) if str(wanted) in image.names else "")]
 
 
 def save(images: Sequence[Saved], form: str, path: str) -> None:

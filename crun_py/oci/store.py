@@ -317,8 +317,11 @@ class ImageStore:
             gone = [name] if name else image.names
             lines = [f"Untagged: {parse(n).familiar}" for n in gone]
             if len(gone) < len(image.names):
-                self._write(_without_name(self._entries(), name))
+                self._write(self._without_one(image, name))
                 self._tell("untag", image, gone)
+                from crun_py.oci import gc
+
+                gc.collect(self.paths)
                 return lines
             users = in_use(image.id)
             if not force:
@@ -337,6 +340,15 @@ class ImageStore:
             from crun_py.oci import gc
 
             return lines + [f"Deleted: {chain_id}" for chain_id in gc.collect(self.paths)]
+
+    def _without_one(self, image: Image, name: str) -> Entries:
+        """The entries without `name`, one of several of `image`: a manifest that only it had is
+        wanted no more."""
+        entries = self._entries()
+        mine = {e["digest"] for e in entries if self._id_of(e) == image.id}
+        return [
+            e for e in _without_name(entries, name) if _name_of(e) or e.get("digest") not in mine
+        ]
 
     def _tell(self, action: str, image: Image, names: Names) -> None:
         for name in names:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
+from crun_py.archive.header import BLOCK, DIRECTORY, END, FILE, Entry, encode, padding
 from crun_py.errors import CrunpyError, ImageError
 
-BLOCK = 512
 _PIECE_BYTES = 256 << 10
 _ENTRY_LIMIT = 200_000
 _HEADER_LIMIT = 1 << 20
@@ -197,7 +197,7 @@ class TarOut:
     def file(self, name: str, size: int, pieces: Iterable[bytes]) -> None:
         """Add a member of `size` bytes."""
         self._parents(name)
-        self._write(_header(name, size, b"0", 0o644))
+        self._write(_header(name, size))
         written = 0
         for data in pieces:
             self._write(data)
@@ -207,7 +207,7 @@ class TarOut:
     def copy(self, name: str, source: int, size: int) -> None:
         """Add a member whose content is the first `size` bytes of the file open as `source`."""
         self._parents(name)
-        self._write(_header(name, size, b"0", 0o644))
+        self._write(_header(name, size))
         done = 0
         while done < size:
             n = os.sendfile(self._fd, source, done, min(size - done, 64 << 20))
@@ -218,7 +218,7 @@ class TarOut:
 
     def end(self) -> None:
         """Two empty blocks (tar(5))."""
-        self._write(bytes(2 * BLOCK))
+        self._write(END)
 
     def _parents(self, name: str) -> None:
         parts = name.split("/")[:-1]
@@ -226,12 +226,12 @@ class TarOut:
             directory = "/".join(parts[:n]) + "/"
             if directory not in self._directories:
                 self._directories.add(directory)
-                self._write(_header(directory, 0, b"5", 0o755))
+                self._write(encode(Entry(directory.encode(), DIRECTORY, mode=0o755)))
 
     def _pad(self, name: str, size: int, written: int) -> None:
         if written != size:
             raise CrunpyError(f"writing the archive: {name} has {written} bytes, not {size}")
-        self._write(bytes(-size % BLOCK))
+        self._write(padding(size))
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -239,15 +239,6 @@ class TarOut:
             view = view[os.write(self._fd, view) :]
 
 
-def _header(name: str, size: int, kind: bytes, mode: int) -> bytes:
-    """A ustar header of a file that is root's, from 1970: archives of equal images are equal."""
-    raw = name.encode()
-    if len(raw) > 100:
-        raise CrunpyError(f"writing the archive: the name {name!r} is too long")
-    digits = b"%011o\0" % size if size < 8**11 else b"\x80" + size.to_bytes(11, "big")
-    fields = [
-        raw.ljust(100, b"\0"), b"%07o\0" % mode, b"%07o\0" % 0, b"%07o\0" % 0,
-        digits, b"%011o\0" % 0, b" " * 8, kind, bytes(100), b"ustar\x0000",
-    ]  # fmt: skip
-    header = b"".join(fields).ljust(BLOCK, b"\0")
-    return header[:148] + b"%06o\0 " % sum(header) + header[156:]
+def _header(name: str, size: int) -> bytes:
+    """Of a file that is root's, from 1970: archives of equal images are equal."""
+    return encode(Entry(name.encode(), FILE, size=size))
