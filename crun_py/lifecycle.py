@@ -112,7 +112,11 @@ def _start(
 
         own_ids = userns.enter(container)
         attached["user"] = own_ids
-    connection = modes.connect(container, rootless=rootless, userns=own_ids)
+    try:
+        connection = modes.connect(container, rootless=rootless, userns=own_ids)
+    except BaseException:
+        namespaces.close(attached)
+        raise
     undo.append(lambda: modes.disconnect(container))
     cgroup_fd = -1
     try:

@@ -12,6 +12,7 @@ import errno
 import os
 import stat
 import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 from crun_py import inside, jsonfile
@@ -71,6 +72,9 @@ def copy(source: Place, target: Place, how: How) -> int:
         return _number(inside.apart(lambda: _receive(target, how, sys.stdin.buffer, named=True)))
     if target.is_stream:
         return _number(inside.apart(lambda: _send(source, how, sys.stdout.buffer, named=True)))
+    both = source.container, target.container
+    if both[0] and both[1] and both[0].id == both[1].id:
+        return _within(source, target, how)
     read, write = os.pipe()
     if source.container is None:
         other = inside.Apart(lambda: _receive(target, how, os.fdopen(read, "rb")), (write,))
@@ -83,6 +87,16 @@ def copy(source: Place, target: Place, how: How) -> int:
     receiver = inside.Apart(lambda: _receive(target, how, os.fdopen(read, "rb")))
     os.close(read)
     return _both(receiver.result, sender)
+
+
+def _within(source: Place, target: Place, how: How) -> int:
+    """From one place of a container to another: its lock is not for two at once."""
+    with tempfile.TemporaryFile() as spool:
+        inside.apart(lambda: _send(source, how, os.fdopen(os.dup(spool.fileno()), "wb")))
+        spool.seek(0)
+        return _number(
+            inside.apart(lambda: _receive(target, how, os.fdopen(os.dup(spool.fileno()), "rb")))
+        )
 
 
 def _number(value: Any) -> int:

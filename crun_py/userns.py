@@ -117,7 +117,10 @@ def prepare(
     if not record.get("rootfs"):
         where = container.paths.run + "/rootfs"
         own = namespace if idmapped else -1
-        attached["/"] = mapped.detached(inside.describe(container), where, own)
+        if os.path.ismount(inside.merged(container)):
+            attached["/"] = mapped.tree_of(inside.merged(container), recursive=False)
+        else:
+            attached["/"] = mapped.detached(inside.describe(container), where, own)
     wanted = {entry["destination"] for entry in record["mounts"] if entry.get("idmap")}
     for entry in spec["mounts"]:
         destination = entry["destination"]

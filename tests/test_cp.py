@@ -244,7 +244,28 @@ def test_from_container_to_container(there: Engine) -> None:
     assert {"d/f", "d/sub/g"} <= set(seen(there, "/tmp/d", "e"))
 
 
+def test_within_a_container(there: Engine) -> None:
+    there.ok("cp", "c:/bin", "c:/copy")  # more than a pipe holds
+    sizes = [seen(there, f"/{d}/busybox")["busybox"].size for d in ("bin", "copy")]
+    assert sizes[0] == sizes[1] > 1 << 17
+    there.ok("cp", "c:/d/f", "c:/d/sub")
+    assert text(there, "/d/sub/f") == "old"
+
+
 # ---- where ----
+
+
+def test_volumes_of_a_container_that_never_ran(engine: Engine, here: Path) -> None:
+    engine.ok("create", "--network", "none", "--name", "c", "-v", "v:/data/deep", "busybox")
+    engine.ok("cp", here / "file", "c:/data/deep")
+    assert (engine.root / "volumes/v/_data/file").read_text() == "content"
+    assert engine.ok("diff", "c") == ""
+
+
+def test_overlay_volumes_keep_their_source(engine: Engine, here: Path) -> None:
+    engine.ok("create", "--network", "none", "--name", "c", "-v", f"{here}:/m:O", "busybox")
+    assert "read-only" in engine.fails("cp", here / "file", "c:/m/new")
+    assert not (here / "new").exists()
 
 
 def test_volumes_and_tmpfs(engine: Engine, here: Path) -> None:

@@ -94,6 +94,15 @@ def test_files_of_such_a_container(engine: Engine) -> None:
     file.unlink()
 
 
+def test_mounted_while_it_starts(root: Engine) -> None:
+    root.ok("create", "--network", "none", *MAPS["root"], "--name", "c", "busybox", "sleep", "1000")
+    path = Path(root.ok("mount", "c"))
+    root.ok("start", "c")
+    root.ok("exec", "c", "touch", "/made")
+    assert (path / "made").stat().st_uid == 200000
+    assert root.ok("exec", "c", "stat", "-c", "%u", "/made", "/bin").split() == ["0", "0"]
+
+
 def test_idmapped_volumes(root: Engine) -> None:
     work = root.home / "work"
     work.mkdir()

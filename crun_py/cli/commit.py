@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py import commit, inside, state
+from crun_py import commit, inside, jsonfile, state
 from crun_py.cli.context import Context, write
 
 TYPE_CHECKING = False
@@ -35,7 +35,9 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     container = state.find(context.paths, arguments[0])
     if values["include_volumes"]:
         mounts = container.record["mounts"]
-        about.changes += [f"VOLUME {m['destination']}" for m in mounts if m["type"] == "volume"]
+        about.changes += [
+            f"VOLUME {jsonfile.dumps([m['destination']])}" for m in mounts if m["type"] == "volume"
+        ]
     inside.become_root(container)
     image = commit.commit(container, about, pause=values["pause"], squash=values["squash"])
     if values["iidfile"]:

@@ -120,17 +120,43 @@ def make_read_only(where: str) -> None:
 def volumes(root: int, mounts: list[dict[str, Any]]) -> None:
     """Show the volumes and binds of a container's record below the root open as `root`.
 
-    One whose source or destination is not there is left out: it is made at the next start.
+    Destinations are made, as a start does it; one whose source is not there is left out.
     """
     for entry in sorted(mounts, key=lambda m: str(m["destination"]).count("/")):
         try:
+            _make(root, entry["destination"], directory=os.path.isdir(entry["source"]))
             with _named(root, entry["destination"]) as path:
                 bind(entry["source"], path)
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, FileExistsError, NotADirectoryError):
             continue
-        if not entry["rw"]:
+        # what is written through an overlay is not for the directory below it
+        if not entry["rw"] or entry.get("overlay"):
             with _named(root, entry["destination"]) as path:
                 make_read_only(path)
+
+
+def _make(root: int, path: str, *, directory: bool) -> None:
+    """Make what is missing of `path` below `root`, never through a link that leads nowhere.
+
+    Raises OSError.
+    """
+    parts = path.strip("/").split("/")
+    for n, name in enumerate(parts):
+        fd = lib.crunpy_open_in_root(root, os.fsencode("/".join(parts[: n + 1])), os.O_PATH)
+        if fd >= 0:
+            os.close(fd)
+            continue
+        above = check(
+            lib.crunpy_open_in_root(root, os.fsencode("/".join(parts[:n])), _DIRECTORY), path
+        )
+        try:
+            if directory or n < len(parts) - 1:
+                os.mkdir(name, 0o755, dir_fd=above)
+            else:
+                flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+                os.close(os.open(name, flags, 0o644, dir_fd=above))
+        finally:
+            os.close(above)
 
 
 @contextlib.contextmanager
