@@ -68,6 +68,8 @@ def test_images_of_a_list_stay(store: Engine) -> None:
     store.ok("manifest", "push", "-q", "--format", "v2s2", "both", f"docker://{target}")
     assert "manifest.list" in raw(target)["mediaType"]
     assert store.run("pull", "-q", "--arch", "arm64", target).code == 0
+    store.ok("push", "-q", "both", target + ":pushed")
+    assert len(raw(target + ":pushed")["manifests"]) == 2
     layout = store.home / "layout"
     store.ok("manifest", "push", "-q", "--all", "both", f"oci:{layout}:x")
     copied = subprocess.run(

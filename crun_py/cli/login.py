@@ -12,6 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from crun_py.oci.access import Access
+    from crun_py.oci.auth import Credentials
+
 ARGUMENTS = "[REGISTRY]"
 OPTIONS = (
     ("-u --username", "value", "User name", "NAME"),
@@ -53,7 +56,8 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     return 0
 
 
-def _still_good(access: Any, registry: str, kept: Any) -> bool:
+def _still_good(access: Access, registry: str, kept: Credentials) -> bool:
+    """Whether the registry accepts the credentials that are kept."""
     from crun_py.oci import login
     from crun_py.oci.registry import Unauthorized
 

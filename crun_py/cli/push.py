@@ -6,7 +6,7 @@ from crun_py.cli import progress, reach
 from crun_py.cli.context import Context, write, write_error
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound
 from crun_py.oci import transport
-from crun_py.oci.reference import parse
+from crun_py.oci.reference import has_transport, parse
 from crun_py.oci.store import ImageStore
 
 TYPE_CHECKING = False
@@ -66,6 +66,10 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         for name in _tags_of(store, arguments[0]):
             _push(store.find(name), name, values, change, context)
         return 0
+    if _is_list(store, arguments[0]):
+        from crun_py.cli import manifest_push
+
+        return manifest_push.main({**values, "all": True, "purge": False}, arguments, context)
     if len(arguments) == 1:
         where = transport.split(arguments[0])
         if isinstance(where, transport.Place):
@@ -74,6 +78,13 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     else:
         _push(store.find(arguments[0]), arguments[1], values, change, context)
     return 0
+
+
+def _is_list(store: ImageStore, text: str) -> bool:
+    """Whether `text` is the name of a manifest list, and of no image."""
+    return (
+        not has_transport(text) and store.lookup(text) is None and str(parse(text)) in store.lists()
+    )
 
 
 def _tags_of(store: ImageStore, repository: str) -> list[str]:

@@ -378,10 +378,12 @@ class Registry:
                 if response.status_code not in _RETRIED or last:
                     break
             self.patience.sleep(self.patience.backoff_s(attempt, wait))
-        why = f"its token server {realm} refused with status {response.status_code}"
+        refused = response.status_code in (401, 403)
+        why = "authentication required: " if refused else ""
+        why += f"its token server {realm} refused with status {response.status_code}"
         if self._credentials and not trusted:
             why += " (the credentials were not sent: it is not the registry's own)"
-        kind = Unauthorized if response.status_code in (401, 403) else RegistryError
+        kind = Unauthorized if refused else RegistryError
         raise kind(self._error(why).message, hint=self._login_hint())
 
     def _ask_token(

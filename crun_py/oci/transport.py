@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -181,9 +180,12 @@ def _as_plain_tar(paths: Paths, fd: int, label: str) -> int:
 
 
 def refuse_terminal(fd: int, what: str, option: str) -> None:
-    """Raises InvalidArgument when archives would be read from or written to a terminal."""
+    """Raises InvalidArgument when an archive would be read from or written to a terminal.
+
+    fd: 0 or 1; option: what names a file instead.
+    """
     if os.isatty(fd):
         raise InvalidArgument(
-            f"{what}: standard {'input' if fd == sys.stdin.fileno() else 'output'} is a terminal",
+            f"{what}: standard {('input', 'output')[fd]} is a terminal",
             hint=f"{option} FILE, or redirect it",
         )
