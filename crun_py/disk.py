@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import jsonfile, listing, state
-from crun_py.errors import CorruptState
+from crun_py import listing, state
 from crun_py.images import users
 from crun_py.listing import human_size, since
 from crun_py.oci.reference import parse
@@ -137,16 +136,3 @@ def _row(kind: str, total: int, active: int, size: int, reclaimable: int) -> dic
         "Size": human_size(size),
         "Reclaimable": won,
     }
-
-
-def anonymous_volumes(paths: Paths) -> dict[str, dict[str, Any]]:
-    """What is known of each volume that nobody gave a name, by its name."""
-    found = {}
-    for name in _volumes(paths):
-        try:
-            about = jsonfile.read(f"{paths.volumes}/{name}/volume.json")
-        except (FileNotFoundError, CorruptState):
-            continue
-        if isinstance(about, dict) and about.get("anonymous"):
-            found[name] = about
-    return found

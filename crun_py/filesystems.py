@@ -162,7 +162,7 @@ def _volume(
         return _image(paths, entry, host)
     if entry["type"] == "volume":
         if not entry["name"]:
-            entry["name"], entry["anonymous"] = os.urandom(32).hex(), True
+            entry["name"], entry["anonymous"] = volumes.new_name(), True
         entry["source"] = volumes.data_directory(paths, entry["name"])
     elif entry.get("create") is False and not os.path.lexists(entry["source"]):
         raise InvalidArgument(

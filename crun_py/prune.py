@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py import clock, disk, ending, listing, state
+from crun_py import clock, disk, ending, listing, state, volume_list
 from crun_py import volumes as volume_store
 from crun_py.errors import Conflict, NotFound
 from crun_py.filters import label_matches
@@ -57,15 +57,19 @@ def containers(paths: Paths, filters: list[str]) -> tuple[list[str], int]:
     return removed, size_bytes
 
 
-def volumes(paths: Paths, filters: list[str]) -> tuple[list[str], int]:
-    """Remove the anonymous volumes that no container has; their names and the bytes won."""
+def volumes(paths: Paths, filters: list[str], *, everything: bool = False) -> tuple[list[str], int]:
+    """Remove the anonymous volumes (everything: named ones too) that no container has; their
+    names and the bytes won."""
     wanted = parse(filters)
     used: set[str] = set()
     for container in state.every(paths):
         used |= disk.volumes_of(container)
     removed, size_bytes = [], 0
-    for name, about in disk.anonymous_volumes(paths).items():
-        if name in used or not fits(about["created"], about.get("labels") or {}, wanted):
+    for name in volume_list.names(paths):
+        about = volume_list.about(paths, name)
+        if name in used or not (about["anonymous"] or everything):
+            continue
+        if not about["created"] or not fits(about["created"], about["labels"], wanted):
             continue
         bytes_used = listing.directory_bytes(volume_store.data_directory(paths, name))
         try:

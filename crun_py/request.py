@@ -98,9 +98,9 @@ def record(
         os.uname().nodename if "host" in (mode, shared["uts"]) else container_id[:12]
     )
     given = [line for path in options.get("label_file") or [] for line in lines_of(path, "label")]
-    labels = {
+    all_labels = {
         **(config.get("Labels") or {}),
-        **_labels([*given, *(options.get("label") or [])], "label"),
+        **labels([*given, *(options.get("label") or [])], "label"),
     }
     name = options.get("name")
     return {
@@ -122,7 +122,7 @@ def record(
         ],
         "timeout": _seconds(options.get("timeout"), "timeout", 0),
         "timezone": _timezone(options.get("tz")),
-        "annotations": _labels(options.get("annotation") or [], "annotation"),
+        "annotations": labels(options.get("annotation") or [], "annotation"),
         "cgroup_parent": _cgroup_parent(options),
         "auto_remove": bool(options.get("rm")),
         "config": {
@@ -130,7 +130,7 @@ def record(
             "workdir": _workdir(options.get("workdir") or config.get("WorkingDir") or "/"),
             "entrypoint": _entrypoint(config, options),
             "cmd": list(options.get("command") or []) or list(config.get("Cmd") or []),
-            "labels": labels,
+            "labels": all_labels,
             "tty": bool(options.get("tty")),
             "open_stdin": bool(options.get("interactive")),
             "stdin_once": bool(options.get("interactive")) and not options.get("detach"),
@@ -300,7 +300,8 @@ def _workdir(path: str) -> str:
     return os.path.normpath("/" + path.lstrip("/"))
 
 
-def _labels(options: list[str], what: str) -> dict[str, str]:
+def labels(options: list[str], what: str) -> dict[str, str]:
+    """KEY=VALUE options by key.  Raises InvalidArgument naming `what`."""
     result = {}
     for option in options:
         key, _, value = option.partition("=")

@@ -113,7 +113,14 @@ def data_directory(paths: Paths, name: str) -> str:
     return f"{paths.volumes}/{name}/_data"
 
 
-def ensure(paths: Paths, name: str, *, anonymous: bool = False) -> tuple[str, bool]:
+def new_name() -> str:
+    """A name for a volume that was given none."""
+    return os.urandom(32).hex()
+
+
+def ensure(
+    paths: Paths, name: str, *, anonymous: bool = False, labels: dict[str, str] | None = None
+) -> tuple[str, bool]:
     """The data directory of volume `name`, and whether it was made just now."""
     directory = f"{paths.volumes}/{check_name(name)}"
     data = directory + "/_data"
@@ -122,7 +129,8 @@ def ensure(paths: Paths, name: str, *, anonymous: bool = False) -> tuple[str, bo
     private_dir(directory)
     from crun_py.clock import now
 
-    about = {"version": 1, "name": name, "created": now(), "labels": {}, "anonymous": anonymous}
+    about = {"version": 1, "name": name, "created": now(), "labels": labels or {},
+             "anonymous": anonymous}  # fmt: skip
     jsonfile.write(directory + "/volume.json", about)
     try:
         os.mkdir(data, 0o755)

@@ -31,7 +31,7 @@ LEVELS = {
         "events"),
     3: ("lifecycle", "attach", "execute", "create", "foreground", "inspect", "listing", "info",
         "ending", "restart", "health", "probe", "control", "prune", "processes", "top", "stats",
-        "units", "host_config",
+        "units", "host_config", "volume_list",
         "completion",
         "gotemplate", "request", "images", "disk",
         "limits", "namespaces", "environment", "mount_options", "filesystems", "foreign", "links",

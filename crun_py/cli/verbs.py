@@ -38,6 +38,14 @@ _CONTAINER = {
 _HEALTHCHECK = {
     "healthcheck run": ("healthcheck_run", "Run a container's health check once"),
 }
+_VOLUME = {
+    "volume create": ("volume_create", "Create a volume"),
+    "volume ls": ("volume_ls", "List volumes"),
+    "volume inspect": ("volume_inspect", "Show volumes as JSON"),
+    "volume rm": ("volume_rm", "Remove volumes"),
+    "volume prune": ("volume_prune", "Remove volumes that no container has"),
+    "volume exists": ("volume_exists", "Whether there is such a volume: 0 or 1"),
+}
 _GENERATE = {
     "generate systemd": ("generate_systemd", "Print a systemd unit for a container"),
 }
@@ -90,7 +98,16 @@ _MANIFEST = {
     "manifest exists": ("manifest_exists", "Status 0 when a list is in the store, else 1"),
 }
 _TOP_ONLY = ("images", "rmi", "login", "logout", "search")
-VERBS = {**_CONTAINER, **_HEALTHCHECK, **_SYSTEM, **_GENERATE, **_IMAGE, **_MANIFEST, **_ENGINE}
+VERBS = {
+    **_CONTAINER,
+    **_HEALTHCHECK,
+    **_SYSTEM,
+    **_VOLUME,
+    **_GENERATE,
+    **_IMAGE,
+    **_MANIFEST,
+    **_ENGINE,
+}
 """verb: (module below crun_py.cli, summary).
 
 A verb with a space, `image exists`, is there only as a word of a group.
@@ -107,6 +124,7 @@ def _members(verbs: dict[str, tuple[str, str]]) -> dict[str, str]:
 GROUPS = {
     "healthcheck": _members(_HEALTHCHECK),
     "generate": _members(_GENERATE),
+    "volume": {**_members(_VOLUME), "list": "volume ls", "remove": "volume rm"},
     "system": {**_members(_SYSTEM), "info": "info", "events": "events"},
     "manifest": _members(_MANIFEST),
     "container": {**_members(_CONTAINER), "ls": "ps", "list": "ps"},

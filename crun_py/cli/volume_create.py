@@ -1,0 +1,42 @@
+"""crunpy volume create."""
+
+from __future__ import annotations
+
+from crun_py import events, volumes
+from crun_py.cli.context import Context, write
+from crun_py.errors import Unsupported
+from crun_py.request import labels
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "[NAME]"
+OPTIONS = (
+    ("-l --label", "list", "Set a label", "KEY=VALUE"),
+    ("-d --driver", "value", "local, which is the only one", "DRIVER"),
+    ("-o --opt", "list", "An option of the driver (local has none)", "KEY=VALUE"),
+    ("--name", "value", "", "NAME"),
+    ("--ignore", "flag", "Accepted: one that is there is no error", ""),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Create, if it is not there, and print the name."""
+    if values["driver"] not in (None, "local"):
+        raise Unsupported(f"volume driver {values['driver']!r}: not known", hint="known: local")
+    if values["opt"]:
+        raise Unsupported(
+            f"volume option {values['opt'][0]!r}: the driver local has none here",
+            hint="mount on the host, and bind with -v PATH:PATH",
+        )
+    name = arguments[0] if arguments else values["name"] or volumes.new_name()
+    context.enter()
+    anonymous = not arguments and not values["name"]
+    _, new = volumes.ensure(
+        context.paths, name, anonymous=anonymous, labels=labels(values["label"], "label")
+    )
+    if new:
+        events.emit(context.paths, "volume", "create", name, {"driver": "local"})
+    write(name)
+    return 0

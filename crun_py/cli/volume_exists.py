@@ -1,0 +1,18 @@
+"""crunpy volume exists."""
+
+from __future__ import annotations
+
+from crun_py import volume_list
+from crun_py.cli.context import Context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "VOLUME"
+OPTIONS = ()
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """0 when it is there, 1 when not; prints nothing (podman-volume-exists(1))."""
+    return 0 if arguments[0] in volume_list.names(context.paths) else 1

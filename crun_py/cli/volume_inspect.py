@@ -1,0 +1,41 @@
+"""crunpy volume inspect."""
+
+from __future__ import annotations
+
+from crun_py import jsonfile, volume_list
+from crun_py.cli.context import Context, write
+from crun_py.cli.each import each
+from crun_py.errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "[VOLUME...]"
+OPTIONS = (
+    ("-f --format", "value", "A Go template, or json", "FORMAT"),
+    ("-a --all", "flag", "All volumes", ""),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print a JSON array, or the template for each."""
+    names = volume_list.names(context.paths) if values["all"] else arguments
+    if not names and not values["all"]:
+        raise InvalidArgument("no volume given", hint="names, or --all")
+    found: list[dict[str, Any]] = []
+    status = each(
+        names,
+        lambda name: found.append(
+            volume_list.document(context.paths, volume_list.resolve(context.paths, name))
+        ),
+        1,
+    )
+    if values["format"] and values["format"] != "json":
+        from crun_py.gotemplate import render
+
+        for value in found:
+            write(render(values["format"], value))
+    else:
+        write(jsonfile.dumps(found, indent=None if values["format"] else 4))
+    return status

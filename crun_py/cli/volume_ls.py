@@ -1,0 +1,28 @@
+"""crunpy volume ls."""
+
+from __future__ import annotations
+
+from crun_py import volume_list
+from crun_py.cli import table
+from crun_py.cli.context import Context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = ""
+OPTIONS = (
+    ("-q --quiet", "flag", "Names only", ""),
+    ("-f --filter", "list", "name=, label=, label!=, dangling=, driver=, anonymous=", "KEY=VALUE"),
+    ("--format", "value", "A Go template, `table TEMPLATE`, or json", "FORMAT"),
+    ("-n --noheading", "flag", "Without the heading line", ""),
+)
+COLUMNS = (("DRIVER", "Driver"), ("VOLUME NAME", "Name"))
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print the table."""
+    rows = volume_list.rows(context.paths, values["filter"])
+    quiet = "Name" if values["quiet"] else ""
+    table.show(rows, COLUMNS, values["format"], quiet=quiet, heading=not values["noheading"])
+    return 0

@@ -1,0 +1,113 @@
+"""What `volume ls` and `volume inspect` show, and which volumes are in use."""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import disk, jsonfile, state, volumes
+from crun_py.errors import CorruptState, InvalidArgument, NotFound
+from crun_py.filters import label_matches
+from crun_py.filters import parse as parse_filters
+from crun_py.listing import Labels
+from crun_py.paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_FILTERS = "name label label! dangling driver scope anonymous".split()
+
+
+def names(paths: Paths) -> list[str]:
+    """The names of all volumes, in order."""
+    try:
+        found = os.listdir(paths.volumes)
+    except FileNotFoundError:
+        return []
+    return sorted(n for n in found if os.path.isdir(volumes.data_directory(paths, n)))
+
+
+def about(paths: Paths, name: str) -> dict[str, Any]:
+    """volume.json of a volume.  Raises NotFound; of a damaged one only the name is known."""
+    if not name or "/" in name or not os.path.isdir(volumes.data_directory(paths, name)):
+        raise NotFound(f"no such volume: {name}", hint="crunpy volume ls lists them")
+    try:
+        found = jsonfile.read(f"{paths.volumes}/{name}/volume.json")
+    except (FileNotFoundError, CorruptState):
+        found = {}
+    known = {"name": name, "created": "", "labels": {}, "anonymous": False}
+    return known | (found if isinstance(found, dict) else {})
+
+
+def resolve(paths: Paths, text: str) -> str:
+    """The volume that a name or the unique beginning of one means.  Raises NotFound."""
+    known = names(paths)
+    if text in known:
+        return text
+    found = [name for name in known if text and name.startswith(text)]
+    if len(found) > 1:
+        raise InvalidArgument(f"volume {text}: {len(found)} volumes begin so")
+    return found[0] if found else str(about(paths, text)["name"])
+
+
+def users(paths: Paths) -> dict[str, list[str]]:
+    """The names of the containers that have each volume."""
+    found: dict[str, list[str]] = {}
+    for container in state.every(paths):
+        for name in disk.volumes_of(container):
+            found.setdefault(name, []).append(container.name)
+    return found
+
+
+def document(paths: Paths, name: str) -> dict[str, Any]:
+    """A volume as `docker volume inspect` shows it."""
+    found = about(paths, name)
+    return {
+        "CreatedAt": found["created"],
+        "Driver": "local",
+        "Labels": found["labels"],
+        "Mountpoint": volumes.data_directory(paths, name),
+        "Name": name,
+        "Options": None,
+        "Scope": "local",
+        "Anonymous": found["anonymous"],
+    }
+
+
+def rows(paths: Paths, filters: list[str]) -> list[dict[str, Any]]:
+    """A row per volume with Docker's fields.  Raises InvalidArgument."""
+    wanted = parse_filters(filters, _FILTERS)
+    used = users(paths) if "dangling" in wanted else {}
+    found = []
+    for name in names(paths):
+        value = document(paths, name)
+        if all(_matches(value, key, values, used) for key, values in wanted.items()):
+            mountpoint = value["Mountpoint"]
+            found.append(
+                {
+                    "Driver": "local",
+                    "Name": name,
+                    "Scope": "local",
+                    "Mountpoint": mountpoint,
+                    "Labels": Labels(value["Labels"]),
+                    "Links": "N/A",
+                    "Size": "N/A",
+                    "CreatedAt": value["CreatedAt"],
+                }
+            )
+    return found
+
+
+def _matches(
+    value: dict[str, Any], key: str, values: list[str], used: dict[str, list[str]]
+) -> bool:
+    if key == "name":
+        return any(v in value["Name"] for v in values)
+    if key == "label":
+        return all(label_matches(value["Labels"], v) for v in values)
+    if key == "label!":
+        return not any(label_matches(value["Labels"], v) for v in values)
+    if key in ("dangling", "anonymous"):
+        truth = value["Anonymous"] if key == "anonymous" else value["Name"] not in used
+        return any(truth == (v.lower() in ("true", "1")) for v in values)
+    return "local" in values

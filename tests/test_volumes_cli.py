@@ -1,0 +1,59 @@
+"""volume create, ls, inspect, rm, prune, exists."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from engine import Engine
+
+NONE = ("--network", "none")
+
+
+def test_a_volumes_life(engine: Engine) -> None:
+    assert engine.ok("volume", "create", "-l", "a=b", "data") == "data"
+    assert engine.ok("volume", "create", "data") == "data", "again is no error"
+    heading, *rows = engine.ok("volume", "ls").splitlines()
+    assert re.split(" {2,}", heading) == ["DRIVER", "VOLUME NAME"]
+    assert "local    data" in [re.sub(" +", "    ", row) for row in rows]
+    found = json.loads(engine.ok("volume", "inspect", "data"))[0]
+    assert found["Labels"] == {"a": "b"} and found["Driver"] == "local"
+    engine.ok("run", "--rm", *NONE, "-v", "data:/d", "busybox", "sh", "-c", "echo hi > /d/f")
+    assert engine.ok("run", "--rm", *NONE, "-v", "data:/d", "busybox", "cat", "/d/f") == "hi"
+    assert engine.ok("volume", "inspect", "-f", "{{.Mountpoint}}", "dat").endswith("/data/_data")
+    assert engine.run("volume", "exists", "data").code == 0
+    assert engine.ok("volume", "rm", "data") == "data"
+    assert engine.run("volume", "exists", "data").code == 1
+    assert "no such volume" in engine.fails("volume", "rm", "data", code=1)
+    assert engine.ok("volume", "rm", "-f", "data") == ""
+
+
+def test_one_in_use_is_kept(engine: Engine) -> None:
+    engine.ok("create", *NONE, "--name", "web", "-v", "data:/d", "busybox")
+    assert "web has it" in engine.fails("volume", "rm", "data", code=1)
+    assert engine.ok("volume", "ls", "-q", "-f", "dangling=true") == ""
+    assert engine.ok("volume", "rm", "--force", "data") == "data"
+    assert engine.ps("-a") == []
+
+
+def test_filters_and_prune(engine: Engine) -> None:
+    anonymous = engine.ok("volume", "create")
+    assert re.fullmatch("[0-9a-f]{64}", anonymous)
+    engine.ok("volume", "create", "-l", "keep=1", "kept")
+    engine.ok("volume", "create", "named")
+    look = ("volume", "ls", "--format", "{{.Name}}", "-f")
+    assert engine.ok(*look, "label=keep") == "kept"
+    assert engine.ok(*look, "name=ame") == "named"
+    assert engine.ok(*look, "anonymous=true") == anonymous
+    assert engine.run("volume", "prune", input="n\n").out.startswith("WARNING!")
+    assert engine.ok("volume", "prune", "-f").splitlines()[:2] == ["Deleted Volumes:", anonymous]
+    assert engine.ok("volume", "ls", "-q").split() == ["kept", "named"]
+    assert "named" in engine.ok("volume", "prune", "-f", "-a", "--filter", "label!=keep")
+    assert engine.ok("volume", "ls", "-q") == "kept"
+    engine.ok("volume", "rm", "-a")
+
+
+def test_what_is_refused(root: Engine) -> None:
+    assert "not known" in root.fails("volume", "create", "-d", "nfs", "x")
+    assert "not allowed" in root.fails("volume", "create", "a/b")
+    assert "no volume given" in root.fails("volume", "rm")
