@@ -95,11 +95,11 @@ class Archive:
             elif kind not in b"xgLK" and "size" in pax:
                 size = self._decimal(pax["size"])
             start, offset = offset + BLOCK, offset + BLOCK + -(-size // BLOCK) * BLOCK
+            if kind in b"xgLK" and size > _HEADER_LIMIT:
+                raise self._error("a header that is too large")
             if start + size > total:
                 raise self._error("it ends in the middle")
             if kind in b"xgLK":
-                if size > _HEADER_LIMIT:
-                    raise self._error("a header that is too large")
                 data = os.pread(self._fd, size, start)
                 if kind == b"x":
                     pax = self._pax(data)
