@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crun_py.cli import app, fast
@@ -110,6 +110,7 @@ def test_typer_and_the_fast_parser_agree(verb: str, monkeypatch: pytest.MonkeyPa
     assert calls[0].arguments == quick.arguments
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=6), max_size=6))
 def test_any_words_parse_or_not(words: list[str]) -> None:
     for verb in ("run", "ps", "exec", "rm"):

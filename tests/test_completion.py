@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from engine import CHECKOUT, Engine
 
-from crun_py import completion
+from crun_py.show import completion
 
 
 def offered(engine: Engine, *words: str) -> list[str]:

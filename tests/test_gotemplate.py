@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crun_py.errors import InvalidArgument
-from crun_py.gotemplate import headings, render
+from crun_py.show.gotemplate import headings, render
 
 VALUE: dict[str, Any] = {
     "Name": "box",

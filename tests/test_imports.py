@@ -29,13 +29,7 @@ LEVELS = {
     2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs",
         "archive",
         "events"),
-    3: ("lifecycle", "attach", "execute", "create", "foreground", "inspect", "listing", "info",
-        "ending", "restart", "health", "probe", "control", "prune", "processes", "top", "stats",
-        "units", "host_config", "volume_list",
-        "completion",
-        "gotemplate", "request", "images", "disk",
-        "limits", "namespaces", "environment", "mount_options", "filesystems", "foreign", "links",
-        "inside", "transfer", "commit", "instructions", "mounts", "userns"),
+    3: ("options", "container", "show"),
     4: ("cli", "__main__"),
 }  # fmt: skip
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from crun_py import lifecycle, state
+from crun_py import state
+from crun_py.container import lifecycle
 from crun_py.errors import Conflict
 from crun_py.paths import Paths
 from crun_py.staging import Staging

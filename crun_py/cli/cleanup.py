@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from crun_py import ending, lifecycle, state
+from crun_py import state
 from crun_py.cli.context import Context
 from crun_py.cli.each import each_apart, named
+from crun_py.container import ending, lifecycle
 from crun_py.errors import NotFound
 
 TYPE_CHECKING = False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from crun_py import commit, inside, jsonfile, state
+from crun_py import jsonfile, state
 from crun_py.cli.context import Context, write
+from crun_py.container import commit, inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

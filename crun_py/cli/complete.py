@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import completion
 from crun_py.cli import fast
 from crun_py.cli.context import Context, write
 from crun_py.cli.verbs import GROUPS, VERBS
+from crun_py.show import completion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

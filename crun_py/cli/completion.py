@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from crun_py import completion
 from crun_py.cli.context import Context, write
 from crun_py.errors import InvalidArgument
+from crun_py.show import completion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

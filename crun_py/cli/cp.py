@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
-from crun_py import state, transfer
+from crun_py import state
 from crun_py.cli.context import Context, write_error
+from crun_py.container import transfer
 from crun_py.errors import InvalidArgument
-from crun_py.listing import human_size
+from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

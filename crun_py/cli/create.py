@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import foreign
 from crun_py.cli import reach
 from crun_py.cli.context import Context, write, write_error
 from crun_py.errors import Conflict, InvalidArgument, NotFound
+from crun_py.options import foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def image_for(values: dict[str, Any], name: str, context: Context) -> Image:
 
 def make(values: dict[str, Any], arguments: list[str], context: Context) -> Container:
     """Pull if needed and create the container."""
-    from crun_py import create, lifecycle
+    from crun_py.container import create, lifecycle
 
     cidfile = values["cidfile"]
     if cidfile and os.path.exists(cidfile):
@@ -186,7 +186,8 @@ def _foreign_image(image: Image) -> list[str]:
 
 def _remove(name: str | None, context: Context) -> None:
     """--replace: remove the container of this name, if there is one."""
-    from crun_py import ending, inside, state
+    from crun_py import state
+    from crun_py.container import ending, inside
 
     if not name:
         raise InvalidArgument("--replace: no name given", hint="--name NAME")

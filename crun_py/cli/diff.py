@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from crun_py import inside, jsonfile, state
+from crun_py import jsonfile, state
 from crun_py.cli.context import Context, write
+from crun_py.container import inside
 from crun_py.errors import InvalidArgument, printable
 
 TYPE_CHECKING = False

@@ -42,7 +42,7 @@ def named(
         found = [c for c in found if c.status().state in states]
     ids = [c.id for c in found]
     if filters:
-        from crun_py import listing
+        from crun_py.show import listing
 
         rows = listing.containers(context.paths, everything=True, filters=filters, whole=True)
         ids = [i for i in ids if i in {row["ID"] for row in rows}]

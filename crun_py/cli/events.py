@@ -38,7 +38,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         if template in ("json", "{{json .}}"):
             text = jsonfile.dumps(events.document(event))
         elif template:
-            from crun_py.gotemplate import render
+            from crun_py.show.gotemplate import render
 
             text = render(template, events.document(event))
         else:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import execute, state
+from crun_py import state
 from crun_py.cli.context import Context
 from crun_py.cli.run import descriptors
+from crun_py.container import execute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

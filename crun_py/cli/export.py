@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import commit, inside, state
+from crun_py import state
 from crun_py.cli.context import Context
+from crun_py.container import commit, inside
 from crun_py.errors import CrunpyError, InvalidArgument
 
 TYPE_CHECKING = False

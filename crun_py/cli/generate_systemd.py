@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import jsonfile, state, units
+from crun_py import jsonfile, state
 from crun_py.cli.context import Context, write
 from crun_py.cli.stop import patience
+from crun_py.container import units
 from crun_py.errors import CrunpyError, InvalidArgument
 
 TYPE_CHECKING = False

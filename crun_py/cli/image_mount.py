@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from crun_py import images, jsonfile, mounts
+from crun_py import jsonfile
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each
+from crun_py.container import mounts
 from crun_py.errors import InvalidArgument
 from crun_py.oci.store import ImageStore
+from crun_py.show import images
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

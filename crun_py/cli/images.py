@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import images
 from crun_py.cli import table
 from crun_py.cli.context import Context
 from crun_py.oci.store import ImageStore
+from crun_py.show import images
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

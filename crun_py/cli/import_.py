@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from crun_py import commit
 from crun_py.cli.context import Context, write
 from crun_py.cli.pull import platform_of
+from crun_py.container import commit
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False

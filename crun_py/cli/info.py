@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import info, jsonfile
+from crun_py import jsonfile
 from crun_py.cli.context import Context, write
-from crun_py.listing import human_size
+from crun_py.show import info
+from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     if values["format"] == "json":
         write(jsonfile.dumps(facts))
     elif values["format"]:
-        from crun_py.gotemplate import render
+        from crun_py.show.gotemplate import render
 
         write(render(values["format"], facts))
     else:

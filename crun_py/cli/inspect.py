@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from crun_py import inspect, jsonfile
+from crun_py import jsonfile
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each
 from crun_py.errors import InvalidArgument
+from crun_py.show import inspect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         ),
     )
     if values["format"] and values["format"] != "json":
-        from crun_py.gotemplate import render
+        from crun_py.show.gotemplate import render
 
         for value in found:
             write(render(values["format"], value))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from crun_py import ending, restart, state
+from crun_py import state
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart, named
 from crun_py.cli.stop import ids_in
+from crun_py.container import ending, restart
 from crun_py.errors import Conflict
-from crun_py.request import signal_number
+from crun_py.options.request import signal_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from crun_py import attach, clock, logs, restart, state
+from crun_py import clock, logs, state
 from crun_py.cli.context import Context
 from crun_py.cli.each import named
+from crun_py.container import attach, restart
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False

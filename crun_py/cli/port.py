@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import listing, state
+from crun_py import state
 from crun_py.cli.context import Context, write
 from crun_py.errors import InvalidArgument, NotFound
+from crun_py.show import listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from crun_py import clock, listing
+from crun_py import clock
 from crun_py.cli import table
 from crun_py.cli.context import Context
 from crun_py.errors import InvalidArgument
+from crun_py.show import listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

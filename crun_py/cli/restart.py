@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from crun_py import control, state
+from crun_py import state
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart, named
 from crun_py.cli.stop import patience, signal
+from crun_py.container import control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from crun_py import ending, lifecycle, state
+from crun_py import state
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart, named
 from crun_py.cli.stop import ids_in, patience
+from crun_py.container import ending, lifecycle
 from crun_py.errors import Conflict, CorruptState, NotFound
 
 TYPE_CHECKING = False

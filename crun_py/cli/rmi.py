@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from crun_py import images
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each
 from crun_py.errors import InvalidArgument, NotFound
 from crun_py.oci.store import ImageStore
+from crun_py.show import images
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

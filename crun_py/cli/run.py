@@ -26,7 +26,7 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Run; the exit status is the container's."""
-    from crun_py import attach, foreground, lifecycle
+    from crun_py.container import attach, foreground, lifecycle
 
     # refused before anything is made
     attach.parse_detach_keys(values["detach_keys"] or "")
@@ -76,8 +76,8 @@ def descriptors(text: str | None) -> int:
 
 
 def _remove_image(name: str, context: Context) -> None:
-    from crun_py import images
     from crun_py.oci.store import ImageStore
+    from crun_py.show import images
 
     try:
         ImageStore(context.paths).remove(name, in_use=images.users(context.paths))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from crun_py import foreground, lifecycle, state
+from crun_py import state
 from crun_py.cli.attach import attach_to
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart, named
+from crun_py.container import foreground, lifecycle
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False

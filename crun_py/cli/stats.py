@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import time
 
-from crun_py import clock, processes, state, stats
+from crun_py import clock, state
 from crun_py.cli import table
 from crun_py.cli.context import Context
+from crun_py.show import processes, stats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

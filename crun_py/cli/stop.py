@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import ending, state
+from crun_py import state
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart, named
+from crun_py.container import ending
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -62,7 +63,7 @@ def signal(text: str | None) -> int:
     """The value of --signal, 0 when it is not given."""
     if not text:
         return 0
-    from crun_py.request import signal_number
+    from crun_py.options.request import signal_number
 
     return signal_number(text)
 

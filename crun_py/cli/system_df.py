@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import disk, jsonfile
+from crun_py import jsonfile
 from crun_py.cli import ps, table
 from crun_py.cli.context import Context, write
+from crun_py.show import disk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         write(jsonfile.dumps(parts))
         return 0
     if form:
-        from crun_py.gotemplate import render
+        from crun_py.show.gotemplate import render
 
         write(render(form, parts))
         return 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from crun_py import images, prune
 from crun_py.cli.ask import confirmed
 from crun_py.cli.context import Context, write
-from crun_py.listing import human_size
+from crun_py.container import prune
 from crun_py.oci import usage
 from crun_py.oci.store import ImageStore
+from crun_py.show import images
+from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import lifecycle, restart, state, units
+from crun_py import state
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart
+from crun_py.container import lifecycle, restart, units
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

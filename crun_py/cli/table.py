@@ -29,14 +29,14 @@ def show(
     elif template == "json":
         _print([jsonfile.dumps(row) for row in rows])
     elif template and template.startswith("table "):
-        from crun_py.gotemplate import headings, render
+        from crun_py.show.gotemplate import headings, render
 
         text = _unescape(template.removeprefix("table ").lstrip())
         lines = [render(text, row).split("\t") for row in rows]
         top = headings(text, {f: h for h, f in columns}).split("\t")
         lay_out([top, *lines] if heading else lines)
     elif template and template != "table":
-        from crun_py.gotemplate import render
+        from crun_py.show.gotemplate import render
 
         text = _unescape(template)
         _print([render(text, row) for row in rows])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from crun_py import processes, state, top
+from crun_py import state
 from crun_py.cli import table
 from crun_py.cli.context import Context
 from crun_py.errors import InvalidArgument
+from crun_py.show import processes, top
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import control, state
+from crun_py import state
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart
+from crun_py.container import control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

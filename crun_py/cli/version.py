@@ -35,7 +35,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         if values["format"] == "json":
             write(jsonfile.dumps(value))
         else:
-            from crun_py.gotemplate import render
+            from crun_py.show.gotemplate import render
 
             write(render(values["format"], value))
         return 0

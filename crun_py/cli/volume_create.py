@@ -5,7 +5,7 @@ from __future__ import annotations
 from crun_py import events, volumes
 from crun_py.cli.context import Context, write
 from crun_py.errors import Unsupported
-from crun_py.request import labels
+from crun_py.options.request import labels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

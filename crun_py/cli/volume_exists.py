@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from crun_py import volume_list
 from crun_py.cli.context import Context
+from crun_py.show import volume_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from crun_py import jsonfile, volume_list
+from crun_py import jsonfile
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each
 from crun_py.errors import InvalidArgument
+from crun_py.show import volume_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         1,
     )
     if values["format"] and values["format"] != "json":
-        from crun_py.gotemplate import render
+        from crun_py.show.gotemplate import render
 
         for value in found:
             write(render(values["format"], value))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from crun_py import ending, events, state, volume_list, volumes
+from crun_py import events, state, volumes
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each
+from crun_py.container import ending
 from crun_py.errors import Conflict, InvalidArgument, NotFound
+from crun_py.show import volume_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

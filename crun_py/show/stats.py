@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import time
 
-from crun_py import processes, state
-from crun_py.listing import human_size
-from crun_py.processes import Process
+from crun_py import state
+from crun_py.show import processes
+from crun_py.show.listing import human_size
+from crun_py.show.processes import Process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

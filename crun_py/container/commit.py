@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from crun_py import events, inside, instructions
+from crun_py import events
 from crun_py.archive.pack import Packer
 from crun_py.cgroup import group
 from crun_py.clock import now
+from crun_py.container import inside
 from crun_py.errors import CrunpyError, ImageError, InvalidArgument, NotFound, Unsupported
 from crun_py.oci import made
 from crun_py.oci.manifest import host_platform, split_platform
 from crun_py.oci.reference import parse
 from crun_py.oci.store import Image, ImageStore
-from crun_py.request import SIGNALS
+from crun_py.options import instructions
+from crun_py.options.request import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

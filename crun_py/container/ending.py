@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 
-from crun_py import attach, events, restart, state, volumes
+from crun_py import events, state, volumes
 from crun_py.cgroup import group
+from crun_py.container import attach, restart
 from crun_py.errors import Conflict, CrunpyError, NotFound
 from crun_py.net import modes
 from crun_py.overlay import rootfs
@@ -259,7 +260,7 @@ def _remove(container: Container, *, anonymous_volumes: bool) -> None:
     """Under the lock.  Deleting needs no new bytes: the directory is renamed, then emptied."""
     paths = container.paths
     if os.path.isdir(rootfs.merged(container.directory)):
-        from crun_py import mounts
+        from crun_py.container import mounts
 
         mounts.hide(container)
     trash = f"{paths.containers}/.gone-{container.id}"

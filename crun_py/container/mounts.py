@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 
-from crun_py import events, inside
+from crun_py import events
 from crun_py._native import check, lib
+from crun_py.container import inside
 from crun_py.errors import Conflict, CrunpyError, Unsupported
 from crun_py.ns import user
 from crun_py.overlay import mount

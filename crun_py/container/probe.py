@@ -5,7 +5,8 @@ The container's monitor knows only when a check is due, and runs this command th
 
 from __future__ import annotations
 
-from crun_py import clock, ending, events, execute, health, jsonfile, lifecycle
+from crun_py import clock, events, jsonfile
+from crun_py.container import ending, execute, health, lifecycle
 from crun_py.errors import CommandError, Conflict, InvalidArgument, NotFound
 
 TYPE_CHECKING = False

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
-from crun_py import limits, restart, spec
-from crun_py.request import parse_bytes
+from crun_py import spec
+from crun_py.container import restart
+from crun_py.options import limits
+from crun_py.options.request import parse_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,9 +3,11 @@ unpause, restart, rename, update."""
 
 from __future__ import annotations
 
-from crun_py import ending, events, jsonfile, lifecycle, limits, restart, state
+from crun_py import events, jsonfile, state
 from crun_py.cgroup import group
+from crun_py.container import ending, lifecycle, restart
 from crun_py.errors import Conflict, InvalidArgument, Unsupported
+from crun_py.options import limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

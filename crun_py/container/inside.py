@@ -143,7 +143,7 @@ def mount_root(container: Container, where: str) -> None:
     if not (container.record.get("userns") or {}).get("idmapped"):
         mount.overlay(describe(container), where)
         return
-    from crun_py import userns
+    from crun_py.options import userns
     from crun_py.overlay import mapped
 
     namespace = userns.enter(container)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-from crun_py import inside, state
+from crun_py import state
+from crun_py.container import inside
 from crun_py.errors import Conflict, InvalidArgument, Unsupported
 from crun_py.ns import idmap
 from crun_py.ns.idmap import Ids

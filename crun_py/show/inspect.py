@@ -3,9 +3,12 @@ ImageInspect)."""
 
 from __future__ import annotations
 
-from crun_py import health, host_config, jsonfile, listing, request, restart
+from crun_py import jsonfile
+from crun_py.container import health, restart
 from crun_py.errors import CorruptState, NotFound
+from crun_py.options import request
 from crun_py.paths import Paths
+from crun_py.show import host_config, listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

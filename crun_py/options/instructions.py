@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from crun_py import jsonfile
 from crun_py.clock import parse_span_ms
 from crun_py.errors import InvalidArgument
-from crun_py.request import signal_number
+from crun_py.options.request import signal_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

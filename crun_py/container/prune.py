@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from crun_py import clock, disk, ending, listing, state, volume_list
+from crun_py import clock, state
 from crun_py import volumes as volume_store
+from crun_py.container import ending
 from crun_py.errors import Conflict, NotFound
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
+from crun_py.show import disk, listing, volume_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
-from crun_py import disk, jsonfile, state, volumes
+from crun_py import jsonfile, state, volumes
 from crun_py.errors import CorruptState, InvalidArgument, NotFound
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
-from crun_py.listing import Labels
 from crun_py.paths import Paths
+from crun_py.show import disk
+from crun_py.show.listing import Labels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

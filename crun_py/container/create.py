@@ -9,24 +9,12 @@ from __future__ import annotations
 import os
 import resource
 
-from crun_py import (
-    environment,
-    events,
-    filesystems,
-    foreign,
-    jsonfile,
-    limits,
-    names,
-    namespaces,
-    request,
-    spec,
-    state,
-    volumes,
-)
+from crun_py import events, jsonfile, names, spec, state, volumes
 from crun_py.errors import Conflict, InvalidArgument
 from crun_py.net import ports
 from crun_py.ns.idmap import Ids
 from crun_py.ns.users import resolve
+from crun_py.options import environment, filesystems, foreign, limits, namespaces, request
 from crun_py.overlay import rootfs
 from crun_py.overlay.view import LayeredView
 from crun_py.paths import Paths, in_user_namespace
@@ -54,7 +42,7 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
     layers = image.layers if image else []
     own_ids = None
     if _asks_for_ids(options):
-        from crun_py import userns
+        from crun_py.options import userns
 
         own_ids, layers = userns.decide(paths, options, layers)
         options = {**options, "user": userns.user_for(options, own_ids)}
@@ -119,7 +107,7 @@ def check(options: dict[str, Any]) -> None:
     for text in options.get("volume") or []:
         volumes.parse(text)
     if options.get("mount"):
-        from crun_py import mount_options
+        from crun_py.options import mount_options
 
         for text in options["mount"]:
             mount_options.parse(text)

@@ -10,7 +10,7 @@ import os
 
 from crun_py import spec, state, volumes
 from crun_py.errors import InvalidArgument, NotFound, Unsupported
-from crun_py.request import parse_bytes
+from crun_py.options.request import parse_bytes
 from crun_py.tree import change_owner
 
 TYPE_CHECKING = False
@@ -128,7 +128,7 @@ def _chosen(paths: Paths, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What -v, --mount and --volumes-from name, by destination."""
     entries = [volumes.parse(text) for text in options.get("volume") or []]
     if options.get("mount"):
-        from crun_py import mount_options
+        from crun_py.options import mount_options
 
         entries += map(mount_options.parse, options["mount"])
     chosen: dict[str, dict[str, Any]] = {}

@@ -15,9 +15,10 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from crun_py import inside, jsonfile
+from crun_py import jsonfile
 from crun_py.archive.extract import Extractor, Rules
 from crun_py.archive.pack import Packer
+from crun_py.container import inside
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 
-from crun_py import attach, events, spec, state
-from crun_py.environment import environment_options
+from crun_py import events, spec, state
+from crun_py.container import attach
 from crun_py.errors import Conflict, InvalidArgument, NotFound
 from crun_py.ns import caps, users
 from crun_py.ns import container as contained
 from crun_py.ns import plan as p
 from crun_py.ns.launch import keep_open, launch
+from crun_py.options.environment import environment_options
 from crun_py.overlay.view import LayeredView
 
 TYPE_CHECKING = False

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 
-from crun_py import health, namespaces, restart, state
+from crun_py import state
 from crun_py.clock import now
-from crun_py.environment import lines_of
+from crun_py.container import health, restart
 from crun_py.errors import InvalidArgument
 from crun_py.net import ipv4, modes, ports
+from crun_py.options import namespaces
+from crun_py.options.environment import lines_of
 from crun_py.paths import Paths
 
 TYPE_CHECKING = False
@@ -188,7 +190,7 @@ def _host_options(options: dict[str, Any]) -> dict[str, Any]:
 def _links(paths: Paths, options: list[str], mode: str) -> list[dict[str, str]]:
     if not options:
         return []
-    from crun_py import links
+    from crun_py.options import links
 
     return links.parse(paths, options, mode)
 

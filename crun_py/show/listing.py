@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from crun_py import clock, health, state
+from crun_py import clock, state
+from crun_py.container import health
 from crun_py.errors import InvalidArgument, printable
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters

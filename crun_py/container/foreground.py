@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from crun_py import attach, ending, lifecycle, state
+from crun_py import state
+from crun_py.container import attach, ending, lifecycle
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False

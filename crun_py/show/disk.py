@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
-from crun_py import listing, state
-from crun_py.images import users
-from crun_py.listing import human_size, since
+from crun_py import state
 from crun_py.oci.reference import parse
 from crun_py.oci.store import ImageStore
 from crun_py.oci.usage import Usage, bytes_on_disk
 from crun_py.paths import Paths
+from crun_py.show import listing
+from crun_py.show.images import users
+from crun_py.show.listing import human_size, since
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

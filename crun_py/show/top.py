@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 
-from crun_py import processes
 from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.ns import caps
 from crun_py.overlay.view import LayeredView
-from crun_py.processes import Process
+from crun_py.show import processes
+from crun_py.show.processes import Process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from crun_py import clock, state
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound, printable
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
-from crun_py.listing import human_size, since
 from crun_py.oci.reference import Reference, parse
 from crun_py.oci.store import Image, ImageStore
 from crun_py.overlay import mount
 from crun_py.paths import Paths, private_dir
+from crun_py.show.listing import human_size, since
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,13 +11,16 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import attach, ending, events, jsonfile, namespaces, restart, staging, state
+import crun_py
+from crun_py import events, jsonfile, staging, state
 from crun_py.cgroup import group
+from crun_py.container import attach, ending, restart
 from crun_py.errors import Conflict, CorruptState, NotFound
 from crun_py.net import modes
 from crun_py.ns import container as contained
 from crun_py.ns import plan as p
 from crun_py.ns.launch import command_error, keep_open, launch
+from crun_py.options import namespaces
 from crun_py.overlay import rootfs
 from crun_py.paths import Paths, private_dir
 from crun_py.state import Container, Status
@@ -108,7 +111,7 @@ def _start(
     kept: list[int] = []
     own_ids = -1
     if container.record.get("userns"):
-        from crun_py import userns
+        from crun_py.options import userns
 
         own_ids = userns.enter(container)
         attached["user"] = own_ids
@@ -122,7 +125,7 @@ def _start(
     try:
         hosts: list[str] = []
         if container.record.get("links"):
-            from crun_py import links
+            from crun_py.options import links
 
             hosts, variables = links.resolve(container, rootless=rootless)
             spec["process"]["env"] += variables
@@ -138,7 +141,7 @@ def _start(
         joined.update(namespaces.join(container))
         attached.update(namespaces.shared_memory(container))
         if own_ids >= 0:
-            from crun_py import userns
+            from crun_py.options import userns
 
             userns.prepare(container, spec, own_ids, attached)
         plan = _plan(container, spec, connection, joined, attached)
@@ -254,7 +257,7 @@ def command(container: Container, verb: str, *, rootless: bool) -> list[str]:
 
     rootless: it must know; being root in the container's user namespace, it cannot see it.
     """
-    main = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
+    main = os.path.join(os.path.abspath(crun_py.__path__[0]), "__main__.py")
     roots = ["--root", container.paths.root, "--runroot", container.paths.run]
     words = ["healthcheck", "run", "--timer"] if verb == "healthcheck" else [verb]
     return [

@@ -9,7 +9,7 @@ import os
 import stat
 
 from crun_py.errors import InvalidArgument
-from crun_py.request import parse_bytes, whole_number
+from crun_py.options.request import parse_bytes, whole_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What the options of `run` and `create` mean: pure functions from text to record and spec."""
