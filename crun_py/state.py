@@ -143,6 +143,11 @@ class Container:
         return (record["network"]["mode"], *record.get("namespaces", {}).values(), ids)
 
     @property
+    def volumes(self) -> set[str]:
+        """The names of the volumes it has, its own and others'."""
+        return {m["name"] for m in self.record["mounts"] if m["type"] == "volume"}
+
+    @property
     def log_path(self) -> str:
         return self.directory + "/container.log"
 

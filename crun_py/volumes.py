@@ -61,13 +61,13 @@ def parse(text: str) -> dict[str, Any]:
 
 def borrow(mounts: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
     """The mounts of another container's record, as --volumes-from CONTAINER[:OPTIONS] takes
-    them over; removing the new container removes none of the volumes."""
+    them over.  An anonymous volume goes with the last container that has it."""
     options = text.partition(":")[2].split(",") if ":" in text else []
     unknown = [o for o in options if o not in ("ro", "rw", "z", "Z")]
     if unknown:
         raise InvalidArgument(f"volumes-from {text!r}: option {unknown[0]!r} is not known")
     return [
-        {**entry, "anonymous": False, "copy": False, "rw": entry["rw"] and "ro" not in options}
+        {**entry, "copy": False, "rw": entry["rw"] and "ro" not in options}
         for entry in mounts
         if entry["type"] in ("bind", "volume")
     ]

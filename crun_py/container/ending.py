@@ -268,13 +268,15 @@ def _remove(container: Container, *, anonymous_volumes: bool) -> None:
     state.release_name(paths, container.name, container.id)
     remove_tree(trash)
     events.container(container, "remove")
-    if anonymous_volumes:
-        for entry in container.record["mounts"]:
-            if entry.get("anonymous"):
-                try:
-                    volumes.remove(paths, entry["name"])
-                except NotFound:
-                    continue
+    mine = {m["name"] for m in container.record["mounts"] if m.get("anonymous")}
+    if anonymous_volumes and mine:
+        # what another one has by --volumes-from goes with that one
+        mine -= {name for other in state.every(paths) for name in other.volumes}
+        for name in mine:
+            try:
+                volumes.remove(paths, name)
+            except NotFound:
+                continue
 
 
 def dependencies(container: Container) -> set[str]:

@@ -8,7 +8,7 @@ from crun_py.container import ending
 from crun_py.errors import Conflict, NotFound
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
-from crun_py.show import disk, listing, volume_list
+from crun_py.show import listing, volume_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def volumes(paths: Paths, filters: list[str], *, everything: bool = False) -> tu
     wanted = parse(filters)
     used: set[str] = set()
     for container in state.every(paths):
-        used |= disk.volumes_of(container)
+        used |= container.volumes
     removed, size_bytes = [], 0
     for name in volume_list.names(paths):
         about = volume_list.about(paths, name)

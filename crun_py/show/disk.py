@@ -17,8 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crun_py.state import Container
-
     Rows = list[dict[str, Any]]
 
 
@@ -103,14 +101,9 @@ class Report:
         """How many containers have each volume."""
         linked: dict[str, int] = {}
         for container in self._containers:
-            for name in volumes_of(container):
+            for name in container.volumes:
                 linked[name] = linked.get(name, 0) + 1
         return linked
-
-
-def volumes_of(container: Container) -> set[str]:
-    """The names of the volumes that a container has."""
-    return {m["name"] for m in container.record["mounts"] if m["type"] == "volume"}
 
 
 def _volumes(paths: Paths) -> dict[str, int]:

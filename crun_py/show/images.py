@@ -37,7 +37,9 @@ def users(paths: Paths) -> Users:
     found: dict[str, list[str]] = {}
     for container in state.every(paths):
         user = f"container {container.id[:12]}"
-        found.setdefault(container.record["image_id"], []).append(user)
+        mounted = [m["image_id"] for m in container.record["mounts"] if m["type"] == "image"]
+        for image_id in {container.record["image_id"], *mounted}:
+            found.setdefault(image_id, []).append(user)
     top = paths.root + "/mounted"
     for name in os.listdir(top) if os.path.isdir(top) else []:
         if mount.is_mounted(f"{top}/{name}"):

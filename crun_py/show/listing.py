@@ -202,7 +202,7 @@ def directory_bytes(path: str) -> int:
 
 _CONTAINER_FILTERS = (
     "id name label label! status exited ancestor before since until volume network publish "
-    "expose health restart-policy command is-task"
+    "expose health restart-policy command is-task isolation"
 ).split()
 
 SORTS = {"created": "", "command": "Command", "id": "ID", "image": "Image", "names": "Names",
@@ -260,6 +260,8 @@ def _matches(
             good = any(v in " ".join(record["args"]) for v in values)
         elif key == "is-task":
             good = "false" in values  # there is no swarm
+        elif key == "isolation":
+            good = "default" in values  # others are for containers on Windows
         else:
             good = (_health(container, status) or "none") in values
         if not good:

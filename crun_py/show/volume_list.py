@@ -9,7 +9,6 @@ from crun_py.errors import CorruptState, InvalidArgument, NotFound
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
 from crun_py.paths import Paths
-from crun_py.show import disk
 from crun_py.show.listing import Labels
 
 TYPE_CHECKING = False
@@ -55,7 +54,7 @@ def users(paths: Paths) -> dict[str, list[str]]:
     """The names of the containers that have each volume."""
     found: dict[str, list[str]] = {}
     for container in state.every(paths):
-        for name in disk.volumes_of(container):
+        for name in container.volumes:
             found.setdefault(name, []).append(container.name)
     return found
 
