@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import time
 
@@ -120,3 +121,21 @@ def test_a_stopped_client_does_not_stop_a_detached_container(engine: Engine) -> 
     size = log.stat().st_size
     wait_for(lambda: log.stat().st_size != size)
     process.kill()
+
+
+def test_a_stopped_foreground_client_does_not_delay_kill_and_rm(engine: Engine) -> None:
+    """Ctrl-Z on a `run` whose output flows: it must lose nothing, but nobody waits for it."""
+    flood = "while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; done"
+    for command in (("kill", "web"), ("rm", "-f", "web")):
+        client = engine.popen("run", "--network", "none", "--name", "web", "busybox", "sh",
+                              "-c", flood, stdout=subprocess.DEVNULL)  # fmt: skip
+        wait_for(lambda: engine.run("container", "exists", "web").code == 0)
+        wait_for(lambda: engine.state("web")["Running"])
+        client.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        began = time.monotonic()
+        engine.ok(*command)
+        assert time.monotonic() - began < 5
+        client.send_signal(signal.SIGCONT)
+        assert client.wait(timeout=20) == 137
+        engine.run("rm", "-f", "web")
