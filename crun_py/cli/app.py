@@ -15,7 +15,7 @@ import typer
 
 from crun_py import __version__
 from crun_py.cli import fast
-from crun_py.cli.verbs import ALIASES, GROUPS, VERBS
+from crun_py.cli.verbs import ALIASES, GROUP_SUMMARIES, GROUPS, VERBS
 from crun_py.errors import CrunpyError, InvalidArgument
 
 _EPILOG = "Documentation: README.md.  `crunpy COMMAND --help` tells of a command's options."
@@ -113,7 +113,7 @@ def build(words: list[str]) -> typer.Typer:
             continue
         _add(app, verb, verb, summary, loaded=verb in wanted)
     for group, members in GROUPS.items():
-        sub = typer.Typer(help=f"Commands about {group}s", rich_markup_mode=None)
+        sub = typer.Typer(help=GROUP_SUMMARIES[group], rich_markup_mode=None)
         for word, verb in members.items():
             _add(sub, word, verb, VERBS[verb][1], loaded=verb in wanted)
         app.add_typer(sub, name=group)

@@ -127,7 +127,7 @@ GROUPS = {
     "volume": {**_members(_VOLUME), "list": "volume ls", "remove": "volume rm"},
     "system": {**_members(_SYSTEM), "info": "info", "events": "events"},
     "manifest": _members(_MANIFEST),
-    "container": {**_members(_CONTAINER), "ls": "ps", "list": "ps"},
+    "container": {**_members(_CONTAINER), "ls": "ps", "list": "ps", "umount": "unmount"},
     "image": {
         **{word: verb for word, verb in _members(_IMAGE).items() if verb not in _TOP_ONLY},
         "ls": "images",
@@ -136,3 +136,13 @@ GROUPS = {
     },
 }
 """`crunpy GROUP WORD` is the same as `crunpy VERB`."""
+
+GROUP_SUMMARIES = {
+    "healthcheck": "Health checks of containers",
+    "generate": "Files for other programs, made from containers",
+    "volume": "Volumes: directories that outlive containers",
+    "system": "The engine as a whole: disk use, pruning, boots",
+    "manifest": "Manifest lists: one name for several platforms",
+    "container": "Containers: the same commands as without this word",
+    "image": "Images",
+}

@@ -97,7 +97,7 @@ def candidates(
     verb, rest = _verb(before, groups, summaries)
     if verb is None:
         offered = [(v, text) for v, (_, text) in summaries.items() if " " not in v]
-        offered += [(g, f"Commands about {g}s") for g in groups if g not in summaries]
+        offered += [(g, "") for g in groups if g not in summaries]
         group = before[-1] if before and before[-1] in groups else ""
         if group:
             offered = [(word, summaries[v][1]) for word, v in groups[group].items()]
