@@ -93,3 +93,17 @@ def test_images_check_and_no_healthcheck(root: Engine) -> None:
     assert "not a span" in root.fails(
         "create", "--health-cmd", "x", "--health-interval", "often", "busybox"
     )
+
+
+def test_healthcheck_of_an_image(engine: Engine) -> None:
+    engine.ok("create", "--network", "none", "--name", "base", "busybox", "sleep", "1000")
+    change = "HEALTHCHECK --interval=200ms --retries=1 CMD test -e /well"
+    engine.ok("commit", "-c", change, "base", "checked:1")
+    engine.detached("--name", "web", "--stop-timeout", "0", "checked:1")
+    wait_for(lambda: health(engine, "web")["Status"] == "unhealthy")
+    engine.ok("exec", "web", "touch", "/well")
+    wait_for(lambda: health(engine, "web")["Status"] == "healthy")
+    engine.detached("--name", "shop", "--no-healthcheck", "--stop-timeout", "0", "checked:1")
+    assert "Health" not in engine.state("shop")
+    engine.ok("rm", "-f", "web", "shop", "base")
+    engine.ok("rmi", "checked:1")
