@@ -214,7 +214,10 @@ def _subordinate(file: str, name: str) -> Map:
     except (FileNotFoundError, ValueError):
         rows = []
     if not rows:
-        raise InvalidArgument(f"reading {file}: no ids for {name}")
+        raise InvalidArgument(
+            f"reading {file}: no ids for {name}",
+            hint=f"as root: echo {name}:2147483647:2147483648 >> {file}",
+        )
     if in_user_namespace():
         raise Unsupported("--subuidname: for root only; a user has the ids of its own line")
     return rows
