@@ -163,19 +163,19 @@ def test_image_inspect(several: Engine) -> None:
 
 def test_rmi_by_id_and_all(several: Engine) -> None:
     image_id = several.ok("images", "-q", "test/old")
-    message = several.fails("rmi", image_id)
+    message = several.fails("rmi", image_id, code=1)
     assert "test/old:second" in message and "-f" in message
     lines = several.ok("rmi", "--no-prune", "-f", image_id).split("\n")
     assert lines[:2] == ["Untagged: test/old:latest", "Untagged: test/old:second"]
     assert lines[2].startswith(f"Deleted: sha256:{image_id}")
     several.ok("tag", "test/new", "test/new:b")
     assert several.ok("rmi", "test/new:b") == "Untagged: test/new:b"
-    assert "no such image" in several.fails("rmi", "nosuch")
+    assert "no such image" in several.fails("rmi", "nosuch", code=1)
     assert several.ok("rmi", "-i", "nosuch") == ""
     assert "no image given" in several.fails("rmi")
     several.ok("create", "--network", "none", "--name", "c", "test/middle")
     done = several.run("image", "rm", "-a")
-    assert done.code == 125 and "uses it" in done.err
+    assert done.code == 1 and "uses it" in done.err
     assert names(several) == {"test/middle:latest"}
     several.ok("rm", "c")
     several.ok("rmi", "-a")
@@ -184,7 +184,7 @@ def test_rmi_by_id_and_all(several: Engine) -> None:
 
 def test_rmi_force_with_a_container(store: Engine) -> None:
     store.ok("create", "--network", "none", "--name", "c", "busybox", "echo", "alive")
-    assert "uses it" in store.fails("rmi", "busybox")
+    assert "uses it" in store.fails("rmi", "busybox", code=1)
     assert store.ok("rmi", "-f", "busybox") == "Untagged: busybox:latest"
     assert store.ok("start", "-a", "c") == "alive"
     store.ok("rm", "c")
@@ -247,7 +247,7 @@ def test_image_mount(several: Engine) -> None:
         lines = set(several.ok("image", "mount").split("\n"))
         assert lines == {f"test/new:latest {path}", f"busybox:latest {one}"}
         assert len(json.loads(several.ok("image", "mount", "--format=json"))) == 2
-        assert "image unmount" in several.fails("rmi", "test/new")
+        assert "image unmount" in several.fails("rmi", "test/new", code=1)
         image_id = several.ok("images", "-q", "--no-trunc", "test/new")[7:]
         assert several.ok("image", "unmount", "test/new") == image_id
         assert "not mounted" in several.fails("image", "unmount", "test/new")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine import Engine
+from engine import Engine, wait_for
 
 NONE = ("--network", "none")
 
@@ -21,7 +21,7 @@ def test_an_anonymous_volume_goes_with_the_last_that_has_it(engine: Engine) -> N
 def test_an_image_that_is_mounted_is_in_use(engine: Engine) -> None:
     engine.ok("import", "-", "tools", input=bytes(10240))
     engine.ok("create", *NONE, "--name", "c", "--mount", "type=image,src=tools,dst=/t", "busybox")
-    assert "container" in engine.fails("rmi", "tools", code=125)
+    assert "container" in engine.fails("rmi", "tools", code=1)
     engine.ok("image", "prune", "-a", "-f")
     assert engine.run("image", "exists", "tools").code == 0
     engine.ok("rm", "c")
@@ -32,3 +32,44 @@ def test_filter_by_isolation(engine: Engine) -> None:
     engine.ok("create", *NONE, "--name", "c", "busybox")
     assert engine.ps("-a", "--filter", "isolation=default") == ["c"]
     assert engine.ps("-a", "--filter", "isolation=hyperv") == []
+
+
+def test_info_counts_containers_that_wait_to_be_restarted(engine: Engine) -> None:
+    engine.detached("--name", "r", "--restart", "always", "busybox", "false")
+    wait_for(lambda: engine.state("r")["Status"] == "restarting")
+    engine.ok("create", *NONE, "--name", "i", "busybox")
+    engine.ok("init", "i")
+    assert engine.ok("info", "-f", "{{.Containers}} {{.ContainersStopped}}") == "2 2"
+
+
+def test_info_has_dockers_names(engine: Engine) -> None:
+    names = (
+        "{{.CgroupDriver}} {{.DefaultRuntime}} {{range $k, $v := .Runtimes}}{{$k}}{{end}} "
+        "{{.Swarm.LocalNodeState}} {{(index .DriverStatus 0)}}"
+    )
+    found = engine.ok("info", "--format", names)
+    assert found.startswith("cgroupfs crunpy crunpy inactive [Backing Filesystem ")
+
+
+def test_what_to_do_about_a_paused_container(root: Engine) -> None:
+    root.detached("--name", "c", "busybox", "sleep", "1000")
+    root.ok("pause", "c")
+    assert "crunpy unpause c" in root.fails("exec", "c", "true")
+    assert root.fails("attach", "c").startswith("attaching to container c: it is paused")
+    root.ok("unpause", "c")
+
+
+def test_a_frequent_health_check_is_so_from_the_beginning(engine: Engine) -> None:
+    check = ("--health-cmd", "true", "--health-interval", "300ms", "--health-start-period", "60s")
+    engine.detached("--name", "c", *check, "busybox", "sleep", "1000")
+    wait_for(lambda: engine.state("c")["Health"]["Status"] == "healthy", timeout_s=4)
+
+
+def test_help_is_a_word_too(root: Engine) -> None:
+    assert "Usage: crunpy run [OPTIONS]" in root.ok("help", "run")
+    assert root.ok("help") == root.ok("--help")
+
+
+def test_templates_escape_html(root: Engine) -> None:
+    root.ok("create", *NONE, "--name", "c", "--label", "a=<b>", "busybox")
+    assert root.ok("inspect", "-f", "{{.Config.Labels.a | html}}", "c") == "&lt;b&gt;"

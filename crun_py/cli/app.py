@@ -192,6 +192,8 @@ def _without_command(option: str, text: str, hint: str) -> CrunpyError:
 
 def run(words: list[str]) -> int:
     """Carry out, or answer, a command line that the fast parser left to us."""
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
     app = build(words)
     try:
         result = app(args=words, standalone_mode=False, prog_name="crunpy")

@@ -28,7 +28,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         container = state.find(context.paths, arguments[0])
     else:
         raise InvalidArgument("attaching: no container given", hint="a name, or --latest")
-    execute.running(container)
+    execute.running(container, "attaching to")
     return attach_to(
         container,
         ["stdout", "stderr"] if values["no_stdin"] else None,

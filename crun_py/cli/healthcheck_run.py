@@ -27,7 +27,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     context.rootless = values["rootless"]
     container = state.find(context.paths, arguments[0])
     try:
-        context.join(execute.running(container))
+        context.join(execute.running(container, "checking"))
         good = probe.check(container, rootless=context.rootless)
     except Conflict:
         if values["timer"]:

@@ -43,4 +43,4 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         for line in lines:
             write(line)
 
-    return each(names, act)
+    return each(names, act, 1)  # docker's and podman's exit status

@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 _SIGKILL = 9
 
 
-def running(container: Container) -> Status:
-    """The status of a container in which a command can be run.  Raises Conflict."""
+def running(container: Container, doing: str = "executing in") -> Status:
+    """The status of a container in which a command can be run.  Raises Conflict, which says
+    that `doing` the container did not work."""
     status = container.status()
     if status.state != "running":
+        verb = "unpause" if status.state == "paused" else "start"
         raise Conflict(
-            f"executing in container {container.name}: it is {status.state}, not running",
-            hint=f"crunpy start {container.name}",
+            f"{doing} container {container.name}: it is {status.state}, not running",
+            hint=f"crunpy {verb} {container.name}",
         )
     return status
 

@@ -21,9 +21,9 @@ _DEFAULTS = {
     "interval_ms": 30_000,
     "timeout_ms": 30_000,
     "start_ms": 0,
-    "start_interval_ms": 5_000,
     "retries": 3,
 }
+_START_INTERVAL_MS = 5_000
 _IMAGE_NAMES = {
     "interval_ms": "Interval",
     "timeout_ms": "Timeout",
@@ -68,6 +68,8 @@ def settings(config: dict[str, Any], options: dict[str, Any]) -> dict[str, Any] 
             result[key] = 0
         elif text:
             result[key] = clock.parse_span_ms(text, name.replace("_", " "))
+    # a check that is wanted more often is so from the beginning
+    result.setdefault("start_interval_ms", min(_START_INTERVAL_MS, result["interval_ms"]))
     retries = options.get("health_retries")
     if retries is not None:
         if not retries.isdigit():

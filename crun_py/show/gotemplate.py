@@ -159,6 +159,7 @@ _FUNCTIONS: dict[str, Any] = {
     "println": lambda *v: " ".join(map(_show, v)) + "\n",
     "print": lambda *v: "".join(map(_show, v)),
     "printf": _printf,
+    "html": lambda v: _escaped(_show(v)),
     "len": lambda v: len(v or ()),
     "index": _index,
     "not": lambda v: not v,
@@ -167,6 +168,12 @@ _FUNCTIONS: dict[str, Any] = {
     "slice": lambda v, *at: v[slice(*at)],
     **{name: partial(_compare, name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
 }
+
+
+def _escaped(text: str) -> str:
+    from html import escape
+
+    return escape(text)
 
 
 def label(labels: Any, key: str) -> str:

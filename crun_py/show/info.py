@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 
-from crun_py import __version__, state
+from crun_py import __version__, clock, state
 from crun_py.cgroup import group
 from crun_py.oci.registries import Registries, daemon_settings
 from crun_py.paths import Paths
@@ -22,27 +22,38 @@ def gather(paths: Paths) -> dict[str, Any]:
     """Facts by Docker's names (Engine API, SystemInfo)."""
     from crun_py.oci.store import ImageStore
 
-    counts = {"running": 0, "paused": 0, "exited": 0, "created": 0}
-    for container in state.every(paths):
-        counts[container.status().state] += 1
+    states = [container.status().state for container in state.every(paths)]
+    running, paused = states.count("running"), states.count("paused")
     base = group.base()
     controllers = _controllers(base)
     rootless = os.geteuid() != 0
     registries = Registries()
+    filesystem = _filesystem(paths.root)
     facts = {
         "ID": _id(paths),
-        "Containers": sum(counts.values()),
-        "ContainersRunning": counts["running"],
-        "ContainersPaused": counts["paused"],
-        "ContainersStopped": counts["exited"] + counts["created"],
+        "Containers": len(states),
+        "ContainersRunning": running,
+        "ContainersPaused": paused,
+        "ContainersStopped": len(states) - running - paused,
         "Images": len(ImageStore(paths).list()),
         "ServerVersion": __version__,
         "Driver": "overlay",
-        "BackingFilesystem": _filesystem(paths.root),
+        "BackingFilesystem": filesystem,
+        "DriverStatus": [["Backing Filesystem", filesystem]],
         "LoggingDriver": "json-file",
+        "CgroupDriver": "cgroupfs",
         "CgroupVersion": "2" if base else "1",
         "CgroupControllers": controllers,
         "Runtime": "crunpy (its own)",
+        "DefaultRuntime": "crunpy",
+        "Runtimes": {"crunpy": {"path": "crunpy"}},
+        "MemoryLimit": "memory" in controllers,
+        "SwapLimit": "memory" in controllers and _accounts_swap(base),
+        "PidsLimit": "pids" in controllers,
+        "CpuCfsPeriod": "cpu" in controllers,
+        "CpuCfsQuota": "cpu" in controllers,
+        "CPUShares": "cpu" in controllers,
+        "CPUSet": "cpuset" in controllers,
         "SecurityOptions": [
             "name=seccomp,profile=builtin",
             *(["name=rootless"] if rootless else []),
@@ -54,6 +65,12 @@ def gather(paths: Paths) -> dict[str, Any]:
         "NCPU": os.cpu_count() or 1,
         "MemTotal": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "Name": os.uname().nodename,
+        "SystemTime": clock.now(),
+        "HttpProxy": os.environ.get("HTTP_PROXY", ""),
+        "HttpsProxy": os.environ.get("HTTPS_PROXY", ""),
+        "NoProxy": os.environ.get("NO_PROXY", ""),
+        "ExperimentalBuild": False,
+        "Swarm": {"LocalNodeState": "inactive"},
         "DockerRootDir": paths.root,
         "RunRoot": paths.run,
         "Rootless": rootless,
