@@ -35,10 +35,11 @@ def test_filter_by_isolation(engine: Engine) -> None:
 
 
 def test_info_counts_containers_that_wait_to_be_restarted(engine: Engine) -> None:
-    engine.detached("--name", "r", "--restart", "always", "busybox", "false")
-    wait_for(lambda: engine.state("r")["Status"] == "restarting")
     engine.ok("create", *NONE, "--name", "i", "busybox")
     engine.ok("init", "i")
+    engine.detached("--name", "r", "--restart", "always", "busybox", "false")
+    look = "{{.State.Status}} {{.RestartCount}}"  # by then it waits for more than a second
+    wait_for(lambda: engine.ok("inspect", "-f", look, "r") == "restarting 4")
     assert engine.ok("info", "-f", "{{.Containers}} {{.ContainersStopped}}") == "2 2"
 
 
