@@ -110,15 +110,25 @@ def read(
     for line in logs.lines(_path(paths), follow, None, go_on):
         try:
             event = jsonfile.loads(line)
-            at = event["time"]
-        except (ValueError, TypeError, KeyError):
+        except ValueError:
             continue  # torn by a crash
+        if not _is_event(event):
+            continue
+        at = event["time"]
         if at < start:
             continue
         if until_ns is not None and at > until_ns:
             return
         if wanted(event):
             yield event
+
+
+def _is_event(value: Any) -> bool:
+    """Whether a line of the journal is what `emit` writes."""
+    kinds = {"time": int, "type": str, "action": str, "id": str, "attributes": dict}
+    return isinstance(value, dict) and all(
+        isinstance(value.get(key), kind) for key, kind in kinds.items()
+    )
 
 
 _FILTERS = "container event image label type volume network daemon".split()

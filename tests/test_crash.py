@@ -304,3 +304,24 @@ def test_disk_full_while_pulling(fresh: Callable[[str], Engine]) -> None:
         assert engine.ok("run", "--rm", *NONE, "busybox", "echo", "fine") == "fine"
     finally:
         subprocess.run(["umount", engine.root], check=True)
+
+
+DAMAGED = ["", "{", "[]", "null", '{"count": "x", "delay_ms": []}', '{"status": 5}',
+           '{"status": "healthy", "log": {}}', "\0" * 50]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_damaged_notes_of_policies_health_and_events(root: Engine, text: str) -> None:
+    container_id = root.detached("--name", "web", "--restart", "on-failure:3", "--stop-timeout",
+                                 "0", "--health-cmd", "true", "busybox", "sleep", "1000")  # fmt: skip
+    (root.root / f"containers/{container_id}/restart.json").write_text(text)
+    (root.run_root / f"containers/{container_id}/health.json").write_text(text)
+    with (root.run_root / "events.log").open("a") as f:
+        f.write(text + "\n")
+    assert root.inspect("web")["RestartCount"] == 0
+    assert root.state("web")["Health"]["Status"] == "starting"
+    assert "(health: starting)" in root.ok("ps", "--format", "{{.Status}}")
+    root.ok("events", "--since", "1h", "--until", "0s", "--filter", "container=web")
+    root.ok("healthcheck", "run", "web")
+    assert root.state("web")["Health"]["Status"] == "healthy"
+    root.ok("rm", "-f", "web")

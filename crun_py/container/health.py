@@ -109,9 +109,13 @@ def current(container: Container) -> dict[str, Any] | None:
         return None
     try:
         found = jsonfile.read(file(container))
-        return found if isinstance(found, dict) and "status" in found else fresh()
     except (FileNotFoundError, CorruptState):
         return fresh()
+    like = fresh()
+    whole = isinstance(found, dict) and all(
+        isinstance(found.get(key), type(value)) for key, value in like.items()
+    )
+    return found if whole else like
 
 
 def fresh() -> dict[str, Any]:

@@ -58,17 +58,20 @@ def _file(container: Container) -> str:
     return container.directory + "/restart.json"
 
 
-def _notes(container: Container) -> dict[str, Any]:
+def _notes(container: Container) -> dict[str, int]:
+    """Its numbers; a damaged file counts as one that says nothing."""
     try:
         found = jsonfile.read(_file(container))
     except (FileNotFoundError, CorruptState):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return {key: value for key, value in found.items() if isinstance(value, int)}
 
 
 def count(container: Container) -> int:
     """How often the policy has restarted it since a user started it."""
-    return int(_notes(container).get("count", 0)) if policy(container)["name"] != "no" else 0
+    return _notes(container).get("count", 0) if policy(container)["name"] != "no" else 0
 
 
 def in_force(container: Container) -> bool:
@@ -98,9 +101,9 @@ def for_monitor(container: Container) -> tuple[int, int]:
     """What SET_RESTART tells the monitor: enum restart, and the delay in ms."""
     wanted, notes = policy(container), _notes(container)
     how = {"no": _NO, "on-failure": _ON_FAILURE}.get(wanted["name"], _ALWAYS)
-    if how == _ON_FAILURE and wanted["max"] and int(notes.get("count", 0)) >= wanted["max"]:
+    if how == _ON_FAILURE and wanted["max"] and notes.get("count", 0) >= wanted["max"]:
         how = _NO
-    return how, int(notes.get("delay_ms", FIRST_DELAY_MS))
+    return how, notes.get("delay_ms", FIRST_DELAY_MS)
 
 
 def begin(container: Container) -> None:
@@ -117,11 +120,11 @@ def _note(container: Container, times: int, delay_ms: int) -> None:
 def begin_again(container: Container, last: Status) -> None:
     """The policy starts it, after the run that `last` tells of."""
     notes = _notes(container)
-    delay_ms = min(int(notes.get("delay_ms", FIRST_DELAY_MS)) * 2, LAST_DELAY_MS)
+    delay_ms = min(notes.get("delay_ms", FIRST_DELAY_MS) * 2, LAST_DELAY_MS)
     if last.started_at and last.finished_at:
         ran_ns = clock.parse_rfc3339(last.finished_at) - clock.parse_rfc3339(last.started_at)
         delay_ms = FIRST_DELAY_MS if ran_ns >= RAN_NS else delay_ms
-    _note(container, int(notes.get("count", 0)) + 1, delay_ms)
+    _note(container, notes.get("count", 0) + 1, delay_ms)
 
 
 def due_after_boot(container: Container) -> bool:
