@@ -313,7 +313,8 @@ DAMAGED = ["", "{", "[]", "null", '{"count": "x", "delay_ms": []}', '{"status": 
 @pytest.mark.parametrize("text", DAMAGED)
 def test_damaged_notes_of_policies_health_and_events(root: Engine, text: str) -> None:
     container_id = root.detached("--name", "web", "--restart", "on-failure:3", "--stop-timeout",
-                                 "0", "--health-cmd", "true", "busybox", "sleep", "1000")  # fmt: skip
+                                 "0", "--health-cmd", "true", "busybox", "sleep", "1000"
+                                 )  # fmt: skip
     (root.root / f"containers/{container_id}/restart.json").write_text(text)
     (root.run_root / f"containers/{container_id}/health.json").write_text(text)
     with (root.run_root / "events.log").open("a") as f:
