@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from engine import Engine, wait_for
 
 NONE = ("--network", "none")
@@ -74,3 +76,22 @@ def test_help_is_a_word_too(root: Engine) -> None:
 def test_templates_escape_html(root: Engine) -> None:
     root.ok("create", *NONE, "--name", "c", "--label", "a=<b>", "busybox")
     assert root.ok("inspect", "-f", "{{.Config.Labels.a | html}}", "c") == "&lt;b&gt;"
+
+
+def test_other_engines_general_options(root: Engine) -> None:
+    root.ok("create", *NONE, "--name", "c", "busybox")
+    for words in (
+        "-c default", "--context=default", "--connection default", "-l error", "-D",
+        "--log-level=debug", "--cgroup-manager cgroupfs --runtime runc", "--storage-driver overlay",
+    ):  # fmt: skip
+        assert root.ok(*words.split(), "ps", "-a", "--format", "{{.Names}}") == "c"
+    assert "Usage: crunpy ps" in root.ok("-l", "error", "ps", "--help")
+    for words in ("-H tcp://1.2.3.4:2375", "--context far", "--url=unix:///run/x.sock"):
+        assert "there is no service" in root.fails(*words.split(), "ps")
+    assert "--config DIR" in root.ok("--help")
+
+
+def test_config_names_the_directory_of_logins(root: Engine, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{ broken")
+    message = root.fails("--config", tmp_path, "pull", "-q", "busybox")
+    assert f"{tmp_path}/config.json: not valid JSON" in message

@@ -23,20 +23,7 @@ _EPILOG = "Documentation: README.md.  `crunpy COMMAND --help` tells of a command
 
 def _parameters(module: Any) -> list[inspect.Parameter]:
     """The options and arguments of a verb as typer reads them from a signature."""
-    kinds: dict[str, tuple[Any, Any]] = {
-        fast.FLAG: (bool, False),
-        fast.SWITCH: (bool | None, None),
-        fast.VALUE: (str | None, None),
-        fast.LIST: (list[str] | None, None),
-    }
-    found = []
-    for names, kind, text, metavar in module.OPTIONS:
-        annotation, default = kinds[kind]
-        words = names.split()
-        shown = {} if kind in (fast.FLAG, fast.SWITCH) else {"metavar": metavar}
-        # an option without a text is an old form, accepted and not advertised
-        option = typer.Option(default, *words, help=text, hidden=not text, **shown)
-        found.append(_parameter(fast.destination(names), annotation, option))
+    found = _options(module.OPTIONS)
     for word in module.ARGUMENTS.split():
         bare = word.strip("[].").lower().partition("[")[0].rstrip(":")
         optional = word[0] == "["
@@ -46,6 +33,25 @@ def _parameters(module: Any) -> list[inspect.Parameter]:
         found.append(
             _parameter("argument_" + bare, annotation | None if optional else annotation, argument)
         )
+    return found
+
+
+def _options(table: tuple[tuple[str, str, str, str], ...]) -> list[inspect.Parameter]:
+    """The options of a table (cli/fast.py) as typer reads them from a signature."""
+    kinds: dict[str, tuple[Any, Any]] = {
+        fast.FLAG: (bool, False),
+        fast.SWITCH: (bool | None, None),
+        fast.VALUE: (str | None, None),
+        fast.LIST: (list[str] | None, None),
+    }
+    found = []
+    for names, kind, text, metavar in table:
+        annotation, default = kinds[kind]
+        words = names.split()
+        shown: dict[str, Any] = {} if kind in (fast.FLAG, fast.SWITCH) else {"metavar": metavar}
+        # an option without a text is an old form, accepted and not advertised
+        option = typer.Option(default, *words, help=text, hidden=not text, **shown)
+        found.append(_parameter(fast.destination(names), annotation, option))
     return found
 
 
@@ -69,29 +75,31 @@ def _command(verb: str, module: Any) -> Any:
         call = fast.Call(verb, module, general, values, arguments)
         raise typer.Exit(fast.execute(call))
 
-    context = inspect.Parameter(
-        "ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
-    )
-    function.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
-    function.__annotations__ = {p.name: p.annotation for p in (context, *parameters)}
+    _sign(function, parameters)
     function.__doc__ = module.__doc__.partition(":")[2] or VERBS[verb][1]
     return function
 
 
-def _main(
-    ctx: typer.Context,
-    root: str = typer.Option(None, "--root", help="Directory of images and containers"),
-    runroot: str = typer.Option(None, "--runroot", help="Directory of what a reboot may forget"),
-    debug: bool = typer.Option(False, "--debug", help="Print each step as it is carried out"),
-    version: bool = typer.Option(False, "--version", "-v", help="Print the version"),
-) -> None:
+def _sign(function: Any, parameters: list[inspect.Parameter]) -> None:
+    """Give `function`, which takes a context and keywords, the signature that typer reads."""
+    context = inspect.Parameter(
+        "ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
+    function.__signature__ = inspect.Signature([context, *parameters])
+    function.__annotations__ = {p.name: p.annotation for p in (context, *parameters)}
+
+
+def _main(ctx: typer.Context, **given: Any) -> None:
     """Run, build and share containers without a daemon."""
-    if version:
+    if given["version"]:
         sys.stdout.write(f"crunpy version {__version__}\n")
         raise typer.Exit
     if ctx.invoked_subcommand is None:
         sys.stdout.write(ctx.get_help() + "\n")
         raise typer.Exit
+
+
+_sign(_main, _options((*fast.GLOBAL_OPTIONS, ("-v --version", "flag", "Print the version", ""))))
 
 
 def build(words: list[str]) -> typer.Typer:

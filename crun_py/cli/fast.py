@@ -7,6 +7,8 @@ and for help, it returns None, and typer, built from the same tables, words the 
 
 from __future__ import annotations
 
+import os
+
 from crun_py.cli.verbs import ALIASES, GROUPS, VERBS
 from crun_py.errors import InvalidArgument
 
@@ -22,7 +24,16 @@ each time it is given."""
 GLOBAL_OPTIONS = (
     ("--root", VALUE, "Directory of images, containers and volumes", "DIR"),
     ("--runroot", VALUE, "Directory of what a reboot may forget", "DIR"),
-    ("--debug", FLAG, "Print each step of the plan as it is carried out", ""),
+    ("-D --debug", FLAG, "Print each step of the plan as it is carried out", ""),
+    ("--config", VALUE, "Directory of docker's config.json", "DIR"),
+    # other engines' options: without a service these have one meaning only, or none
+    ("-c --context --connection", VALUE, "", "NAME"),
+    ("-H --host --url", VALUE, "", "ADDRESS"),
+    ("-l --log-level", VALUE, "", "LEVEL"),
+    ("--cgroup-manager", VALUE, "", "NAME"),
+    ("--events-backend", VALUE, "", "NAME"),
+    ("--runtime", VALUE, "", "NAME"),
+    ("--storage-driver", VALUE, "", "NAME"),
 )
 
 _BOOLEANS = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
@@ -174,7 +185,16 @@ def execute(call: Call) -> int:
     """Carry out a call; returns the exit status.  Raises CrunpyError."""
     from crun_py.cli.context import Context
 
-    context = Context(call.general.get("root"), call.general.get("runroot"))
-    context.debug = bool(call.general.get("debug"))
+    general = call.general
+    if general.get("host") or general.get("context") not in (None, "", "default"):
+        raise InvalidArgument(
+            f"connecting to {general.get('host') or general['context']}: there is no service, "
+            "each command does its own work",
+            hint="without this option, or on that machine itself",
+        )
+    if general.get("config"):
+        os.environ["DOCKER_CONFIG"] = general["config"]
+    context = Context(general.get("root"), general.get("runroot"))
+    context.debug = bool(general.get("debug"))
     result: int = call.module.main(call.values, call.arguments, context)
     return result
