@@ -95,3 +95,10 @@ def test_config_names_the_directory_of_logins(root: Engine, tmp_path: Path) -> N
     (tmp_path / "config.json").write_text("{ broken")
     message = root.fails("--config", tmp_path, "pull", "-q", "busybox")
     assert f"{tmp_path}/config.json: not valid JSON" in message
+
+
+def test_fields_that_an_image_says_nothing_of(root: Engine) -> None:
+    look = "{{.Config.User}}|{{.Config.Entrypoint}}|{{len .Config.ExposedPorts}}|{{.Config.Cmd}}"
+    assert root.ok("image", "inspect", "-f", look, "busybox") == "|[]|0|[sh]"
+    root.ok("create", *NONE, "--name", "c", "busybox")
+    assert root.ok("inspect", "-f", "<{{.HostConfig.Isolation}}>", "c") == "<>"

@@ -66,6 +66,7 @@ def _namespaces(record: dict[str, Any]) -> dict[str, str]:
     shared = record.get("namespaces", {})
     return {
         "CgroupnsMode": shared.get("cgroup", "private"),
+        "Isolation": "",
         "IpcMode": shared.get("ipc", "private"),
         # as Docker: "" is the container's own
         "PidMode": shared.get("pid", "private").replace("private", ""),

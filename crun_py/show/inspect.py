@@ -195,9 +195,27 @@ def _network_id(paths: Paths, mode: str) -> str:
         return ""
 
 
+_IMAGE_CONFIG: dict[str, Any] = {
+    "User": "",
+    "ExposedPorts": {},
+    "Env": [],
+    "Cmd": [],
+    "Entrypoint": [],
+    "Volumes": {},
+    "WorkingDir": "",
+    "Labels": {},
+    "OnBuild": [],
+    "Healthcheck": None,
+    "Shell": [],
+    "StopSignal": "",
+}
+"""What templates ask of every image, whether its config says it or not (docker's fields)."""
+
+
 def image(paths: Paths, found: Image | Described) -> dict[str, Any]:
     """One image as `docker inspect` shows it."""
     document = found.config
+    config = document.get("config") or {}
     history = document.get("history") or []
     return {
         "Id": "sha256:" + found.id,
@@ -207,7 +225,7 @@ def image(paths: Paths, found: Image | Described) -> dict[str, Any]:
         "Comment": next((h["comment"] for h in history[::-1] if h.get("comment")), ""),
         "Created": document.get("created", ""),
         "Author": document.get("author", ""),
-        "Config": document.get("config") or {},
+        "Config": _IMAGE_CONFIG | {k: v for k, v in config.items() if v is not None},
         "Architecture": document.get("architecture", ""),
         "Variant": document.get("variant", ""),
         "Os": document.get("os", ""),
@@ -217,8 +235,8 @@ def image(paths: Paths, found: Image | Described) -> dict[str, Any]:
         "Digest": found.digest,
         "ManifestType": found.media_type,
         # podman's names for some of the same
-        "Labels": (document.get("config") or {}).get("Labels") or {},
-        "User": (document.get("config") or {}).get("User", ""),
+        "Labels": config.get("Labels") or {},
+        "User": config.get("User", ""),
         "VirtualSize": found.size,
         "History": history,
     }
