@@ -102,3 +102,9 @@ def test_fields_that_an_image_says_nothing_of(root: Engine) -> None:
     assert root.ok("image", "inspect", "-f", look, "busybox") == "|[]|0|[sh]"
     root.ok("create", *NONE, "--name", "c", "busybox")
     assert root.ok("inspect", "-f", "<{{.HostConfig.Isolation}}>", "c") == "<>"
+
+
+def test_an_entry_point_of_several_words(engine: Engine) -> None:
+    words = ("--entrypoint", '["echo", "a b"]', "busybox", "c")
+    assert engine.ok("run", "--rm", *NONE, *words) == "a b c"
+    assert engine.ok("run", "--rm", *NONE, "--entrypoint=/bin/[", "busybox", "1", "]") == ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import state
+from crun_py import jsonfile, state
 from crun_py.clock import now
 from crun_py.container import health, restart
 from crun_py.errors import InvalidArgument
@@ -59,7 +59,7 @@ def command_line(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
     entrypoint = options.get("entrypoint")
     if entrypoint is not None:
         # a new entry point does without the image's command
-        result = ([entrypoint] if entrypoint else []) + command
+        result = _words(entrypoint) + command
     else:
         result = list(config.get("Entrypoint") or []) + (command or list(config.get("Cmd") or []))
     if not result:
@@ -166,8 +166,20 @@ def record(
 def _entrypoint(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
     given = options.get("entrypoint")
     if given is not None:
-        return [given] if given else []
+        return _words(given)
     return list(config.get("Entrypoint") or [])
+
+
+def _words(entrypoint: str) -> list[str]:
+    """--entrypoint: one word (docker), or words as JSON (podman-run(1)); "" for none."""
+    if entrypoint.startswith("["):
+        try:
+            words = jsonfile.loads(entrypoint)
+        except ValueError:
+            words = None
+        if isinstance(words, list) and all(isinstance(w, str) for w in words):
+            return words
+    return [entrypoint] if entrypoint else []
 
 
 _KEPT = (
