@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 from pathlib import Path
 
 from setuptools import setup
@@ -56,6 +58,16 @@ def build_core(target: Path) -> None:
             return
 
 
+def note_build(target: Path) -> None:
+    """Write which commit this is and when it was built, for `crunpy version`."""
+    done = subprocess.run(
+        ["git", "-C", str(HERE), "rev-parse", "--short", "HEAD"], capture_output=True, text=True
+    ) if shutil.which("git") else None  # fmt: skip
+    commit = done.stdout.strip() if done and done.returncode == 0 else ""
+    built = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    target.write_text(json.dumps({"commit": commit, "built": built}) + "\n")
+
+
 class BuildExt(build_ext):
     """build_ext that also compiles the core helper beside the shim."""
 
@@ -63,6 +75,7 @@ class BuildExt(build_ext):
         super().run()
         package = NATIVE if self.inplace else Path(self.build_lib) / "crun_py" / "_native"
         build_core(package / "crunpy-core")
+        note_build(package / "build.json")
 
 
 setup(

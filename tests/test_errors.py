@@ -243,3 +243,15 @@ def test_interrupted_pull_leaves_a_good_store(engine: Engine) -> None:
     assert b"Traceback" not in process.stderr.read()
     assert engine.run("images").code == 0
     engine.run("rmi", "nginx")
+
+
+def test_version_names_the_commit(root: Engine) -> None:
+    import subprocess
+
+    from engine import CHECKOUT
+
+    known = subprocess.run(["git", "-C", CHECKOUT, "log", "--format=%h", "-500"],
+                           capture_output=True, text=True).stdout.split()  # fmt: skip
+    assert root.ok("version", "-f", "{{.Client.GitCommit}}") in (known or ["unknown"])
+    assert "Git commit:" in root.ok("version")
+    assert root.ok("version", "-f", "{{.Server.MinAPIVersion}} {{.Server.Platform.Name}}")

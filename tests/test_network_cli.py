@@ -415,3 +415,29 @@ def test_user_with_one_of_them(
     port = free_port()
     user.ok("run", "-d", "-p", f"{port}:80", *server("one"), wrap=wrap)
     assert wait_for(lambda: read("127.0.0.1", port)) == "one"
+
+
+def test_the_host_has_a_name(engine: Engine) -> None:
+    """A service of the host on all its addresses answers at host-gateway."""
+    import functools
+    import http.server
+    import threading
+
+    port = free_port()
+    handler = functools.partial(
+        http.server.SimpleHTTPRequestHandler, directory="/usr/share/doc/base-files"
+    )
+    server = http.server.ThreadingHTTPServer(("0.0.0.0", port), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        for name in ("there", "host.docker.internal", "host.containers.internal"):
+            engine.ok("run", "--rm", "--add-host", "there:host-gateway", "busybox", "wget", "-q",
+                      "-O", "/dev/null", f"http://{name}:{port}/")  # fmt: skip
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_dns_none_leaves_the_images_file(engine: Engine) -> None:
+    done = engine.run("run", "--rm", "--dns", "none", "busybox", "cat", "/etc/resolv.conf")
+    assert done.code == 1 and "No such file" in done.err, "the image has none"

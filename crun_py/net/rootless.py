@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _INSTALL = "install one of them: apt install passt (or slirp4netns)"
 _SLIRP_ADDRESS, _SLIRP_DNS = "10.0.2.100", "10.0.2.3"
+_ELSEWHERE = "198.51.100.1"
+"""An address of nobody (RFC 5737), reached by the default route."""
 _SIGTERM, _SIGKILL, _SIGPIPE = 15, 9, 13
 _START_TIMEOUT_S = 10.0
 _TUN = "/dev/net/tun"
@@ -42,8 +44,8 @@ def start(netns_fd: int, ports: list[Port], run_dir: str) -> dict[str, Any]:
     ports:   those with host_port 0 are filled in.
     run_dir: an existing directory of the container's for a socket and a pid file.
     Returns what `stop` needs, with "ip" and "interface" as seen inside, "dns" (addresses
-    that answer inside whatever the host's resolv.conf says) and "host_address" ("", as the
-    host cannot be reached).  Raises Conflict when a port is taken, Unsupported when the host
+    that answer inside whatever the host's resolv.conf says) and "host_address" (by which
+    services of the host on all its addresses are reached, "" for none).  Raises Conflict when a port is taken, Unsupported when the host
     lacks the programs or /dev/net/tun, CrunpyError.
     """
     for port in ports:
@@ -201,7 +203,20 @@ def _slirp(program: str, netns_fd: int, ports: list[Port], run_dir: str) -> dict
     finally:
         os.close(ready)
         os.close(directory)
-    return {**state, "dns": [_SLIRP_DNS], "host_address": ""}
+    return {**state, "dns": [_SLIRP_DNS], "host_address": _outward_address()}
+
+
+def _outward_address() -> str:
+    """The host's own address towards its default route, "" without one: slirp4netns connects
+    as a process of the host, so that its services on all addresses answer there."""
+    probe = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    try:
+        probe.connect((_ELSEWHERE, 9))  # a UDP socket sends nothing by this
+        return str(probe.getsockname()[0])
+    except OSError:
+        return ""
+    finally:
+        probe.close()
 
 
 def _add_forward(path: str, port: Port) -> None:

@@ -99,7 +99,10 @@ def _own(
         found["/dev/shm"] = spec.mount("bind", words["ipc"], "/dev/shm", *quiet)
     directory = paths.container(record["id"])
     for name in ("resolv.conf", "hosts", "hostname"):
-        if name != "hosts" or not options.get("no_hosts"):
+        left = (name == "hosts" and options.get("no_hosts")) or (
+            name == "resolv.conf" and options.get("dns") == ["none"]
+        )
+        if not left:
             target = f"/etc/{name}"
             found[target] = spec.mount("bind", f"{directory}/{name}", target, "rbind")
     if record.get("timezone"):

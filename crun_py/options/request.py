@@ -148,7 +148,8 @@ def record(
             "mode": mode,
             "ports": [p.as_dict() for p in published],
             "add_host": options.get("add_host") or [],
-            "dns": options.get("dns") or [],
+            # none: the image's resolv.conf stays, see filesystems.py
+            "dns": [] if options.get("dns") == ["none"] else options.get("dns") or [],
             "dns_search": options.get("dns_search") or [],
             "dns_option": options.get("dns_option") or [],
             "ip": ipv4.text(ipv4.parse(options["ip"])) if options.get("ip") else "",
