@@ -45,8 +45,8 @@ def start(netns_fd: int, ports: list[Port], run_dir: str) -> dict[str, Any]:
     run_dir: an existing directory of the container's for a socket and a pid file.
     Returns what `stop` needs, with "ip" and "interface" as seen inside, "dns" (addresses
     that answer inside whatever the host's resolv.conf says) and "host_address" (by which
-    services of the host on all its addresses are reached, "" for none).  Raises Conflict when a port is taken, Unsupported when the host
-    lacks the programs or /dev/net/tun, CrunpyError.
+    services of the host on all its addresses are reached, "" for none).  Raises Conflict when
+    a port is taken, Unsupported when the host lacks the programs or /dev/net/tun, CrunpyError.
     """
     for port in ports:
         if port.protocol == "sctp":
