@@ -276,6 +276,15 @@ def test_inspect_tells_how_a_container_ended(three: Engine) -> None:
     assert three.state("liar")["ExitSignal"] == "" and three.state("liar")["ExitCode"] == 137
 
 
+def test_podmans_names(three: Engine) -> None:
+    form = "{{.ImageID}} {{.Created}}|{{.CreatedHuman}}|{{.StartedAt}}|{{.ExitedAt}}|{{.Exited}}"
+    image, created, human, started, ended, exited = re.split(
+        r"(?<=^[0-9a-f]{12}) |\|", three.ok("ps", "-a", "-f", "name=done", "--format", form)
+    )
+    assert len(image) == 12 and created == human and created.endswith(" ago")
+    assert started.startswith("20") and ended.startswith("20") and exited == "true"
+
+
 def test_watch(three: Engine) -> None:
     process = three.popen("ps", "--watch", "0.2", "--format", "{{.Names}}")
     assert [process.stdout.readline() for _ in range(3)] == [b"runs\n"] * 3

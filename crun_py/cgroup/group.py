@@ -212,8 +212,8 @@ def freeze(path: str, frozen: bool, timeout_s: float = 10) -> None:
     (cgroup-v2.rst, "cgroup.freeze": the end is told by `frozen` in cgroup.events).
 
     A group that is gone has gone on.  Raises Unsupported when it is missing or the kernel
-    cannot freeze it, CrunpyError
-    when it does not come to rest within `timeout_s`; it is let go again then.
+    cannot freeze it, CrunpyError when it does not come to rest within `timeout_s`; it is let
+    go again then.
     """
     import time
 

@@ -151,6 +151,15 @@ def _row(
         "Size": "",
         "Pid": status.pid,
         "ExitCode": status.exit_code,
+        # podman's names
+        "ImageID": record["image_id"] if whole else record["image_id"][:12],
+        "Created": since(record["created"]) + " ago",
+        "CreatedHuman": since(record["created"]) + " ago",
+        "StartedAt": clock.local(status.started_at) if status.started_at else "",
+        "ExitedAt": clock.local(status.finished_at) if status.finished_at else "",
+        "Exited": status.state == "exited",
+        "Pod": "",
+        "PodName": "",
     }
     if sizes:
         own = directory_bytes(container.directory + "/upper")
@@ -177,7 +186,9 @@ def _health(container: Container, status: Status) -> str:
 
 def _broken_row(container_id: str, whole: bool) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(
-        "Image Command CreatedAt RunningFor Ports Labels Mounts Networks Size".split(), ""
+        "Image Command CreatedAt RunningFor Ports Labels Mounts Networks LocalVolumes Size ImageID "
+        "Created CreatedHuman StartedAt ExitedAt Pod PodName".split(),
+        "",
     )
     return row | {
         "ID": container_id if whole else container_id[:12],
@@ -186,6 +197,7 @@ def _broken_row(container_id: str, whole: bool) -> dict[str, Any]:
         "Names": "",
         "Pid": 0,
         "ExitCode": 0,
+        "Exited": True,
     }
 
 
