@@ -63,10 +63,7 @@ def _disk(group: str, found: list[Process]) -> tuple[int, int]:
     text = processes.text(group + "/io.stat")
     if text:
         pairs = [word.partition("=") for word in text.split()]
-        return tuple(  # type: ignore[return-value]
-            sum(int(value) for key, _, value in pairs if key == wanted)
-            for wanted in ("rbytes", "wbytes")
-        )
+        return _sum(pairs, "rbytes"), _sum(pairs, "wbytes")
     read = written = 0
     for process in found:
         for line in processes.text(f"/proc/{process.pid}/io").splitlines():
@@ -74,6 +71,10 @@ def _disk(group: str, found: list[Process]) -> tuple[int, int]:
             read += int(value) if key == "read_bytes" else 0
             written += int(value) if key == "write_bytes" else 0
     return read, written
+
+
+def _sum(pairs: list[tuple[str, str, str]], wanted: str) -> int:
+    return sum(int(value) for key, _, value in pairs if key == wanted)
 
 
 def row(container: Container, before: Usage, after: Usage, *, whole: bool) -> dict[str, object]:
