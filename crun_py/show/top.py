@@ -18,14 +18,6 @@ if TYPE_CHECKING:
     from crun_py.state import Container, Status
 
 
-def _clock(seconds: float) -> str:
-    """HH:MM:SS, with days before if there are any."""
-    total = int(seconds)
-    days, rest = divmod(total, 86400)
-    text = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
-    return f"{days}-{text}" if days else text
-
-
 def _elapsed(seconds: float) -> str:
     """As podman has it: 1h2m3.5s."""
     total = int(seconds)
