@@ -13,7 +13,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -209,7 +209,7 @@ class Proxy:
 
     def _up(self, client: socket.socket, server: socket.socket) -> None:
         mine = 0
-        try:
+        with suppress(OSError):
             while data := client.recv(65536):
                 mine += len(data)
                 self.sent += len(data)
@@ -218,23 +218,20 @@ class Proxy:
                     self._times -= 1
                     time.sleep(0.1)  # the registry has what was sent
                     break
-        except OSError:
-            mine = 0
-        for end in (client, server):
-            with_shutdown(end)
+        hang_up(client, server)
 
     def _down(self, server: socket.socket, client: socket.socket) -> None:
-        try:
+        with suppress(OSError):
             while data := server.recv(65536):
                 client.sendall(data)
-        except OSError:
-            with_shutdown(client)
+        hang_up(client, server)
 
 
-def with_shutdown(end: socket.socket) -> None:
-    try:
-        end.shutdown(socket.SHUT_RDWR)
-    except OSError:
+def hang_up(*ends: socket.socket) -> None:
+    """End both directions at once; one whose peer has hung up already is closed as well."""
+    for end in ends:
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
         end.close()
 
 
@@ -295,22 +292,53 @@ class Upload(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-def test_uploads_are_resumed() -> None:
-    data = noise(1_500_000, 41)
+class Stalling(Upload):
+    """Takes a little of the blob and no more, as long as the client waits; then all of it."""
+
+    got, asked, cuts = bytearray(), [""], [100_000]
+    client_gave_up = threading.Event()
+
+    def do_PATCH(self) -> None:
+        if self.cuts:
+            self.got.extend(self.rfile.read(self.cuts.pop()))
+            self.asked.append("")
+            self.client_gave_up.wait(20)
+            self.close_connection = True
+        else:
+            super().do_PATCH()
+
+    def do_GET(self) -> None:
+        self.client_gave_up.set()
+        super().do_GET()
+
+
+def uploaded(handler: type[Upload], data: bytes, patience: Patience) -> list[str]:
+    """Send `data` to a server of this kind; the ranges it was sent."""
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Upload)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     endpoint = Endpoint(f"127.0.0.1:{server.server_address[1]}", "up")
     sent: list[int] = []
     try:
-        with Access(patience=Patience(sleep=lambda _: None)).open(endpoint, write=True) as registry:
+        with Access(patience=patience).open(endpoint, write=True) as registry:
             assert not upload.has(registry, digest)
             upload.send(registry, digest, len(data), lambda at: iter([data[at:]]), sent.append)
     finally:
         server.shutdown()
         server.server_close()
-    assert bytes(Upload.got) == data
-    assert Upload.asked[1:] == ["", "200000-1499999", "500000-1499999"]
+    assert bytes(handler.got) == data
+    return handler.asked[1:]
+
+
+def test_uploads_are_resumed() -> None:
+    ranges = uploaded(Upload, noise(1_500_000, 41), Patience(sleep=lambda _: None))
+    assert ranges == ["", "200000-1499999", "500000-1499999"]
+
+
+def test_an_upload_that_stalls_is_resumed() -> None:
+    data = noise(30_000_000, 42)  # more than the sockets of both sides hold
+    ranges = uploaded(Stalling, data, Patience(read_s=1, sleep=lambda _: None))
+    assert ranges == ["", "100000-29999999"]
 
 
 # ---- what cannot ----

@@ -37,6 +37,7 @@ _DROPPED = (
     httpx.WriteError,
     httpx.RemoteProtocolError,
     httpx.ReadTimeout,
+    httpx.WriteTimeout,
     httpx.PoolTimeout,
 )
 
