@@ -15,6 +15,7 @@ in this boot (signals go through a pidfd that was checked in between).
 from __future__ import annotations
 
 import os
+import time
 
 from crun_py import jsonfile
 from crun_py._native import check, lib
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 VERSION = 1
 UNKNOWN_EXIT = 255
 """The exit code of a container whose end nobody saw: its monitor was killed, or a reboot."""
+_NOTING_S = 5
+"""How long a monitor may take to note an end: it reads what was printed last, and reaps."""
 
 
 _boot_id = ""
@@ -181,7 +184,7 @@ def status(paths: Paths, container_id: str) -> Status:
         directory = paths.run_container(container_id)
         found = jsonfile.read(directory + "/status.json")
         if found.get("state") in ("running", "initialized"):
-            return _living(found, directory)
+            return _living(found, directory) or _told(paths, container_id, found)
         waits = found.get("state") == "restarting" and _lives(found, "monitor_")
         return Status("restarting" if waits else "exited", found)
     except FileNotFoundError:
@@ -204,9 +207,30 @@ def _lives(found: dict[str, Any], whose: str = "") -> bool:
     return pid > 0 and ticks > 0 and start_ticks(pid) == ticks and found.get("boot_id") == boot_id()
 
 
-def _living(found: dict[str, Any], directory: str) -> Status:
+def _told(paths: Paths, container_id: str, found: dict[str, Any]) -> Status:
+    """The end of a container whose process is gone, though status.json says that it lives:
+    the monitor is about to note it, or will never, for it was killed too."""
+    path = paths.run_container(container_id) + "/status.json"
+    deadline = time.monotonic() + _NOTING_S
+    while _noting(found) and time.monotonic() < deadline:
+        time.sleep(0.002)
+        try:
+            now = jsonfile.read(path)
+        except (FileNotFoundError, CorruptState):
+            now = {}
+        if now != found:
+            return status(paths, container_id)
+    return Status("exited", found, unseen=True)
+
+
+def _noting(found: dict[str, Any]) -> bool:
+    """Whether somebody else is there who will note the end in status.json."""
+    return found.get("monitor_pid") != os.getpid() and _lives(found, "monitor_")
+
+
+def _living(found: dict[str, Any], directory: str) -> Status | None:
     if not _lives(found):
-        return Status("exited", found, unseen=True)
+        return None
     try:
         frozen = jsonfile.read_bytes(directory + "/cgroup/cgroup.freeze").strip() == b"1"
     except OSError:

@@ -82,6 +82,23 @@ def test_other_commands_after_the_monitor_was_killed(engine: Engine, victims: st
         assert engine.settled(2) == []
 
 
+def test_a_monitor_that_is_slow_to_note_the_end(engine: Engine) -> None:
+    """Nobody calls the end unseen while the monitor is there to tell it."""
+    for command in ("wait", "inspect", "stop"):
+        container_id = engine.detached("busybox", "sleep", "1000")
+        monitor, init = engine.pids(container_id)
+        os.kill(monitor, signal.SIGSTOP)
+        os.kill(init, signal.SIGKILL)
+        asking = engine.popen(command, container_id)
+        time.sleep(0.4)
+        os.kill(monitor, signal.SIGCONT)
+        out, _ = asking.communicate(timeout=20)
+        assert asking.returncode == 0
+        if command == "wait":
+            assert out == b"137\n"
+        assert engine.state(container_id)["ExitCode"] == 137
+
+
 def test_command_killed_while_attached(engine: Engine) -> None:
     process = engine.popen("run", "--name", "c", *NONE, "busybox", "sh", "-c",
                            "echo on; sleep 0.5; echo off; sleep 1000")  # fmt: skip

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 from crun_py import events, state, volumes
 from crun_py.cgroup import group
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SIGKILL = 9
-_MONITOR_PATIENCE_S = 10
 _LOG_PATIENCE_S = 0.5
 """How long a monitor may take to finish the log before we go on without it: it may have to
 wait for a client that does not read, a `run` that was stopped with Ctrl-Z."""
@@ -158,8 +156,8 @@ def stop(
             signal_it(container, status, config["stop_signal"])
         if kill or not _ended_within(status, None if patience < 0 else patience):
             _kill(container, status)
-        if watch and watch.serve(deadline_s=_LOG_PATIENCE_S) == attach.LOST:
-            _until_noted(container)
+        if watch:
+            watch.serve(deadline_s=_LOG_PATIENCE_S)
     finally:
         if watch:
             watch.close()
@@ -193,13 +191,6 @@ def _end_restarting(container: Container, for_good: bool) -> None:
             return
         finally:
             clean(container)
-
-
-def _until_noted(container: Container) -> None:
-    """Wait until the monitor has noted the end; one that was killed never does."""
-    deadline = time.monotonic() + _MONITOR_PATIENCE_S
-    while container.status().unseen and time.monotonic() < deadline:
-        time.sleep(0.01)
 
 
 def _watch(container: Container) -> attach.Session | None:
