@@ -91,7 +91,7 @@ def test_remote_images(store: Engine, registry: Registry) -> None:
     name = registry.push("test/" + store.home.name, other)
     store.ok("manifest", "create", "--insecure", "mixed", f"docker://{store.registry}/{name}")
     store.ok("manifest", "create", "--amend", "mixed", "busybox")
-    assert len(store.ok("images", "-q").split()) == 2
+    assert len(store.ok("images", "-a", "-q", "--filter", "manifest=false").split()) == 2
     assert {e["platform"]["architecture"] for e in entries(store, "mixed")} == {
         "s390x", images.ARCHITECTURE}  # fmt: skip
     target = f"{store.registry}/test/{store.home.name}-mixed"
@@ -104,6 +104,124 @@ def test_remote_images(store: Engine, registry: Registry) -> None:
     store.ok("manifest", "remove", again, other.digest)
     assert len(entries(store, again)) == 1
     assert json.loads(store.ok("manifest", "inspect", target)) == raw(target)
+
+
+def test_a_list_is_an_image(store: Engine) -> None:
+    """Wherever an image is named, a list stands for its image of this platform."""
+    store.ok("manifest", "create", "both", "busybox", "test/arm")
+    listed, busybox = store.ok("images", "-q", "both"), store.inspect("busybox")["Id"]
+    row = store.ok("images", "--format", "{{.Repository}} {{.Tag}} {{.Digest}} {{.CreatedSince}}")
+    assert row.splitlines()[0].startswith("both latest sha256:" + listed)
+    assert "second" in row.splitlines()[0]
+    assert store.ok("images", "-q", "--filter", "manifest=true") == listed
+    assert listed not in store.ok("images", "-q", "--filter", "manifest=false")
+    for name in ("both", listed):
+        assert store.ok("run", "--rm", "--network", "none", name, "echo", "hi") == "hi"
+        assert store.inspect(name)["Id"] == busybox
+    assert store.run("image", "exists", "both").code == 0
+    assert busybox[7:19] in store.ok("history", "both")
+    assert busybox[7:19] in store.ok("image", "tree", "both")
+    store.ok("create", "--network", "none", "--name", "shop", "both", "true")
+    assert store.ok("ps", "-a", "--filter", "ancestor=both", "--format", "{{.Image}}") == "both"
+    made = store.run("create", "--network", "none", "--platform", "linux/arm64", "both", "/arm")
+    assert made.code == 0 and "image is for linux/arm64" in made.err
+    assert "for linux/s390x: there is none; it exists for linux/" in store.fails(
+        "create", "--platform", "linux/s390x", "both", "true"
+    )
+    store.ok("rm", "-a")
+
+
+def test_a_list_is_saved_as_an_image(store: Engine) -> None:
+    store.ok("manifest", "create", "both", "busybox", "test/arm")
+    archive = store.home / "both.tar"
+    for form in ("docker-archive", "oci-archive"):
+        store.ok("save", "-o", archive, "--format", form, "both")
+        store.ok("tag", "busybox", "kept")
+        store.ok("manifest", "rm", "both")
+        assert "both:latest" in store.ok("load", "-i", archive)
+        assert store.inspect("both")["Id"] == store.inspect("kept")["Id"]
+        store.ok("rmi", "both")
+        store.ok("manifest", "create", "both", "busybox", "test/arm")
+
+
+def test_names_of_a_list(store: Engine) -> None:
+    store.ok("manifest", "create", "both", "busybox", "test/arm")
+    store.ok("tag", "both", "second", "third:3")
+    listed = store.ok("images", "-q", "both")
+    assert store.ok("images", "-q", "third") == listed
+    assert len(entries(store, "second")) == 2
+    assert store.ok("rmi", "second") == "Untagged: second:latest"
+    assert "several names" in store.fails("rmi", listed, code=1)
+    store.ok("untag", "both", "third:3")
+    # an older state of a list goes when it is changed, other names keep theirs
+    store.ok("tag", "both", "older")
+    store.ok("manifest", "remove", "both", "test/arm")
+    assert len(entries(store, "older")) == 2 and len(entries(store, "both")) == 1
+    store.ok("untag", "older")
+    assert store.ok("images", "--filter", "dangling=true", "-q") == listed
+    assert listed in store.ok("image", "prune", "-f")
+    assert listed not in store.ok("images", "-q")
+    # a list of a list: what it has for this platform, or everything
+    store.ok("manifest", "add", "both", "test/arm")
+    store.ok("manifest", "create", "one", "both")
+    store.ok("manifest", "create", "--all", "all", "both")
+    assert len(entries(store, "one")) == 1 and len(entries(store, "all")) == 2
+
+
+def test_what_a_list_has_stays(store: Engine) -> None:
+    """It is not shown, not pruned and not removed, but can be run; a container keeps it."""
+    store.ok("manifest", "create", "both", "busybox", "test/arm")
+    image_id = store.inspect("busybox")["Id"]
+    assert store.ok("rmi", "busybox", "test/arm").splitlines() == [
+        "Untagged: busybox:latest", "Untagged: test/arm:latest"]  # fmt: skip
+    run = ["run", "--network", "none", "both", "echo", "hi"]
+    assert store.ok(*run) == "hi"
+    assert store.ok("images", "--format", "{{.Repository}}") == "both"
+    assert image_id[7:19] in store.ok("images", "-a", "-q")
+    assert "Total reclaimed space: 0B" in store.ok("image", "prune", "-f")
+    assert "Total reclaimed space: 0B" in store.ok("image", "prune", "-af"), "it is in use"
+    store.ok("rm", "-a")
+    message = store.fails("rmi", image_id, code=1)
+    assert "manifest list both:latest has it" in message and "crunpy manifest remove" in message
+    assert "manifest list both" in store.fails("rmi", "-f", image_id, code=1)
+    assert store.ok(*run) == "hi"
+    store.ok("rmi", "both")
+    assert [store.inspect(i)["Id"] for i in store.ok("images", "-q").split()] == [image_id]
+    store.ok("rm", "-a")
+    assert "deleted: " + image_id in store.ok("image", "prune", "-f")
+    assert not list((store.root / "images/blobs/sha256").iterdir()), "nothing is left behind"
+
+
+def test_prune_all_and_rmi_all_remove_lists(store: Engine) -> None:
+    for remove in (["image", "prune", "-af"], ["rmi", "-a"]):
+        store.ok("manifest", "create", "both", "busybox", "test/arm")
+        store.ok("rmi", "test/arm")
+        store.ok("run", "--rm", "--network", "none", "both", "true")
+        store.ok(*remove)
+        assert not store.ok("images", "-a", "-q")
+        assert not list((store.root / "images/blobs/sha256").iterdir())
+        store.ok("pull", "-q", "busybox")
+        store.ok("pull", "-q", "--platform", "linux/arm64", "test/arm")
+
+
+def test_what_was_only_fetched_for_a_list_can_be_run(store: Engine) -> None:
+    source = f"docker://{store.registry}/library/busybox"
+    store.ok("rmi", "busybox")
+    store.ok("manifest", "create", "--insecure", "far", source)
+    assert not any((store.root / "layers").glob("*/diff/bin")), "its layers are not unpacked"
+    assert store.inspect("far")["Architecture"] == images.ARCHITECTURE
+    assert store.ok("run", "--rm", "--network", "none", "far", "echo", "hi") == "hi"
+    mount = "type=image,source=far,destination=/far"
+    store.ok("rmi", "-a")
+    store.ok("pull", "-q", "busybox")
+    other = TestImage(tar(entry("said", b"far\n")))
+    layout = store.home / "other"
+    other.write_layout(layout)
+    subprocess.run(["chmod", "-R", "a+rX", layout], check=True)
+    store.ok("manifest", "create", "far", f"oci:{layout}")
+    assert store.ok(
+        "run", "--rm", "--network", "none", "--mount", mount, "busybox", "cat", "/far/said"
+    ) == "far"  # fmt: skip
 
 
 def test_errors(store: Engine) -> None:

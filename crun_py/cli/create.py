@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crun_py.oci.store import Image
+    from crun_py.oci.image import Image
     from crun_py.state import Container
 
 ARGUMENTS = "IMAGE [COMMAND...]"
@@ -143,11 +143,13 @@ def image_for(values: dict[str, Any], name: str, context: Context) -> Image:
 
         if not has_transport(name):
             image = ImageStore(context.paths).lookup(name)
-            if image is not None:
+            if image is not None and image.kept:
                 return image
     from crun_py.cli import pull
+    from crun_py.oci.intake import own
 
-    return pull.obtain(context, name, values, policy, announce=policy == "missing")
+    image = pull.obtain(context, name, values, policy, announce=policy == "missing")
+    return own(context.paths, image)
 
 
 def make(values: dict[str, Any], arguments: list[str], context: Context) -> Container:

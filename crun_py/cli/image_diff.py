@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crun_py.cli.context import Context
 from crun_py.cli.diff import show
+from crun_py.oci.intake import own
 from crun_py.oci.store import ImageStore
 from crun_py.show import images
 
@@ -18,8 +19,8 @@ OPTIONS = (("--format", "value", "json", "FORMAT"),)
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print a line for each change since the other image, or without one in the top layer."""
     store = ImageStore(context.paths)
-    image = store.find(arguments[0])
-    base = store.find(arguments[1]) if len(arguments) > 1 else None
     context.enter()
+    image, *bases = [own(context.paths, store.find(name)) for name in arguments]
+    base = bases[0] if bases else None
     show(images.diff(image, base), values["format"])
     return 0

@@ -15,4 +15,4 @@ OPTIONS = ()
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Status 0 when it is in the store, 1 when it is not; prints nothing."""
-    return 0 if ImageStore(context.paths).lookup(arguments[0]) else 1
+    return 0 if ImageStore(context.paths).lookup_any(arguments[0]) else 1

@@ -7,6 +7,7 @@ from crun_py.cli.context import Context, write
 from crun_py.cli.each import each
 from crun_py.container import mounts
 from crun_py.errors import InvalidArgument
+from crun_py.oci.intake import own
 from crun_py.oci.store import ImageStore
 from crun_py.show import images
 
@@ -45,7 +46,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         return 0
 
     def act(name: str) -> None:
-        path = images.show(context.paths, store.find(name))
+        path = images.show(context.paths, own(context.paths, store.find(name)))
         write(path if len(names) == 1 else f"{name} {path}")
 
     return each(names, act)

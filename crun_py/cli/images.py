@@ -44,6 +44,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         ImageStore(context.paths),
         filters=values["filter"],
         reference=arguments[0] if arguments else None,
+        everything=values["all"],
         whole=values["no_trunc"],
         sort=values["sort"] or "created",
         **({"in_use": images.users(context.paths)} if used else {}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py.cli import progress, reach
 from crun_py.cli.context import Context, write, write_error
-from crun_py.errors import InvalidArgument, NotFound, RegistryError
+from crun_py.errors import ImageError, InvalidArgument, NotFound, RegistryError
 from crun_py.oci import transport
 from crun_py.oci.reference import parse
 from crun_py.oci.store import ImageStore
@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crun_py.oci.store import Image
+    from crun_py.oci.image import Image
 
 ARGUMENTS = "IMAGE..."
 PLATFORM = (
@@ -63,7 +63,7 @@ def obtain(
     where = transport.split(text)
     there = None
     if isinstance(where, str):
-        there = ImageStore(context.paths).lookup(where)
+        there = _in_store(ImageStore(context.paths), where, platform, policy)
         if there is not None and platform and not fits(there, platform):
             there = None
     if there is not None and policy in ("missing", "never"):
@@ -80,6 +80,17 @@ def obtain(
         if policy != "newer" or there is None:
             raise
         return there
+
+
+def _in_store(store: ImageStore, text: str, platform: str | None, policy: str) -> Image | None:
+    """What the store has as `text`.  A list without the platform is an error, unless a
+    registry is to be asked anyway."""
+    try:
+        return store.lookup(text, platform or "")
+    except ImageError:
+        if policy in ("missing", "never"):
+            raise
+        return None
 
 
 def fits(image: Image, platform: str) -> bool:

@@ -6,7 +6,8 @@ from crun_py.cli import progress, reach
 from crun_py.cli.context import Context, write, write_error
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound
 from crun_py.oci import transport
-from crun_py.oci.reference import has_transport, parse
+from crun_py.oci.image import Image
+from crun_py.oci.reference import parse
 from crun_py.oci.store import ImageStore
 
 TYPE_CHECKING = False
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crun_py.oci.push import Change
-    from crun_py.oci.store import Image
 
 ARGUMENTS = "IMAGE [DESTINATION]"
 CHANGES = (
@@ -64,42 +64,39 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         if len(arguments) > 1 or ":" in arguments[0].rpartition("/")[2]:
             raise InvalidArgument("pushing: --all-tags takes a repository and nothing else")
         for name in _tags_of(store, arguments[0]):
-            _push(store.find(name), name, values, change, context)
+            _push(name, name, values, change, context)
         return 0
-    if _is_list(store, arguments[0]):
-        from crun_py.cli import manifest_push
-
-        return manifest_push.main({**values, "all": True, "purge": False}, arguments, context)
     if len(arguments) == 1:
         where = transport.split(arguments[0])
         if isinstance(where, transport.Place):
             raise InvalidArgument(f"pushing {arguments[0]}: what is to be pushed there?")
-        _push(store.find(where), where, values, change, context)
+        _push(where, where, values, change, context)
     else:
-        _push(store.find(arguments[0]), arguments[1], values, change, context)
+        _push(arguments[0], arguments[1], values, change, context)
     return 0
-
-
-def _is_list(store: ImageStore, text: str) -> bool:
-    """Whether `text` is the name of a manifest list, and of no image."""
-    return (
-        not has_transport(text) and store.lookup(text) is None and str(parse(text)) in store.lists()
-    )
 
 
 def _tags_of(store: ImageStore, repository: str) -> list[str]:
     name = parse(repository).name
-    found = [n for i in store.list() for n in i.names if parse(n).name == name and parse(n).tag]
+    every = [n for i in store.everything() for n in i.names]
+    found = [n for n in every if parse(n).name == name and parse(n).tag]
     if not found:
         raise NotFound(f"no such image: {repository}: it has no tags here")
     return found
 
 
 def _push(
-    image: Image, destination: str, values: dict[str, Any], change: Change, context: Context
+    text: str, destination: str, values: dict[str, Any], change: Change, context: Context
 ) -> None:
     from crun_py.oci import push
 
+    image = ImageStore(context.paths).find_any(text)
+    if not isinstance(image, Image):
+        from crun_py.cli import manifest_push
+
+        whole = {**values, "all": True, "purge": False}
+        manifest_push.main(whole, [text, destination], context)
+        return
     kind = progress.kind_of(values)
     where = transport.split(destination)
     reference = parse(where) if isinstance(where, str) else None

@@ -26,7 +26,8 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     store = ImageStore(context.paths)
     names = arguments
     if values["all"]:
-        names = ["sha256:" + image.id for image in store.list()]
+        # lists first: what only they have goes with them
+        names = ["sha256:" + found.id for found in store.everything()]
     elif not names:
         raise InvalidArgument("removing: no image given", hint="names, or --all")
     context.enter()
@@ -37,7 +38,8 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             force = values["force"] or (values["all"] and not users(name[7:]))
             lines = images.remove(store, name, force=force, in_use=users)
         except NotFound:
-            if values["ignore"]:
+            # with --all, what went with something else
+            if values["ignore"] or values["all"]:
                 return
             raise
         for line in lines:

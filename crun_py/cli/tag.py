@@ -14,9 +14,7 @@ OPTIONS = ()
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
-    """Give the image further names; prints nothing."""
-    store = ImageStore(context.paths)
-    image = store.find(arguments[0])
+    """Give the image or manifest list further names; prints nothing."""
     for name in arguments[1:]:
-        store.tag("sha256:" + image.id, name)
+        ImageStore(context.paths).tag(arguments[0], name)
     return 0

@@ -16,7 +16,7 @@ OPTIONS = ()
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Take names from an image, all of them when none is given; the image stays."""
     store = ImageStore(context.paths)
-    image = store.find(arguments[0])
-    for name in arguments[1:] or image.names:
+    found = store.find_any(arguments[0])
+    for name in arguments[1:] or found.names:
         store.untag(name)
     return 0

@@ -12,9 +12,10 @@ from crun_py.clock import now
 from crun_py.container import inside
 from crun_py.errors import CrunpyError, ImageError, InvalidArgument, NotFound, Unsupported
 from crun_py.oci import made
+from crun_py.oci.image import Image
 from crun_py.oci.manifest import host_platform, split_platform
 from crun_py.oci.reference import parse
-from crun_py.oci.store import Image, ImageStore
+from crun_py.oci.store import ImageStore
 from crun_py.options import instructions
 from crun_py.options.request import SIGNALS
 

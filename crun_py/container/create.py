@@ -25,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crun_py.oci.store import Image
+    from crun_py.oci.image import Image
 
 
 def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.Container:

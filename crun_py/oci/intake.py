@@ -19,6 +19,7 @@ from crun_py.oci import blobs, gc
 from crun_py.oci.chain import chain_ids, diff_path, is_unpacked
 from crun_py.oci.fetch import Layer, delete_if_bad, fetch
 from crun_py.oci.flow import Work
+from crun_py.oci.image import Image
 from crun_py.oci.layers import Limits
 from crun_py.oci.manifest import (
     DOCUMENT_LIMIT,
@@ -27,10 +28,11 @@ from crun_py.oci.manifest import (
     Manifest,
     check_platform,
     choose,
+    host_platform,
     parse,
     parse_config,
 )
-from crun_py.oci.store import Image, ImageStore
+from crun_py.oci.store import ImageStore
 from crun_py.paths import Paths
 
 _PARALLEL = 4
@@ -124,6 +126,19 @@ def take(
                 gc.collect(paths)
         raise
     gc.collect_if_wanted(paths)
+    return image
+
+
+def own(paths: Paths, image: Image) -> Image:
+    """`image` as one of this store's own, unpacked: what only a manifest list has becomes one
+    when it is used, so that it stays for as long as a container does."""
+    if image.kept:
+        return image
+    from crun_py.oci.source import DirectoryFiles, Layout
+
+    job = Job(paths, host_platform(), None, None, any_platform=True)
+    take(job, Layout(DirectoryFiles(paths.images), "the store"), image.digest, [])
+    image.kept = True
     return image
 
 

@@ -13,6 +13,7 @@ from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
 from crun_py.oci import blobs, content, gc, push, remote, transport
 from crun_py.oci.access import Access
 from crun_py.oci.intake import Job, Progress, keep
+from crun_py.oci.listed import ManifestList
 from crun_py.oci.manifest import (
     DOCKER_LIST,
     DOCUMENT_LIMIT,
@@ -68,15 +69,16 @@ class Lists:
         self._store = ImageStore(paths)
         self._access = access
 
-    def find(self, text: str) -> str:
-        """The full reference of the list that `text` means.  Raises NotFound."""
-        name = str(parse_reference(text))
-        if name not in self._store.lists():
+    def find(self, text: str) -> tuple[ManifestList, str]:
+        """The list that `text` (a name or an id) means, and its full name.  Raises NotFound."""
+        found = self._store.lookup_any(text)
+        if not isinstance(found, ManifestList) or not found.names:
             raise NotFound(f"no such manifest list: {text}", hint="crunpy manifest create")
-        return name
+        return found, found.name_for(text) or found.names[0]
 
     def exists(self, text: str) -> bool:
-        return str(parse_reference(text)) in self._store.lists()
+        """Whether `text` means a list."""
+        return isinstance(self._store.lookup_any(text), ManifestList)
 
     def create(self, text: str, *, amend: bool = False) -> str:
         """An empty list called `text`; its digest.  Raises Conflict for a name that is taken,
@@ -85,14 +87,14 @@ class Lists:
         if reference.digest:
             raise InvalidArgument(f"creating manifest list {text}: a digest is no name")
         name = str(reference)
-        known = self._store.lists()
-        if name in known:
+        known = self._store.lookup_any(name)
+        if isinstance(known, ManifestList):
             if not amend:
                 raise Conflict(
                     f"creating manifest list {text}: there is one", hint="--amend adds to it"
                 )
-            return known[name][0]
-        if self._store.lookup(name) is not None:
+            return known.digest
+        if known is not None:
             raise Conflict(f"creating manifest list {text}: an image has that name")
         return self._put(name, {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []})
 
@@ -109,12 +111,12 @@ class Lists:
 
         everything: of a list all entries, not only this platform's.
         """
-        name = self.find(text)
+        found, name = self.find(text)
         job = Job(self._paths, host_platform(), progress, None, any_platform=True)
         try:
             with gc.pulling(self._paths):
                 entries = self._entries_for(job, image, everything)
-                value = self._value(name)
+                value = self._value(found)
                 digests = {entry["digest"] for entry in entries}
                 old = [e for e in value["manifests"] if e["digest"] not in digests]
                 value["manifests"] = [*old, *(changes.apply(entry) for entry in entries)]
@@ -124,8 +126,8 @@ class Lists:
 
     def annotate(self, text: str, image: str, changes: Changes) -> str:
         """Change what the list says of `image` (a name, or a digest in the list)."""
-        name = self.find(text)
-        value = self._value(name)
+        found, name = self.find(text)
+        value = self._value(found)
         digest = self._digest_in(value, image, text)
         value["manifests"] = [
             changes.apply(entry) if entry["digest"] == digest else entry
@@ -135,23 +137,22 @@ class Lists:
 
     def remove_entry(self, text: str, image: str) -> str:
         """Take `image` (a name, or a digest in the list) from the list; the list's digest."""
-        name = self.find(text)
-        value = self._value(name)
+        found, name = self.find(text)
+        value = self._value(found)
         digest = self._digest_in(value, image, text)
         value["manifests"] = [e for e in value["manifests"] if e["digest"] != digest]
         return self._put(name, value)
 
     def remove(self, text: str) -> str:
-        """Remove the list; its digest."""
-        name = self.find(text)
-        digest = self._store.lists()[name][0]
-        self._store.remove_list(name)
-        return digest
+        """Remove the list's name, and with its last one the list; its digest."""
+        found, name = self.find(text)
+        self._store.remove_list(found, name)
+        return found.digest
 
     def inspect(self, text: str) -> Any:
         """The JSON value of the list, or of what a registry or archive has as `text`."""
         if not has_transport(text) and self.exists(text):
-            return self._value(self.find(text))
+            return self._value(self.find(text)[0])
         try:
             with remote.opened(self._paths, text, self._open_access()) as (source, reference, _):
                 data, content_type = source.manifest(reference)
@@ -174,9 +175,9 @@ class Lists:
         form: "oci", "v2s2" or "" for as it is.
         """
         content.check("", None, form)
-        name = self.find(text)
+        found, name = self.find(text)
         with gc.pulling(self._paths):
-            made = content.of_list(self._paths, self._store.lists()[name][0], members=everything)
+            made = content.of_list(self._paths, found.digest, members=everything)
             if form:
                 made = self._as(made, {"oci": OCI_INDEX, "v2s2": DOCKER_LIST}[form])
             report = push.reporter(progress)
@@ -196,8 +197,8 @@ class Lists:
         self._access = self._access or Access()
         return self._access
 
-    def _value(self, name: str) -> Any:
-        return jsonfile.loads(blobs.read(self._paths, self._store.lists()[name][0], DOCUMENT_LIMIT))
+    def _value(self, found: ManifestList) -> Any:
+        return jsonfile.loads(blobs.read(self._paths, found.digest, DOCUMENT_LIMIT))
 
     def _put(self, name: str, value: Any) -> str:
         blobs.prepare(self._paths)
@@ -215,10 +216,12 @@ class Lists:
         """The entries that an index gets for `image`, whose blobs are in the store then."""
         where = transport.split(image)
         if isinstance(where, str) and not has_transport(image):
-            if where in self._store.lists() or self.exists(where):
-                inner = self._value(self.find(where))
-                return [*inner["manifests"]]
-            if (found := self._store.lookup(where)) is not None:
+            found = self._store.lookup_any(where)
+            if isinstance(found, ManifestList):
+                entries: list[Entry] = self._value(found)["manifests"]
+                wanted = [] if everything else [self._store.member(found).digest]
+                return [e for e in entries if everything or e["digest"] in wanted]
+            if found is not None:
                 return [self._entry(found.digest)]
         with remote.opened(self._paths, image, self._open_access()) as (source, reference, _):
             data, content_type = source.manifest(reference)

@@ -15,10 +15,11 @@ from crun_py.errors import CrunpyError
 from crun_py.oci import blobs, gc
 from crun_py.oci.chain import chain_ids, diff_path, is_unpacked
 from crun_py.oci.flow import Pipe, Stopped, Work
+from crun_py.oci.image import Image
 from crun_py.oci.inflate import gzip_compressor
 from crun_py.oci.layers import Stage
 from crun_py.oci.manifest import DOCKER_CONFIG, DOCKER_MANIFEST, OCI_CONFIG, OCI_MANIFEST
-from crun_py.oci.store import Image, ImageStore
+from crun_py.oci.store import ImageStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

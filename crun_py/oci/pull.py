@@ -14,12 +14,12 @@ from crun_py import events
 from crun_py.errors import CrunpyError, RegistryError
 from crun_py.oci import transport
 from crun_py.oci.access import Access
+from crun_py.oci.image import Image
 from crun_py.oci.intake import Event, Job, Progress, take
 from crun_py.oci.layers import Limits
 from crun_py.oci.manifest import host_platform
 from crun_py.oci.reference import Reference, parse
 from crun_py.oci.source import Found
-from crun_py.oci.store import Image
 from crun_py.paths import Paths
 
 __all__ = ["Event", "Progress", "all_tags", "host_platform", "pull"]

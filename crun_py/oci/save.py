@@ -61,18 +61,19 @@ def gather(paths: Paths, texts: list[str]) -> list[Saved]:
 
 
 def _meant(store: ImageStore, text: str) -> list[tuple[str, str]]:
-    """(digest of the manifest, full reference or "") of each image that `text` means."""
+    """(digest of the manifest, full reference or "") of each image that `text` means; of a
+    manifest list that is the image for this platform, by the list's name."""
     try:
         wanted = parse(text)
     except InvalidArgument:  # an id
         return [(store.find(text).digest, "")]
     if ":" not in text.rpartition("/")[2] and not wanted.digest:
-        every = [(image, name) for image in store.list() for name in image.names]
-        tagged = [(i, n) for i, n in every if parse(n).name == wanted.name and parse(n).tag]
+        every = [n for found in store.everything() for n in found.names]
+        tagged = [n for n in every if parse(n).name == wanted.name and parse(n).tag]
         if tagged:
-            return [(image.under(name).digest, name) for image, name in tagged]
-    image = store.find(text)
-    return [(image.digest, str(wanted) if str(wanted) in image.names else "")]
+            return [(store.find(name).digest, name) for name in tagged]
+    names = store.find_any(text).names
+    return [(store.find(text).digest, str(wanted) if str(wanted) in names else "")]
 
 
 def save(images: Sequence[Saved], form: str, path: str) -> None:

@@ -12,132 +12,32 @@ from __future__ import annotations
 import errno
 import os
 
-from crun_py import events, jsonfile
+from crun_py import clock, events, jsonfile
 from crun_py.errors import Conflict, CrunpyError, NotFound
 from crun_py.oci import blobs
-from crun_py.oci.chain import chain_ids, diff_path
-from crun_py.oci.reference import (
-    Reference,
-    is_id_prefix,
-    is_short,
-    parse,
-    parse_digest,
-)
+from crun_py.oci.image import CHAIN, CONFIG, CREATED, MADE, OURS, SOURCE, Image, facts_of
+from crun_py.oci.reference import Reference, is_id_prefix, is_short, parse
 from crun_py.paths import Paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
+
+    from crun_py.oci.listed import ManifestList
 
     Entry = dict[str, Any]
     Entries = list[Entry]
+    Images = list[Image]
+    Lists = list[ManifestList]
+    All = list[Image | ManifestList]
     Names = list[str]
     Users = Callable[[str], list[str]]
 
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
-_CONFIG = "io.crunpy.config"
-_CHAIN = "io.crunpy.chain"
-_CREATED = "io.crunpy.created"
-_SIZE = "io.crunpy.size"
-_SOURCE = "io.crunpy.source"
-_MADE = "io.crunpy.made"
-_OURS = (_CONFIG, _CHAIN, _CREATED, _SIZE, _SOURCE, _MADE)
-_DOCUMENT_LIMIT = 4 << 20
 _RESERVE_BYTES = 64 << 10
-
-
-class Image:
-    """An image of the store.
-
-    id:           hex digits of the config's digest, docker's image id
-    digest:       of the manifest; media_type is the manifest's.  One config may have several
-                  manifests, whose layers are compressed differently: it is that of the name
-                  by which the image was looked up
-    names:        full references, `docker.io/library/nginx:latest`; empty: dangling
-    repo_digests: `docker.io/library/nginx@sha256:…` as the registry knows it
-    layers:       trees of the unpacked layers, base first; chain: their chain ids
-    created:      RFC 3339 text or ""
-    size:         bytes of file content of all layers
-    made:         its manifest was written here, and may be written anew for a registry
-    """
-
-    __slots__ = (
-        "_by_name",
-        "_config",
-        "_paths",
-        "chain",
-        "created",
-        "digest",
-        "id",
-        "made",
-        "media_type",
-        "names",
-        "size",
-        "source",
-    )
-
-    def __init__(self, paths: Paths, entry: Entry, facts: dict[str, str]) -> None:
-        self._paths = paths
-        self._config: dict[str, Any] | None = None
-        self._by_name: dict[str, tuple[Entry, dict[str, str]]] = {}
-        self.names: list[str] = []
-        self._manifest_is(entry, facts)
-        self.id = parse_digest(facts[_CONFIG])[7:]
-        self.chain = [parse_digest("sha256:" + digits) for digits in facts[_CHAIN].split()]
-        self.created = facts.get(_CREATED, "")
-        self.size = int(facts.get(_SIZE) or 0)
-
-    def _manifest_is(self, entry: Entry, facts: dict[str, str]) -> None:
-        self.digest: str = entry["digest"]
-        self.media_type: str = entry.get("mediaType", "")
-        self.source = facts.get(_SOURCE, "")
-        self.made = bool(facts.get(_MADE))
-
-    def named(self, name: str, entry: Entry, facts: dict[str, str]) -> None:
-        """The image has `name` too, by the descriptor `entry`."""
-        self.names.append(name)
-        self._by_name[name] = entry, facts
-
-    def under(self, name: str) -> Image:
-        """This image with the manifest that it has under `name`, one of its names."""
-        self._manifest_is(*self._by_name[name])
-        return self
-
-    def _registry_digest(self, name: str) -> str:
-        entry, facts = self._by_name[name]
-        return facts.get(_SOURCE) or str(entry["digest"])
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The whole image config (image-spec, config.md), read when first asked for."""
-        if self._config is None:
-            self._config = _document(self._paths, "sha256:" + self.id)
-        return self._config
-
-    @property
-    def layers(self) -> list[str]:
-        return [diff_path(self._paths, chain_id) for chain_id in self.chain]
-
-    @property
-    def layer_sizes(self) -> list[int]:
-        """Bytes of file content of each layer, base first."""
-        return [layer_size(self._paths, chain_id) for chain_id in self.chain]
-
-    @property
-    def repo_digests(self) -> list[str]:
-        return sorted({f"{parse(n).name}@{self._registry_digest(n)}" for n in self.names})
-
-    @property
-    def familiar_digests(self) -> list[str]:
-        """The digests as docker shows them, `nginx@sha256:…`."""
-        return sorted({f"{parse(n).familiar_name}@{self._registry_digest(n)}" for n in self.names})
-
-    @property
-    def familiar_names(self) -> list[str]:
-        """The names as docker shows them, `nginx:latest`."""
-        return [parse(name).familiar for name in self.names]
+_LIST_ENDINGS = ("index.v1+json", "list.v2+json")
 
 
 class ImageStore:
@@ -163,44 +63,92 @@ class ImageStore:
                 known.named(name, entry, facts)
         return [*images.values()]
 
-    def lookup(self, text: str) -> Image | None:
-        """The image that `text` (reference, short name, id or unique start of one) means.
+    def everything(self) -> All:
+        """The manifest lists, and then the images."""
+        return [*self.lists(), *self.list()]
+
+    def lookup(self, text: str, platform: str = "") -> Image | None:
+        """The image that `text` (reference, short name, id or unique start of one) means; of
+        a manifest list the one for `platform` (this host's unless given).
 
         None when there is none; raises InvalidArgument (not a reference, or an ambiguous
-        id) or CorruptState.
+        id), ImageError (a list without that platform) or CorruptState.
         """
-        found = self._match(text)
-        if not found:
-            return None
-        image, name = found
-        return image.under(name) if name else image
+        found = self.lookup_any(text)
+        if found is None or isinstance(found, Image):
+            return found
+        return self.member(found, platform)
 
     def find(self, text: str) -> Image:
         """As lookup, but raises NotFound when there is none."""
         image = self.lookup(text)
         if image is None:
-            raise NotFound(f"no such image: {text}", hint="crunpy pull fetches it")
+            raise _unknown(text)
         return image
 
-    def _match(self, text: str) -> tuple[Image, str] | None:
-        """The image, and which of its names `text` was ("": it was an id)."""
+    def lookup_any(self, text: str) -> Image | ManifestList | None:
+        """The image or manifest list that `text` means.  Raises as lookup."""
+        found, name = self._match(text)
+        return found.under(name) if found and name else found
+
+    def find_any(self, text: str) -> Image | ManifestList:
+        """As lookup_any, but raises NotFound when there is none."""
+        found = self.lookup_any(text)
+        if found is None:
+            raise _unknown(text)
+        return found
+
+    def member(self, found: ManifestList, platform: str = "") -> Image:
+        """The image of a list for `platform`, by the manifest that the list has.
+
+        It need not be `kept`; what uses its files makes it so (`intake.own`).  Raises
+        ImageError, NotFound.
+        """
+        from crun_py.oci import listed
+
+        entry = listed.chosen(self.paths, found, platform)
+        try:
+            image = Image(self.paths, entry, facts_of(self.paths, entry))
+        except (CrunpyError, KeyError, TypeError, ValueError) as e:
+            raise NotFound(
+                f"no such image: {entry['digest']}, which {found.title} lists for this platform",
+                hint="crunpy manifest add fetches it",
+            ) from e
+        image.kept = False
+        for own in self.list():
+            if own.id == image.id:
+                image.known_as(own)
+        return image
+
+    def _match(self, text: str) -> tuple[Image | ManifestList | None, str]:
+        """The image or list, and which of its names `text` was ("": it was an id)."""
         images = self.list()
         by_id = text.removeprefix("sha256:")
         if by_id != text or len(text) == 64:
-            return _by_id(images, by_id) if is_id_prefix(by_id) else None
+            return self._by_id(images, by_id) if is_id_prefix(by_id) else None, ""
         try:
             reference = parse(text)
         except CrunpyError:
             if is_id_prefix(text):
-                return _by_id(images, text)
+                return self._by_id(images, text), ""
             raise
-        for image in images:
-            for name in image.names:
-                if name == str(reference) or _has_digest(image, name, reference):
-                    return image, name
-        if is_short(text) and (found := _on_any_registry(images, text)):
+        if found := _by_name(images, text, reference):
             return found
-        return _by_id(images, text) if is_id_prefix(text) else None
+        lists = self.lists()
+        if found := _by_name(lists, text, reference):
+            return found
+        return self._by_id(images, text) if is_id_prefix(text) else None, ""
+
+    def _by_id(self, images: Images, prefix: str) -> Image | ManifestList | None:
+        if len(prefix) == 64:
+            for image in images:
+                if image.id == prefix:
+                    return image
+        every: All = [*images, *self.lists()]
+        found = [i for i in every if i.id.startswith(prefix)]
+        if len(found) > 1:
+            raise Conflict(f"no such image: {prefix}: it is the start of {len(found)} image ids")
+        return found[0] if found else None
 
     # ---- writing ----
 
@@ -222,11 +170,11 @@ class ImageStore:
         """
         digest = blobs.put(self.paths, manifest)
         entry: Entry = {"mediaType": media_type, "digest": digest, "size": len(manifest)}
-        facts = self._facts(entry)
+        facts = facts_of(self.paths, entry)
         if source and source != digest:
-            facts[_SOURCE] = source
+            facts[SOURCE] = source
         if made:
-            facts[_MADE] = "1"
+            facts[MADE] = "1"
         entry["annotations"] = facts
         with self._lock():
             entries = self._entries()
@@ -236,62 +184,83 @@ class ImageStore:
                 entries = [e for e in entries if e.get("digest") != digest or _name_of(e)]
                 entries.append(_named(entry, name))
             self._write(entries)
-        return self.find("sha256:" + facts[_CONFIG][7:])
+        return self.find("sha256:" + facts[CONFIG][7:])
 
-    def tag(self, source: str, target: str) -> Image:
-        """Give the image `source` the further name `target`, taken from another if need be.
-
-        Raises NotFound, InvalidArgument, CrunpyError.
+    def tag(self, source: str, target: str) -> None:
+        """Give the image or list `source` the further name `target`, taken from another if
+        need be.  Raises NotFound, InvalidArgument, CrunpyError.
         """
         name = parse(target)
         if name.digest:
             raise CrunpyError(f"tagging {source}: {target} has a digest, which is no tag")
         with self._lock():
-            image = self.find(source)
+            found = self.find_any(source)
             entries = self._entries()
-            mine = next(e for e in entries if e.get("digest") == image.digest)
+            mine = next(e for e in entries if e.get("digest") == found.digest)
             entries = _without_name(entries, str(name))
-            entries = [e for e in entries if e.get("digest") != image.digest or _name_of(e)]
+            entries = [e for e in entries if e.get("digest") != found.digest or _name_of(e)]
             self._write([*entries, _named(mine, str(name))])
-        events.image(self.paths, "tag", image.id, name.familiar)
-        return self.find("sha256:" + image.id)
+        events.image(self.paths, "tag", found.id, name.familiar)
 
-    def lists(self) -> dict[str, tuple[str, str]]:
-        """(digest, media type) of each manifest list, by its full reference."""
-        found = {}
+    def lists(self) -> Lists:
+        """The manifest lists, in the order they came to be in the store."""
+        lists: dict[str, ManifestList] = {}
         for entry in self._entries():
-            name = _name_of(entry)
-            if name and _is_list(entry) and blobs.has(self.paths, entry["digest"]):
-                found[name] = (entry["digest"], entry["mediaType"])
-        return found
+            # asked by every lookup that finds no image: nothing is imported for no list
+            if not str(entry.get("mediaType")).endswith(_LIST_ENDINGS):
+                continue
+            from crun_py.oci import listed
+
+            if not listed.is_list(entry) or not blobs.has(self.paths, entry["digest"]):
+                continue
+            created = (entry.get("annotations") or {}).get(CREATED) or ""
+            made = lists.setdefault(entry["digest"], listed.ManifestList(entry, str(created)))
+            if name := _name_of(entry):
+                made.names.append(name)
+        return [*lists.values()]
 
     def put_list(self, name: str, data: bytes, media_type: str) -> str:
         """Make the manifest list `data` known as `name`, a full reference; its digest."""
         digest = blobs.put(self.paths, data)
+        facts = {CREATED: clock.now()}
         entry: Entry = {"mediaType": media_type, "digest": digest, "size": len(data)}
+        entry["annotations"] = facts
         with self._lock():
-            entries = self._entries()
-            kept = [e for e in _without_name(entries, name) if _name_of(e) or not _is_list(e)]
+            # what had the name is an older state of the list
+            kept = [e for e in self._entries() if _name_of(e) != name]
             self._write([*kept, _named(entry, name)])
         return digest
 
-    def remove_list(self, name: str) -> None:
-        """Remove the manifest list `name`, a full reference, and what only it referred to."""
+    def remove_list(self, found: ManifestList, name: str = "") -> Names:
+        """Take `name` from a list, and with its last name (or without one) remove it and what
+        only it held; docker's lines for that."""
         with self._lock():
-            self._write([e for e in self._entries() if not (_is_list(e) and _name_of(e) == name)])
+            gone = [name] if name else found.names
+            entries = [
+                e
+                for e in self._entries()
+                if e.get("digest") != found.digest or _name_of(e) not in (gone or [""])
+            ]
+            self._write(entries)
+            lines = [f"Untagged: {parse(n).familiar}" for n in gone]
+            self._tell("untag", found, gone)
+            if len(gone) < len(found.names):
+                return lines
+            self._tell("delete", found, [""])
             from crun_py.oci import gc
 
-            gc.collect(self.paths)
+            deleted = [f"Deleted: {chain_id}" for chain_id in gc.collect(self.paths)]
+            return [*lines, f"Deleted: {found.digest}", *deleted]
 
     def untag(self, text: str) -> str:
-        """Take the name `text` from its image, which stays; returns the full name."""
+        """Take the name `text` from its image or list, which stays; returns the full name."""
         with self._lock():
-            found = self._match(text)
-            if not found or not found[1]:
+            found, name = self._match(text)
+            if not found or not name:
                 raise NotFound(f"no such image: {text}")
-            self._write(_without_name(self._entries(), found[1]))
-        events.image(self.paths, "untag", found[0].id, parse(found[1]).familiar)
-        return found[1]
+            self._write(_without_name(self._entries(), name))
+        events.image(self.paths, "untag", found.id, parse(name).familiar)
+        return name
 
     def remove(
         self,
@@ -306,14 +275,14 @@ class ImageStore:
         is removed by id only with `force`.  in_use: what uses an image id,
         like `container ID`.
         An image that a container uses is refused; with `force` it loses its names and
-        stays.  Raises NotFound, Conflict, CrunpyError.
+        stays.  One that a manifest list has is not deleted.  Raises NotFound, Conflict,
+        CrunpyError.
         """
         with self._lock():
             text = what if isinstance(what, str) else "sha256:" + what.id
-            found = self._match(text)
-            if found is None:
+            image, name = self._match(text)
+            if not isinstance(image, Image):
                 raise NotFound(f"no such image: {text}")
-            image, name = found
             gone = [name] if name else image.names
             lines = [f"Untagged: {parse(n).familiar}" for n in gone]
             if len(gone) < len(image.names):
@@ -324,8 +293,14 @@ class ImageStore:
                 gc.collect(self.paths)
                 return lines
             users = in_use(image.id)
+            holders = self._holders(image)
             if not force:
                 _refuse(text, image, users, by_id=not name)
+            if holders and not gone:
+                raise Conflict(
+                    f"removing image {text}: {holders[0].title} has it",
+                    hint="remove the list, crunpy rmi, or its entry, crunpy manifest remove",
+                )
             entries = self._entries()
             for n in gone:
                 entries = _without_name(entries, n)
@@ -334,12 +309,24 @@ class ImageStore:
                 self._write(entries)
                 return lines
             mine = {e["digest"] for e in entries if self._id_of(e) == image.id}
-            self._delete(mine, [e for e in entries if e.get("digest") not in mine])
-            self._tell("delete", image, [""])
-            lines.append(f"Deleted: sha256:{image.id}")
+            self._delete(
+                mine if not holders else set(), [e for e in entries if e.get("digest") not in mine]
+            )
+            if not holders:
+                self._tell("delete", image, [""])
+                lines.append(f"Deleted: sha256:{image.id}")
             from crun_py.oci import gc
 
             return lines + [f"Deleted: {chain_id}" for chain_id in gc.collect(self.paths)]
+
+    def _holders(self, image: Image) -> Lists:
+        """The manifest lists that have the image."""
+        lists = self.lists()
+        if not lists:
+            return []
+        from crun_py.oci import listed
+
+        return [found for found in lists if image.id in listed.image_ids(self.paths, found)]
 
     def _without_one(self, image: Image, name: str) -> Entries:
         """The entries without `name`, one of several of `image`: a manifest that only it had is
@@ -350,7 +337,7 @@ class ImageStore:
             e for e in _without_name(entries, name) if _name_of(e) or e.get("digest") not in mine
         ]
 
-    def _tell(self, action: str, image: Image, names: Names) -> None:
+    def _tell(self, action: str, image: Image | ManifestList, names: Names) -> None:
         for name in names:
             events.image(self.paths, action, image.id, parse(name).familiar if name else "")
 
@@ -414,7 +401,7 @@ class ImageStore:
             if not blobs.has(self.paths, entry["digest"]):
                 return None
             annotations = entry.get("annotations") or {}
-            facts = annotations if _CHAIN in annotations else self._facts(entry)
+            facts = annotations if CHAIN in annotations else facts_of(self.paths, entry)
             return Image(self.paths, entry, facts), facts
         except (CrunpyError, KeyError, TypeError, ValueError, AttributeError):
             # what another tool put here (an index, an artifact) is none of our images
@@ -424,18 +411,6 @@ class ImageStore:
         found = self._image(entry)
         return found[0].id if found else ""
 
-    def _facts(self, entry: Entry) -> dict[str, str]:
-        config_digest = _document(self.paths, entry["digest"])["config"]["digest"]
-        config = _document(self.paths, config_digest)
-        chain = chain_ids([parse_digest(d) for d in config["rootfs"]["diff_ids"]])
-        created = config.get("created")
-        return {
-            _CONFIG: config_digest,
-            _CHAIN: " ".join(chain_id[7:] for chain_id in chain),
-            _CREATED: created if isinstance(created, str) else "",
-            _SIZE: str(sum(layer_size(self.paths, chain_id) for chain_id in chain)),
-        }
-
 
 def read_index(paths: Paths) -> list[Entry]:
     """The descriptors of index.json; none when there is no store yet."""
@@ -444,21 +419,6 @@ def read_index(paths: Paths) -> list[Entry]:
     except FileNotFoundError:
         return []
     return [e for e in manifests or [] if isinstance(e, dict)]
-
-
-def layer_size(paths: Paths, chain_id: str) -> int:
-    """Bytes of file content of layer `chain_id`; 0 when it is not unpacked."""
-    try:
-        return int(jsonfile.read(diff_path(paths, chain_id)[:-5] + "/layer.json")["size"])
-    except FileNotFoundError:
-        return 0
-
-
-def _document(paths: Paths, digest: str) -> dict[str, Any]:
-    value = jsonfile.loads(blobs.read(paths, digest, _DOCUMENT_LIMIT))
-    if not isinstance(value, dict):
-        raise CrunpyError(f"reading blob {digest}: not a JSON object")
-    return value
 
 
 def _name_of(entry: Entry) -> str:
@@ -474,16 +434,10 @@ def _name_of(entry: Entry) -> str:
 
 
 def _named(entry: Entry, name: str) -> Entry:
-    kept = {k: v for k, v in (entry.get("annotations") or {}).items() if k in _OURS}
+    kept = {k: v for k, v in (entry.get("annotations") or {}).items() if k in OURS}
     if name:
         kept[REF_NAME] = kept[CONTAINERD_NAME] = name
     return {**entry, "annotations": kept}
-
-
-def _is_list(entry: Entry) -> bool:
-    from crun_py.oci.manifest import INDEXES  # not for those who only look an image up
-
-    return entry.get("mediaType") in INDEXES
 
 
 def _without_name(entries: list[Entry], name: str) -> list[Entry]:
@@ -497,7 +451,24 @@ def _without_name(entries: list[Entry], name: str) -> list[Entry]:
     return kept
 
 
-def _has_digest(image: Image, name: str, wanted: Reference) -> bool:
+def _by_name(
+    images: Sequence[Image | ManifestList], text: str, wanted: Reference
+) -> tuple[Image | ManifestList, str] | None:
+    """Which of `images` has the name `text`, and that name in full."""
+    full = str(wanted)
+    for image in images:
+        for name in image.names:
+            if name == full or _has_digest(image, name, wanted):
+                return image, name
+    if not is_short(text):
+        return None
+    # without a registry, when exactly one name on another registry ends so
+    tagged = text if ":" in text or "@" in text else text + ":latest"
+    found = [(i, name) for i in images for name in i.names if name.partition("/")[2] == tagged]
+    return found[0] if len(found) == 1 else None
+
+
+def _has_digest(image: Image | ManifestList, name: str, wanted: Reference) -> bool:
     """Whether `wanted` is by digest, and the image has it under `name`."""
     if not wanted.digest or parse(name).name != wanted.name:
         return False
@@ -505,23 +476,8 @@ def _has_digest(image: Image, name: str, wanted: Reference) -> bool:
     return wanted.digest in (under.digest, under.source)
 
 
-def _on_any_registry(images: list[Image], text: str) -> tuple[Image, str] | None:
-    """`text` without a registry, when exactly one name on another registry ends so."""
-    tagged = text if ":" in text or "@" in text else text + ":latest"
-    found = [
-        (image, name)
-        for image in images
-        for name in image.names
-        if name.partition("/")[2] == tagged
-    ]
-    return found[0] if len(found) == 1 else None
-
-
-def _by_id(images: list[Image], prefix: str) -> tuple[Image, str] | None:
-    found = [image for image in images if image.id.startswith(prefix)]
-    if len(found) > 1:
-        raise Conflict(f"no such image: {prefix}: it is the start of {len(found)} image ids")
-    return (found[0], "") if found else None
+def _unknown(text: str) -> NotFound:
+    return NotFound(f"no such image: {text}", hint="crunpy pull fetches it")
 
 
 def _is_one_name(names: list[str]) -> bool:

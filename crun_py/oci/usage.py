@@ -8,7 +8,8 @@ import os
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError
 from crun_py.oci import blobs
-from crun_py.oci.store import Image, ImageStore, layer_size
+from crun_py.oci.image import Image, layer_size
+from crun_py.oci.store import ImageStore
 from crun_py.paths import Paths
 
 _DOCUMENT_LIMIT = 4 << 20

@@ -192,6 +192,10 @@ def _image(paths: Paths, entry: dict[str, Any], host: spec.Host) -> dict[str, An
             f"mounting image {entry['name']}: not in this store",
             hint=f"crunpy pull {entry['name']}",
         )
+    if not image.kept:
+        from crun_py.oci.intake import own
+
+        image = own(paths, image)
     entry["image_id"] = image.id
     if len(image.layers) == 1:
         entry["source"] = image.layers[0]

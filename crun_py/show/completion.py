@@ -40,7 +40,8 @@ def images(paths: Paths, verb: str) -> list[tuple[str, str]]:
     """Names of images, as users write them."""
     from crun_py.oci.store import ImageStore
 
-    names = [(name, image.id[:12]) for image in ImageStore(paths).list()
+    store = ImageStore(paths)
+    names = [(name, image.id[:12]) for image in store.everything()
              for name in image.familiar_names]  # fmt: skip
     return names + [(name.removesuffix(":latest"), i) for name, i in names if ":latest" in name]
 

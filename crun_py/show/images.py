@@ -10,11 +10,13 @@ import os
 import time
 
 from crun_py import clock, state
-from crun_py.errors import CrunpyError, InvalidArgument, NotFound, printable
+from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound, printable
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
+from crun_py.oci.image import Image
+from crun_py.oci.listed import ManifestList, image_ids
 from crun_py.oci.reference import Reference, parse
-from crun_py.oci.store import Image, ImageStore
+from crun_py.oci.store import ImageStore
 from crun_py.overlay import mount
 from crun_py.paths import Paths, private_dir
 from crun_py.show.listing import human_size, since
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     Users = Callable[[str], list[str]]
 
-_FILTERS = "dangling reference label label! before since after until id containers".split()
+_FILTERS = "dangling reference label label! before since after until id containers manifest".split()
 _PRUNE_FILTERS = "dangling until label label!".split()
 _WIDTH = 45
 SORTS = ("created", "id", "repository", "size", "tag")
@@ -52,21 +54,27 @@ def rows(
     *,
     filters: list[str] | None = None,
     reference: str | None = None,
+    everything: bool = False,
     whole: bool = False,
     sort: str = "created",
     in_use: Users = lambda image_id: [],
 ) -> list[dict[str, Any]]:
-    """One row per name of each image, newest first unless `sort` (one of SORTS) says else.
+    """One row per name of each image and manifest list, newest first unless `sort` (one of
+    SORTS) says else.
 
-    reference: only names that match it; whole: ids are not cut; in_use: what uses an
-    image id.  Raises InvalidArgument, NotFound (an image that a filter
-    names).
+    reference: only names that match it; everything: also images without a name that a
+    list has; whole: ids are not cut; in_use: what uses an image id.  Raises
+    InvalidArgument, NotFound (an image that a filter names).
     """
     if sort not in SORTS:
         raise InvalidArgument(f"sort {sort!r}: not known", hint=", ".join(SORTS))
-    found = store.list()
+    lists = store.lists()
     wanted = parse_filters(filters or [], _FILTERS)
     prepared = _prepare(store, wanted)
+    held = set() if everything else _held(store, lists)
+    found: list[Image | ManifestList] = [
+        *lists, *(i for i in store.list() if i.names or i.id not in held)
+    ]  # fmt: skip
     made = []
     for image in sorted(found, key=lambda i: i.created, reverse=True):
         if not _passes(image, prepared, in_use):
@@ -81,7 +89,12 @@ def rows(
     return _sorted(made, sort)
 
 
-def _row(image: Image, name: Reference | None, whole: bool) -> dict[str, Any]:
+def _held(store: ImageStore, lists: list[ManifestList]) -> set[str]:
+    """Ids of the images that `lists` have."""
+    return {image_id for found in lists for image_id in image_ids(store.paths, found)}
+
+
+def _row(image: Image | ManifestList, name: Reference | None, whole: bool) -> dict[str, Any]:
     image = image.under(str(name)) if name else image
     return {
         "Repository": name.familiar_name if name else "<none>",
@@ -138,11 +151,11 @@ def _boolean(key: str, text: str) -> bool:
     return text.lower() in ("true", "1")
 
 
-def _labels(image: Image) -> dict[str, str]:
+def _labels(image: Image | ManifestList) -> dict[str, str]:
     return (image.config.get("config") or {}).get("Labels") or {}
 
 
-def _created_ns(image: Image) -> int:
+def _created_ns(image: Image | ManifestList) -> int:
     try:
         return clock.parse_rfc3339(image.created)
     except ValueError:
@@ -153,7 +166,7 @@ def _prepare(store: ImageStore, wanted: dict[str, list[str]]) -> dict[str, list[
     """The values of filters checked once: truth values, and times as nanoseconds."""
     prepared: dict[str, list[Any]] = {}
     for key, values in wanted.items():
-        if key in ("dangling", "containers"):
+        if key in ("dangling", "containers", "manifest"):
             prepared[key] = [_boolean(key, value) for value in values[-1:]]
         elif key == "until":
             prepared[key] = [clock.parse_point(value) for value in values]
@@ -164,13 +177,15 @@ def _prepare(store: ImageStore, wanted: dict[str, list[str]]) -> dict[str, list[
     return prepared
 
 
-def _passes(image: Image, wanted: dict[str, list[Any]], in_use: Users) -> bool:
+def _passes(image: Image | ManifestList, wanted: dict[str, list[Any]], in_use: Users) -> bool:
     """Whether `image` is one of those that prepared filters want."""
     for key, values in wanted.items():
         if key == "dangling":
             good = (not image.names) == values[0]
         elif key == "containers":
             good = bool(in_use(image.id)) == values[0]
+        elif key == "manifest":
+            good = isinstance(image, ManifestList) == values[0]
         elif key == "label":
             good = all(label_matches(_labels(image), v) for v in values)
         elif key == "label!":
@@ -192,19 +207,29 @@ def _passes(image: Image, wanted: dict[str, list[Any]], in_use: Users) -> bool:
 
 
 def remove(store: ImageStore, text: str, *, force: bool, in_use: Users) -> list[str]:
-    """As ImageStore.remove; `text` may also be the name of a manifest list."""
-    try:
+    """As ImageStore.remove; `text` may also mean a manifest list."""
+    found = store.lookup_any(text)
+    if not isinstance(found, ManifestList):
         return store.remove(text, force=force, in_use=in_use)
-    except NotFound:
-        try:
-            name = parse(text)
-        except InvalidArgument:
-            name = None
-        lists = store.lists()
-        if name is None or str(name) not in lists:
-            raise
-        store.remove_list(str(name))
-        return [f"Untagged: {name.familiar}", f"Deleted: {lists[str(name)][0]}"]
+    name = found.name_for(text)
+    if not name and len(found.names) > 1 and not force:
+        raise Conflict(
+            f"removing image {text}: it has several names: {', '.join(found.familiar_names)}",
+            hint="remove the names one by one, or all of them with -f",
+        )
+    return _remove_list(store, found, name, in_use)
+
+
+def _remove_list(store: ImageStore, found: ManifestList, name: str, in_use: Users) -> list[str]:
+    """Remove a list, by `name` or altogether, and its images that nothing else names or uses."""
+    held = image_ids(store.paths, found)
+    lines = store.remove_list(found, name)
+    for image in store.list():
+        if image.id in held and not image.names and not in_use(image.id):
+            # another list may have it
+            with contextlib.suppress(NotFound, Conflict):
+                lines += store.remove(image, in_use=in_use)
+    return lines
 
 
 def prune(
@@ -214,7 +239,8 @@ def prune(
     filters: list[str] | None = None,
     in_use: Users = lambda image_id: [],
 ) -> list[str]:
-    """Remove the dangling images, or with `everything` all that no container uses.
+    """Remove the dangling images, or with `everything` all that no container uses; what a
+    manifest list has stays, and so does a list that has what a container uses.
 
     Returns docker's lines, `Untagged: …` and `Deleted: …`.  Raises InvalidArgument.
     """
@@ -223,8 +249,15 @@ def prune(
         everything = not _boolean("dangling", wanted.pop("dangling")[-1])
     prepared = _prepare(store, wanted)
     lines: list[str] = []
+    for found in store.lists():
+        idle = not any(in_use(image_id) for image_id in _held(store, [found]))
+        if idle and (everything or not found.names) and _passes(found, prepared, in_use):
+            lines += _remove_list(store, found, "", in_use)
+    held = _held(store, store.lists())
     for image in store.list():
         if (image.names and not everything) or in_use(image.id):
+            continue
+        if not image.names and image.id in held:
             continue
         if _passes(image, prepared, in_use):
             # somebody else may be faster

@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from crun_py.oci.image import Image
     from crun_py.oci.remote import Described
-    from crun_py.oci.store import Image
     from crun_py.state import Container, Status
 
 _NEVER = "0001-01-01T00:00:00Z"
