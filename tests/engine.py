@@ -38,7 +38,7 @@ class Result(NamedTuple):
     raw: bytes
 
 
-def wait_for(what: Callable[[], Any], timeout_s: float = 10, every_s: float = 0.02) -> Any:
+def wait_for(what: Callable[[], Any], timeout_s: float = 30, every_s: float = 0.02) -> Any:
     """The first true value of `what()`."""
     deadline = time.monotonic() + timeout_s
     while not (value := what()):
@@ -47,7 +47,7 @@ def wait_for(what: Callable[[], Any], timeout_s: float = 10, every_s: float = 0.
     return value
 
 
-def lasting(found: Callable[[], list[str]], timeout_s: float = 5) -> list[str]:
+def lasting(found: Callable[[], list[str]], timeout_s: float = 20) -> list[str]:
     """Those that are still found when the time is up: the other worker's pass."""
     left = set(found())
     deadline = time.monotonic() + timeout_s
@@ -348,9 +348,10 @@ class Engine:
                     if stream and not stream.closed:
                         stream.close()
         self.started.clear()
-        done = self.run("rm", "-f", "-a", "-v")
         try:
-            assert done.code == 0 and not done.err, f"rm -fav: {done}"
+            if self.left() or self.volumes():
+                done = self.run("rm", "-f", "-a", "-v")
+                assert done.code == 0 and not done.err, f"rm -fav: {done}"
             left = self.settled()
             assert not left, f"left behind: {left}"
             cgroups = [] if self.user else lasting(empty_cgroups)
@@ -360,7 +361,7 @@ class Engine:
         finally:
             self.wipe()
 
-    def settled(self, timeout_s: float = 5) -> list[str]:
+    def settled(self, timeout_s: float = 10) -> list[str]:
         """What is still left after some time for monitors to end."""
         deadline = time.monotonic() + timeout_s
         while (left := self.left()) and time.monotonic() < deadline:

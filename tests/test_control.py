@@ -40,9 +40,9 @@ def test_pause_and_unpause(root: Engine) -> None:
 
 def test_paused_ones_are_stopped_killed_and_removed_at_once(root: Engine) -> None:
     for name in ("a", "b", "c"):
-        script = "trap 'exit 7' TERM; while :; do sleep 0.02; done"
+        script = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.02; done"
         root.detached("--name", name, "busybox", "sh", "-c", script)
-    time.sleep(0.2)
+        root.logs_until(name, "ready")
     assert len(root.ok("pause", "--all").split()) == 3
     root.ok("stop", "a")
     assert root.state("a")["ExitCode"] == 7
@@ -236,9 +236,12 @@ def test_events_filters_and_formats(engine: Engine) -> None:
 
 
 def test_events_stream(engine: Engine) -> None:
-    process = engine.popen("events", "--format", "{{.Action}}", "--filter", "type=container")
+    engine.ok("run", "--rm", *NONE, "--name", "web", "busybox", "true")
+    process = engine.popen(
+        "events", "--since", clock.now(), "--format", "{{.Action}}", "--filter", "type=container"
+    )
     time.sleep(0.4)
-    engine.ok("run", "--rm", *NONE, "busybox", "true")
+    engine.ok("run", "--rm", *NONE, "--name", "shop", "busybox", "true")
     seen = [process.stdout.readline().decode().strip() for _ in range(4)]
     assert seen == ["create", "start", "die", "remove"]
     process.terminate()

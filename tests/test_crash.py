@@ -57,7 +57,7 @@ def test_kill_nine(engine: Engine, victims: str, network: str) -> None:
     assert engine.ok("logs", "c") == "on"
     done = engine.run("rm", "-f", "c")
     assert (done.code, done.err) == (0, "")
-    assert engine.settled(2) == []
+    assert engine.settled() == []
 
 
 @pytest.mark.parametrize("victims", ["monitor", "monitor init"])
@@ -79,7 +79,19 @@ def test_other_commands_after_the_monitor_was_killed(engine: Engine, victims: st
         else:
             assert not engine.state(container_id)["Running"]
         assert engine.run("rm", "-f", container_id).code == 0
-        assert engine.settled(2) == []
+        assert engine.settled() == []
+
+
+def test_removal_while_it_is_started(engine: Engine) -> None:
+    """Force wins, whether the start was before or after its first look."""
+    for step in range(12):
+        container_id = engine.ok("create", *NONE, "busybox", "sleep", "1000")
+        starting = engine.popen("start", container_id)
+        time.sleep(0.01 * step)
+        done = engine.run("rm", "-f", container_id)
+        assert (done.code, done.err) == (0, ""), f"step {step}"
+        starting.wait()
+    assert engine.ps("-a") == [] and engine.settled() == []
 
 
 def test_a_monitor_that_is_slow_to_note_the_end(engine: Engine) -> None:
@@ -107,7 +119,7 @@ def test_command_killed_while_attached(engine: Engine) -> None:
     assert status_of(engine, "c").startswith("running")
     assert "off" in engine.logs_until("c", "off")
     engine.ok("rm", "-f", "c")
-    assert engine.settled(2) == []
+    assert engine.settled() == []
 
 
 def test_command_killed_with_rm_still_removes(engine: Engine) -> None:
@@ -155,7 +167,7 @@ def test_exec_killed(engine: Engine) -> None:
     monitor, init = engine.pids(container_id)
     assert alive(monitor) and alive(init)
     engine.ok("rm", "-f", "c")
-    assert engine.settled(2) == []
+    assert engine.settled() == []
 
 
 def test_reboot_while_nothing_runs(engine: Engine) -> None:
@@ -180,7 +192,7 @@ def test_reboot_while_it_ran(engine: Engine) -> None:
     assert status_of(engine, "c").startswith("running Up ")
     assert engine.logs_until("c", "started\nstarted").count("started") == 2
     engine.ok("rm", "-f", "c")
-    assert engine.settled(2) == []
+    assert engine.settled() == []
 
 
 def test_pid_of_a_stranger_is_never_signalled(engine: Engine) -> None:

@@ -370,7 +370,7 @@ def test_many_entries_are_quick_to_list(paths: Paths, host: str, tmp_path: Path)
         store.tag(image.id, f"name{n}")
     started = time.monotonic()
     assert len(store.list()[0].names) == 31
-    assert time.monotonic() - started < 0.1
+    assert time.monotonic() - started < 1
 
 
 def test_imports_are_light() -> None:

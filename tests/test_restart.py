@@ -46,7 +46,7 @@ def test_always_restarts_and_a_stop_ends_it(engine: Engine) -> None:
 
 def test_state_while_it_waits(engine: Engine) -> None:
     engine.detached("--name", "c", "--restart", "always", "busybox", "false")
-    wait_for(lambda: restarts(engine, "c") >= 3)  # then it waits for 0.8 s
+    wait_for(lambda: restarts(engine, "c") >= 4)  # then it waits for 1.6 s
     wait_for(lambda: engine.state("c")["Restarting"])
     assert engine.ok("ps", "--format", "{{.Status}}").startswith("Restarting (1)")
     assert "rm -f" in engine.fails("rm", "c", code=1)

@@ -361,9 +361,12 @@ def test_cache(tmp_path: Path) -> None:
     start = time.perf_counter()
     assert seccomp.compiled_default(caps.DEFAULT, cache) == first
     assert time.perf_counter() - start < 1
-    start = time.perf_counter()
-    seccomp.compiled_default(caps.DEFAULT, cache)
-    assert time.perf_counter() - start < 0.02
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        seccomp.compiled_default(caps.DEFAULT, cache)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.02
 
 
 def test_version_is_raised_with_the_program() -> None:

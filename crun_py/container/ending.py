@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SIGKILL = 9
+_REMOVALS = 20
+"""How often a container is killed that others, or its health check, start again meanwhile."""
 _LOG_PATIENCE_S = 0.5
 """How long a monitor may take to finish the log before we go on without it: it may have to
 wait for a client that does not read, a `run` that was stopped with Ctrl-Z."""
@@ -244,17 +246,22 @@ def remove(container: Container, *, force: bool = False, anonymous_volumes: bool
             f"removing container {container.name}: it is {status.state}",
             hint=f"stop it first, or crunpy rm -f {container.name}",
         )
-    if status.alive or status.state == "restarting":
-        stop(container, kill=True)
+    volumes_too = anonymous_volumes or container.record["auto_remove"]
     try:
-        with container.lock():
-            if container.status().alive:
-                raise Conflict(f"removing container {container.name}: it was started just now")
-            clean(container)
-            volumes_too = anonymous_volumes or container.record["auto_remove"]
-            _remove(container, anonymous_volumes=volumes_too)
+        for _ in range(_REMOVALS):
+            if status.alive or status.state == "restarting":
+                stop(container, kill=True)
+            with container.lock():
+                status = container.status()
+                if not status.alive:
+                    clean(container)
+                    _remove(container, anonymous_volumes=volumes_too)
+                    return
+            if not force:
+                break
     except FileNotFoundError:
         return  # --rm was faster
+    raise Conflict(f"removing container {container.name}: it was started just now")
 
 
 def _remove(container: Container, *, anonymous_volumes: bool) -> None:
