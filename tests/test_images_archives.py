@@ -65,6 +65,35 @@ def test_round_trip(store: Engine, form: str) -> None:
     assert store.ok(*NONE, "busybox", "echo", "x") == "x"
 
 
+def _sizes(directory: Path) -> list[int]:
+    made = json.loads((directory / "manifest.json").read_text())["layers"]
+    return [(directory / layer["digest"][7:]).stat().st_size for layer in made]
+
+
+def test_save_with_another_compression(store: Engine, registry: Registry) -> None:
+    """--uncompressed writes plain layers, --compress such as gzip; both are loaded again."""
+    before = store.inspect("busybox")
+    at = {name: store.home / name for name in ("kept", "plain", "packed", "layout")}
+    store.ok("save", "--format", "docker-dir", "-o", at["kept"], "busybox")
+    store.ok("save", "--format", "docker-dir", "--uncompressed", "-o", at["plain"], "busybox")
+    store.ok("save", "--format", "oci-dir", "--uncompressed", "-o", at["layout"], "busybox")
+    assert _sizes(at["plain"]) == [len(registry.busybox)] > _sizes(at["kept"])
+    again = json.loads((at["plain"] / "manifest.json").read_text())["layers"]
+    assert again[0]["mediaType"].endswith("tar")
+    assert again[0]["digest"] == before["RootFS"]["Layers"][0]
+    emptied(store).ok("load", "-i", at["layout"])
+    assert store.inspect("busybox")["Id"] == before["Id"]
+    store.ok("save", "--compress", "--format", "docker-dir", "-o", at["packed"], "busybox")
+    assert _sizes(at["packed"]) < _sizes(at["plain"])
+    emptied(store).ok("pull", "-q", f"dir:{at['packed']}")
+    assert store.ok("images", "-q", "--no-trunc") == before["Id"]
+    for words in (["--format", "oci-dir"], [], ["--format", "docker-dir", "--uncompressed"]):
+        assert "--compress goes with --format docker-dir" in store.fails(
+            "save", "--compress", *words, "-o", store.home / "no", "busybox"
+        )
+    assert not (store.home / "no").exists()
+
+
 def test_several_images_and_streams(two: Engine) -> None:
     whole = two.run("save", "busybox", "test/two").raw
     with tarfile.open(fileobj=io.BytesIO(whole)) as archive:

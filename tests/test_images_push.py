@@ -147,6 +147,34 @@ def test_formats_of_the_manifest(store: Engine, target: str) -> None:
         store.fails("push", "-q", *words, "busybox", name)
 
 
+def test_layers_are_compressed_anew(store: Engine, target: str) -> None:
+    """By --force-compression, as gzip; and by a level, which makes them smaller or larger."""
+    name = f"{target}/{repo('anew', store)}"
+
+    def pushed(*options: str) -> Any:
+        store.ok("push", "-q", *options, "busybox", name)
+        return layers_of(name)[0]
+
+    plain = pushed()
+    assert pushed("--compression-format", "gzip") == plain
+    forced = pushed("--force-compression")
+    assert "gzip" in forced["mediaType"] and forced["digest"] != plain["digest"]
+    fast, small = (pushed("--compression-level", n) for n in "19")
+    assert fast["size"] > small["size"]
+    store.ok("push", "-q", "--compression-format", "zstd", "busybox", name)
+    store.ok("pull", "-q", name)
+    store.ok("push", "-q", "--force-compression", name)
+    assert "gzip" in layers_of(name)[0]["mediaType"]
+
+
+def test_content_trust_is_told_to_be_absent(store: Engine, target: str) -> None:
+    name = f"{target}/{repo('trust', store)}"
+    done = store.run("push", "--disable-content-trust=false", "busybox", name)
+    assert done.code == 0 and "content trust is not supported: nothing is signed" in done.err
+    done = store.run("pull", "--disable-content-trust=false", name)
+    assert done.code == 0 and "content trust is not supported: no signature" in done.err
+
+
 def test_another_compression_of_a_layer_that_is_here(
     store: Engine, target: str, registry: Registry
 ) -> None:

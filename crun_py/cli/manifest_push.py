@@ -15,7 +15,7 @@ OPTIONS = (
     ("-p --purge --rm", "flag", "Remove the list afterwards", ""),
     ("-f --format", "value", "Format of the list: oci or v2s2 (as it is)", "FORMAT"),
     ("--digestfile", "value", "Write the list's digest to a file", "FILE"),
-    ("--remove-signatures", "flag", "Accepted; signatures are not pushed", ""),
+    ("--remove-signatures", "flag", "Always so: signatures are not pushed", ""),
     ("--insecure", "flag", "The same as --tls-verify=false", ""),
     ("-q --quiet", "flag", "No progress", ""),
     *reach.OPTIONS,

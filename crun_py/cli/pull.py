@@ -26,7 +26,7 @@ OPTIONS = (
     ("-a --all-tags", "flag", "All tags of the repository", ""),
     ("-q --quiet", "flag", "No progress; print the id alone", ""),
     ("--policy --pull", "value", "always, missing, newer or never (always)", "POLICY"),
-    ("--disable-content-trust", "switch", "Accepted; digests are always verified", ""),
+    ("--disable-content-trust", "switch", "Always so: digests are verified, not signatures", ""),
     *PLATFORM,
     *reach.OPTIONS,
     progress.OPTION,
@@ -113,6 +113,8 @@ def _fetch(context: Context, text: str, values: dict[str, Any], platform: str | 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Pull each image; prints docker's last lines, or the id with -q."""
     kind = progress.kind_of(values)
+    if values["disable_content_trust"] is False:
+        write_error("crunpy: warning: content trust is not supported: no signature is verified")
     context.enter()
     for text in arguments:
         texts = [text]

@@ -18,17 +18,22 @@ if TYPE_CHECKING:
 
 ARGUMENTS = "IMAGE [DESTINATION]"
 CHANGES = (
-    ("--compression-format", "value", "Compress layers as gzip or zstd (as they are)", "FORMAT"),
-    ("--compression-level", "value", "1-9 for gzip, 1-22 for zstd", "N"),
-    ("--force-compression", "flag", "Accepted; layers of another compression are changed", ""),
+    (
+        "--compression-format",
+        "value",
+        "gzip or zstd for all layers (as they are)",
+        "FORMAT",
+    ),
+    ("--compression-level", "value", "Compress all layers anew: 1-9 for gzip, 1-22 for zstd", "N"),
+    ("--force-compression", "flag", "Compress all layers anew, as gzip unless told else", ""),
     ("-f --format", "value", "Manifest format: oci or v2s2 (as it is)", "FORMAT"),
     ("--digestfile", "value", "Write the manifest's digest to a file", "FILE"),
-    ("--remove-signatures", "flag", "Accepted; signatures are not pushed", ""),
+    ("--remove-signatures", "flag", "Always so: signatures are not pushed", ""),
 )
 OPTIONS = (
     ("-a --all-tags", "flag", "All tags of the repository", ""),
     ("-q --quiet", "flag", "No progress", ""),
-    ("--disable-content-trust", "switch", "Accepted; nothing is signed", ""),
+    ("--disable-content-trust", "switch", "Always so: nothing is signed", ""),
     *CHANGES,
     *reach.OPTIONS,
     progress.OPTION,
@@ -42,8 +47,9 @@ def change_of(values: dict[str, Any]) -> Change:
     level = values["compression_level"]
     if level is not None and not level.isdigit():
         raise InvalidArgument(f"compression level {level!r}: not a number")
-    kind = values["compression_format"] or ("gzip" if level else "")
-    return Change(kind, int(level) if level else None, values["format"] or "")
+    anew = bool(level or values["force_compression"])
+    kind = values["compression_format"] or ("gzip" if anew else "")
+    return Change(kind, int(level) if level else None, values["format"] or "", anew=anew)
 
 
 def write_digest(values: dict[str, Any], digest: str) -> None:
@@ -59,6 +65,8 @@ def write_digest(values: dict[str, Any], digest: str) -> None:
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Send the image; prints docker's last line."""
     change = change_of(values)
+    if values["disable_content_trust"] is False:
+        write_error("crunpy: warning: content trust is not supported: nothing is signed")
     store = ImageStore(context.paths)
     if values["all_tags"]:
         if len(arguments) > 1 or ":" in arguments[0].rpartition("/")[2]:

@@ -19,8 +19,8 @@ OPTIONS = (
     ("--format", "value", "docker-archive, oci-archive, oci-dir or docker-dir", "FORMAT"),
     ("-m --multi-image-archive", "flag", "Accepted; several images are always possible", ""),
     ("-q --quiet", "flag", "Accepted; nothing is printed", ""),
-    ("--compress", "flag", "Accepted; layers are written as they are kept, compressed", ""),
-    ("--uncompressed", "flag", "Accepted; layers are written as they are kept", ""),
+    ("--compress", "flag", "Compress layers that are not (docker-dir only)", ""),
+    ("--uncompressed", "flag", "Write layers without compression (as they are kept)", ""),
 )
 
 
@@ -36,8 +36,16 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         raise InvalidArgument(f"saving as {form}: a directory is written", hint="-o DIRECTORY")
     if not output:
         transport.refuse_terminal(1, "saving", "-o")
-    images = save.gather(context.paths, arguments)
-    with gc.pulling(context.paths):
+    if values["compress"] and (form != "docker-dir" or values["uncompressed"]):
+        raise InvalidArgument(
+            "saving: --compress goes with --format docker-dir, without --uncompressed",
+            hint="archives are compressed as a whole: crunpy save IMAGE | gzip",
+        )
+    compression = "gzip" if values["compress"] else "none" if values["uncompressed"] else ""
+    with (
+        gc.pulling(context.paths),
+        save.gathered(context.paths, arguments, compression) as images,
+    ):
         if output:
             save.save(images, form, output)
         else:

@@ -33,6 +33,7 @@ from crun_py.oci.manifest import (
 from crun_py.paths import Paths
 
 COMPRESSIONS = ("gzip", "zstd")
+PLAIN = "none"
 FORMATS = {"oci": OCI_MANIFEST, "v2s2": DOCKER_MANIFEST}
 _PIECE_BYTES = 1 << 20
 _LEVELS = {"gzip": (1, 9), "zstd": (1, 22)}
@@ -155,22 +156,25 @@ def rewritten(
     kind: str = "",
     level: int | None = None,
     only_plain: bool = False,
+    anew: bool = False,
     form: str = "",
     report: Callable[[str, str, int, int], None] = lambda *_: None,
 ) -> Content:
     """The image `digest` with its layers compressed as `kind`, its manifest in format `form`.
 
-    kind: one of COMPRESSIONS, or "": as they are; only_plain: only layers that have no
-    compression get this one.  form: one of FORMATS, or "".  Raises InvalidArgument for what
-    does not go together, ImageError, NotFound.
+    kind: one of COMPRESSIONS, PLAIN for none, or "": as they are; only_plain: only layers
+    that have no compression get this one; anew: also those that have this one.  form: one
+    of FORMATS, or "".  Raises InvalidArgument for what does not go together, ImageError,
+    NotFound.
     """
-    check(kind, level, form)
+    check("" if kind == PLAIN else kind, level, form)
     value: dict[str, Any] = jsonfile.loads(blobs.read(paths, digest, DOCUMENT_LIMIT))
     manifest = parse(jsonfile.dumps(value).encode())
     assert isinstance(manifest, Manifest)
     media_type = FORMATS.get(form, manifest.media_type)
     kinds = [compression(layer.media_type) for layer in manifest.layers]
-    wanted = [kind if kind and not (had and only_plain) else had for had in kinds]
+    asked = "" if kind == PLAIN else kind
+    wanted = [asked if kind and not (had and only_plain) else had for had in kinds]
     if "zstd" in wanted and media_type == DOCKER_MANIFEST:
         if form:
             raise InvalidArgument("format v2s2: it has no zstd layers", hint="--format oci")
@@ -182,7 +186,7 @@ def rewritten(
         for layer, had, want in zip(manifest.layers, kinds, wanted, strict=True):
             entry = {"mediaType": layer_type(media_type, want)}
             new, size = layer.digest, layer.size
-            if had != want:
+            if had != want or (anew and want):
                 if layer.digest not in made:
                     report("compressing", layer.digest, 0, layer.size)
                     fd, found, length = _recompress(paths, layer.digest, had, want, level)

@@ -31,14 +31,19 @@ _MOUNTS = 3
 
 
 class Change:
-    """What a push may change: compression kind and level, format of the manifest."""
+    """What a push may change: compression kind and level, format of the manifest.
 
-    __slots__ = ("form", "kind", "level")
+    anew: layers that are compressed as kind are compressed once more.
+    """
 
-    def __init__(self, kind: str = "", level: int | None = None, form: str = "") -> None:
+    __slots__ = ("anew", "form", "kind", "level")
+
+    def __init__(
+        self, kind: str = "", level: int | None = None, form: str = "", *, anew: bool = False
+    ) -> None:
         """Raises InvalidArgument for what is not known."""
         content.check(kind, level, form)
-        self.kind, self.level, self.form = kind, level, form
+        self.kind, self.level, self.form, self.anew = kind, level, form, anew
 
 
 def push(
@@ -112,7 +117,7 @@ def _content(
     if change.kind or change.form:
         return content.rewritten(
             paths, image.digest, kind=change.kind, level=change.level, form=change.form,
-            report=report,
+            anew=change.anew, report=report,
         )  # fmt: skip
     if image.made and isinstance(where, str):
         return content.rewritten(

@@ -6,7 +6,8 @@
     oci-dir         an OCI layout in a directory; what was there stays
     docker-dir      one image, blobs by name, for skopeo and podman (`dir:`)
 
-Manifests and blobs are written as they are, so digests stay what they were.
+Manifests and blobs are written as they are, so digests stay what they were, unless another
+compression is asked for.
 """
 
 from __future__ import annotations
@@ -44,20 +45,38 @@ class Saved:
         self.content, self.names = content, names
 
 
-def gather(paths: Paths, texts: list[str]) -> list[Saved]:
+@contextmanager
+def gathered(paths: Paths, texts: list[str], compression: str = "") -> Iterator[list[Saved]]:
     """The images that `texts` mean, each once with the names that were asked for.
 
-    A name without tag means all tags of it, as for docker; an id gives no name.  Raises
-    NotFound, InvalidArgument.
+    A name without tag means all tags of it, as for docker; an id gives no name.
+    compression: "gzip" for layers that have none, "none" to undo theirs, "" for as they
+    are.  Raises NotFound, InvalidArgument.
     """
     found: dict[str, Saved] = {}
+    try:
+        _gather(paths, texts, compression, found)
+        yield [*found.values()]
+    finally:
+        for image in found.values():
+            image.content.close()
+
+
+def _gather(paths: Paths, texts: list[str], compression: str, found: dict[str, Saved]) -> None:
     for text in texts:
         for digest, name in _meant(ImageStore(paths), text):
             if digest not in found:
-                found[digest] = Saved(content.of_image(paths, digest), [])
+                found[digest] = Saved(_content(paths, digest, compression), [])
             if name and name not in found[digest].names:
                 found[digest].names.append(name)
-    return [*found.values()]
+
+
+def _content(paths: Paths, digest: str, compression: str) -> Content:
+    if not compression:
+        return content.of_image(paths, digest)
+    return content.rewritten(
+        paths, digest, kind=compression, only_plain=compression != content.PLAIN
+    )
 
 
 def _meant(store: ImageStore, text: str) -> list[tuple[str, str]]:
