@@ -182,13 +182,29 @@ def test_rmi_by_id_and_all(several: Engine) -> None:
     assert several.ok("images", "-q") == ""
 
 
-def test_rmi_force_with_a_container(store: Engine) -> None:
-    store.ok("create", "--network", "none", "--name", "c", "busybox", "echo", "alive")
+def test_rmi_force_removes_stopped_containers(store: Engine) -> None:
+    """As podman's; what runs is not killed, and another name's removal touches nothing."""
+    store.ok("create", "--network", "none", "--name", "shop", "busybox", "echo", "alive")
     assert "uses it" in store.fails("rmi", "busybox", code=1)
-    assert store.ok("rmi", "-f", "busybox") == "Untagged: busybox:latest"
-    assert store.ok("start", "-a", "c") == "alive"
-    store.ok("rm", "c")
-    assert "Deleted Images:" in store.ok("image", "prune", "-f")
+    store.ok("tag", "busybox", "other")
+    assert store.ok("rmi", "-f", "other") == "Untagged: other:latest"
+    assert store.ok("start", "-a", "shop") == "alive"
+    store.detached("--name", "web", "busybox", "sleep", "1000")
+    message = store.run("rmi", "-f", "busybox")
+    assert message.code == 1 and "running container " in message.err
+    assert "uses it (remove the container first, crunpy rm)" in message.err
+    assert store.ps("-a") == ["shop", "web"] and store.ok("images", "-q")
+    store.ok("kill", "web")
+    store.ok("wait", "web")
+    store.ok("tag", "busybox", "other")
+    done = store.run("rmi", "-f", store.ok("images", "-q"))
+    assert done.code == 0 and sorted(done.err.splitlines()) == [
+        f"crunpy: container {name}, which used the image, is removed" for name in ("shop", "web")
+    ]
+    assert [line.partition(":")[0] for line in done.out.splitlines()] == (
+        ["Untagged"] * 2 + ["Deleted"] * 2
+    )
+    assert not store.ps("-a") and not store.ok("images", "-a", "-q")
 
 
 def test_image_prune(several: Engine) -> None:

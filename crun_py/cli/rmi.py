@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py.cli.context import Context, write
+from crun_py.cli.context import Context, write, write_error
 from crun_py.cli.each import each
 from crun_py.errors import InvalidArgument, NotFound
 from crun_py.oci.store import ImageStore
@@ -12,10 +12,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from crun_py.state import Container
+
 ARGUMENTS = "[IMAGE...]"
 OPTIONS = (
     ("-a --all", "flag", "All images", ""),
-    ("-f --force", "flag", "Also one with several names, or with a container", ""),
+    ("-f --force", "flag", "Also one with several names; stopped containers go with it", ""),
     ("-i --ignore", "flag", "What is not there is no error", ""),
     ("--no-prune", "flag", "Accepted; layers in use always stay", ""),
 )
@@ -32,11 +34,12 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         raise InvalidArgument("removing: no image given", hint="names, or --all")
     context.enter()
     users = images.users(context.paths)
+    free = images.users(context.paths, _remove) if values["force"] else users
 
     def act(name: str) -> None:
         try:
             force = values["force"] or (values["all"] and not users(name[7:]))
-            lines = images.remove(store, name, force=force, in_use=users)
+            lines = images.remove(store, name, force=force, in_use=free)
         except NotFound:
             # with --all, what went with something else
             if values["ignore"] or values["all"]:
@@ -46,3 +49,11 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             write(line)
 
     return each(names, act, 1)  # docker's and podman's exit status
+
+
+def _remove(container: Container) -> None:
+    """A stopped container that is in the way of --force, as podman does."""
+    from crun_py.container import ending
+
+    ending.remove(container)
+    write_error(f"crunpy: container {container.name}, which used the image, is removed")

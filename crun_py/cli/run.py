@@ -80,6 +80,7 @@ def _remove_image(name: str, context: Context) -> None:
     from crun_py.show import images
 
     try:
-        ImageStore(context.paths).remove(name, in_use=images.users(context.paths))
+        store, in_use = ImageStore(context.paths), images.users(context.paths)
+        images.remove(store, name, force=False, in_use=in_use)
     except (Conflict, NotFound):
         return  # another container uses it

@@ -273,10 +273,9 @@ class ImageStore:
 
         what: a reference takes one name, an id (or Image) all; an image with several names
         is removed by id only with `force`.  in_use: what uses an image id,
-        like `container ID`.
-        An image that a container uses is refused; with `force` it loses its names and
-        stays.  One that a manifest list has is not deleted.  Raises NotFound, Conflict,
-        CrunpyError.
+        like `container ID`, which is asked before the last name goes.
+        An image that something uses is refused.  One that a manifest list has is not
+        deleted.  Raises NotFound, Conflict, CrunpyError.
         """
         with self._lock():
             text = what if isinstance(what, str) else "sha256:" + what.id
@@ -292,22 +291,25 @@ class ImageStore:
 
                 gc.collect(self.paths)
                 return lines
-            users = in_use(image.id)
+            if not force and not name:
+                _refuse_several(text, image)
             holders = self._holders(image)
-            if not force:
-                _refuse(text, image, users, by_id=not name)
             if holders and not gone:
                 raise Conflict(
                     f"removing image {text}: {holders[0].title} has it",
                     hint="remove the list, crunpy rmi, or its entry, crunpy manifest remove",
                 )
+            if users := in_use(image.id):
+                raise Conflict(
+                    f"removing image {text}: {users[0]} uses it",
+                    hint="remove the container first, crunpy rm"
+                    if "container " in users[0]
+                    else "crunpy image unmount",
+                )
             entries = self._entries()
             for n in gone:
                 entries = _without_name(entries, n)
             self._tell("untag", image, gone)
-            if users:
-                self._write(entries)
-                return lines
             mine = {e["digest"] for e in entries if self._id_of(e) == image.id}
             self._delete(
                 mine if not holders else set(), [e for e in entries if e.get("digest") not in mine]
@@ -487,16 +489,9 @@ def _is_one_name(names: list[str]) -> bool:
     return len({r.name for r in found}) < 2 and tags < 2
 
 
-def _refuse(text: str, image: Image, users: list[str], *, by_id: bool) -> None:
-    if by_id and not _is_one_name(image.names):
+def _refuse_several(text: str, image: Image) -> None:
+    if not _is_one_name(image.names):
         raise Conflict(
             f"removing image {text}: it has several names: {', '.join(image.familiar_names)}",
             hint="remove the names one by one, or all of them with -f",
-        )
-    if users:
-        raise Conflict(
-            f"removing image {text}: {users[0]} uses it",
-            hint="remove the container first, crunpy rm"
-            if users[0].startswith("container ")
-            else "crunpy image unmount",
         )

@@ -34,19 +34,43 @@ _WIDTH = 45
 SORTS = ("created", "id", "repository", "size", "tag")
 
 
-def users(paths: Paths) -> Users:
-    """A function that gives what uses an image id: `container ID`, or where it is mounted."""
-    found: dict[str, list[str]] = {}
+def users(paths: Paths, stopped: Callable[[state.Container], None] | None = None) -> Users:
+    """A function that gives what uses an image id: `container ID`, or where it is mounted.
+
+    stopped: where nothing else does, called with each of its containers, none of which runs;
+    they are expected to be gone then.
+    """
+    containers: dict[str, list[state.Container]] = {}
     for container in state.every(paths):
-        user = f"container {container.id[:12]}"
         mounted = [m["image_id"] for m in container.record["mounts"] if m["type"] == "image"]
         for image_id in {container.record["image_id"], *mounted}:
-            found.setdefault(image_id, []).append(user)
+            containers.setdefault(image_id, []).append(container)
     top = paths.root + "/mounted"
-    for name in os.listdir(top) if os.path.isdir(top) else []:
-        if mount.is_mounted(f"{top}/{name}"):
-            found.setdefault(name, []).append(f"the mount on {top}/{name}")
-    return lambda image_id: found.get(image_id, [])
+    mounts = {
+        name: f"the mount on {top}/{name}"
+        for name in (os.listdir(top) if os.path.isdir(top) else [])
+        if mount.is_mounted(f"{top}/{name}")
+    }
+    gone: set[str] = set()
+
+    def of(image_id: str) -> list[str]:
+        mine = [c for c in containers.get(image_id, []) if c.id not in gone]
+        mounted = [mounts[image_id]] if image_id in mounts else []
+        if stopped is None:
+            return [f"container {c.id[:12]}" for c in mine] + mounted
+        states = [(c, c.status()) for c in mine]
+        busy = [
+            f"{status.state} container {c.id[:12]}"
+            for c, status in states
+            if status.alive or status.state == "restarting"
+        ]
+        if not busy + mounted:
+            for container in mine:
+                stopped(container)
+                gone.add(container.id)
+        return busy + mounted
+
+    return of
 
 
 def rows(
