@@ -183,10 +183,12 @@ def status(paths: Paths, container_id: str) -> Status:
     try:
         directory = paths.run_container(container_id)
         found = jsonfile.read(directory + "/status.json")
-        if found.get("state") in ("running", "initialized"):
+        said = found.get("state")
+        monitored = said in ("starting", "restarting") and _lives(found, "monitor_")
+        if said in ("running", "initialized") or (said == "starting" and not monitored):
             return _living(found, directory) or _told(paths, container_id, found)
-        waits = found.get("state") == "restarting" and _lives(found, "monitor_")
-        return Status("restarting" if waits else "exited", found)
+        if said != "starting":
+            return Status("restarting" if monitored else "exited", found)
     except FileNotFoundError:
         pass
     except (CorruptState, AttributeError):
@@ -235,7 +237,8 @@ def _living(found: dict[str, Any], directory: str) -> Status | None:
         frozen = jsonfile.read_bytes(directory + "/cgroup/cgroup.freeze").strip() == b"1"
     except OSError:
         frozen = False
-    return Status("paused" if frozen else found["state"], found)
+    state = "initialized" if found["state"] == "initialized" else "running"
+    return Status("paused" if frozen else state, found)
 
 
 def open_pid(status: Status) -> int:

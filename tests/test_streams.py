@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from engine import Engine, wait_for
 
@@ -139,3 +142,42 @@ def test_a_stopped_foreground_client_does_not_delay_kill_and_rm(engine: Engine) 
         client.send_signal(signal.SIGCONT)
         assert client.wait(timeout=20) == 137
         engine.run("rm", "-f", "web")
+
+
+def test_a_flood_of_output(engine: Engine) -> None:
+    """Two million lines, then one of 40 MB without an end, while a client stands still (R9):
+    nothing waits, the log keeps to its size, and the monitor to its memory."""
+    script = "seq 2000000; head -c 40000000 /dev/zero | tr '\\0' x; touch /done; sleep 1000"
+    container_id = engine.detached("--log-opt", "max-size=4m", "--log-opt", "max-file=3",
+                                   "busybox", "sh", "-c", f"sleep 0.5; {script}")  # fmt: skip
+    monitor, init = engine.pids(container_id)
+    client = engine.popen("attach", "--no-stdin", container_id)
+    assert client.stdout.readline() == b"1\n"
+    client.send_signal(signal.SIGSTOP)
+    logs = engine.root / "containers" / container_id
+    largest = 0
+    began = time.monotonic()
+    while not Path(f"/proc/{init}/root/done").exists():
+        assert time.monotonic() - began < 60
+        sizes = []
+        for file in logs.glob("container.log*"):
+            with contextlib.suppress(FileNotFoundError):  # rotated away
+                sizes.append(file.stat().st_size)
+        largest = max(largest, sum(sizes))
+        time.sleep(0.01)
+    # a file may pass its size by what one read brought
+    assert 8 << 20 < largest < 3 * ((4 << 20) + (256 << 10))
+    memory = Path(f"/proc/{monitor}/status").read_text()
+    assert int(re.search(r"VmHWM:\s+(\d+)", memory)[1]) < 4096  # type: ignore[index]
+    wait_for(lambda: engine.ok("logs", "--tail", "1", container_id).endswith("xxx"))
+    found = engine.run("logs", container_id).out
+    assert re.fullmatch("x{7000000,}", found)
+    client.kill()
+
+
+def test_a_flood_of_lines_is_kept_in_order(engine: Engine) -> None:
+    container_id = engine.detached("--log-opt", "max-size=4m", "--log-opt", "max-file=3",
+                                   "busybox", "seq", "1000000")  # fmt: skip
+    engine.ok("wait", container_id)
+    numbers = list(map(int, engine.ok("logs", container_id).split()))
+    assert numbers == list(range(numbers[0], 1000001)) and len(numbers) > 100000

@@ -119,6 +119,7 @@ enum { MAX_KEPT = 256 };
 struct init {
 	const struct plan *plan;
 	int report; /* socket to the monitor: struct report; closed by a good execve */
+	int noted[2]; /* pipe: a byte once the monitor has written down who we are */
 	int root;   /* O_PATH of the container's root until OP_PIVOT, then of / */
 	int stdio[3];
 	int kept[MAX_KEPT], n_kept;
@@ -266,7 +267,7 @@ struct status {
 	int run_dir, state_dir; /* -1: none */
 	pid_t pid;
 	char started_at[40];
-	bool initialized, exited, oom_killed, restarting;
+	bool starting, initialized, exited, oom_killed, restarting;
 	int exit_code, signal; /* signal: that ended it, 0: it exited */
 };
 void status_write(struct status *status);

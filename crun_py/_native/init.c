@@ -80,6 +80,7 @@ static void default_signals(void)
 void init_main(struct init *init)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(init->noted[1]);
 	default_signals();
 	for (int fd = 0; fd < 3; fd++)
 		if (init->stdio[fd] >= 0 && dup2(init->stdio[fd], fd) < 0)

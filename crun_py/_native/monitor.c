@@ -168,17 +168,22 @@ static int spawn_init(struct monitor *m, int *report)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	struct init init = { .plan = m->plan, .report = pair[1], .root = -1 };
+	if (pipe2(init.noted, O_CLOEXEC))
+		return -errno;
 	init.stdio[0] = p.in[0];
 	init.stdio[1] = p.out[1] >= 0 ? p.out[1] : p.in[0];
 	init.stdio[2] = p.err[1] >= 0 ? p.err[1] : p.in[0];
 	pid_t pid = find(m->plan, SET_USERNS)->a >= 0 ? clone_in_userns(m, &init) : clone_init(m, &init);
 	if (pid < 0)
 		return pid;
-	int done[] = { pair[1], p.in[0], p.out[1], p.err[1] };
+	m->status.pid = pid;
+	m->status.starting = true;
+	status_write(&m->status);
+	(void)!write(init.noted[1], "n", 1); /* step_pivot waits for it */
+	int done[] = { pair[1], p.in[0], p.out[1], p.err[1], init.noted[0], init.noted[1] };
 	for (size_t i = 0; i < sizeof(done) / sizeof(*done); i++)
 		if (done[i] >= 0)
 			close(done[i]);
-	m->status.pid = pid;
 	*report = pair[0];
 	return 0;
 }
@@ -482,6 +487,7 @@ int monitor_main(const struct plan *plan)
 		tell(m.result, result);
 		return 1;
 	}
+	m.status.starting = false;
 	m.status.initialized = m.gate >= 0;
 	if (!m.status.initialized)
 		begin(&m);

@@ -70,6 +70,8 @@ static const char *state_of(const struct status *status)
 		return "restarting";
 	if (status->exited)
 		return "exited";
+	if (status->starting)
+		return "starting";
 	return status->initialized ? "initialized" : "running";
 }
 
@@ -96,7 +98,7 @@ void status_write(struct status *status)
 	n += snprintf(text + n, sizeof(text) - (size_t)n, "}\n");
 	if (status->run_dir >= 0)
 		write_to(status->run_dir, text, (size_t)n, false);
-	if (status->state_dir >= 0)
+	if (status->state_dir >= 0 && !status->starting)
 		write_to(status->state_dir, text, (size_t)n, status->exited);
 }
 

@@ -225,9 +225,10 @@ def _write(
         jsonfile.write(staging.directory + "/container.json", record, durable=durable)
         staging.commit(durable=durable)
     except BaseException:
-        for name in made:
-            volumes.remove(paths, name)
-        state.release_name(paths, record["name"], record["id"])
+        if not staging.committed:  # else the interrupt came after: it is a container
+            for name in made:
+                volumes.remove(paths, name)
+            state.release_name(paths, record["name"], record["id"])
         staging.discard()
         raise
 

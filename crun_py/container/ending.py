@@ -22,6 +22,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+GONE = ".gone-"
+"""What the directory of a container being removed is called, before its id."""
+
 _SIGKILL = 9
 _REMOVALS = 20
 """How often a container is killed that others, or its health check, start again meanwhile."""
@@ -215,6 +218,13 @@ def _kill(container: Container, status: Status) -> None:
         )
 
 
+def kill_left(container: Container) -> None:
+    """Under the lock, when a start did not come to its end: what it started may run."""
+    status = container.status()
+    if status.alive:
+        _kill(container, status)
+
+
 def _ended_within(status: Status, timeout_s: float | None) -> bool:
     """Wait for the end of the process itself, whoever monitors it."""
     import select
@@ -271,7 +281,7 @@ def _remove(container: Container, *, anonymous_volumes: bool) -> None:
         from crun_py.container import mounts
 
         mounts.hide(container)
-    trash = f"{paths.containers}/.gone-{container.id}"
+    trash = f"{paths.containers}/{GONE}{container.id}"
     os.rename(container.directory, trash)
     state.release_name(paths, container.name, container.id)
     remove_tree(trash)

@@ -154,6 +154,7 @@ def _start(
                 explain(line)
         inherit = [*connection.descriptors(), *(fd for fd in (client, cgroup_fd) if fd >= 0)]
         inherit += [*joined.values(), *attached.values(), *kept]
+        undo.append(lambda: ending.kill_left(container))
         return launch(plan, container.id[:12], inherit)
     finally:
         connection.close()
@@ -307,8 +308,8 @@ def needs_sweep(paths: Paths) -> bool:
 
 def _unfinished(paths: Paths, *, rootless: bool) -> Iterator[Callable[[], object]]:
     for name in _names_in(paths.containers):
-        if name.startswith(".gone-"):
-            yield _deferred(remove_tree, f"{paths.containers}/{name}")
+        if name.startswith(ending.GONE):
+            yield _deferred(_discard_gone, paths, name.removeprefix(ending.GONE))
         elif name.startswith(staging.PREFIX) and name.endswith(staging.SUFFIX):
             container_id = name[len(staging.PREFIX) : -len(staging.SUFFIX)]
             if staging.Staging(paths, container_id).abandoned():
@@ -337,6 +338,11 @@ def _discard_staging(paths: Paths, container_id: str) -> None:
     if not abandoned.committed:
         state.release_names(paths, container_id)
     abandoned.discard()
+
+
+def _discard_gone(paths: Paths, container_id: str) -> None:
+    state.release_names(paths, container_id)
+    remove_tree(paths.containers + "/" + ending.GONE + container_id)
 
 
 def _sweep_one(paths: Paths, container_id: str, rootless: bool) -> None:

@@ -6,6 +6,7 @@ reopen it for writing through /proc/self/exe (CVE-2019-5736).
 
 from __future__ import annotations
 
+import _signal
 import errno
 import fcntl
 import os
@@ -17,6 +18,7 @@ from crun_py.ns import plan as p
 
 _F_ADD_SEALS, _SEALS = 1033, 0xF  # fcntl(2): F_SEAL_SEAL | SHRINK | GROW | WRITE
 _STARTED, _FAILED_STEP = 0, 1
+_SIGINT = 2
 
 _BAD_COMMAND = {
     errno.ENOENT: (127, "not found"),
@@ -110,16 +112,21 @@ def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
     heard, told = os.pipe()
     plan.add(p.SET_RESULT, a=told)
     core, data = _sealed_core(), _memfd("plan", plan.encode())
+    unblocked = None
     try:
         for fd in (*inherit, told, data):
             os.set_inheritable(fd, True)
         argv = ["crunpy-monitor", title, str(data)]
-        child = os.posix_spawn(f"/proc/self/fd/{core}", argv, environment())
+        # an interrupt waits until it is known what there is to take down
+        unblocked = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_SIGINT,))
+        child = os.posix_spawn(f"/proc/self/fd/{core}", argv, environment(), setsigmask=unblocked)
         os.close(told)
         told = -1
         os.waitpid(child, 0)
         answer = os.read(heard, 16)
     finally:
+        if unblocked is not None:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, unblocked)
         for fd in (heard, told, core, data):
             if fd >= 0:
                 os.close(fd)
