@@ -6,12 +6,13 @@ import os
 import pwd
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from engine import Engine, wait_for
+from engine import REACHABLE, Engine, wait_for
 
 NONE = ("run", "--rm", "--network", "none")
 
@@ -167,3 +168,24 @@ def test_commands_are_quick_for_users_too(user: Engine) -> None:
     for _ in range(5):
         user.ok(*NONE, "busybox", "true")
     assert (time.monotonic() - started) / 5 < 1.5
+
+
+def test_a_container_that_ends_while_its_namespace_is_entered(user: Engine) -> None:
+    """Between the look at its status and the opening of /proc/PID/ns/user."""
+    code = """
+import os
+from crun_py.cli.context import Context
+from crun_py.state import Status
+pid = os.posix_spawn("/bin/true", ["true"], {})
+os.waitpid(pid, 0)
+context = Context()
+context.join(Status("running", {"pid": pid}))
+print(os.geteuid(), context.rootless)
+"""
+    become = ["setpriv", "--reuid", user.user, "--regid", user.user, "--clear-groups"]
+    variables = [f"{k}={v}" for k, v in user.env.items()]
+    done = subprocess.run(
+        [*become, "env", "-i", *variables, f"PYTHONPATH={REACHABLE}", sys.executable, "-c", code],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("0 True\n", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from crun_py.errors import NotFound
 from crun_py.paths import Paths, refuse_foreign
 
 TYPE_CHECKING = False
@@ -48,7 +49,10 @@ class Context:
         from crun_py.ns import user
 
         if user.needed():
-            user.join(status)
+            try:
+                user.join(status)
+            except NotFound:
+                user.enter()  # it ended just now
             self.rootless = True
 
     def explain(self, line: str) -> None:

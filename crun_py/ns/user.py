@@ -11,7 +11,7 @@ import errno
 import os
 
 from crun_py._native import check, ffi, lib
-from crun_py.errors import CrunpyError, Unsupported
+from crun_py.errors import CrunpyError, NotFound, Unsupported
 from crun_py.ns.plan import CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_SLAVE
 
 TYPE_CHECKING = False
@@ -83,10 +83,15 @@ def join(status: Status) -> None:
     network: the container's, or, if it has one of its own (--userns), that one's parent.
 
     The caller owns that namespace, so this makes it root there.  Does nothing for root.
+    Raises NotFound when the container has ended.
     """
     if not needed():
         return
-    fd = _child_of_ours(os.open(f"/proc/{status.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC))
+    try:
+        own = os.open(f"/proc/{status.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError):
+        raise NotFound("the container's process has ended") from None
+    fd = _child_of_ours(own)
     try:
         check(lib.crunpy_setns(fd, CLONE_NEWUSER), "setns")
     except OSError as e:
