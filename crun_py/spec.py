@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from crun_py.ns.users import User
 
+OCI_VERSION = "1.1.0"
+
 DEFAULT_SECCOMP = "io.crunpy.seccomp"
 """Annotation: "default" stands for the built-in profile, which depends on the capabilities."""
 
@@ -250,7 +252,7 @@ def build(
     if options.get("oom_score_adj"):
         process["oomScoreAdj"] = int(options["oom_score_adj"])
     return {
-        "ociVersion": "1.1.0",
+        "ociVersion": OCI_VERSION,
         "process": process,
         "root": {"path": rootfs, "readonly": bool(options.get("read_only"))},
         "hostname": hostname,

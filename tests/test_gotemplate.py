@@ -19,6 +19,10 @@ VALUE: dict[str, Any] = {
     "Mounts": [{"Source": "/s", "RW": True}, {"Source": "/t", "RW": False}],
     "Empty": [],
     "Nothing": None,
+    "PidsLimit": None,
+    "Volumes": None,
+    "Ports": {"80/tcp": None},
+    "Words": {"word": "text"},
     "Size": 12,
 }
 
@@ -34,7 +38,14 @@ VALUE: dict[str, Any] = {
         ("{{.State.Running}} {{.State.ExitCode}}", "true 0"),
         ("{{.Args}}", "[a b]"),
         ("{{.Labels}}", "map[a.b:c k:v]"),
-        ("{{.Nothing}}", "<no value>"),
+        ("{{.Nothing}}", "[]"),  # Go's nil slice
+        ("{{json .Nothing}} {{len .Nothing}}{{range .Nothing}}x{{end}}", "null 0"),
+        ("{{.PidsLimit}}{{if .PidsLimit}}yes{{end}} {{json .PidsLimit}}", "<nil> null"),
+        ("{{.Volumes}}", "map[]"),
+        ("{{.Health}} {{.Health.Status}}{{with .Health}}yes{{end}}", "<nil> <no value>"),
+        ('{{index .Ports "80/tcp"}}', "[]"),
+        ('{{index .Words "nosuch"}}', ""),
+        ("{{.Words.nosuch}}", "<no value>"),
         ("{{json .}}"[:6] + " .Args}}", '["a","b"]'),
         ("{{json .State}}", '{"Running":true,"ExitCode":0,"Error":""}'),
         ("{{.Name | json}}", '"box"'),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from engine import Engine, free_port
@@ -289,3 +291,37 @@ def test_watch(three: Engine) -> None:
     process = three.popen("ps", "--watch", "0.2", "--format", "{{.Names}}")
     assert [process.stdout.readline() for _ in range(3)] == [b"runs\n"] * 3
     process.terminate()
+
+
+def test_namespaces_and_pods(three: Engine) -> None:
+    heading, row = three.ok("ps", "--ns").split("\n")
+    assert heading.split() == ["CONTAINER", "ID", "NAMES", "PID", "CGROUPNS", "IPC", "MNT", "NET",
+                               "PIDNS", "USERNS", "UTS"]  # fmt: skip
+    fields = row.split()
+    pid = three.state("runs")["Pid"]
+    names = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
+    numbers = [os.stat(f"/proc/{pid}/ns/{name}").st_ino for name in names]
+    assert fields[1:3] == ["runs", str(pid)] and list(map(int, fields[3:])) == numbers
+    assert three.ok("ps", "--ns", "--format", "{{.NET}}") == str(numbers[3])
+    assert three.ok("ps", "-a", "--ns", "-f", "name=done", "--format", "{{.NET}}") == ""
+    assert three.ok("ps", "--pod").split("\n")[0].endswith("NAMES   POD ID   PODNAME")
+
+
+def test_fields_that_only_podman_has(three: Engine) -> None:
+    found = three.inspect("runs")
+    assert "CAP_CHOWN" in found["EffectiveCaps"] and found["OCIRuntime"] == "crunpy"
+    assert Path(found["ConmonPidFile"]).read_text().strip() == str(found["State"]["ConmonPid"])
+    assert json.loads(Path(found["OCIConfigPath"]).read_text())["ociVersion"]
+    form = "{{.State.Health}} {{.Config.Healthcheck}} {{.HostConfig.Binds}} {{.Config.Volumes}}"
+    assert three.ok("inspect", "-f", form, "runs") == "<nil> <nil> [] map[]"
+    assert three.ok("inspect", "-f", "{{if .State.Health}}x{{end}}", "runs") == ""
+    form = "{{.ContainerID}} {{.CPU}} {{.AVGCPU}} {{.UpTime}} {{.NetInput}} {{.MemUsageBytes}}"
+    words = three.ok("stats", "--no-stream", "--format", form, "runs").split()
+    assert words[0] == found["Id"] and float(words[1]) >= 0 and words[2].endswith("%")
+    assert words[3].endswith("s") and words[4] == "0" and "iB" in words[5]
+    form = "{{.Host.CgroupManager}} {{.Host.Distribution.Distribution}} {{.Version.OsArch}}"
+    manager, _, system = three.ok("info", "--format", form).split(" ")
+    assert manager == "cgroupfs" and system.startswith("linux/")
+    three.ok("volume", "create", "shelf")
+    assert three.ok("volume", "ls", "--format", "{{.Anonymous}}{{.Options}}") == "false"
+    three.ok("volume", "rm", "shelf")

@@ -27,6 +27,8 @@ OPTIONS = (
     ("--sort", "value", "command, created, id, image, names, runningfor, size, status", "KEY"),
     ("--noheading", "flag", "Without the heading line", ""),
     ("-w --watch", "value", "Again and again, every so many seconds", "SECONDS"),
+    ("--ns --namespace", "flag", "The numbers of their namespaces", ""),
+    ("-p --pod", "flag", "The columns of pods too, which are empty", ""),
     ("--external", "flag", "", ""),
     ("--sync", "flag", "", ""),
 )
@@ -39,6 +41,13 @@ COLUMNS = (
     ("STATUS", "Status"),
     ("PORTS", "Ports"),
     ("NAMES", "Names"),
+)
+
+_NAMESPACES = (
+    ("CONTAINER ID", "ID"),
+    ("NAMES", "Names"),
+    ("PID", "Pid"),
+    *((name, name) for name in ("CGROUPNS", "IPC", "MNT", "NET", "PIDNS", "USERNS", "UTS")),
 )
 
 
@@ -69,8 +78,11 @@ def show(values: dict[str, Any], context: Context) -> int:
         whole=values["no_trunc"],
         sizes=values["size"] or values["sort"] == "size",
         sort=values["sort"] or "created",
+        namespaces=values["ns"],
     )
-    columns = COLUMNS + ((("SIZE", "Size"),) if values["size"] else ())
+    columns = _NAMESPACES if values["ns"] else COLUMNS
+    columns += (("POD ID", "Pod"), ("PODNAME", "PodName")) if values["pod"] else ()
+    columns += (("SIZE", "Size"),) if values["size"] else ()
     quiet = "ID" if values["quiet"] else ""
     heading = not values["noheading"]
     table.show(rows, columns, values["format"], quiet=quiet, heading=heading)

@@ -93,10 +93,49 @@ def _parse(text: str) -> list[_Node]:
     return root.body
 
 
+class _NilSlice(list[Any]):
+    """A list that JSON has as null: Go prints it `[]`."""
+
+
+class _NilMap(dict[str, Any]):
+    """A map that JSON has as null: Go prints it `map[]`."""
+
+
+class _NilPointer:
+    """Something else that JSON has as null: Go prints it `<nil>`."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+_NULL_MAPS = frozenset(
+    "Annotations DriverOpts ExposedPorts Labels Options Sysctls Tmpfs Volumes".split()
+)
+_NULL_POINTERS = frozenset(
+    "Health Healthcheck IPAMConfig Init MemorySwappiness OomKillDisable PidsLimit".split()
+)
+"""Fields whose null is no list (Engine API)."""
+_OMITTED = frozenset({"Health", "Healthcheck"})
+"""Fields that a document has not when there is no such thing, which templates may ask for."""
+
+
+def _null(name: str) -> Any:
+    if name in _NULL_MAPS:
+        return _NilMap()
+    return _NilPointer() if name in _NULL_POINTERS else _NilSlice()
+
+
+def _json(value: Any) -> str:
+    nil = isinstance(value, _NilSlice | _NilMap | _NilPointer)
+    return jsonfile.dumps(None if nil else value)
+
+
 def _show(value: Any) -> str:
     """A value as fmt.Print writes it."""
     if value is None:
         return "<no value>"
+    if isinstance(value, _NilPointer):
+        return "<nil>"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
@@ -125,10 +164,17 @@ def _printf(form: str, *values: Any) -> str:
     return re.sub(r"%[-+ 0#]*\d*(?:\.\d+)?[vsdqtfxX%]", one, form)
 
 
+def _absent(among: dict[str, Any]) -> Any:
+    """What `index` gives for a key that a map has not: the zero value of its others' type."""
+    first = next(iter(among.values()), "")
+    return _NilSlice() if first is None else type(first)()
+
+
 def _index(value: Any, *keys: Any) -> Any:
     for key in keys:
         if isinstance(value, dict):
-            value = value.get(str(key))
+            value = value[key] if key in value else _absent(value)
+            value = _NilSlice() if value is None else value
         elif isinstance(value, list | str) and isinstance(key, int) and -1 < key < len(value):
             value = value[key]
         elif value is not None:
@@ -148,7 +194,7 @@ def _compare(name: str, a: Any, *others: Any) -> bool:
 
 
 _FUNCTIONS: dict[str, Any] = {
-    "json": lambda v: jsonfile.dumps(v),
+    "json": _json,
     "join": lambda v, sep="": sep.join(map(_show, v)) if isinstance(v, list) else v.join(sep),
     "split": lambda v, sep: v.split(sep),
     "lower": lambda v: _show(v).lower(),
@@ -315,16 +361,18 @@ class _Run:
             raise _error(self._text, f"function {first!r} is not defined")
         for name in filter(None, names):
             if not isinstance(value, dict):
-                if value is None:
+                if value is None or isinstance(value, _NilPointer):
                     return None
                 raise _error(self._text, f"no field {name!r} in {_show(value)[:40]!r}")
             if name not in value:
                 known = {key.lower(): key for key in value}
                 if name.lower() in known:
                     name = known[name.lower()]
+                elif name in _OMITTED:
+                    return _NilPointer()
                 elif value and all(key[:1].isupper() for key in value):
                     raise _error(self._text, f"no field {name!r}")
-            value = value.get(name)
+            value = _null(name) if name in value and value[name] is None else value.get(name)
         return value
 
 

@@ -3,8 +3,8 @@ ImageInspect)."""
 
 from __future__ import annotations
 
-from crun_py import jsonfile
-from crun_py.container import health, restart
+from crun_py import jsonfile, spec
+from crun_py.container import ending, health, restart
 from crun_py.errors import CorruptState, NotFound
 from crun_py.options import request
 from crun_py.paths import Paths
@@ -82,6 +82,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
             **({"Healthcheck": check} if (check := _healthcheck(config)) else {}),
         },
         "NetworkSettings": _network(found, status),
+        **_as_podman(found),
     }
     if size:
         own = listing.directory_bytes(found.directory + "/upper")
@@ -89,6 +90,30 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
         value["SizeRw"] = own
         value["SizeRootFs"] = own + sum(map(listing.directory_bytes, layers))
     return value
+
+
+def _as_podman(found: Container) -> dict[str, Any]:
+    """What only podman tells, at the same places."""
+    try:
+        capabilities = found.spec()["process"].get("capabilities") or {}
+    except CorruptState:
+        capabilities = {}
+    record = found.record
+    return {
+        "Rootfs": record.get("rootfs") or "",
+        "Pod": "",
+        "StaticDir": found.directory,
+        "OCIConfigPath": found.directory + "/config.json",
+        "OCIRuntime": "crunpy",
+        "PidFile": record["host"].get("pidfile") or "",
+        "ConmonPidFile": record["host"].get("conmon_pidfile")
+        or found.run_directory + "/monitor.pid",
+        "EffectiveCaps": capabilities.get("effective", []),
+        "BoundingCaps": capabilities.get("bounding", []),
+        "Dependencies": sorted(ending.dependencies(found)),
+        "IsInfra": False,
+        "IsService": False,
+    }
 
 
 def _state(found: Container, status: Status) -> dict[str, Any]:
@@ -108,7 +133,10 @@ def _state(found: Container, status: Status) -> dict[str, Any]:
         else "",
         "StartedAt": status.started_at or _NEVER,
         "FinishedAt": status.finished_at or _NEVER,
+        # podman's names
         "ConmonPid": status.monitor_pid if status.running else 0,
+        "OciVersion": spec.OCI_VERSION,
+        "CgroupPath": found.cgroup or "",
     }
     if well:
         value["Health"] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from crun_py import clock, state
-from crun_py.container import health
+from crun_py.container import health, restart
 from crun_py.errors import InvalidArgument, printable
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
@@ -96,10 +96,12 @@ def containers(
     whole: bool = False,
     sizes: bool = False,
     sort: str = "created",
+    namespaces: bool = False,
 ) -> list[dict[str, Any]]:
     """One row per container, newest first, with Docker's field names for --format.
 
     sort: another order, see SORTS.
+    namespaces: the numbers of their namespaces, too.
     last: only so many of the newest, whatever their state (0: no such limit).
     filters: KEY=VALUE; the same key twice means either, different keys mean both.
     """
@@ -114,7 +116,8 @@ def containers(
         if not status.running and status.state != "restarting" and not show_all:
             continue
         if _matches(container, status, wanted, paths):
-            rows.append(_row(container, status, whole, sizes, known))
+            row = _row(container, status, whole, sizes, known)
+            rows.append(row | _namespaces(status.pid) if namespaces else row)
     if everything and not wanted:
         rows += [_broken_row(i, whole) for i in broken]
     if sort == "created":
@@ -158,6 +161,9 @@ def _row(
         "StartedAt": clock.local(status.started_at) if status.started_at else "",
         "ExitedAt": clock.local(status.finished_at) if status.finished_at else "",
         "Exited": status.state == "exited",
+        "AutoRemove": record["auto_remove"],
+        "Restarts": restart.count(container),
+        "IsInfra": False,
         "Pod": "",
         "PodName": "",
     }
@@ -169,6 +175,24 @@ def _row(
         row["Size"] = f"{human_size(own)} (virtual {human_size(own + image)})"
         row["SizeBytes"] = own
     return row
+
+
+_NAMESPACES = {"CGROUPNS": "cgroup", "IPC": "ipc", "MNT": "mnt", "NET": "net", "PIDNS": "pid",
+               "USERNS": "user", "UTS": "uts"}  # fmt: skip
+"""The fields of `ps --ns`, podman's, and their names in /proc/PID/ns."""
+
+
+def _namespaces(pid: int) -> dict[str, str]:
+    import os
+
+    found = {}
+    for field, name in _NAMESPACES.items():
+        try:
+            # the link reads "net:[4026531840]"
+            found[field] = os.readlink(f"/proc/{pid}/ns/{name}").partition("[")[2].rstrip("]")
+        except OSError:
+            found[field] = ""  # it does not run, or is another user's
+    return found
 
 
 def layer_bytes(path: str, known: dict[str, int]) -> int:
@@ -187,7 +211,8 @@ def _health(container: Container, status: Status) -> str:
 def _broken_row(container_id: str, whole: bool) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(
         "Image Command CreatedAt RunningFor Ports Labels Mounts Networks LocalVolumes Size ImageID "
-        "Created CreatedHuman StartedAt ExitedAt Pod PodName".split(),
+        "Created CreatedHuman StartedAt ExitedAt Pod PodName".split()
+        + list(_NAMESPACES),
         "",
     )
     return row | {
@@ -198,6 +223,9 @@ def _broken_row(container_id: str, whole: bool) -> dict[str, Any]:
         "Pid": 0,
         "ExitCode": 0,
         "Exited": True,
+        "AutoRemove": False,
+        "Restarts": 0,
+        "IsInfra": False,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 
-from crun_py import state
+from crun_py import clock, state
 from crun_py.show import processes
 from crun_py.show.listing import human_size
 from crun_py.show.processes import Process
@@ -90,10 +90,26 @@ def row(container: Container, before: Usage, after: Usage, *, whole: bool) -> di
         "NetIO": f"{human_size(after.received)} / {human_size(after.sent)}",
         "BlockIO": f"{human_size(after.read)} / {human_size(after.written)}",
         "PIDs": str(after.pids),
+        # podman's names
+        "ContainerID": container.id,
+        "CPU": cpu,
+        "AVGCPU": f"{100 * after.cpu / max(1, _age_ns(container)):.2f}%",
+        "UpTime": f"{after.cpu / 10**9:.6f}s",
         "CPUNano": after.cpu,
+        "SystemNano": time.time_ns(),
         "MemLimit": after.limit,
-        "MemUsageBytes": after.memory,
+        "MemUsageBytes": f"{binary_size(after.memory)} / {binary_size(after.limit)}",
+        "NetInput": after.received,
+        "NetOutput": after.sent,
+        "BlockInput": after.read,
+        "BlockOutput": after.written,
     }
+
+
+def _age_ns(container: Container) -> int:
+    """How long it has been running."""
+    started = container.status().started_at
+    return time.time_ns() - clock.parse_rfc3339(started) if started else 0
 
 
 def _names(container: Container, whole: bool) -> dict[str, object]:

@@ -93,6 +93,8 @@ def rows(paths: Paths, filters: list[str]) -> list[dict[str, Any]]:
                     "Links": "N/A",
                     "Size": "N/A",
                     "CreatedAt": value["CreatedAt"],
+                    "Options": "",
+                    "Anonymous": value["Anonymous"],
                 }
             )
     return found
