@@ -369,7 +369,8 @@ class _Run:
                 if name.lower() in known:
                     name = known[name.lower()]
                 elif name in _OMITTED:
-                    return _NilPointer()
+                    value = _NilPointer()
+                    continue
                 elif value and all(key[:1].isupper() for key in value):
                     raise _error(self._text, f"no field {name!r}")
             value = _null(name) if name in value and value[name] is None else value.get(name)
