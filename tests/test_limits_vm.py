@@ -113,6 +113,27 @@ again
 """
 
 
+DISK_AND_CPUS = """
+crunpy run -d --name disk --network none --stop-timeout 0 --cpuset-cpus 0 --cpuset-mems 0 \
+    --cpu-quota 20000 --cpu-period 50000 --blkio-weight 300 --device-read-bps /dev/vda:1mb \
+    --device-write-iops /dev/vda:100 busybox sleep 1000 > /dev/null
+crunpy exec disk sh -c 'cd /sys/fs/cgroup; cat cpuset.cpus cpuset.mems cpu.max io.weight io.max'
+crunpy update --blkio-weight 10 disk
+crunpy exec disk cat /sys/fs/cgroup/io.weight
+crunpy rm -f disk
+"""
+DISK_AND_CPUS_EXPECTED = """
+0
+0
+20000 50000
+default 2930
+254:0 rbps=1048576 wbps=max riops=max wiops=100
+disk
+default 1
+disk
+"""
+
+
 @pytest.fixture
 def work(base: Path) -> Iterator[Path]:
     """A directory that the guest's user can enter."""
@@ -125,8 +146,8 @@ def work(base: Path) -> Iterator[Path]:
 
 def test_limits_hold_for_root(root: Engine, work: Path) -> None:
     root.run("pull", "-q", "busybox", check=True)
-    lines = in_vm(prologue(root, root.root) + LIMITS, work)
-    assert lines == EXPECTED.split("\n")[1:-1]
+    lines = in_vm(prologue(root, root.root) + LIMITS + DISK_AND_CPUS, work)
+    assert lines == (EXPECTED + DISK_AND_CPUS_EXPECTED[1:]).split("\n")[1:-1]
 
 
 def test_limits_hold_for_a_user_with_a_delegated_cgroup(user: Engine, work: Path) -> None:
