@@ -296,3 +296,29 @@ def test_events(store: Engine) -> None:
         ("untag", "busybox:latest"), ("delete", ""), ("load", "ev:1"),
     ]  # fmt: skip
     assert {e["Actor"]["ID"] for e in found} == {image_id}
+
+
+def test_fields_by_podmans_names(store: Engine, registry: Registry) -> None:
+    name = registry.push("test/fields", images.image(registry.busybox, Labels={"a": "b"}))
+    store.ok("rmi", "-a")
+    store.ok("pull", "-q", name)
+    image_id = store.inspect(name)["Id"][7:]
+
+    def rows(fields: str, *command: str) -> list[str]:
+        form = "|".join("{{." + field + "}}" for field in fields.split())
+        return store.ok(*command, "--format", form).splitlines()
+
+    (row,) = rows("Id Names RepoTags History Labels ParentId ReadOnly Dangling", "images")
+    full = f"{name}:latest"
+    assert row == f"{image_id}|[{full}]|[{full}]|{full}|map[a:b]||false|false"
+    (row,) = rows("Created CreatedTime RepoDigests", "images")
+    digest = store.inspect(name)["Digest"]
+    assert row.endswith(f" ago|2026-01-02 03:04:05 +0000 UTC|[{name}@{digest}]")
+    assert rows("Tags Created ID", "history", name) == [f"[{full}]|N/A|{image_id[:12]}"]
+    assert rows("Type Total", "system", "df")[0] == "Images|1"
+    found = f"{store.registry}/{name}"
+    assert rows("Name Stars Official Automated Tag", "search", found) == [f"{found}|0|||"]
+    facts = "Host.CgroupManager Host.Distribution.Distribution Store.GraphRootUsed Plugins.Volume"
+    told = rows(f"{facts} Host.Security.SECCOMPEnabled Version.OsArch", "info")[0].split("|")
+    assert told[0] == "cgroupfs" and told[1] and int(told[2]) > 0
+    assert told[3:5] == ["[local]", "true"] and told[5].startswith("linux/")

@@ -424,6 +424,49 @@ def test_ill_registries(root: Engine, case: str) -> None:
     root.ok("image", "prune", "-f")
 
 
+NO_ROOM = b'{"errors":[{"code":"DENIED","message":"quota exceeded"}]}'
+UPLOADS = "/blobs/uploads/"
+REFUSED: dict[str, tuple[str, str, Rule, str]] = {
+    "401": ("POST", UPLOADS, answer(401), "authentication required for a (crunpy login "),
+    "403": ("POST", UPLOADS, answer(403, NO_ROOM), "access to a is denied (quota exceeded)"),
+    "404": ("POST", UPLOADS, answer(404), "it has no repository a and makes none"),
+    "413": ("PATCH", UPLOADS, answer(413), "status 413 for a (request entity too large)"),
+    "507": ("PUT", UPLOADS, answer(507), "status 507 for a (insufficient storage)"),
+    "nowhere to send": ("POST", UPLOADS, answer(202), "did not say where to send the blob"),
+    "manifest": ("PUT", MANIFESTS, answer(400, b"<html>"), "status 400 for a (bad request)"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_pushes(root: Engine, case: str) -> None:
+    """One line with the registry, the repository and the cause."""
+    method, part, refusal, cause = REFUSED[case]
+    there = {"location": f"/v2/a{UPLOADS}1"}
+    said = {"HEAD": answer(404), "POST": answer(202, **there), "PATCH": answer(202, **there),
+            "PUT": answer(201)}  # fmt: skip
+
+    def rule(request: Request, count: int) -> bool:
+        request.rfile.read(int(request.headers.get("content-length") or 0))
+        bad = request.command == method and part in request.path
+        return (refusal if bad else said[request.command])(request, count)
+
+    with serving(IMAGE) as server:
+        server.rules.append(("/v2/a/", rule))
+        message = root.fails("push", "-q", "--retry", "0", "busybox", f"{server.host}/a:1")
+    assert message.startswith(f"pushing {server.host}/a:1: registry {server.host}: ")
+    assert cause in message
+
+
+def test_repositories_without_tags_and_ill_token_servers(root: Engine) -> None:
+    with serving(IMAGE) as server:
+        server.rules.append(("/tags/", answer(200, b'{"name":"a","tags":null}')))
+        assert root.fails("pull", "-q", "-a", f"{server.host}/a").endswith(": there are none")
+        bearer = BEARER.replace("{host}", server.host)
+        server.rules += [("/token", answer(503)), ("/v2/", answer(401, www_authenticate=bearer))]
+        message = root.fails("pull", "-q", "--retry", "0", f"{server.host}/a:1")
+        assert message.endswith("/token answered with status 503"), "to log in would not help"
+
+
 def test_the_store_is_as_it_was(store: Engine) -> None:
     with serving(IMAGE) as server:
         server.rules.append((LAYER, answer(200, BLOB[:-1] + b"x")))

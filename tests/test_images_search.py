@@ -124,6 +124,7 @@ def test_errors(root: Engine) -> None:
     for words in (("--limit", "0"), ("--limit", "101"), ("--limit", "x"), ("-f", "stars=many"),
                   ("-f", "beauty=1"), ("-s", "x")):  # fmt: skip
         root.fails("search", *words, "nginx")
+    assert root.fails("search", "") == "searching: no term given"
     message = root.fails("search", "127.0.0.1:1/nginx")
     assert message.startswith("searching 127.0.0.1:1 for 'nginx': registry 127.0.0.1:1: ")
 
@@ -131,3 +132,5 @@ def test_errors(root: Engine) -> None:
 def test_a_real_registry(root: Engine) -> None:
     found = root.ok("search", "--format", "{{.Name}}", f"{root.registry}/busy").split()
     assert f"{root.registry}/library/busybox" in found
+    every = root.ok("search", "--format", "{{.Name}}", f"{root.registry}/").split()
+    assert {f"{root.registry}/library/{name}" for name in ("busybox", "nginx")} <= {*every}

@@ -318,7 +318,7 @@ def test_token_server_may_not_redirect(paths: Paths, server: Server, other: Serv
         return True
 
     server.rules.append(("", rule))
-    with pytest.raises(RegistryError, match="refused with status 307"):
+    with pytest.raises(RegistryError, match="answered with status 307"):
         get(paths, server, creds="me:secret")
     assert not other.seen
 

@@ -49,6 +49,13 @@ def platform_of(values: dict[str, Any]) -> str | None:
     return "/".join(part for part in given if part)
 
 
+def checked(policy: str) -> str:
+    """`policy`, one of POLICIES.  Raises InvalidArgument."""
+    if policy not in POLICIES:
+        raise InvalidArgument(f"pull policy {policy!r}: not known", hint=", ".join(POLICIES))
+    return policy
+
+
 def obtain(
     context: Context, text: str, values: dict[str, Any], policy: str, *, announce: bool = False
 ) -> Image:
@@ -57,8 +64,7 @@ def obtain(
     announce: say that it is not here before it is pulled.  Raises NotFound (policy never),
     RegistryError and the other errors of a pull.
     """
-    if policy not in POLICIES:
-        raise InvalidArgument(f"pull policy {policy!r}: not known", hint=", ".join(POLICIES))
+    checked(policy)
     platform = platform_of(values)
     where = transport.split(text)
     there = None
@@ -113,6 +119,7 @@ def _fetch(context: Context, text: str, values: dict[str, Any], platform: str | 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Pull each image; prints docker's last lines, or the id with -q."""
     kind = progress.kind_of(values)
+    policy = checked(values["policy"] or "always")
     if values["disable_content_trust"] is False:
         write_error("crunpy: warning: content trust is not supported: no signature is verified")
     context.enter()
@@ -121,7 +128,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         if values["all_tags"]:
             texts = _all_tags(text, values)
         for one in texts:
-            _pull(context, one, values, kind)
+            _pull(context, one, values, kind, policy)
     return 0
 
 
@@ -136,14 +143,14 @@ def _all_tags(text: str, values: dict[str, Any]) -> list[str]:
     return pull.all_tags(text, reach.access(values))
 
 
-def _pull(context: Context, text: str, values: dict[str, Any], kind: str) -> None:
+def _pull(context: Context, text: str, values: dict[str, Any], kind: str, policy: str) -> None:
     where = transport.split(text)
     reference = parse(where) if isinstance(where, str) else None
-    if kind in ("plain", "tty"):
+    if policy != "never" and kind in ("plain", "tty"):
         tag = f"{reference.tag or reference.digest}: " if reference else ""
         write_error(f"{tag}Pulling from {reference.repository if reference else where}")
     before = ImageStore(context.paths).lookup(str(reference)) if reference else None
-    image = obtain(context, text, values, values["policy"] or "always")
+    image = obtain(context, text, values, policy)
     if values["quiet"] or (reference is None and kind != "json"):
         write("sha256:" + image.id)
         return

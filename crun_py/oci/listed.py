@@ -63,6 +63,12 @@ class ManifestList:
         """The names as docker shows them."""
         return [parse_reference(name).familiar for name in self.names]
 
+    @property
+    def familiar_digests(self) -> list[str]:
+        """The digests as docker shows them."""
+        names = {parse_reference(name).familiar_name for name in self.names}
+        return sorted(f"{name}@{self.digest}" for name in names)
+
 
 def is_list(entry: Entry) -> bool:
     """Whether a descriptor is that of a manifest list."""

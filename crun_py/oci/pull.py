@@ -61,13 +61,16 @@ def pull(
 
 
 def all_tags(text: str, access: Access) -> list[str]:
-    """The references of all tags of the repository `text`.  Raises RegistryError."""
+    """The references of all tags of the repository `text`, at least one.  Raises
+    RegistryError."""
     where = transport.split(text)
     reference = access.registries.candidates(where if isinstance(where, str) else text)[0]
     for last, endpoint in _with_last(access.registries.endpoints(reference)):
         try:
             with access.open(endpoint) as registry:
-                return [f"{reference.name}:{tag}" for tag in registry.tags()]
+                if tags := registry.tags():
+                    return [f"{reference.name}:{tag}" for tag in tags]
+                raise RegistryError(f"registry {endpoint.registry}: there are none")
         except RegistryError as e:
             if last:
                 raise named(None, f"listing the tags of {reference.name}", e) from e

@@ -381,11 +381,12 @@ class Registry:
             self.patience.sleep(self.patience.backoff_s(attempt, wait))
         refused = response.status_code in (401, 403)
         why = "authentication required: " if refused else ""
-        why += f"its token server {realm} refused with status {response.status_code}"
+        why += f"its token server {realm} {'refused' if refused else 'answered'} with status "
+        why += str(response.status_code)
         if self._credentials and not trusted:
             why += " (the credentials were not sent: it is not the registry's own)"
         kind = Unauthorized if refused else RegistryError
-        raise kind(self._error(why).message, hint=self._login_hint())
+        raise kind(self._error(why).message, hint=self._login_hint() if refused else "")
 
     def _ask_token(
         self, realm: str, query: Query, headers: dict[str, str], trusted: bool
@@ -467,26 +468,32 @@ class Registry:
         status = response.status_code
         said = _message(self._body(response, _ERROR_LIMIT))
         repository = self.endpoint.repository
+        for_what = f" for {repository}" if repository else ""
         if status == 401:
-            for_what = f" for {repository}" if repository else ""
             return Unauthorized(
                 self._error(f"authentication required{for_what}{said}").message,
                 hint=self._login_hint(),
             )
         if status == 403:
             return self._error(
-                f"access to {repository} is denied{said}",
+                f"access to {repository or 'it'} is denied{said}",
                 self._login_hint() + f"; {self.endpoint.registry}/{repository} may also not exist",
             )
+        if status == 404 and response.request.method == "POST":
+            return self._error(f"it has no repository {repository} and makes none{said}")
         if status == 404:
+            if not repository:
+                return self._error(f"it has nothing like that{said}")
             return self._error(
                 f"it has no such image or part of it: {repository}{said}", "check name and tag"
             )
         if status == 429:
             return self._error(
-                f"too many requests for {repository}{said}", "wait, or log in for a higher limit"
+                f"too many requests{for_what}{said}", "wait, or log in for a higher limit"
             )
-        return self._error(f"it answered with status {status} for {repository}{said}")
+        if status >= 400 and not said:
+            said = f" ({httpx.codes.get_reason_phrase(status).lower()})"
+        return self._error(f"it answered with status {status}{for_what}{said}")
 
 
 def _message(body: bytes) -> str:

@@ -18,6 +18,7 @@ _WIDTH = 45
 _ANSWER_LIMIT = 8 << 20
 _SEARCH_HOST = "index.docker.io"
 _FILTERS = ("stars", "is-official", "is-automated")
+_KINDS = ("official", "automated")
 
 
 class Filter:
@@ -59,6 +60,8 @@ def search(
     if not 0 < limit <= _MOST:
         raise InvalidArgument(f"search limit {limit}: not between 1 and {_MOST}")
     registry, text = split_registry(term)
+    if not term:
+        raise InvalidArgument("searching: no term given")
     registries = [registry] if registry else access.registries.search or [DEFAULT_REGISTRY]
     rows = []
     for name in registries:
@@ -107,12 +110,19 @@ def _search(registry: Registry, text: str) -> list[dict[str, Any]]:
 
 
 def _row(result: dict[str, Any]) -> dict[str, Any]:
+    stars = int(result.get("star_count") or 0)
+    official, automated = ("[OK]" if result.get(f"is_{k}") else "" for k in _KINDS)
     return {
         "Name": printable(str(result["name"])),
         "Description": str(result.get("description") or ""),
-        "StarCount": int(result.get("star_count") or 0),
-        "IsOfficial": "[OK]" if result.get("is_official") else "",
-        "IsAutomated": "[OK]" if result.get("is_automated") else "",
+        "StarCount": stars,
+        "IsOfficial": official,
+        "IsAutomated": automated,
+        # podman's names
+        "Stars": stars,
+        "Official": official,
+        "Automated": automated,
+        "Tag": "",
     }
 
 

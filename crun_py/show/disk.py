@@ -126,6 +126,7 @@ def _row(kind: str, total: int, active: int, size: int, reclaimable: int) -> dic
     return {
         "Type": kind,
         "TotalCount": str(total),
+        "Total": str(total),
         "Active": str(active),
         "Size": human_size(size),
         "Reclaimable": won,

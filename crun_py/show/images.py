@@ -80,6 +80,7 @@ def rows(
     reference: str | None = None,
     everything: bool = False,
     whole: bool = False,
+    labels: bool = False,
     sort: str = "created",
     in_use: Users = lambda image_id: [],
 ) -> list[dict[str, Any]]:
@@ -87,7 +88,8 @@ def rows(
     SORTS) says else.
 
     reference: only names that match it; everything: also images without a name that a
-    list has; whole: ids are not cut; in_use: what uses an image id.  Raises
+    list has; whole: ids are not cut; labels: rows have them, which takes reading each image's
+    config; in_use: what uses an image id.  Raises
     InvalidArgument, NotFound (an image that a filter names).
     """
     if sort not in SORTS:
@@ -109,7 +111,7 @@ def rows(
         if reference:
             names = [r for r in names if _reference_matches(r, reference)]
         nameless: list[Reference | None] = [None] if not (image.names or reference) else []
-        made += [_row(image, name, whole) for name in names or nameless]
+        made += [_row(image, name, whole, labels) for name in names or nameless]
     return _sorted(made, sort)
 
 
@@ -118,22 +120,35 @@ def _held(store: ImageStore, lists: list[ManifestList]) -> set[str]:
     return {image_id for found in lists for image_id in image_ids(store.paths, found)}
 
 
-def _row(image: Image | ManifestList, name: Reference | None, whole: bool) -> dict[str, Any]:
+def _row(
+    image: Image | ManifestList, name: Reference | None, whole: bool, labels: bool
+) -> dict[str, Any]:
     image = image.under(str(name)) if name else image
     return {
+        **({"Labels": _labels(image)} if labels else {}),
         "Repository": name.familiar_name if name else "<none>",
         "Tag": (name.tag if name else None) or "<none>",
         "Digest": image.source or image.digest,
         "ID": "sha256:" + image.id if whole else image.id[:12],
         "CreatedSince": since(image.created) + " ago" if image.created else "N/A",
         "CreatedAt": created_at(image.created),
-        "Created": image.created,
         "Size": human_size(image.size),
         "VirtualSize": human_size(image.size),
         "Bytes": image.size,
         "Containers": "N/A",
         "SharedSize": "N/A",
         "UniqueSize": "N/A",
+        # podman's names
+        "Created": since(image.created) + " ago" if image.created else "N/A",
+        "CreatedTime": created_at(image.created),
+        "Id": image.id,
+        "Names": image.familiar_names,
+        "RepoTags": image.familiar_names,
+        "RepoDigests": image.familiar_digests,
+        "History": ", ".join(image.familiar_names),
+        "ParentId": "",
+        "ReadOnly": False,
+        "Dangling": not image.names,
     }
 
 
@@ -360,6 +375,7 @@ def history(image: Image, *, human: bool = True, whole: bool = False) -> list[di
     made.reverse()
     if made:
         made[0]["ID"] = "sha256:" + image.id if whole else image.id[:12]
+        made[0]["Tags"] = image.familiar_names
     return made
 
 
@@ -376,6 +392,9 @@ def _step(step: dict[str, Any], size: int, *, human: bool, whole: bool) -> dict[
         "CreatedBy": by,
         "Size": human_size(size) if human else str(size),
         "Comment": printable(str(step.get("comment") or "")),
+        # podman's names
+        "Created": ago if human else created,
+        "Tags": [],
     }
 
 

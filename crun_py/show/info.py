@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 
 from crun_py import __version__, clock, state
 from crun_py.cgroup import group
 from crun_py.oci.registries import Registries, daemon_settings
 from crun_py.paths import Paths
+from crun_py.show import podman_info
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-
-_GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
 
 def gather(paths: Paths) -> dict[str, Any]:
@@ -42,6 +39,12 @@ def gather(paths: Paths) -> dict[str, Any]:
         "BackingFilesystem": filesystem,
         "DriverStatus": [["Backing Filesystem", filesystem]],
         "LoggingDriver": "json-file",
+        "Plugins": {
+            "Volume": ["local"],
+            "Network": ["bridge", "host", "none"],
+            "Authorization": [],
+            "Log": ["json-file", "k8s-file", "none"],
+        },
         "CgroupDriver": "cgroupfs",
         "CgroupVersion": "2" if base else "1",
         "CgroupControllers": controllers,
@@ -85,76 +88,7 @@ def gather(paths: Paths) -> dict[str, Any]:
         },
         "Warnings": _warnings(base, controllers),
     }
-    return facts | _as_podman(facts, registries)
-
-
-def _as_podman(facts: dict[str, Any], registries: Registries) -> dict[str, Any]:
-    """The same facts where podman's templates look for them, `{{.Host.Kernel}}`."""
-    containers = {
-        "Number": facts["Containers"],
-        "Running": facts["ContainersRunning"],
-        "Paused": facts["ContainersPaused"],
-        "Stopped": facts["ContainersStopped"],
-    }
-    system = os.uname()
-    memory = _memory()
-    return {
-        "Host": {
-            "Arch": _GO_ARCHITECTURES.get(facts["Architecture"], facts["Architecture"]),
-            "CPUs": facts["NCPU"],
-            "CgroupManager": facts["CgroupDriver"],
-            "CgroupVersion": "v" + facts["CgroupVersion"],
-            "CgroupControllers": facts["CgroupControllers"],
-            "Distribution": _distribution(),
-            "EventLogger": "file",
-            "Hostname": facts["Name"],
-            "Kernel": facts["KernelVersion"],
-            "LogDriver": facts["LoggingDriver"],
-            "MemFree": memory.get("MemFree", 0),
-            "MemTotal": facts["MemTotal"],
-            "NetworkBackend": "crunpy",
-            "OS": facts["OSType"],
-            "OCIRuntime": {"Name": "crunpy", "Version": facts["ServerVersion"]},
-            "Security": {"Rootless": facts["Rootless"], "SECCOMPEnabled": True},
-            "SwapFree": memory.get("SwapFree", 0),
-            "SwapTotal": memory.get("SwapTotal", 0),
-            "Uptime": _uptime(),
-        },
-        "Store": {
-            "GraphDriverName": facts["Driver"],
-            "GraphRoot": facts["DockerRootDir"],
-            "RunRoot": facts["RunRoot"],
-            "ContainerStore": containers,
-            "ImageStore": {"Number": facts["Images"]},
-            "GraphStatus": dict(facts["DriverStatus"]),
-            "VolumePath": facts["DockerRootDir"] + "/volumes",
-        },
-        "Registries": {"Search": registries.search},
-        "Version": {
-            "Version": facts["ServerVersion"],
-            "OsArch": f"linux/{_GO_ARCHITECTURES.get(system.machine, system.machine)}",
-        },
-    }
-
-
-def _memory() -> dict[str, int]:
-    """/proc/meminfo in bytes."""
-    with open("/proc/meminfo", encoding="ascii") as f:
-        pairs = [line.split(":") for line in f]
-    return {name: int(rest.split()[0]) << 10 for name, rest in pairs}
-
-
-def _uptime() -> str:
-    return clock.ago(int(time.clock_gettime(time.CLOCK_BOOTTIME) * 10**9))
-
-
-def _distribution() -> dict[str, str]:
-    try:
-        found = platform.freedesktop_os_release()
-    except OSError:
-        return {}
-    return {"Distribution": found.get("ID", ""), "Version": found.get("VERSION_ID", ""),
-            "Codename": found.get("VERSION_CODENAME", "")}  # fmt: skip
+    return facts | podman_info.gather(paths, facts, registries.search)
 
 
 def _warnings(base: str | None, controllers: list[str]) -> list[str]:
