@@ -159,7 +159,7 @@ def test_nothing_is_left(paths: Paths) -> None:
     for number in range(1, 20):
         Container(paths, number, "8080:80", "127.0.0.1:9000-9003:9000-9003/udp").close()
     assert (ruleset(), links()) == (rules, before)
-    assert ipam.allocations(paths, "bridge") == {}
+    assert ipam._read(paths, "bridge")[0] == {}
 
 
 def test_teardown_twice_and_after_a_flush(paths: Paths) -> None:
@@ -204,7 +204,7 @@ def test_failed_setup_leaves_nothing(paths: Paths) -> None:
     with pytest.raises(InvalidArgument):
         bridge.setup(paths, "bridge", cid(1), fd, [], mac="01:00:00:00:00:00")
     assert (ruleset(), links()) == (rules, before)
-    assert ipam.allocations(paths, "bridge") == {}
+    assert ipam._read(paths, "bridge")[0] == {}
 
 
 def test_wanted_address_and_mac(paths: Paths) -> None:
@@ -285,7 +285,7 @@ def test_fifty_at_once_on_a_fresh_host(paths: Paths, tmp_path: Path) -> None:
             assert len(seen) == 50 and "" not in seen
     for worker in workers:
         assert worker.wait(20) == 0
-    assert ipam.allocations(paths, "bridge") == {}
+    assert ipam._read(paths, "bridge")[0] == {}
     assert ruleset().count("masquerade") == 3, "the table was made once"
     netns.wait_for(lambda: "veth" not in "".join(links()))
 

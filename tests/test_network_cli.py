@@ -384,6 +384,24 @@ def test_port_map_flushed_by_somebody(root: Engine) -> None:
     assert wait_for(lambda: read("127.0.0.1", port)) == "a"
 
 
+def test_network_reload(engine: Engine) -> None:
+    """What the firewall's restart flushed is there again, while the containers run on."""
+    port = free_port()
+    first = engine.ok("run", "-d", "--name", "web", "-p", f"{port}:80", *server("web"))
+    second = engine.detached("--name", "shop", "busybox", "sleep", "1000")
+    wait_for(lambda: read("127.0.0.1", port))
+    if not engine.rootless:
+        table = json.loads((engine.root / "networks/bridge.json").read_text())["table"]
+        subprocess.run(["nft", "delete", "table", "ip", table], check=True)
+        assert not read("127.0.0.1", port)
+    assert set(engine.ok("network", "reload", "--all").split()) == {first, second}
+    assert read("127.0.0.1", port) == "web"
+    assert engine.ok("network", "reload", "web") == first
+    engine.ok("stop", "-t0", "web")
+    assert "not running" in engine.fails("network", "reload", "web")
+    engine.ok("rm", "-f", "web", "shop")
+
+
 @pytest.fixture
 def without(request: pytest.FixtureRequest) -> Iterator[Callable[..., list[str]]]:
     """A wrapper that hides programs in a mount namespace of its own."""

@@ -54,6 +54,9 @@ _SYSTEM = {
     "system prune": ("system_prune", "Remove everything that is not used"),
     "system resume": ("system_resume", "After a boot, start what restart policies want"),
 }
+_NETWORK = {
+    "network reload": ("network_reload", "Publish ports again that lost their firewall rules"),
+}
 _IMAGE = {
     "pull": ("pull", "Fetch images from a registry"),
     "push": ("push", "Send images to a registry"),
@@ -104,6 +107,7 @@ VERBS = {
     **_SYSTEM,
     **_VOLUME,
     **_GENERATE,
+    **_NETWORK,
     **_IMAGE,
     **_MANIFEST,
     **_ENGINE,
@@ -124,6 +128,7 @@ def _members(verbs: dict[str, tuple[str, str]]) -> dict[str, str]:
 GROUPS = {
     "healthcheck": _members(_HEALTHCHECK),
     "generate": _members(_GENERATE),
+    "network": _members(_NETWORK),
     "volume": {**_members(_VOLUME), "list": "volume ls", "remove": "volume rm"},
     "system": {**_members(_SYSTEM), "info": "info", "events": "events"},
     "manifest": _members(_MANIFEST),
@@ -139,6 +144,7 @@ GROUPS = {
 
 GROUP_SUMMARIES = {
     "healthcheck": "Health checks of containers",
+    "network": "Networks of containers",
     "generate": "Files for other programs, made from containers",
     "volume": "Volumes: directories that outlive containers",
     "system": "The engine as a whole: disk use, pruning, boots",

@@ -100,11 +100,6 @@ def release(paths: Paths, network_name: str, container_id: str) -> None:
         return  # the directory is gone: so is every allocation
 
 
-def allocations(paths: Paths, network_name: str) -> dict[str, str]:
-    """Container id by address."""
-    return _read(paths, network_name)[0]
-
-
 def _file(paths: Paths, name: str) -> str:
     return f"{directory(paths)}/{name}.json"
 

@@ -167,6 +167,19 @@ def disconnect(container: Container) -> None:
         rootless.stop(found["attachment"])
 
 
+def reload(container: Container) -> None:
+    """For a container that runs, after somebody flushed the host's nftables rules: make those of
+    its network, and publish its ports again.  A plain user's network needs none."""
+    try:
+        found = jsonfile.read(container.run_directory + "/network.json")
+    except FileNotFoundError:
+        return
+    if found.get("driver") == "bridge":
+        from crun_py.net import bridge
+
+        bridge.publish(container.paths, found["attachment"])
+
+
 def write_files(container: Container, connection: Connection, links: list[str]) -> None:
     """Write /etc/hosts, /etc/resolv.conf and /etc/hostname as this container sees them.
 
