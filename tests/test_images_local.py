@@ -313,6 +313,8 @@ def test_fields_by_podmans_names(store: Engine, registry: Registry) -> None:
     assert row == f"{image_id}|[{full}]|[{full}]|{full}|map[a:b]||false|false"
     (row,) = rows("Created CreatedTime RepoDigests", "images")
     digest = store.inspect(name)["Digest"]
+    shown = store.ok("images", "--history").splitlines()
+    assert shown[0].endswith("HISTORY") and shown[1].endswith(full)
     assert row.endswith(f" ago|2026-01-02 03:04:05 +0000 UTC|[{name}@{digest}]")
     assert rows("Tags Created ID", "history", name) == [f"[{full}]|N/A|{image_id[:12]}"]
     assert rows("Type Total", "system", "df")[0] == "Images|1"

@@ -224,6 +224,26 @@ def test_what_was_only_fetched_for_a_list_can_be_run(store: Engine) -> None:
     ) == "far"  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["gzip", "zstd"])
+def test_push_with_another_compression(store: Engine, kind: str) -> None:
+    target = f"{store.registry}/test/{store.home.name}-{kind}"
+    store.ok("manifest", "create", "both", "busybox", "test/arm")
+    before = {e["platform"]["architecture"]: e["digest"] for e in entries(store, "both")}
+    store.ok("manifest", "push", "-q", "--compression-format", kind, "both", target)
+    for found in raw(target)["manifests"]:
+        (layer,) = raw(f"{target}@{found['digest']}")["layers"]
+        assert layer["mediaType"].endswith(kind)
+        same = before[found["platform"]["architecture"]] == found["digest"]
+        assert same == (kind == "gzip")
+    store.ok("rmi", "-a")
+    store.ok("pull", "-q", target)
+    assert store.ok("run", "--rm", "--network", "none", target, "echo", "hi") == "hi"
+    store.ok("manifest", "create", "one", target)
+    assert "changes nothing" in store.fails(
+        "manifest", "push", "--all=false", "--compression-format", kind, "one", target
+    )
+
+
 def test_errors(store: Engine) -> None:
     assert "no such manifest list" in store.fails("manifest", "add", "nosuch", "busybox")
     assert "an image has that name" in store.fails("manifest", "create", "busybox")

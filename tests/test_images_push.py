@@ -167,6 +167,24 @@ def test_layers_are_compressed_anew(store: Engine, target: str) -> None:
     assert "gzip" in layers_of(name)[0]["mediaType"]
 
 
+def test_push_compress_is_for_directories(store: Engine, target: str) -> None:
+    store.ok("save", "--format", "oci-dir", "--uncompressed", "-o", store.home / "l", "busybox")
+    store.ok("rmi", "-a")
+    store.ok("load", "-q", "-i", store.home / "l")
+    for words, kind in (((), "tar"), (("--compress",), "gzip")):
+        path = store.home / kind
+        store.ok("push", "-q", *words, "busybox", f"dir:{path}")
+        (layer,) = json.loads((path / "manifest.json").read_text())["layers"]
+        assert layer["mediaType"].endswith(kind)
+    for place in (target + "/x", f"oci:{store.home}/o"):
+        assert "--compress goes with dir: only" in store.fails(
+            "push", "--compress", "busybox", place
+        )
+    for option in ("--sign-by", "--sign-by-sigstore-private-key"):
+        message = store.fails("push", option, "me", "busybox", target + "/x")
+        assert message.startswith(f"pushing with {option}: signing is not supported")
+
+
 def test_content_trust_is_told_to_be_absent(store: Engine, target: str) -> None:
     name = f"{target}/{repo('trust', store)}"
     done = store.run("push", "--disable-content-trust=false", "busybox", name)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ARGUMENTS = ""
 OPTIONS = (
     ("-a --all", "flag", "All images without a container, not only dangling ones", ""),
+    ("--external", "flag", "Always so: nobody else has containers of this store", ""),
     ("-f --force", "flag", "Do not ask", ""),
     ("--filter", "list", "Only some: until=, label=, label!=", "KEY=VALUE"),
 )

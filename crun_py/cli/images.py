@@ -25,6 +25,7 @@ OPTIONS = (
     ),
     ("--format", "value", "A Go template, `table TEMPLATE`, or json", "FORMAT"),
     ("--sort", "value", "By created, id, repository, size or tag (created)", "KEY"),
+    ("--history", "flag", "A column of all names of the image", ""),
     ("-n --noheading", "flag", "Without the heading line", ""),
 )
 
@@ -53,6 +54,8 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     columns: tuple[tuple[str, str], ...] = COLUMNS
     if values["digests"]:
         columns = (*COLUMNS[:2], ("DIGEST", "Digest"), *COLUMNS[2:])
+    if values["history"]:
+        columns = (*columns, ("HISTORY", "History"))
     if values["quiet"]:
         unique: dict[str, dict[str, Any]] = {row["ID"]: row for row in rows}
         rows = list(unique.values())

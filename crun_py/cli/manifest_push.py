@@ -14,10 +14,12 @@ OPTIONS = (
     ("--all", "switch", "Send the images of the list too (true)", ""),
     ("-p --purge --rm", "flag", "Remove the list afterwards", ""),
     ("-f --format", "value", "Format of the list: oci or v2s2 (as it is)", "FORMAT"),
+    ("--compression-format", "value", "gzip or zstd for all layers (as they are)", "FORMAT"),
     ("--digestfile", "value", "Write the list's digest to a file", "FILE"),
     ("--remove-signatures", "flag", "Always so: signatures are not pushed", ""),
     ("--insecure", "flag", "The same as --tls-verify=false", ""),
     ("-q --quiet", "flag", "No progress", ""),
+    *push.SIGNING,
     *reach.OPTIONS,
     progress.OPTION,
 )
@@ -27,6 +29,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Send the list, by default to the registry of its name; prints its digest."""
     from crun_py.oci.lists import Lists
 
+    push.refuse_signing(values)
     kind = progress.kind_of(values)
     lists = Lists(context.paths, reach.access(values))
     with progress.display(kind, progress.PUSHED) as report:
@@ -35,6 +38,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             arguments[-1],
             everything=values["all"] is not False,
             form=values["format"] or "",
+            kind=values["compression_format"] or "",
             progress=report,
         )
     push.write_digest(values, digest)

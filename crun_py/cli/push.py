@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py.cli import progress, reach
 from crun_py.cli.context import Context, write, write_error
-from crun_py.errors import CrunpyError, InvalidArgument, NotFound
+from crun_py.errors import CrunpyError, InvalidArgument, NotFound, Unsupported
 from crun_py.oci import transport
 from crun_py.oci.image import Image
 from crun_py.oci.reference import parse
@@ -30,11 +30,17 @@ CHANGES = (
     ("--digestfile", "value", "Write the manifest's digest to a file", "FILE"),
     ("--remove-signatures", "flag", "Always so: signatures are not pushed", ""),
 )
+SIGNING = tuple(
+    (option, "value", "Refused: nothing is signed", "KEY")
+    for option in ("--sign-by", "--sign-by-sigstore-private-key", "--sign-passphrase-file")
+)
 OPTIONS = (
     ("-a --all-tags", "flag", "All tags of the repository", ""),
     ("-q --quiet", "flag", "No progress", ""),
     ("--disable-content-trust", "switch", "Always so: nothing is signed", ""),
+    ("--compress", "flag", "Compress layers that are not (to dir: only)", ""),
     *CHANGES,
+    *SIGNING,
     *reach.OPTIONS,
     progress.OPTION,
 )
@@ -48,8 +54,20 @@ def change_of(values: dict[str, Any]) -> Change:
     if level is not None and not level.isdigit():
         raise InvalidArgument(f"compression level {level!r}: not a number")
     anew = bool(level or values["force_compression"])
-    kind = values["compression_format"] or ("gzip" if anew else "")
-    return Change(kind, int(level) if level else None, values["format"] or "", anew=anew)
+    only_plain = bool(values["compress"] and not (anew or values["compression_format"]))
+    kind = values["compression_format"] or ("gzip" if anew or only_plain else "")
+    number = int(level) if level else None
+    return Change(kind, number, values["format"] or "", anew=anew, only_plain=only_plain)
+
+
+def refuse_signing(values: dict[str, Any]) -> None:
+    """Raises Unsupported for an option of SIGNING."""
+    for option, *_ in SIGNING:
+        if values[option[2:].replace("-", "_")] is not None:
+            raise Unsupported(
+                f"pushing with {option}: signing is not supported",
+                hint="cosign sign, or skopeo copy --sign-by",
+            )
 
 
 def write_digest(values: dict[str, Any], digest: str) -> None:
@@ -64,6 +82,7 @@ def write_digest(values: dict[str, Any], digest: str) -> None:
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Send the image; prints docker's last line."""
+    refuse_signing(values)
     change = change_of(values)
     if values["disable_content_trust"] is False:
         write_error("crunpy: warning: content trust is not supported: nothing is signed")
@@ -99,6 +118,9 @@ def _push(
     from crun_py.oci import push
 
     image = ImageStore(context.paths).find_any(text)
+    where = transport.split(destination)
+    if values["compress"] and not (isinstance(where, transport.Place) and where.transport == "dir"):
+        raise InvalidArgument(f"pushing {destination}: --compress goes with dir: only")
     if not isinstance(image, Image):
         from crun_py.cli import manifest_push
 
@@ -106,7 +128,6 @@ def _push(
         manifest_push.main(whole, [text, destination], context)
         return
     kind = progress.kind_of(values)
-    where = transport.split(destination)
     reference = parse(where) if isinstance(where, str) else None
     if kind in ("plain", "tty"):
         what = f"repository [{reference.name}]" if reference else str(where)

@@ -17,6 +17,7 @@ OPTIONS = (
     ("--no-trunc", "flag", "Whole descriptions", ""),
     ("--list-tags", "flag", "The tags of a repository instead", ""),
     ("--format", "value", "A Go template, `table TEMPLATE`, or json", "FORMAT"),
+    ("--compatible", "flag", "Always so: stars and official are shown", ""),
     # docker's old forms of --filter
     ("-s --stars", "value", "", "N"),
     ("--automated", "flag", "", ""),

@@ -96,6 +96,12 @@ class Content:
         """Layer blob `digest` is in the file `fd`, which is closed with this content."""
         self._files[digest] = fd
 
+    def hand_over(self, other: Content) -> None:
+        """The files of `keep` are `other`'s now, those that it has not."""
+        for digest in [*self._files]:
+            if digest not in other._files:
+                other.keep(digest, self._files.pop(digest))
+
     def close(self) -> None:
         for fd in self._files.values():
             os.close(fd)
@@ -127,12 +133,18 @@ def of_list(paths: Paths, digest: str, *, members: bool = True) -> Content:
         raise ImageError(f"reading {digest[:19]}: it is no manifest list")
     content = Content(paths, data, index.media_type)
     for entry in index.manifests if members else []:
-        inner = (of_list if entry.media_type in INDEXES else of_image)(paths, entry.digest)
-        content.configs |= inner.configs
-        content.members += [*inner.members, (inner.manifest, inner.media_type)]
-        known = dict(content.layers)
-        content.layers += [layer for layer in inner.layers if layer[0] not in known]
+        _take_in(
+            content, (of_list if entry.media_type in INDEXES else of_image)(paths, entry.digest)
+        )
     return content
+
+
+def _take_in(content: Content, inner: Content) -> None:
+    """`inner` becomes a member of the list `content`."""
+    content.configs |= inner.configs
+    content.members += [*inner.members, (inner.manifest, inner.media_type)]
+    known = dict(content.layers)
+    content.layers += [layer for layer in inner.layers if layer[0] not in known]
 
 
 def _fill(content: Content, paths: Paths, manifest: Manifest) -> None:
@@ -179,6 +191,8 @@ def rewritten(
         if form:
             raise InvalidArgument("format v2s2: it has no zstd layers", hint="--format oci")
         media_type = OCI_MANIFEST
+    if wanted == kinds and media_type == manifest.media_type and not (anew and any(wanted)):
+        return of_image(paths, digest)  # byte for byte
     made: dict[str, tuple[str, int, int]] = {}
     files: list[int] = []
     try:
@@ -211,6 +225,35 @@ def rewritten(
         raise
     for found, _, fd in made.values():
         content.keep(found, fd)
+    return content
+
+
+def rewritten_list(
+    paths: Paths, digest: str, *, kind: str, report: Callable[[str, str, int, int], None]
+) -> Content:
+    """The manifest list `digest` with its images, whose layers are compressed as `kind`.
+
+    Raises as rewritten().
+    """
+    value: dict[str, Any] = jsonfile.loads(blobs.read(paths, digest, DOCUMENT_LIMIT))
+    parts: list[Content] = []
+    try:
+        for entry in value["manifests"]:
+            part = (
+                rewritten_list(paths, entry["digest"], kind=kind, report=report)
+                if entry["mediaType"] in INDEXES
+                else rewritten(paths, entry["digest"], kind=kind, report=report)
+            )
+            parts.append(part)
+            entry["mediaType"], entry["digest"] = part.media_type, part.digest
+            entry["size"] = len(part.manifest)
+        content = Content(paths, jsonfile.dumps(value).encode(), value["mediaType"])
+        for part in parts:
+            _take_in(content, part)
+            part.hand_over(content)
+    finally:
+        for part in parts:
+            part.close()
     return content
 
 

@@ -168,20 +168,32 @@ class Lists:
         *,
         everything: bool = True,
         form: str = "",
+        kind: str = "",
         progress: Progress | None = None,
     ) -> str:
         """Send the list, and with `everything` its images, to `destination`; its digest there.
 
-        form: "oci", "v2s2" or "" for as it is.
+        form: "oci", "v2s2" or "" for as it is; kind: compression of the images' layers, ""
+        for as they are.
         """
-        content.check("", None, form)
+        content.check(kind, None, form)
+        if kind and not everything:
+            raise InvalidArgument(f"pushing {text}: compression without --all changes nothing")
         found, name = self.find(text)
+        report = push.reporter(progress)
         with gc.pulling(self._paths):
-            made = content.of_list(self._paths, found.digest, members=everything)
-            if form:
-                made = self._as(made, {"oci": OCI_INDEX, "v2s2": DOCKER_LIST}[form])
-            report = push.reporter(progress)
-            push.push_content(self._paths, made, [name], destination, self._open_access(), report)
+            made = (
+                content.rewritten_list(self._paths, found.digest, kind=kind, report=report)
+                if kind
+                else content.of_list(self._paths, found.digest, members=everything)
+            )
+            try:
+                if form:
+                    made = self._as(made, {"oci": OCI_INDEX, "v2s2": DOCKER_LIST}[form])
+                where, access = destination, self._open_access()
+                push.push_content(self._paths, made, [name], where, access, report)
+            finally:
+                made.close()
         return made.digest
 
     # ---- details ----
@@ -191,6 +203,7 @@ class Lists:
         changed = content.Content(self._paths, data, media_type)
         changed.configs, changed.members = made.configs, made.members
         changed.layers = made.layers
+        made.hand_over(changed)
         return changed
 
     def _open_access(self) -> Access:

@@ -33,17 +33,25 @@ _MOUNTS = 3
 class Change:
     """What a push may change: compression kind and level, format of the manifest.
 
-    anew: layers that are compressed as kind are compressed once more.
+    anew: layers that are compressed as kind are compressed once more; only_plain: only
+    those that are not compressed get kind.
     """
 
-    __slots__ = ("anew", "form", "kind", "level")
+    __slots__ = ("anew", "form", "kind", "level", "only_plain")
 
     def __init__(
-        self, kind: str = "", level: int | None = None, form: str = "", *, anew: bool = False
+        self,
+        kind: str = "",
+        level: int | None = None,
+        form: str = "",
+        *,
+        anew: bool = False,
+        only_plain: bool = False,
     ) -> None:
         """Raises InvalidArgument for what is not known."""
         content.check(kind, level, form)
-        self.kind, self.level, self.form, self.anew = kind, level, form, anew
+        self.kind, self.level, self.form = kind, level, form
+        self.anew, self.only_plain = anew, only_plain
 
 
 def push(
@@ -117,7 +125,7 @@ def _content(
     if change.kind or change.form:
         return content.rewritten(
             paths, image.digest, kind=change.kind, level=change.level, form=change.form,
-            anew=change.anew, report=report,
+            anew=change.anew, only_plain=change.only_plain, report=report,
         )  # fmt: skip
     if image.made and isinstance(where, str):
         return content.rewritten(
