@@ -64,7 +64,7 @@ def test_lines(line: str, values: dict[str, Any], arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     "line",
     ["", "--help", "run", "run --help", "run -h", "run --nosuch b", "run -Z b", "run --name",
-     "nosuch", "container", "container nosuch", "image", "exec a",
+     "nosuch", "container", "container nosuch", "image",
      "ps extra", "version x", "--nosuch ps", "rename a", "-x"],
 )  # fmt: skip
 def test_what_is_left_to_typer(line: str) -> None:

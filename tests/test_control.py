@@ -266,3 +266,27 @@ def test_cleanup_by_hand(engine: Engine) -> None:
     assert engine.ps("-a") == ["web", "shop"]
     engine.ok("container", "cleanup", "--all", "--rm")
     assert engine.ps("-a") == ["shop"]
+
+
+def test_latest_filter_and_cidfile(root: Engine) -> None:
+    """podman's ways of naming containers, where they were missing."""
+    cidfile = root.home / "cid"
+    root.detached("--name", "web", "-l", "x=y", "--stop-timeout", "0", "busybox", "sleep", "1000")
+    root.detached("--name", "shop", "--cidfile", cidfile, "--stop-timeout", "0", "busybox", "sleep",
+                  "1000")  # fmt: skip
+    shop = cidfile.read_text()
+    assert root.ok("pause", "--cidfile", cidfile) == shop
+    assert root.ok("unpause", "--latest") == shop
+    web = root.inspect("web")["Id"]
+    for command in ("pause", "unpause", "restart", "stop"):
+        assert root.ok(command, "-f", "label=x=y") == web
+    assert root.ok("restart", "--cidfile", cidfile) == shop
+    assert root.ok("exec", "-l", "cat", "/etc/hostname") == shop[:12]
+    assert "COMMAND" in root.fails("exec", "web")
+    assert root.ok("inspect", "-l", "-t", "container", "-f", "{{.Name}}") == "/shop"
+    assert root.ok("container", "inspect", "-l", "-f", "{{.Name}}") == "/shop"
+    root.ok("exec", "-l", "touch", "/made")
+    assert root.ok("diff", "-l") == "A /made"
+    for wrong in ("status=bogus", "health=well", "restart-policy=often"):
+        assert "not one" in root.fails("ps", "-a", "--filter", wrong)
+    assert "block device" in root.fails("update", "--device-read-bps", "/dev/null:1m", "web")

@@ -86,3 +86,21 @@ def test_follow_until(engine: Engine) -> None:
     until = clock.rfc3339(time.time_ns() + 10**9)
     assert engine.ok("logs", "-f", "--until", until, "web") == "x"
     assert time.monotonic() - began < 4
+
+
+def test_following_several_ends_with_the_command(engine: Engine) -> None:
+    for name in ("web", "shop"):
+        engine.detached("--name", name, "busybox", "sh", "-c", "echo on; sleep 1000")
+    process = engine.popen("logs", "-f", "--names", "web", "shop")
+    assert {process.stdout.readline() for _ in range(2)} == {b"web on\n", b"shop on\n"}
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(" logs " in line for line in engine.processes()), 5)
+
+
+def test_colours(engine: Engine) -> None:
+    for name in ("web", "shop"):
+        engine.run("run", "--network", "none", "--name", name, "busybox", "echo", "on")
+    lines = engine.run("logs", "--names", "--color", "web", "shop").out
+    assert lines == "\033[31mweb\033[0m on\n\033[32mshop\033[0m on\n"
+    assert engine.ok("logs", "--color", "web") == "on"

@@ -9,9 +9,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ARGUMENTS = "CONTAINER..."
+ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
     ("-f --format", "value", "A Go template, or json", "FORMAT"),
+    ("-l --latest", "flag", "The container created last", ""),
     ("-s --size", "flag", "The sizes of its writable layer and of all its files", ""),
 )
 

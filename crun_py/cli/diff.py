@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crun_py import jsonfile, state
 from crun_py.cli.context import Context, write
+from crun_py.cli.each import named
 from crun_py.container import inside
 from crun_py.errors import InvalidArgument, printable
 
@@ -11,14 +12,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ARGUMENTS = "CONTAINER"
-OPTIONS = (("--format", "value", "json", "FORMAT"),)
+ARGUMENTS = "[CONTAINER]"
+OPTIONS = (
+    ("--format", "value", "json", "FORMAT"),
+    ("-l --latest", "flag", "The container created last", ""),
+)
 _WORDS = {"A": "added", "C": "changed", "D": "deleted"}
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print a line for each change: A (added), C (changed) or D (deleted), and the path."""
-    container = state.find(context.paths, arguments[0])
+    (name,) = named(context, arguments, False, latest=values["latest"])
+    container = state.find(context.paths, name)
     context.enter()
     show(inside.changes(container).found(), values["format"])
     return 0

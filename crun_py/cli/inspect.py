@@ -12,10 +12,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ARGUMENTS = "NAME..."
+ARGUMENTS = "[NAME...]"
 OPTIONS = (
     ("-f --format", "value", "A Go template, or json", "FORMAT"),
-    ("--type", "value", "container or image", "TYPE"),
+    ("-t --type", "value", "container or image", "TYPE"),
+    ("-l --latest", "flag", "The container created last", ""),
     ("-s --size", "flag", "The size of a container's writable layer", ""),
 )
 
@@ -24,6 +25,12 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print a JSON array, or the template for each; what is missing is reported at the end."""
     if values["type"] not in (None, "container", "image"):
         raise InvalidArgument(f"type {values['type']!r}: not container or image")
+    if values["latest"]:
+        from crun_py import state
+
+        arguments = [state.latest(context.paths).id]
+    if not arguments:
+        raise InvalidArgument("inspect: missing argument 'NAME'", hint="crunpy inspect --help")
     found: list[dict[str, Any]] = []
     status = each(
         arguments,

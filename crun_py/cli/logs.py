@@ -26,6 +26,7 @@ OPTIONS = (
     ("--until", "value", "Up to a time, or a span ago", "TIME"),
     ("--details", "flag", "Labels and variables that --log-opt named, before each line", ""),
     ("--names", "flag", "With several containers: their names instead of ids", ""),
+    ("--color", "flag", "With several containers: each in a colour of its own", ""),
     ("-l --latest", "flag", "The container created last", ""),
 )
 
@@ -35,7 +36,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     behind its container's id."""
     names = named(context, arguments, False, latest=values["latest"])
     found = [state.find(context.paths, name) for name in names]
-    prints = [_printer(c, values, several=len(found) > 1) for c in found]
+    prints = [_printer(c, values, n, several=len(found) > 1) for n, c in enumerate(found)]
     if len(found) == 1:
         for entry in _read(found[0], values):
             prints[0](entry)
@@ -54,14 +55,17 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     return 0
 
 
-def _read(container: Container, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _read(
+    container: Container, values: dict[str, Any], parent: int = 0
+) -> Iterator[dict[str, Any]]:
+    """The entries; parent: a process without which following ends, too."""
     return logs.read(
         container,
         follow=values["follow"],
         tail=_count(values["tail"]),
         since_ns=clock.parse_point(values["since"]) if values["since"] else None,
         until_ns=clock.parse_point(values["until"]) if values["until"] else None,
-        running=lambda: _more_may_come(container),
+        running=lambda: parent in (0, os.getppid()) and _more_may_come(container),
     )
 
 
@@ -74,10 +78,12 @@ def _more_may_come(container: Container) -> bool:
 
 
 def _printer(
-    container: Container, values: dict[str, Any], *, several: bool
+    container: Container, values: dict[str, Any], number: int, *, several: bool
 ) -> Callable[[dict[str, Any]], None]:
     """What writes an entry: with its time, details and container before it if they are wanted."""
     who = (container.name if values["names"] else container.id[:12]) if several else ""
+    if who and values["color"]:
+        who = f"\033[{31 + number % 6}m{who}\033[0m"
     details = _details(container) if values["details"] else ""
 
     def show(entry: dict[str, Any]) -> None:
@@ -111,11 +117,12 @@ def _follow(
 ) -> None:
     """Several containers at once: each in a process of its own, until all have ended."""
     children = []
+    own = os.getpid()
     for container, show in zip(found, prints, strict=True):
         pid = os.fork()
         if pid == 0:
             try:
-                for entry in _read(container, values):
+                for entry in _read(container, values, own):
                     show(entry)
             except BrokenPipeError:
                 os._exit(1)

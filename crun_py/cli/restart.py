@@ -5,7 +5,7 @@ from __future__ import annotations
 from crun_py import state
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart, named
-from crun_py.cli.stop import patience, signal
+from crun_py.cli.stop import ids_in, patience, signal
 from crun_py.container import control
 
 TYPE_CHECKING = False
@@ -19,6 +19,8 @@ OPTIONS = (
     ("-a --all", "flag", "All containers, whatever their state", ""),
     ("--running", "flag", "All running containers", ""),
     ("-l --latest", "flag", "The one created last", ""),
+    ("-f --filter", "list", "Those that `ps` would show with this filter", "KEY=VALUE"),
+    ("--cidfile", "list", "Those whose ids are in these files", "FILE"),
 )
 
 
@@ -27,7 +29,14 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     timeout_s, number = patience(values["time"]), signal(values["signal"])
     states = {"running", "paused"} if values["running"] else None
     everything = values["all"] or values["running"]
-    names = named(context, arguments, everything, states, latest=values["latest"])
+    names = named(
+        context,
+        arguments + ids_in(values["cidfile"]),
+        everything,
+        states,
+        latest=values["latest"],
+        filters=values["filter"],
+    )
 
     def act(name: str) -> None:
         container = state.find(context.paths, name)

@@ -18,7 +18,7 @@ OPTIONS = (
     ("-s --signal", "value", "Signal to send instead of the container's own", "SIGNAL"),
     ("-a --all", "flag", "Stop all running containers", ""),
     ("-l --latest", "flag", "The one created last", ""),
-    ("--filter", "list", "Those that `ps` would show with this filter", "KEY=VALUE"),
+    ("-f --filter", "list", "Those that `ps` would show with this filter", "KEY=VALUE"),
     ("-i --ignore", "flag", "A container that is not there is no error", ""),
     ("--cidfile", "list", "Those whose ids are in these files", "FILE"),
 )

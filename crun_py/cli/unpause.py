@@ -5,6 +5,7 @@ from __future__ import annotations
 from crun_py import state
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart, named
+from crun_py.cli.stop import ids_in
 from crun_py.container import control
 
 TYPE_CHECKING = False
@@ -12,7 +13,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 ARGUMENTS = "[CONTAINER...]"
-OPTIONS = (("-a --all", "flag", "All paused containers", ""),)
+OPTIONS = (
+    ("-a --all", "flag", "All paused containers", ""),
+    ("-l --latest", "flag", "The one created last", ""),
+    ("-f --filter", "list", "Those that `ps` would show with this filter", "KEY=VALUE"),
+    ("--cidfile", "list", "Those whose ids are in these files", "FILE"),
+)
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
@@ -22,5 +28,12 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         control.pause(state.find(context.paths, name), False)
         write(name)
 
-    wanted = "paused"
-    return each_apart(named(context, arguments, values["all"], {wanted}), act)
+    names = named(
+        context,
+        arguments + ids_in(values["cidfile"]),
+        values["all"],
+        {"paused"},
+        latest=values["latest"],
+        filters=values["filter"],
+    )
+    return each_apart(names, act)

@@ -24,6 +24,11 @@ OPTIONS = (
     ("--cpuset-mems", "value", "Memory nodes it may use", "LIST"),
     ("--pids-limit", "value", "How many processes it may have (-1: any number)", "N"),
     ("--blkio-weight", "value", "Relative I/O weight, 10 to 1000", "N"),
+    ("--blkio-weight-device", "list", "The same for one device", "DEVICE:N"),
+    ("--device-read-bps", "list", "Bytes that may be read in a second", "DEVICE:SIZE"),
+    ("--device-write-bps", "list", "Bytes that may be written in a second", "DEVICE:SIZE"),
+    ("--device-read-iops", "list", "Reads in a second", "DEVICE:N"),
+    ("--device-write-iops", "list", "Writes in a second", "DEVICE:N"),
     ("--restart", "value", "no, on-failure[:N], always or unless-stopped", "POLICY"),
 )
 

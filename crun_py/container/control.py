@@ -67,7 +67,8 @@ def _rewrite(container: Container, record: dict[str, Any]) -> None:
 
 _LIMITS = (
     "memory memory_swap memory_reservation cpus cpu_shares cpu_period cpu_quota cpuset_cpus "
-    "cpuset_mems pids_limit blkio_weight"
+    "cpuset_mems pids_limit blkio_weight blkio_weight_device device_read_bps device_write_bps "
+    "device_read_iops device_write_iops"
 ).split()
 
 
@@ -77,7 +78,7 @@ def update(container: Container, options: dict[str, Any]) -> None:
     options: as those of `create`; None leaves a value as it is.  Raises Unsupported when
     this host cannot apply a limit to the running container; nothing is changed then.
     """
-    changed = {name: options[name] for name in _LIMITS if options.get(name) is not None}
+    changed = {name: options[name] for name in _LIMITS if options.get(name) not in (None, [])}
     policy = restart.parse(options["restart"]) if options.get("restart") is not None else None
     if not changed and policy is None:
         raise InvalidArgument("updating: nothing to change", hint="crunpy update --help")

@@ -106,6 +106,10 @@ def containers(
     filters: KEY=VALUE; the same key twice means either, different keys mean both.
     """
     wanted = parse_filters(filters or [], _CONTAINER_FILTERS)
+    for key, values in _KNOWN_VALUES.items():
+        for value in wanted.get(key, []):
+            if value not in values:
+                raise InvalidArgument(f"filter {key}={value}: not one", hint=", ".join(values))
     broken: list[str] = []
     known: dict[str, int] = {}
     rows = []
@@ -250,6 +254,12 @@ SORTS = {"created": "", "command": "Command", "id": "ID", "image": "Image", "nam
 """The keys of --sort and their fields; None: by age, the oldest first."""
 
 _STATES = {"stopped": "exited", "configured": "created", "up": "running"}
+_KNOWN_VALUES = {
+    "status": ["created", "initialized", "running", "paused", "restarting", "stopping", "exited",
+               "removing", "dead", *_STATES],
+    "health": ["starting", "healthy", "unhealthy", "none"],
+    "restart-policy": ["no", "on-failure", "always", "unless-stopped"],
+}  # fmt: skip
 
 
 def _matches(
