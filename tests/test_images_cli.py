@@ -127,6 +127,9 @@ def test_pull_of_several_and_of_a_digest(store: Engine) -> None:
     assert store.run("pull", "-q", f"busybox@{digest}").code == 0
     wrong = "sha256:" + "0" * 64
     store.fails("pull", "-q", f"{store.registry}/library/busybox@{wrong}")
+    # the name by digest is removed, not the tag that has this digest too
+    assert store.ok("rmi", f"busybox@{digest}") == f"Untagged: busybox@{digest}"
+    assert store.ok("images", "-q", "busybox:latest")
 
 
 def test_progress_on_a_terminal(store: Engine) -> None:

@@ -458,15 +458,18 @@ def _by_name(
 ) -> tuple[Image | ManifestList, str] | None:
     """Which of `images` has the name `text`, and that name in full."""
     full = str(wanted)
-    for image in images:
-        for name in image.names:
-            if name == full or _has_digest(image, name, wanted):
-                return image, name
+    every = [(image, name) for image in images for name in image.names]
+    for image, name in every:
+        if name == full:
+            return image, name
+    for image, name in every if wanted.digest else []:
+        if _has_digest(image, name, wanted):
+            return image, name
     if not is_short(text):
         return None
     # without a registry, when exactly one name on another registry ends so
     tagged = text if ":" in text or "@" in text else text + ":latest"
-    found = [(i, name) for i in images for name in i.names if name.partition("/")[2] == tagged]
+    found = [(image, name) for image, name in every if name.partition("/")[2] == tagged]
     return found[0] if len(found) == 1 else None
 
 
