@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -221,3 +222,27 @@ def test_two_on_one_terminal(engine: Engine) -> None:
     assert second.wait() == 0
     first.write("exit 5\n")
     assert first.wait() == 5
+
+
+def test_started_in_the_background(engine: Engine) -> None:
+    """`crunpy run -it … &` of an interactive shell stops until fg, as any program that wants the
+    terminal."""
+    command = " ".join(engine.command("run", "-it", *NONE, "--name", "web", "busybox", "sh"))
+    bash = Pty(["bash", "--norc", "-i"], {**os.environ, "PS1": "@@ "})
+    engine.started.append(bash)
+    bash.until("@@ ")
+    bash.write(f"{command} &\r")
+    wait_for(lambda: engine.run("container", "exists", "web").code == 0)
+    wait_for(lambda: engine.state("web")["Running"])
+    bash.write("\recho he''re\r")
+    bash.until("here\r\n")
+    bash.write("jobs; echo the''re\r")
+    assert b"Stopped" in bash.until("there\r\n")
+    bash.write("fg\r")
+    bash.until("busybox sh\r\n")
+    bash.write("echo in''side; exit 3\r")
+    bash.until("inside\r\n")
+    bash.until("@@ ")
+    bash.write("echo st''atus=$?\r")
+    bash.until("status=3")
+    bash.write("exit\r")

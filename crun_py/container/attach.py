@@ -108,6 +108,12 @@ class RawTerminal:
     def __enter__(self) -> None:
         if not self._enabled:
             return
+        while not self._make_raw():
+            continue
+
+    def _make_raw(self) -> bool:
+        """False when we were stopped for it as a background job (SIGTTOU): what the terminal was
+        like then is no longer true."""
         import termios as t
 
         self._saved = t.tcgetattr(self._fd)
@@ -119,13 +125,23 @@ class RawTerminal:
         mode[2] = mode[2] & ~(t.CSIZE | t.PARENB) | t.CS8
         mode[3] &= ~(t.ECHO | t.ECHONL | t.ICANON | t.ISIG | t.IEXTEN)
         mode[6][t.VMIN], mode[6][t.VTIME] = 1, 0
-        t.tcsetattr(self._fd, t.TCSADRAIN, mode)
+        return self._set(mode)
 
     def __exit__(self, *_: object) -> None:
-        if self._saved is not None:
-            import termios
+        while self._saved is not None and not self._set(self._saved):
+            continue
 
-            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._saved)
+    def _set(self, mode: list[Any]) -> bool:
+        """False when a signal came in between."""
+        import termios
+
+        try:
+            termios.tcsetattr(self._fd, termios.TCSADRAIN, mode)
+            return True
+        except termios.error as e:
+            if e.args[0] == errno.EINTR:
+                return False
+            raise
 
 
 class Session:
