@@ -67,11 +67,11 @@ def told(engine: Engine) -> str:
 
 def check(engine: Engine) -> None:
     # a first process that was not ready when its monitor was killed dies with it, soon
-    wait_for(lambda: (told(engine) == "running") == runs(engine), 2)
+    wait_for(lambda: (told(engine) == "running") == runs(engine))
     removed = engine.run("rm", "-f", "web")
     assert (removed.code, removed.err) == (0, "")
     assert told(engine) == ""
-    assert not engine.settled(2)
+    assert not engine.settled()
 
 
 @pytest.mark.parametrize(
