@@ -15,4 +15,6 @@ OPTIONS = (("-f --format", "value", "A Go template, or json", "FORMAT"),)
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """As `inspect`, of images only."""
-    return inspect.main({**values, "type": "image", "size": False}, arguments, context)
+    return inspect.main(
+        {**values, "type": "image", "size": False, "latest": False}, arguments, context
+    )
