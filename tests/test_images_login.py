@@ -60,8 +60,8 @@ def owned(engine: Engine, path: Path, text: str, mode: int = 0o600) -> Path:
 
 def test_login_and_logout(store: Engine, guarded: str) -> None:
     message = store.fails("pull", "-q", f"{guarded}/team/app")
-    assert "authentication required for team/app" in message
-    assert f"crunpy login {guarded}" in message
+    assert f"authentication required for team/app (crunpy login {guarded})" in message
+    assert "not with http://" in store.fails("pull", "-q", f"https://{guarded}/team/app")
     told = store.run("login", "-u", "me", "--password-stdin", guarded, input=SECRET + "\n")
     assert (told.code, told.out, told.err) == (0, "Login Succeeded!\n", "")
     file = store.home / "auth.json"

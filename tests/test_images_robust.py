@@ -549,6 +549,12 @@ def test_full_disk(engine: Engine, fresh: Callable[[str], Engine]) -> None:
         image.write_layout(store.home / "layout")
         message = store.fails("load", "-q", "-i", store.home / "layout")
         assert "no space left on device" in message
+        (store.home / "tree.tar").write_bytes(tar(entry("x", noise(20_000_000, 1))))
+        path = store.home / "tree.tar"
+        os.chown(path, owner.st_uid, owner.st_gid)
+        message = store.fails("import", path, "x:1")
+        assert message.startswith(f"importing {path}: no space left on device (free some space")
+        assert content(store) == before
         with (store.root / "filler").open("wb", buffering=0) as filler:
             try:
                 while True:

@@ -83,6 +83,7 @@ def commit(container: Container, about: About, *, pause: bool | None, squash: bo
             about.names,
             base=None if squash else base,
             form=about.form,
+            doing=f"committing container {container.name}",
         )
     finally:
         if frozen:
@@ -214,7 +215,8 @@ def import_(paths: Paths, source: str, platform: str, about: About, stdin: Binar
             for piece in _decompressed(archive, source):
                 write(piece)
 
-        image = made.add(paths, document, fill, about.names, form=about.form)
+        doing = f"importing {source}"
+        image = made.add(paths, document, fill, about.names, form=about.form, doing=doing)
     events.emit(paths, "image", "import", f"sha256:{image.id}", {"name": about.name})
     return image
 

@@ -12,6 +12,7 @@ from crun_py import jsonfile
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
 from crun_py.oci import blobs, content, gc, push, remote, transport
 from crun_py.oci.access import Access
+from crun_py.oci.causes import named
 from crun_py.oci.intake import Job, Progress, keep
 from crun_py.oci.listed import ManifestList
 from crun_py.oci.manifest import (
@@ -25,7 +26,6 @@ from crun_py.oci.manifest import (
     parse,
     platform_of,
 )
-from crun_py.oci.pull import named
 from crun_py.oci.reference import has_transport
 from crun_py.oci.reference import parse as parse_reference
 from crun_py.oci.store import ImageStore
@@ -122,7 +122,7 @@ class Lists:
                 value["manifests"] = [*old, *(changes.apply(entry) for entry in entries)]
                 return self._put(name, value)
         except CrunpyError as e:
-            raise named(None, f"adding {image} to {text}", e) from e
+            raise named(self._paths, f"adding {image} to {text}", e) from e
 
     def annotate(self, text: str, image: str, changes: Changes) -> str:
         """Change what the list says of `image` (a name, or a digest in the list)."""

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from crun_py import events
 from crun_py.errors import CrunpyError
 from crun_py.oci import transport
+from crun_py.oci.causes import named
 from crun_py.oci.image import Image
 from crun_py.oci.intake import Job, Progress, take
 from crun_py.oci.manifest import host_platform
-from crun_py.oci.pull import named
 from crun_py.oci.reference import parse
 from crun_py.oci.source import Found
 from crun_py.paths import Paths

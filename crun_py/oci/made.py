@@ -6,6 +6,7 @@ leaves is swept like what a killed pull leaves.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError
 from crun_py.oci import blobs, gc
+from crun_py.oci.causes import named
 from crun_py.oci.chain import chain_ids, diff_path, is_unpacked
 from crun_py.oci.flow import Pipe, Stopped, Work
 from crun_py.oci.image import Image
@@ -137,45 +139,60 @@ def add(
     *,
     base: Image | None = None,
     form: str = "oci",
+    doing: str,
 ) -> Image:
     """Add an image with one new layer on top of those of `base`.
 
     config: the image config but for `rootfs` (image-spec, config.md); fill: writes the new
-    layer's archive with the function that it is given; names: full references.
-    Raises CrunpyError.
+    layer's archive with the function that it is given; names: full references; doing: what
+    errors say of it, `importing FILE`.  Raises CrunpyError.
     """
-    manifest_type, config_type, layer_type = _TYPES[form]
     try:
-        blobs.prepare(paths)
-        gc.sweep(paths)
-        with gc.pulling(paths):
-            store = ImageStore(paths)
-            store.reserve()
-            layer = _Layer(paths)
-            try:
-                _fill(layer, fill)
-                below = list(base.config["rootfs"]["diff_ids"]) if base else []
-                layer.commit(below)
-            finally:
-                layer.close()
-            layers = _below(paths, base, layer_type)
-            layers.append({"mediaType": layer_type, "digest": layer.digest, "size": layer.size})
-            rootfs = {"type": "layers", "diff_ids": [*below, layer.diff_id]}
-            data = jsonfile.dumps({**config, "rootfs": rootfs}).encode()
-            manifest = {
-                "schemaVersion": 2,
-                "mediaType": manifest_type,
-                "config": {
-                    "mediaType": config_type,
-                    "digest": blobs.put(paths, data),
-                    "size": len(data),
-                },
-                "layers": layers,
-            }
-            blobs.sync(paths)
-            return store.add(jsonfile.dumps(manifest).encode(), manifest_type, names)
-    except OSError as e:
-        raise CrunpyError.from_os("adding the image to the store", e) from e
+        return _add(paths, config, fill, names, base, form)
+    except (CrunpyError, OSError) as e:
+        if e.errno in (errno.ENOSPC, errno.EDQUOT):
+            gc.give_back(paths)
+        error = e if isinstance(e, CrunpyError) else CrunpyError.from_os("writing the store", e)
+        raise named(paths, doing, error) from e
+
+
+def _add(
+    paths: Paths,
+    config: dict[str, Any],
+    fill: Callable[[Write], None],
+    names: list[str],
+    base: Image | None,
+    form: str,
+) -> Image:
+    manifest_type, config_type, layer_type = _TYPES[form]
+    blobs.prepare(paths)
+    gc.sweep(paths)
+    with gc.pulling(paths):
+        store = ImageStore(paths)
+        store.reserve()
+        layer = _Layer(paths)
+        try:
+            _fill(layer, fill)
+            below = list(base.config["rootfs"]["diff_ids"]) if base else []
+            layer.commit(below)
+        finally:
+            layer.close()
+        layers = _below(paths, base, layer_type)
+        layers.append({"mediaType": layer_type, "digest": layer.digest, "size": layer.size})
+        rootfs = {"type": "layers", "diff_ids": [*below, layer.diff_id]}
+        data = jsonfile.dumps({**config, "rootfs": rootfs}).encode()
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": manifest_type,
+            "config": {
+                "mediaType": config_type,
+                "digest": blobs.put(paths, data),
+                "size": len(data),
+            },
+            "layers": layers,
+        }
+        blobs.sync(paths)
+        return store.add(jsonfile.dumps(manifest).encode(), manifest_type, names)
 
 
 def _fill(layer: _Layer, fill: Callable[[Write], None]) -> None:

@@ -6,7 +6,6 @@ name an archive instead; the way into the store is `intake.take` for all of them
 
 from __future__ import annotations
 
-import errno
 import os
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from crun_py import events
 from crun_py.errors import CrunpyError, RegistryError
 from crun_py.oci import transport
 from crun_py.oci.access import Access
+from crun_py.oci.causes import named
 from crun_py.oci.image import Image
 from crun_py.oci.intake import Event, Job, Progress, take
 from crun_py.oci.layers import Limits
@@ -111,17 +111,6 @@ def local_names(place: transport.Place, found: Found) -> list[str]:
         return [str(parse(f"localhost/{base}:{found.tag or place.name or 'latest'}"))]
     except CrunpyError:
         return []
-
-
-def named(paths: Paths | None, doing: str, error: CrunpyError) -> CrunpyError:
-    """`error` with what it happened to in front."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT) and paths:
-        cause = os.strerror(error.errno).lower()
-        hint = f"free some space where {paths.root} is: crunpy rmi, crunpy rm"
-        return CrunpyError(f"{doing}: {cause}", hint=hint, errno=error.errno)
-    if error.message.startswith(doing.partition(" ")[0] + " "):
-        return error
-    return type(error)(f"{doing}: {error.message}", hint=error.hint, errno=error.errno)
 
 
 def _with_last(items: list[_T]) -> list[tuple[bool, _T]]:

@@ -15,11 +15,11 @@ from crun_py import events
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound
 from crun_py.oci import content, gc, save, transport, upload
 from crun_py.oci.access import Access
+from crun_py.oci.causes import named
 from crun_py.oci.content import Content
 from crun_py.oci.flow import Work
 from crun_py.oci.image import Image
 from crun_py.oci.intake import Event, Progress
-from crun_py.oci.pull import named
 from crun_py.oci.reference import Reference, parse
 from crun_py.oci.registry import Registry, Unauthorized
 from crun_py.oci.store import ImageStore

@@ -120,6 +120,8 @@ def parse(text: str) -> Reference:
         rest, tag = rest[:colon], rest[colon + 1 :]
         if not tag:
             raise _invalid(text, "no tag after the colon")
+    if rest.startswith(("http://", "https://")):
+        raise _invalid(text, "a name begins with a registry, not with http://")
     registry, repository = split_registry(rest)
     if not registry:
         registry = DEFAULT_REGISTRY

@@ -470,6 +470,7 @@ class Registry:
         repository = self.endpoint.repository
         for_what = f" for {repository}" if repository else ""
         if status == 401:
+            said = "" if said == " (authentication required)" else said
             return Unauthorized(
                 self._error(f"authentication required{for_what}{said}").message,
                 hint=self._login_hint(),

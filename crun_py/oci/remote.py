@@ -9,9 +9,9 @@ from typing import Any
 from crun_py.errors import CrunpyError, RegistryError
 from crun_py.oci import transport
 from crun_py.oci.access import Access
+from crun_py.oci.causes import named
 from crun_py.oci.intake import Source, check_config, resolve
 from crun_py.oci.manifest import DOCUMENT_LIMIT, host_platform, parse_config
-from crun_py.oci.pull import named
 from crun_py.oci.reference import Reference, parse
 from crun_py.oci.registry import Registry
 from crun_py.paths import Paths
