@@ -355,6 +355,8 @@ def test_ulimit(engine: Engine) -> None:
 def test_init_reaps_and_forwards(engine: Engine) -> None:
     script = "for i in 1 2 3; do (sleep 0.1 &) ; done; sleep 0.5; ps -o stat | grep -c Z"
     assert engine.ok(*NONE, "--init", "busybox", "sh", "-c", f"{script}; true") == "0"
+    shown = engine.ok(*NONE, "--init", "busybox", "sh", "-c", "cat /proc/1/cmdline /proc/1/comm")
+    assert shown.replace("\0", "") == "initinit"  # nothing of the host's side
     out = engine.ok(*NONE, "--init", "busybox", "sh", "-c", "echo $$")
     assert out != "1"
     trap = "trap 'echo got; exit 5' USR1; echo ready; while :; do sleep 0.05; done"

@@ -109,6 +109,11 @@ const char *step_str(const struct step *step, uint32_t i);
 /* The step's strings as execve(2) takes them, to be freed; NULL: no memory. */
 char **step_argv(const struct step *step);
 
+/* ---- main.c ---- */
+
+/* What ps shows as our command line. */
+void set_title(const char *text);
+
 /* close_range(2), for which musl has no wrapper: close, or mark close-on-exec. */
 int close_fds(unsigned first, unsigned last, bool on_exec);
 

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +16,15 @@
 static int by_number(const void *a, const void *b)
 {
 	return *(const int *)a - *(const int *)b;
+}
+
+static char *title; /* argv's words, one after the other, which ps shows */
+static size_t title_size;
+
+void set_title(const char *text)
+{
+	memset(title, 0, title_size);
+	snprintf(title, title_size, "%s", text);
 }
 
 /* Close all descriptors but those that the plan names. */
@@ -62,6 +73,8 @@ int main(int argc, char **argv)
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	if (argc < 2 || plan_read(atoi(argv[argc - 1]), &plan))
 		return 2;
+	title = argv[0];
+	title_size = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0]);
 	/* a child of nobody's: the caller waits for the parent only */
 	pid_t pid = fork();
 	if (pid)

@@ -262,6 +262,7 @@ int step_init(struct init *init, const struct step *s)
 	}
 	(void)prctl(PR_SET_PDEATHSIG, 0);
 	(void)prctl(PR_SET_NAME, "init");
+	set_title("init");
 	(void)close_fds(3, ~0U, false);
 	(void)init;
 	reap_as_pid1(child);
