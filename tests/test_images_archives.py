@@ -94,6 +94,15 @@ def test_save_with_another_compression(store: Engine, registry: Registry) -> Non
     assert not (store.home / "no").exists()
 
 
+def test_a_short_name_is_saved_in_full(store: Engine) -> None:
+    """As it is run: the one name on any registry that it is the end of."""
+    store.ok("tag", "busybox", "reg.example.org/team/app:v1")
+    saved = store.run("save", "team/app:v1").raw
+    with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
+        listed = json.load(archive.extractfile("manifest.json"))  # type: ignore[arg-type]
+    assert listed[0]["RepoTags"] == ["reg.example.org/team/app:v1"]
+
+
 def test_several_images_and_streams(two: Engine) -> None:
     whole = two.run("save", "busybox", "test/two").raw
     with tarfile.open(fileobj=io.BytesIO(whole)) as archive:

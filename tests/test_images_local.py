@@ -316,6 +316,13 @@ def test_fields_by_podmans_names(store: Engine, registry: Registry) -> None:
     shown = store.ok("images", "--history").splitlines()
     assert shown[0].endswith("HISTORY") and shown[1].endswith(full)
     assert row.endswith(f" ago|2026-01-02 03:04:05 +0000 UTC|[{name}@{digest}]")
+    layout = store.home / "noted"
+    store.ok("save", "--format", "docker-dir", "-o", layout, name)
+    manifest = json.loads((layout / "manifest.json").read_text())
+    (layout / "manifest.json").write_text(json.dumps({**manifest, "annotations": {"c": "d"}}))
+    told = ("-f", "{{.Annotations}}{{.NamesHistory}}{{.Version}}")
+    assert store.ok("inspect", *told, name) == f"map[][{full}]"
+    assert store.ok("inspect", *told, f"dir:{layout}") == "map[c:d][]"
     assert rows("Tags Created ID", "history", name) == [f"[{full}]|N/A|{image_id[:12]}"]
     assert rows("Type Total", "system", "df")[0] == "Images|1"
     found = f"{store.registry}/{name}"

@@ -101,6 +101,11 @@ class Image:
         return self._config
 
     @property
+    def annotations(self) -> dict[str, str]:
+        """Those of the manifest."""
+        return _document(self._paths, self.digest).get("annotations") or {}
+
+    @property
     def layers(self) -> list[str]:
         return [diff_path(self._paths, chain_id) for chain_id in self.chain]
 

@@ -4,7 +4,7 @@ and which of their images is for a platform."""
 from __future__ import annotations
 
 from crun_py import jsonfile
-from crun_py.errors import CrunpyError, ImageError, InvalidArgument
+from crun_py.errors import CrunpyError, ImageError
 from crun_py.oci import blobs
 from crun_py.oci.manifest import DOCUMENT_LIMIT, INDEXES, Index, choose, host_platform, parse
 from crun_py.oci.reference import parse as parse_reference
@@ -37,17 +37,6 @@ class ManifestList:
         self.created = created
         self.names: list[str] = []
         self.config: dict[str, Any] = {}
-
-    def name_for(self, text: str) -> str:
-        """Which of its names the user's `text` was, "" for an id."""
-        try:
-            full = str(parse_reference(text))
-        except InvalidArgument:
-            return ""
-        if full in self.names:
-            return full
-        short = full.partition("/")[2]
-        return next((name for name in self.names if name.partition("/")[2] == short), "")
 
     def under(self, name: str) -> ManifestList:
         """As `Image.under`: whatever its name, it is the same."""

@@ -71,10 +71,10 @@ class Lists:
 
     def find(self, text: str) -> tuple[ManifestList, str]:
         """The list that `text` (a name or an id) means, and its full name.  Raises NotFound."""
-        found = self._store.lookup_any(text)
+        found, name = self._store.match(text)
         if not isinstance(found, ManifestList) or not found.names:
             raise NotFound(f"no such manifest list: {text}", hint="crunpy manifest create")
-        return found, found.name_for(text) or found.names[0]
+        return found, name or found.names[0]
 
     def exists(self, text: str) -> bool:
         """Whether `text` means a list."""

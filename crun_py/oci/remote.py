@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from crun_py import jsonfile
 from crun_py.errors import CrunpyError, RegistryError
 from crun_py.oci import transport
 from crun_py.oci.access import Access
@@ -29,6 +30,7 @@ class Described:
         self.id, self.size = image_id, size
         self.familiar_names: list[str] = []
         self.familiar_digests: list[str] = []
+        self.annotations: dict[str, str] = {}
 
 
 @contextmanager
@@ -64,12 +66,13 @@ def describe(paths: Paths, text: str, access: Access | None = None) -> Described
     """The image `text` for this platform.  Raises CrunpyError with `text` in the message."""
     try:
         with opened(paths, text, access or Access()) as (source, reference, names):
-            _, manifest, digest = resolve(source, reference, host_platform())
+            data, manifest, digest = resolve(source, reference, host_platform())
             document = source.small_blob(manifest.config.digest, DOCUMENT_LIMIT)
             check_config(document, manifest.config)
             config = parse_config(document, len(manifest.layers))
             size = sum(layer.size for layer in manifest.layers)
             found = Described(digest, manifest.media_type, config, manifest.config.digest[7:], size)
+            found.annotations = jsonfile.loads(data).get("annotations") or {}
             parsed = [parse(name) for name in names]
             found.familiar_names = [r.familiar for r in parsed if r.tag]
             found.familiar_digests = [f"{r.familiar_name}@{digest}" for r in parsed]

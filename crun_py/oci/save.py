@@ -91,8 +91,8 @@ def _meant(store: ImageStore, text: str) -> list[tuple[str, str]]:
         tagged = [n for n in every if parse(n).name == wanted.name and parse(n).tag]
         if tagged:
             return [(store.find(name).digest, name) for name in tagged]
-    names = store.find_any(text).names
-    return [(store.find(text).digest, str(wanted) if str(wanted) in names else "")]
+    _, name = store.match(text)
+    return [(store.find(text).digest, name if wanted.tag else "")]
 
 
 def save(images: Sequence[Saved], form: str, path: str) -> None:

@@ -88,7 +88,7 @@ class ImageStore:
 
     def lookup_any(self, text: str) -> Image | ManifestList | None:
         """The image or manifest list that `text` means.  Raises as lookup."""
-        found, name = self._match(text)
+        found, name = self.match(text)
         return found.under(name) if found and name else found
 
     def find_any(self, text: str) -> Image | ManifestList:
@@ -120,8 +120,11 @@ class ImageStore:
                 image.known_as(own)
         return image
 
-    def _match(self, text: str) -> tuple[Image | ManifestList | None, str]:
-        """The image or list, and which of its names `text` was ("": it was an id)."""
+    def match(self, text: str) -> tuple[Image | ManifestList | None, str]:
+        """The image or list that `text` means, and which of its names that was ("": an id).
+
+        Raises as lookup.
+        """
         images = self.list()
         by_id = text.removeprefix("sha256:")
         if by_id != text or len(text) == 64:
@@ -255,7 +258,7 @@ class ImageStore:
     def untag(self, text: str) -> str:
         """Take the name `text` from its image or list, which stays; returns the full name."""
         with self._lock():
-            found, name = self._match(text)
+            found, name = self.match(text)
             if not found or not name:
                 raise NotFound(f"no such image: {text}")
             self._write(_without_name(self._entries(), name))
@@ -279,7 +282,7 @@ class ImageStore:
         """
         with self._lock():
             text = what if isinstance(what, str) else "sha256:" + what.id
-            image, name = self._match(text)
+            image, name = self.match(text)
             if not isinstance(image, Image):
                 raise NotFound(f"no such image: {text}")
             gone = [name] if name else image.names

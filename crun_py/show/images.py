@@ -247,10 +247,9 @@ def _passes(image: Image | ManifestList, wanted: dict[str, list[Any]], in_use: U
 
 def remove(store: ImageStore, text: str, *, force: bool, in_use: Users) -> list[str]:
     """As ImageStore.remove; `text` may also mean a manifest list."""
-    found = store.lookup_any(text)
+    found, name = store.match(text)
     if not isinstance(found, ManifestList):
         return store.remove(text, force=force, in_use=in_use)
-    name = found.name_for(text)
     if not name and len(found.names) > 1 and not force:
         raise Conflict(
             f"removing image {text}: it has several names: {', '.join(found.familiar_names)}",

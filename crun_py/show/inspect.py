@@ -266,6 +266,9 @@ def image(paths: Paths, found: Image | Described) -> dict[str, Any]:
         "Labels": config.get("Labels") or {},
         "User": config.get("User", ""),
         "VirtualSize": found.size,
+        "Annotations": found.annotations,
+        "NamesHistory": found.familiar_names,
+        "Version": document.get("docker_version", ""),
         "History": history,
     }
 
