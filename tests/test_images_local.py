@@ -173,6 +173,7 @@ def test_rmi_by_id_and_all(several: Engine) -> None:
     assert "no such image" in several.fails("rmi", "nosuch", code=1)
     assert several.ok("rmi", "-i", "nosuch") == ""
     assert "no image given" in several.fails("rmi")
+    assert several.run("rmi", "-f", "nosuch") == (0, "", "", b"")
     several.ok("create", "--network", "none", "--name", "c", "test/middle")
     done = several.run("image", "rm", "-a")
     assert done.code == 1 and "uses it" in done.err
@@ -296,6 +297,18 @@ def test_events(store: Engine) -> None:
         ("untag", "busybox:latest"), ("delete", ""), ("load", "ev:1"),
     ]  # fmt: skip
     assert {e["Actor"]["ID"] for e in found} == {image_id}
+
+
+def test_filters_that_only_podman_has(several: Engine) -> None:
+    everything = several.ok("images", "-q")
+    assert several.ok("images", "-q", "-f", "readonly=false") == everything
+    assert several.ok("images", "-q", "-f", "readonly=true") == ""
+    before = {name: several.inspect(f"test/{name}")["Id"][7:19] for name in ("old", "middle")}
+    several.ok("untag", "test/middle")
+    assert several.ok("images", "-q", "-f", "intermediate=true") == before["middle"]
+    several.ok("untag", "test/old")
+    assert before["middle"] in several.ok("images", "-q", "-f", "intermediate=true")
+    assert before["middle"] not in several.ok("images", "-q", "-f", "intermediate=false")
 
 
 def test_fields_by_podmans_names(store: Engine, registry: Registry) -> None:

@@ -42,7 +42,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             lines = images.remove(store, name, force=force, in_use=free)
         except NotFound:
             # with --all, what went with something else
-            if values["ignore"] or values["all"]:
+            if values["ignore"] or values["all"] or values["force"]:
                 return
             raise
         for line in lines:

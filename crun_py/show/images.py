@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
     Users = Callable[[str], list[str]]
 
-_FILTERS = "dangling reference label label! before since after until id containers manifest".split()
+_FILTERS = (
+    "dangling reference label label! before since after until id containers manifest "
+    "intermediate readonly"
+).split()
 _PRUNE_FILTERS = "dangling until label label!".split()
 _WIDTH = 45
 SORTS = ("created", "id", "repository", "size", "tag")
@@ -205,7 +208,9 @@ def _prepare(store: ImageStore, wanted: dict[str, list[str]]) -> dict[str, list[
     """The values of filters checked once: truth values, and times as nanoseconds."""
     prepared: dict[str, list[Any]] = {}
     for key, values in wanted.items():
-        if key in ("dangling", "containers", "manifest"):
+        if key == "intermediate":
+            prepared[key] = [(_boolean(key, value), _childless(store)) for value in values[-1:]]
+        elif key in ("dangling", "containers", "manifest", "readonly"):
             prepared[key] = [_boolean(key, value) for value in values[-1:]]
         elif key == "until":
             prepared[key] = [clock.parse_point(value) for value in values]
@@ -216,6 +221,19 @@ def _prepare(store: ImageStore, wanted: dict[str, list[str]]) -> dict[str, list[
     return prepared
 
 
+def _childless(store: ImageStore) -> set[str]:
+    """Ids of the images that no other is built on."""
+    found = store.list()
+    return {
+        image.id
+        for image in found
+        if not any(
+            other.id != image.id and other.chain[: len(image.chain)] == image.chain
+            for other in found
+        )
+    }
+
+
 def _passes(image: Image | ManifestList, wanted: dict[str, list[Any]], in_use: Users) -> bool:
     """Whether `image` is one of those that prepared filters want."""
     for key, values in wanted.items():
@@ -223,6 +241,10 @@ def _passes(image: Image | ManifestList, wanted: dict[str, list[Any]], in_use: U
             good = (not image.names) == values[0]
         elif key == "containers":
             good = bool(in_use(image.id)) == values[0]
+        elif key == "readonly":
+            good = not values[0]  # there is no further store that is only read
+        elif key == "intermediate":
+            good = (not image.names and image.id in values[0][1]) == values[0][0]
         elif key == "manifest":
             good = isinstance(image, ManifestList) == values[0]
         elif key == "label":
