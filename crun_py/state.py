@@ -203,6 +203,16 @@ def status(paths: Paths, container_id: str) -> Status:
         return Status("exited", {}, unseen=True)
 
 
+def left_by_start(container: Container) -> Status:
+    """As `status`, of a start that did not come to its end: what counts is the process that was
+    noted, for its monitor may just be dying."""
+    try:
+        found = jsonfile.read(container.run_directory + "/status.json")
+        return Status("running" if _lives(found) else "exited", found)
+    except (FileNotFoundError, CorruptState, AttributeError):
+        return Status("created", {})
+
+
 def _lives(found: dict[str, Any], whose: str = "") -> bool:
     """Whether the process that a status notes (whose: "" or "monitor_") is still that one."""
     pid, ticks = _number(found, whose + "pid"), _number(found, whose + "start_ticks")

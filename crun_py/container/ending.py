@@ -220,7 +220,7 @@ def _kill(container: Container, status: Status) -> None:
 
 def kill_left(container: Container) -> None:
     """Under the lock, when a start did not come to its end: what it started may run."""
-    status = container.status()
+    status = state.left_by_start(container)
     if status.alive:
         _kill(container, status)
 
