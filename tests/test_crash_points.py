@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from engine import CHECKOUT, Engine, wait_for
 
-EVERY = int(os.environ.get("CRUNPY_CRASH_EVERY", "41"))
+EVERY = int(os.environ.get("CRUNPY_CRASH_EVERY", "59"))
 
 SLEEP = ("busybox", "sleep", "1000")
 # what is done before, and the command that is hit
