@@ -180,6 +180,7 @@ def status(paths: Paths, container_id: str) -> Status:
 
     A status that cannot be read counts as an end that nobody saw.
     """
+    starter = 0
     try:
         directory = paths.run_container(container_id)
         found = jsonfile.read(directory + "/status.json")
@@ -189,12 +190,15 @@ def status(paths: Paths, container_id: str) -> Status:
             return _living(found, directory) or _told(paths, container_id, found)
         if said != "starting":
             return Status("restarting" if monitored else "exited", found)
+        starter = _number(found, "monitor_pid")
     except FileNotFoundError:
         pass
     except (CorruptState, AttributeError):
         return Status("exited", {}, unseen=True)
     try:
         found = jsonfile.read(paths.container(container_id) + "/status.json")
+        if starter and found.get("state") == "restarting":  # and it still is, until it runs
+            return Status("restarting", {**found, "monitor_pid": starter})
         seen = found.get("state") in ("exited", "restarting")
         return Status("exited", found, unseen=not seen)
     except FileNotFoundError:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import time
 
 from engine import Engine, wait_for
+
+from crun_py import state
 
 NONE = ("--network", "none")
 
@@ -54,6 +59,23 @@ def test_state_while_it_waits(engine: Engine) -> None:
     assert engine.ps("-a") == [] and not engine.settled()
 
 
+def test_a_restart_under_way_is_no_end(engine: Engine) -> None:
+    """Between the monitor's first note of the new run and its second."""
+    engine.ok("run", "--rm", *NONE, "busybox", "true")  # makes the run directory
+    container_id = engine.ok("create", *NONE, "--restart", "on-failure:1", "busybox", "false")
+    ours = {"monitor_pid": os.getpid(), "monitor_start_ticks": state.start_ticks(os.getpid())}
+    for top, noted in ((engine.root, "restarting"), (engine.run_root, "starting")):
+        file = top / "containers" / container_id / "status.json"
+        file.parent.mkdir(exist_ok=True)
+        note = {"version": 1, "state": noted, "exit_code": 1, "boot_id": state.boot_id(), **ours}
+        file.write_text(json.dumps(note))
+        shutil.chown(file, engine.user or "root")
+        shutil.chown(file.parent, engine.user or "root")
+    assert engine.state(container_id)["Status"] == "restarting"
+    assert engine.ok("ps", "--format", "{{.State}}") == "restarting"
+    shutil.rmtree(engine.run_root / "containers" / container_id)
+
+
 def test_kill_is_a_users_will_but_an_inner_death_is_not(engine: Engine) -> None:
     engine.detached("--name", "c", "--restart", "unless-stopped", "busybox", "sleep", "1000")
     engine.run("exec", "c", "kill", "-9", "-1")
@@ -64,7 +86,6 @@ def test_kill_is_a_users_will_but_an_inner_death_is_not(engine: Engine) -> None:
 
 
 def test_a_killed_process_is_restarted(root: Engine) -> None:
-    import os
 
     container_id = root.detached("--restart", "always", "busybox", "sleep", "1000")
     first = root.pids(container_id)[1]
@@ -73,7 +94,6 @@ def test_a_killed_process_is_restarted(root: Engine) -> None:
 
 
 def test_a_killed_monitor_does_not_end_the_policy(root: Engine) -> None:
-    import os
 
     container_id = root.detached("--restart", "always", "busybox", "sleep", "1000")
     monitor, first = root.pids(container_id)
@@ -120,8 +140,6 @@ def test_a_time_out_kills(engine: Engine) -> None:
 
 def test_resume_after_a_boot(engine: Engine) -> None:
     """A boot is seen by the run directory being gone."""
-    import os
-    import shutil
     import signal
 
     for name, policy in (("a", "always"), ("u", "unless-stopped"), ("f", "on-failure"),
