@@ -11,8 +11,34 @@ from crun_py.errors import CrunpyError, InvalidArgument
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Any
 
     from crun_py.cli.context import Context
+
+
+CHOICE = (
+    ("-l --latest", "flag", "The one created last", ""),
+    ("-f --filter", "list", "Those that `ps` would show with this filter", "KEY=VALUE"),
+    ("--cidfile", "list", "Those whose ids are in these files", "FILE"),
+)
+"""Options that name containers, beside --all and their names."""
+
+
+def chosen(
+    context: Context,
+    values: dict[str, Any],
+    arguments: list[str],
+    states: set[str] | None = None,
+) -> list[str]:
+    """As `named`, for a verb with --all and the options of CHOICE."""
+    return named(
+        context,
+        arguments + ids_in(values["cidfile"]),
+        values["all"],
+        states,
+        latest=values["latest"],
+        filters=values["filter"],
+    )
 
 
 def named(
@@ -47,6 +73,18 @@ def named(
         rows = listing.containers(context.paths, everything=True, filters=filters, whole=True)
         ids = [i for i in ids if i in {row["ID"] for row in rows}]
     return ids
+
+
+def ids_in(files: list[str]) -> list[str]:
+    """The ids that --cidfile wrote."""
+    found = []
+    for path in files:
+        try:
+            with open(path, encoding="ascii") as f:
+                found.append(f.read().strip())
+        except (OSError, ValueError) as e:
+            raise InvalidArgument(f"reading cidfile {path}: {e}") from e
+    return found
 
 
 def each(names: Iterable[str], act: Callable[[str], None], status: int | None = None) -> int:

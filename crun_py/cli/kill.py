@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from crun_py import state
 from crun_py.cli.context import Context, write
-from crun_py.cli.each import each_apart, named
-from crun_py.cli.stop import ids_in
+from crun_py.cli.each import each_apart, ids_in, named
 from crun_py.container import ending, restart
 from crun_py.errors import Conflict
 from crun_py.options.request import signal_number

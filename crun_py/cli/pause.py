@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from crun_py import state
 from crun_py.cli.context import Context, write
-from crun_py.cli.each import each_apart, named
-from crun_py.cli.stop import ids_in
+from crun_py.cli.each import CHOICE, chosen, each_apart
 from crun_py.container import control
 
 TYPE_CHECKING = False
@@ -15,9 +14,7 @@ if TYPE_CHECKING:
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
     ("-a --all", "flag", "All running containers", ""),
-    ("-l --latest", "flag", "The one created last", ""),
-    ("-f --filter", "list", "Those that `ps` would show with this filter", "KEY=VALUE"),
-    ("--cidfile", "list", "Those whose ids are in these files", "FILE"),
+    *CHOICE,
 )
 
 
@@ -28,12 +25,4 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         control.pause(state.find(context.paths, name), True)
         write(name)
 
-    names = named(
-        context,
-        arguments + ids_in(values["cidfile"]),
-        values["all"],
-        {"running"},
-        latest=values["latest"],
-        filters=values["filter"],
-    )
-    return each_apart(names, act)
+    return each_apart(chosen(context, values, arguments, {"running"}), act)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from crun_py import state
 from crun_py.cli.context import Context, write
-from crun_py.cli.each import each_apart, named
-from crun_py.cli.stop import ids_in, patience, signal
+from crun_py.cli.each import CHOICE, chosen, each_apart
+from crun_py.cli.stop import patience, signal
 from crun_py.container import control
 
 TYPE_CHECKING = False
@@ -18,9 +18,7 @@ OPTIONS = (
     ("-s --signal", "value", "Signal to send instead of the container's own", "SIGNAL"),
     ("-a --all", "flag", "All containers, whatever their state", ""),
     ("--running", "flag", "All running containers", ""),
-    ("-l --latest", "flag", "The one created last", ""),
-    ("-f --filter", "list", "Those that `ps` would show with this filter", "KEY=VALUE"),
-    ("--cidfile", "list", "Those whose ids are in these files", "FILE"),
+    *CHOICE,
 )
 
 
@@ -29,14 +27,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     timeout_s, number = patience(values["time"]), signal(values["signal"])
     states = {"running", "paused"} if values["running"] else None
     everything = values["all"] or values["running"]
-    names = named(
-        context,
-        arguments + ids_in(values["cidfile"]),
-        everything,
-        states,
-        latest=values["latest"],
-        filters=values["filter"],
-    )
+    names = chosen(context, {**values, "all": everything}, arguments, states)
 
     def act(name: str) -> None:
         container = state.find(context.paths, name)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from crun_py import state
 from crun_py.cli.context import Context, write
-from crun_py.cli.each import each_apart, named
-from crun_py.cli.stop import ids_in, patience
+from crun_py.cli.each import chosen, each_apart
+from crun_py.cli.stop import patience
 from crun_py.container import ending, lifecycle
 from crun_py.errors import Conflict, CorruptState, NotFound
 
@@ -36,16 +36,11 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             hint="remove the container, or leave it",
         )
     timeout_s = patience(values["time"])
-    if values["all"]:
-        names = state.ids(context.paths)  # damaged ones too
-    else:
-        names = named(
-            context,
-            arguments + ids_in(values["cidfile"]),
-            False,
-            latest=values["latest"],
-            filters=values["filter"],
-        )
+    names = (
+        state.ids(context.paths)  # damaged ones too
+        if values["all"]
+        else chosen(context, values, arguments)
+    )
     if values["depend"]:
         names = [d.id for name in names for d in dependents(context, name)] + names
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py import state
 from crun_py.cli.context import Context, write
-from crun_py.cli.each import each_apart, named
+from crun_py.cli.each import CHOICE, chosen, each_apart
 from crun_py.container import ending
 from crun_py.errors import InvalidArgument
 
@@ -17,24 +17,15 @@ OPTIONS = (
     ("-t --time --timeout", "value", "Seconds until SIGKILL (-1: never)", "SECONDS"),
     ("-s --signal", "value", "Signal to send instead of the container's own", "SIGNAL"),
     ("-a --all", "flag", "Stop all running containers", ""),
-    ("-l --latest", "flag", "The one created last", ""),
-    ("-f --filter", "list", "Those that `ps` would show with this filter", "KEY=VALUE"),
     ("-i --ignore", "flag", "A container that is not there is no error", ""),
-    ("--cidfile", "list", "Those whose ids are in these files", "FILE"),
+    *CHOICE,
 )
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Stop and print each name."""
     timeout_s = patience(values["time"])
-    names = named(
-        context,
-        arguments + ids_in(values["cidfile"]),
-        values["all"],
-        {"running", "paused", "restarting"},
-        latest=values["latest"],
-        filters=values["filter"],
-    )
+    names = chosen(context, values, arguments, {"running", "paused", "restarting"})
     number = signal(values["signal"])
 
     def act(name: str) -> None:
@@ -66,18 +57,6 @@ def signal(text: str | None) -> int:
     from crun_py.options.request import signal_number
 
     return signal_number(text)
-
-
-def ids_in(files: list[str]) -> list[str]:
-    """The ids that --cidfile wrote."""
-    found = []
-    for path in files:
-        try:
-            with open(path, encoding="ascii") as f:
-                found.append(f.read().strip())
-        except (OSError, ValueError) as e:
-            raise InvalidArgument(f"reading cidfile {path}: {e}") from e
-    return found
 
 
 def known(context: Context, name: str) -> bool:
