@@ -29,6 +29,7 @@ CORE_SOURCES = [
     "init.c",
     "steps.c",
     "mounts.c",
+    "devices.c",
     "resolve.c",
 ]
 CORE_FLAGS = [

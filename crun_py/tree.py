@@ -1,7 +1,12 @@
-"""Removing directory trees that somebody else has filled."""
+"""Directory trees that somebody else has filled, and may change meanwhile: removing them and
+giving them other owners.
+
+One descriptor is held however deep a tree is, and no link is followed.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -11,7 +16,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DEEP = 64
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Flags of open(2) for a directory that is read, and is no link to one."""
+DEPTH_LIMIT = 256
+"""Directories within directories: a deeper tree is not copied or archived, as the layer unpacker
+refuses it."""
+
+
+def is_content(xattr: str) -> bool:
+    """Whether an extended attribute belongs to a file, and not to an overlay or to this host."""
+    return xattr == "security.capability" or (
+        xattr.startswith("user.") and not xattr.startswith("user.overlay.")
+    )
 
 
 def remove_tree(path: str) -> None:
@@ -20,14 +36,13 @@ def remove_tree(path: str) -> None:
     Raises CrunpyError naming the path.
     """
     try:
-        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        top = os.open(path, DIRECTORY)
     except FileNotFoundError:
         return
     except OSError as e:
         raise CrunpyError.from_os(f"removing {path}", e) from e
     try:
-        while _empty(top, top, 0):
-            continue  # something deep was brought up: once more
+        _empty(top)
         os.rmdir(path)
     except FileNotFoundError:
         return
@@ -39,11 +54,9 @@ def remove_tree(path: str) -> None:
 
 def remove_tree_at(directory: int, name: str) -> None:
     """As `remove_tree`, for `name` in the directory open as `directory`.  Raises OSError."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    top = os.open(name, flags, dir_fd=directory)
+    top = os.open(name, DIRECTORY, dir_fd=directory)
     try:
-        while _empty(top, top, 0):
-            continue
+        _empty(top)
         os.rmdir(name, dir_fd=directory)
     finally:
         os.close(top)
@@ -54,52 +67,78 @@ def change_owner(path: str, owner: Callable[[int, int], tuple[int, int]]) -> Non
     for those they have.  Raises OSError."""
     found = os.lstat(path)
     os.chown(path, *owner(found.st_uid, found.st_gid), follow_symlinks=False)
-    if stat.S_ISDIR(found.st_mode):
-        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            _change_owner(top, owner)
-        finally:
-            os.close(top)
+    if not stat.S_ISDIR(found.st_mode):
+        return
+    top = os.open(path, DIRECTORY)
+    try:
+        _change_owner(top, owner)
+    finally:
+        os.close(top)
 
 
-def _change_owner(directory: int, owner: Callable[[int, int], tuple[int, int]]) -> None:
+class _Place:
+    """A directory of a tree.  The way up is `..`, if that is still where we came from."""
+
+    def __init__(self, top: int) -> None:
+        self.fd = os.dup(top)
+        self._above: list[tuple[int, int]] = []
+
+    def enter(self, name: str) -> None:
+        """Go into the directory `name`.  Raises OSError, FileNotFoundError when it has gone."""
+        child = os.open(name, DIRECTORY, dir_fd=self.fd)
+        self._above.append(self._identity(self.fd))
+        os.close(self.fd)
+        self.fd = child
+
+    def leave(self) -> None:
+        """Go up again.  Raises OSError when the directory was moved."""
+        above = os.open("..", DIRECTORY, dir_fd=self.fd)
+        os.close(self.fd)
+        self.fd = above
+        if self._identity(above) != self._above.pop():
+            raise OSError(errno.ESTALE, "a directory was moved while it was worked on")
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+    @staticmethod
+    def _identity(fd: int) -> tuple[int, int]:
+        found = os.fstat(fd)
+        return found.st_dev, found.st_ino
+
+
+def _empty(top: int) -> None:
+    """Remove what is in the directory open as `top`."""
+    place = _Place(top)
+    try:
+        pending = [_unlink_files(place.fd)]
+        while pending:
+            if pending[-1]:
+                try:
+                    place.enter(pending[-1][-1])
+                except FileNotFoundError:
+                    pending[-1].pop()
+                    continue
+                pending.append(_unlink_files(place.fd))
+                continue
+            pending.pop()
+            if pending:
+                place.leave()
+                _unless_gone(os.rmdir, pending[-1].pop(), place.fd)
+    finally:
+        place.close()
+
+
+def _unlink_files(directory: int) -> list[str]:
+    """Remove the files in a directory; returns the names of the directories in it."""
+    found = []
     with os.scandir(directory) as entries:
         for entry in entries:
-            found = entry.stat(follow_symlinks=False)
-            new = owner(found.st_uid, found.st_gid)
-            os.chown(entry.name, *new, dir_fd=directory, follow_symlinks=False)
-            if stat.S_ISDIR(found.st_mode):
-                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-                child = os.open(entry.name, flags, dir_fd=directory)
-                try:
-                    _change_owner(child, owner)
-                finally:
-                    os.close(child)
-
-
-def _empty(directory: int, top: int, depth: int) -> bool:
-    """Empty `directory`; True when a tree too deep to descend into was moved to `top`."""
-    moved = False
-    with os.scandir(directory) as entries:
-        for number, entry in enumerate(entries):
-            if not entry.is_dir(follow_symlinks=False):
+            if entry.is_dir(follow_symlinks=False):
+                found.append(entry.name)
+            else:
                 _unless_gone(os.unlink, entry.name, directory)
-                continue
-            if depth == _DEEP:
-                os.rename(entry.name, f".deep-{number}", src_dir_fd=directory, dst_dir_fd=top)
-                moved = True
-                continue
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            try:
-                child = os.open(entry.name, flags, dir_fd=directory)
-            except FileNotFoundError:
-                continue
-            try:
-                moved = _empty(child, top, depth + 1) or moved
-            finally:
-                os.close(child)
-            _unless_gone(os.rmdir, entry.name, directory)
-    return moved
+    return found
 
 
 def _unless_gone(remove: Callable[..., None], name: str, directory: int) -> None:
@@ -108,3 +147,32 @@ def _unless_gone(remove: Callable[..., None], name: str, directory: int) -> None
         remove(name, dir_fd=directory)
     except FileNotFoundError:
         return
+
+
+def _change_owner(top: int, owner: Callable[[int, int], tuple[int, int]]) -> None:
+    place = _Place(top)
+    try:
+        pending = [_own_all(place.fd, owner)]
+        while pending:
+            if pending[-1]:
+                place.enter(pending[-1].pop())
+                pending.append(_own_all(place.fd, owner))
+                continue
+            pending.pop()
+            if pending:
+                place.leave()
+    finally:
+        place.close()
+
+
+def _own_all(directory: int, owner: Callable[[int, int], tuple[int, int]]) -> list[str]:
+    """Change what is in a directory; returns the names of the directories in it."""
+    found = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            about = entry.stat(follow_symlinks=False)
+            new = owner(about.st_uid, about.st_gid)
+            os.chown(entry.name, *new, dir_fd=directory, follow_symlinks=False)
+            if stat.S_ISDIR(about.st_mode):
+                found.append(entry.name)
+    return found

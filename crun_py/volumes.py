@@ -6,15 +6,17 @@ ROOT/volumes/NAME/_data         its content
 
 from __future__ import annotations
 
+import errno
 import os
 
 from crun_py import jsonfile
-from crun_py.errors import CrunpyError, InvalidArgument, NotFound
+from crun_py.errors import CorruptState, CrunpyError, InvalidArgument, NotFound
 from crun_py.paths import Paths, private_dir
 from crun_py.tree import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _OPTIONS = {"rw", "ro", "z", "Z", "nocopy", "copy", "consistent", "cached", "delegated", "rbind",
@@ -118,28 +120,96 @@ def new_name() -> str:
     return os.urandom(32).hex()
 
 
+_UNUSED = "unused"
+"""In volume.json of a volume that no container has had: the first one fills it."""
+
+
+def staged(paths: Paths, owner: str) -> str:
+    """Where container `owner`, in the making, prepares a volume; swept with it."""
+    return f"{paths.volumes}/.new-{owner}"
+
+
+class Filling:
+    """An absent path below the volumes, for `ensure`; nothing is left of it afterwards."""
+
+    def __init__(self, paths: Paths, owner: str) -> None:
+        self._stage = staged(paths, owner)
+        private_dir(paths.volumes)
+
+    def __enter__(self) -> str:
+        return self._stage
+
+    def __exit__(self, *_: object) -> None:
+        remove_tree(self._stage)
+
+
 def ensure(
-    paths: Paths, name: str, *, anonymous: bool = False, labels: dict[str, str] | None = None
-) -> tuple[str, bool]:
-    """The data directory of volume `name`, and whether it was made just now."""
+    paths: Paths,
+    name: str,
+    stage: str,
+    fill: Callable[[str], None] | None,
+    *,
+    anonymous: bool = False,
+    labels: dict[str, str] | None = None,
+) -> bool:
+    """Make volume `name` unless it is there; whether it was made just now.
+
+    stage: from `Filling`: the volume is prepared there and appears whole, by a rename.
+    fill:  puts into the data directory what a container has at that place, if nobody has used
+           the volume before; None: that is left to its first container.
+    """
     directory = f"{paths.volumes}/{check_name(name)}"
-    data = directory + "/_data"
-    if os.path.isdir(data):
-        return data, False
-    private_dir(directory)
+    if os.path.isdir(directory + "/_data"):
+        if fill:
+            _first_use(paths, name, stage, fill)
+        return False
     from crun_py.clock import now
 
-    about = {"version": 1, "name": name, "created": now(), "labels": labels or {},
-             "anonymous": anonymous}  # fmt: skip
-    jsonfile.write(directory + "/volume.json", about)
+    about: dict[str, Any] = {"version": 1, "name": name, "created": now(), "labels": labels or {},
+                             "anonymous": anonymous}  # fmt: skip
+    if fill is None:
+        about[_UNUSED] = True
     try:
-        os.mkdir(data, 0o755)
-    except FileExistsError:
-        return data, False
+        private_dir(stage)
+        jsonfile.write(stage + "/volume.json", about)
+        _prepare_data(stage + "/_data", fill)
+        while True:
+            try:
+                os.rename(stage, directory)
+                return True
+            except OSError as e:
+                if e.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            if os.path.isdir(directory + "/_data"):
+                return False  # another one was faster
+            remove_tree(directory)  # half removed
     except OSError as e:
         raise CrunpyError.from_os(f"creating volume {name}", e) from e
+
+
+def _prepare_data(data: str, fill: Callable[[str], None] | None) -> None:
+    os.mkdir(data, 0o755)
     os.chmod(data, 0o755)
-    return data, True
+    if fill:
+        fill(data)
+
+
+def _first_use(paths: Paths, name: str, stage: str, fill: Callable[[str], None]) -> None:
+    """Fill a volume that `volume create` made and no container has had, unless it has content."""
+    file = f"{paths.volumes}/{name}/volume.json"
+    try:
+        if not jsonfile.read(file).get(_UNUSED):
+            return
+        with jsonfile.Lock(f"{paths.volumes}/{name}/lock"):
+            about = jsonfile.read(file)
+            if about.pop(_UNUSED, None) and not os.listdir(data_directory(paths, name)):
+                _prepare_data(stage, fill)
+                os.rename(stage, data_directory(paths, name))  # in place of the empty one
+            jsonfile.write(file, about)
+    except (FileNotFoundError, CorruptState):
+        return  # removed just now, or made by hand: what it holds is its own
+    except OSError as e:
+        raise CrunpyError.from_os(f"filling volume {name}", e) from e
 
 
 def remove(paths: Paths, name: str) -> None:

@@ -12,7 +12,8 @@
  *   status.c   monitor: status.json, the one file that says what became of the container
  *   init.c     init: after clone3, the loop over the steps, up to execve
  *   steps.c    init: the steps about the process (namespaces, ids, caps, seccomp, exec)
- *   mounts.c   init: the steps about the file system (mounts, devices, pivot_root)
+ *   mounts.c   init: the steps about the file system (mounts, pivot_root)
+ *   devices.c  init: device nodes of the container's own
  *   resolve.c  init: every path inside the container's root becomes a descriptor here
  */
 #ifndef CRUNPY_CORE_H
@@ -38,7 +39,7 @@ enum op {
 	OP_SYMLINK = 9,	   /* s0=text s1=path */
 	OP_MASK = 10,	   /* s0=path; absent paths are passed over */
 	OP_READONLY = 11,  /* s0=path; absent paths are passed over */
-	OP_TERMINAL = 12,  /* a=uid that owns it */
+	OP_TERMINAL = 12,  /* a=uid that owns it b=it is the console, too c=OP_ENTERPID follows */
 	OP_PIVOT = 13,	   /* the root prepared so far becomes / */
 	OP_ROOTFLAGS = 14, /* a=mount flags for / */
 	OP_LOOPBACK = 15,  /* lo up */
@@ -63,10 +64,14 @@ enum op {
 	OP_ATTACH = 34,	   /* a=fd of a detached mount b=flags to set << 1 c=propagation s0=target;
 			    * b & 1: s0, a path of the host, becomes the root */
 	OP_KEEP = 35,	   /* a=fd that the command gets as the next one after stdio */
+	OP_DEVICE = 36,	   /* a=type and mode, 0: those of s0 b=device number c=uid, gid << 32
+			    * s0=the host's node s1=target */
+	OP_CLEAR = 37,	   /* no more nodes are made: what they were made in leaves the mount namespace */
+	OP_ENTERPID = 38,  /* become a process of the pid namespace that SET_CLONE names */
 
 	/* what the monitor must know */
 	SET_ID = 100,	   /* s0 */
-	SET_CLONE = 101,   /* a=clone flags b=fd of a pid namespace to join first, or -1 */
+	SET_CLONE = 101,   /* a=clone flags b=fd of a pid namespace, or -1: OP_ENTERPID enters it */
 	SET_CGROUP = 102,  /* a=fd for CLONE_INTO_CGROUP or -1 b=ours to remove s0=path */
 	SET_CLIENT = 103,  /* a=fd of the first client's socket */
 	SET_RESULT = 104,  /* a=fd that is told how the start went */
@@ -113,9 +118,13 @@ char **step_argv(const struct step *step);
 
 /* What ps shows as our command line. */
 void set_title(const char *text);
+/* Wipe what /proc/PID/environ shows. */
+void forget_environment(void);
 
 /* close_range(2), for which musl has no wrapper: close, or mark close-on-exec. */
 int close_fds(unsigned first, unsigned last, bool on_exec);
+/* Close all but the n descriptors of `keep`, which gets sorted; those below 0 do not count. */
+void close_all_but(int *keep, size_t n);
 
 /* ---- init.c: what the process that becomes the container knows ---- */
 
@@ -126,13 +135,16 @@ struct init {
 	int report; /* socket to the monitor: struct report; closed by a good execve */
 	int noted[2]; /* pipe: a byte once the monitor has written down who we are */
 	int root;   /* O_PATH of the container's root until OP_PIVOT, then of / */
+	bool terminal; /* stdio is a terminal */
+	int workshop, n_nodes; /* devices.c: the tmpfs where nodes are made */
 	int stdio[3];
 	int kept[MAX_KEPT], n_kept;
 	char **env;
 };
 
-/* init -> monitor on the report socket; a terminal's descriptor travels with REPORT_TTY. */
-enum { REPORT_FAILED = 1, REPORT_TTY = 2, REPORT_PID1 = 3, REPORT_GATE = 4 };
+/* init -> monitor on the report socket; a terminal's descriptor travels with REPORT_TTY, with
+ * REPORT_PID the pid of the process that goes on in our place, as index. */
+enum { REPORT_FAILED = 1, REPORT_TTY = 2, REPORT_PID = 3, REPORT_GATE = 4 };
 struct report {
 	int32_t what, index, error;
 };
@@ -140,11 +152,14 @@ struct report {
 /* Runs in init; never returns. */
 void init_main(struct init *init) __attribute__((noreturn));
 void init_report(const struct init *init, int what, int index, int error, int fd);
+/* Wait for the monitor's word; false when it is gone. */
+bool init_told(const struct init *init);
 
 /* ---- steps.c, mounts.c: one function per step; 0 or a negated errno ---- */
 
 int step_setns(struct init *init, const struct step *s);
 int step_unshare(struct init *init, const struct step *s);
+int step_enterpid(struct init *init, const struct step *s);
 int step_loopback(struct init *init, const struct step *s);
 int step_hostname(struct init *init, const struct step *s);
 int step_domainname(struct init *init, const struct step *s);
@@ -179,7 +194,15 @@ int step_rootflags(struct init *init, const struct step *s);
 int step_attach(struct init *init, const struct step *s);
 int step_keep(struct init *init, const struct step *s);
 int step_enterroot(struct init *init, const struct step *s);
+int step_device(struct init *init, const struct step *s);
+int step_clear(struct init *init, const struct step *s);
 
+/* A copy of the mount at `source`, with attributes, attached at `target`. */
+int bind_fd(int source, int target, uint64_t set, uint64_t propagation, bool recursive);
+/* The detached mount `tree` comes to lie on `target`. */
+int attach_tree(int tree, int target);
+/* A null device that cannot be changed, over the file `target`. */
+int bind_null(struct init *init, int target);
 /* ---- resolve.c ---- */
 
 /* openat2(2) with RESOLVE_IN_ROOT below `root`: no symlink, `..` or magic link leads out. */
@@ -187,6 +210,9 @@ int resolve_open(int root, const char *path, int flags);
 /* The same with O_PATH, making what is missing: directories, the last part a regular
  * file when `file`. */
 int resolve_create(int root, const char *path, bool file);
+/* The directory `path`, made if missing, which must be no link: /proc, /sys and /dev as symlinks
+ * have carried mounts to other places (CVE-2023-27561). */
+int resolve_directory(int root, const char *path);
 /* The directory that holds `path`, made if missing; *name points at the last part. */
 int resolve_parent(int root, const char *path, const char **name);
 

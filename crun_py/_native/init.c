@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,6 +52,9 @@ static const step_function functions[] = {
 	[OP_GATE] = step_gate,
 	[OP_ATTACH] = step_attach,
 	[OP_KEEP] = step_keep,
+	[OP_DEVICE] = step_device,
+	[OP_CLEAR] = step_clear,
+	[OP_ENTERPID] = step_enterpid,
 };
 
 void init_report(const struct init *init, int what, int index, int error, int fd)
@@ -58,6 +62,12 @@ void init_report(const struct init *init, int what, int index, int error, int fd
 	struct report report = { what, index, error };
 	/* nobody to tell when the monitor is gone: PR_SET_PDEATHSIG then ends us */
 	(void)send_with_fd(init->report, &report, sizeof(report), fd);
+}
+
+bool init_told(const struct init *init)
+{
+	char go;
+	return recv(init->report, &go, 1, 0) == 1;
 }
 
 /* By the system call: a libc keeps some real-time signals for itself, and glibc's

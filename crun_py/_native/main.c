@@ -27,12 +27,30 @@ void set_title(const char *text)
 	snprintf(title, title_size, "%s", text);
 }
 
+void forget_environment(void)
+{
+	for (char **variable = environ; *variable; variable++)
+		memset(*variable, 0, strlen(*variable));
+}
+
+void close_all_but(int *keep, size_t n)
+{
+	int next = 0;
+	qsort(keep, n, sizeof(int), by_number);
+	for (size_t i = 0; i < n; i++) {
+		if (keep[i] > next)
+			(void)close_fds((unsigned)next, (unsigned)keep[i] - 1, false);
+		if (keep[i] >= next)
+			next = keep[i] + 1;
+	}
+	(void)close_fds((unsigned)next, ~0U, false);
+}
+
 /* Close all descriptors but those that the plan names. */
 static int close_unnamed(const struct plan *plan)
 {
 	int *keep = calloc(plan->n * 2 + 1, sizeof(int));
 	size_t n = 0;
-	int next = 0;
 	if (!keep)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < plan->n; i++) {
@@ -43,16 +61,10 @@ static int close_unnamed(const struct plan *plan)
 		if (s->op == SET_CLONE)
 			keep[n++] = (int)s->b;
 	}
-	qsort(keep, n, sizeof(int), by_number);
-	for (size_t i = 0; i < n; i++) {
-		if (keep[i] > next)
-			(void)close_fds((unsigned)next, (unsigned)keep[i] - 1, false);
-		if (keep[i] >= 0) {
+	close_all_but(keep, n);
+	for (size_t i = 0; i < n; i++)
+		if (keep[i] >= 0)
 			(void)fcntl(keep[i], F_SETFD, FD_CLOEXEC);
-			next = keep[i] + 1;
-		}
-	}
-	(void)close_fds((unsigned)next, ~0U, false);
 	free(keep);
 	return 0;
 }

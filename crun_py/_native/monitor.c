@@ -91,12 +91,26 @@ static int make_pipes(struct monitor *m, struct pipes *p, const struct step *std
 	return 0;
 }
 
+/* Runs in init when it is to enter a pid namespace at the end (OP_ENTERPID): all the other
+ * namespaces, made or joined from outside of that one. */
+static void init_outside(const struct monitor *m, const struct step *how, struct init *init)
+{
+	const struct step *user = find(m->plan, SET_USERNS);
+	bool inside = !setns((int)how->b, CLONE_NEWPID) &&
+		      (user->a < 0 ||
+		       (!setns((int)user->a, CLONE_NEWUSER) && !setresgid(0, 0, 0) && !setresuid(0, 0, 0))) &&
+		      (how->a <= 0 || !unshare((int)how->a));
+	if (inside)
+		init_main(init);
+	init_report(init, REPORT_FAILED, (int)(how - m->plan->steps), errno, -1);
+	_exit(1);
+}
+
 static pid_t clone_init(struct monitor *m, struct init *init)
 {
 	const struct step *how = find(m->plan, SET_CLONE), *cgroup = find(m->plan, SET_CGROUP);
-	if (how->b >= 0 && setns((int)how->b, CLONE_NEWPID))
-		return -errno;
-	struct clone_args args = { .flags = CLONE_PIDFD | (how->a > 0 ? (uint64_t)how->a : 0),
+	bool outside = how->b >= 0;
+	struct clone_args args = { .flags = CLONE_PIDFD | (how->a > 0 && !outside ? (uint64_t)how->a : 0),
 				   .pidfd = (uint64_t)(uintptr_t)&m->pidfd,
 				   .exit_signal = SIGCHLD };
 	if (cgroup->a >= 0) {
@@ -104,6 +118,8 @@ static pid_t clone_init(struct monitor *m, struct init *init)
 		args.cgroup = (uint64_t)cgroup->a;
 	}
 	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0 && outside)
+		init_outside(m, how, init);
 	if (pid == 0)
 		init_main(init);
 	return pid < 0 ? -errno : pid;
@@ -116,8 +132,6 @@ static int32_t clone_inside(const struct monitor *m, struct init *init)
 {
 	const struct step *how = find(m->plan, SET_CLONE);
 	struct clone_args args = { .flags = CLONE_PARENT | (how->a > 0 ? (uint64_t)how->a : 0) };
-	if (how->b >= 0 && setns((int)how->b, CLONE_NEWPID))
-		return -errno;
 	if (setns((int)find(m->plan, SET_USERNS)->a, CLONE_NEWUSER) || setresgid(0, 0, 0) || setresuid(0, 0, 0))
 		return -errno;
 	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
@@ -167,13 +181,14 @@ static int spawn_init(struct monitor *m, int *report)
 		return error;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
-	struct init init = { .plan = m->plan, .report = pair[1], .root = -1 };
+	struct init init = { .plan = m->plan, .report = pair[1], .root = -1, .workshop = -1 };
 	if (pipe2(init.noted, O_CLOEXEC))
 		return -errno;
 	init.stdio[0] = p.in[0];
 	init.stdio[1] = p.out[1] >= 0 ? p.out[1] : p.in[0];
 	init.stdio[2] = p.err[1] >= 0 ? p.err[1] : p.in[0];
-	pid_t pid = find(m->plan, SET_USERNS)->a >= 0 ? clone_in_userns(m, &init) : clone_init(m, &init);
+	bool between = find(m->plan, SET_USERNS)->a >= 0 && find(m->plan, SET_CLONE)->b < 0;
+	pid_t pid = between ? clone_in_userns(m, &init) : clone_init(m, &init);
 	if (pid < 0)
 		return pid;
 	m->status.pid = pid;
@@ -188,6 +203,25 @@ static int spawn_init(struct monitor *m, int *report)
 	return 0;
 }
 
+/* Init has gone on as another child of ours, `pid`, which waits until that is written down. */
+static int take_over(struct monitor *m, pid_t pid)
+{
+	siginfo_t info;
+	/* a tracer in the container can put words in init's mouth: nobody else's pid is taken */
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT))
+		return -errno;
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return -errno;
+	while (waitid(P_PID, (id_t)m->status.pid, &info, WEXITED) && errno == EINTR)
+		;
+	close(m->pidfd);
+	m->pidfd = pidfd;
+	m->status.pid = pid;
+	status_write(&m->status);
+	return 0;
+}
+
 /* Listen to init until its execve closes the socket or a step fails. */
 static struct result hear(struct monitor *m, int report)
 {
@@ -199,6 +233,13 @@ static struct result hear(struct monitor *m, int report)
 			m->out[0] = m->input.fd = fd;
 			m->input.terminal = true;
 			(void)fcntl(fd, F_SETFL, O_NONBLOCK);
+		} else if (said.what == REPORT_PID) {
+			int error = take_over(m, said.index);
+			if (error)
+				result = (struct result){ FAILED_MONITOR, 0, -error, 0 };
+			else
+				result.pid = said.index;
+			(void)send(report, "p", 1, MSG_NOSIGNAL);
 		} else if (said.what == REPORT_FAILED) {
 			result = (struct result){ FAILED_STEP, said.index, said.error, 0 };
 		} else if (said.what == REPORT_GATE) {

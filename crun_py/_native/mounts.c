@@ -16,7 +16,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -33,17 +32,18 @@
 #define MOVE_MOUNT_T_EMPTY_PATH 0x40
 #endif
 
-enum { FD_PATH = 32 };
-
 /* mount_setattr(2)'s argument under a name of our own: libc headers differ in having it */
 struct attributes {
 	uint64_t set, clear, propagation, userns_fd;
 };
 
-static char *fd_path(int fd, char out[FD_PATH])
+/* mount(2) on the directory open as `target`, which needs no /proc to be named. */
+static int mount_on(int target, const char *source, const char *type, unsigned long flags, const char *data)
 {
-	snprintf(out, FD_PATH, "/proc/self/fd/%d", fd);
-	return out;
+	if (fchdir(target))
+		return -errno;
+	int error = mount(source, ".", type, flags, data) ? -errno : 0;
+	return chdir("/") && !error ? -errno : error;
 }
 
 static int clone_tree(int fd, bool recursive)
@@ -53,7 +53,7 @@ static int clone_tree(int fd, bool recursive)
 	return tree < 0 ? -errno : tree;
 }
 
-static int attach_tree(int tree, int target)
+int attach_tree(int tree, int target)
 {
 	return syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) ?
 		       -errno :
@@ -69,8 +69,7 @@ static int set_attributes(int fd, uint64_t set, uint64_t propagation, bool recur
 		       0;
 }
 
-/* A copy of the mount at `source`, with attributes, attached at `target`. */
-static int bind_fd(int source, int target, uint64_t set, uint64_t propagation, bool recursive)
+int bind_fd(int source, int target, uint64_t set, uint64_t propagation, bool recursive)
 {
 	int tree = clone_tree(source, recursive);
 	if (tree < 0)
@@ -154,22 +153,11 @@ int step_attach(struct init *init, const struct step *s)
 
 int step_mount(struct init *init, const struct step *s)
 {
-	char path[FD_PATH];
-	int target = resolve_create(init->root, step_str(s, 1), false);
+	int target = resolve_directory(init->root, step_str(s, 1));
 	if (target < 0)
 		return target;
-	/* /proc, /sys and /dev as symlinks have carried mounts to other places (CVE-2023-27561) */
-	struct stat st;
-	const char *name;
-	int parent = resolve_parent(init->root, step_str(s, 1), &name);
-	int error = parent < 0 ? parent : fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
-	if (!error && !S_ISDIR(st.st_mode))
-		error = -ENOTDIR;
-	if (!error && mount(step_str(s, 0), fd_path(target, path), step_str(s, 2), (unsigned long)s->a,
-			    s->n > 3 && s->s[3].len ? s->s[3].p : NULL))
-		error = -errno;
-	if (parent >= 0)
-		close(parent);
+	int error = mount_on(target, step_str(s, 0), step_str(s, 2), (unsigned long)s->a,
+			     s->n > 3 && s->s[3].len ? s->s[3].p : NULL);
 	close(target);
 	/* an optional one: a kernel without it, or a sandbox that forbids it */
 	return s->b && (error == -ENODEV || error == -EPERM || error == -EBUSY) ? 0 : error;
@@ -209,30 +197,16 @@ int step_symlink(struct init *init, const struct step *s)
 	return error;
 }
 
-/* The host's /dev/null, which must be the real one (CVE-2025-31133). */
-static int real_null(void)
-{
-	struct stat st;
-	int fd = open("/dev/null", O_PATH | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3)) {
-		close(fd);
-		return -ENODEV;
-	}
-	return fd;
-}
-
 /* One empty read-only tmpfs serves all masked directories: a copy of it is mounted. */
 static int mask_directory(struct init *init, int target, const char *name)
 {
 	static int empty = -1;
-	char path[FD_PATH];
 	if (empty >= 0)
 		return bind_fd(empty, target, 0, 0, false);
-	if (mount("tmpfs", fd_path(target, path), "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-		  "size=0,nr_inodes=2,mode=555"))
-		return -errno;
+	int error = mount_on(target, "tmpfs", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			     "size=0,nr_inodes=2,mode=555");
+	if (error)
+		return error;
 	empty = resolve_open(init->root, name, O_PATH | O_DIRECTORY);
 	return empty < 0 ? empty : 0;
 }
@@ -249,10 +223,7 @@ int step_mask(struct init *init, const struct step *s)
 	if (!error && S_ISDIR(st.st_mode)) {
 		error = mask_directory(init, target, step_str(s, 0));
 	} else if (!error) {
-		int null = real_null();
-		error = null < 0 ? null : bind_fd(null, target, 0, 0, false);
-		if (null >= 0)
-			close(null);
+		error = bind_null(init, target);
 	}
 	close(target);
 	return error;
@@ -291,8 +262,10 @@ int step_terminal(struct init *init, const struct step *s)
 		console = resolve_create(init->root, "/dev/console", true);
 		error = console < 0 ? console : bind_fd(slave, console, 0, 0, false);
 	}
-	if (!error && ioctl(slave, TIOCSCTTY, 0))
+	/* a process that is to enter a pid namespace has yet to get a session there */
+	if (!error && !s->c && ioctl(slave, TIOCSCTTY, 0))
 		error = -errno;
+	init->terminal = true;
 	for (int fd = 0; fd < 3 && !error; fd++)
 		if (dup2(slave, fd) < 0)
 			error = -errno;

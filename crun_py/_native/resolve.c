@@ -89,3 +89,21 @@ int resolve_create(int root, const char *path, bool file)
 	/* EEXIST here is a dangling symlink: refuse it rather than follow */
 	return error ? error : resolve_open(root, path, O_PATH);
 }
+
+int resolve_directory(int root, const char *path)
+{
+	struct stat st;
+	const char *name;
+	int target = resolve_create(root, path, false);
+	if (target < 0)
+		return target;
+	int parent = resolve_parent(root, path, &name);
+	int error = parent < 0 ? parent : fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
+	if (!error && !S_ISDIR(st.st_mode))
+		error = -ENOTDIR;
+	if (parent >= 0)
+		close(parent);
+	if (error)
+		close(target);
+	return error ? error : target;
+}

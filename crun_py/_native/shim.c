@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,8 +14,10 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #ifndef OPEN_TREE_CLONE
@@ -127,6 +130,14 @@ int crunpy_idmap(int tree, int userns)
 int crunpy_attach(int tree, const char *target)
 {
 	return syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) ? -errno : 0;
+}
+
+int crunpy_is_procfs(int fd)
+{
+	enum { ROOT = 1 };
+	struct statfs fs;
+	struct stat st;
+	return !fstatfs(fd, &fs) && !fstat(fd, &st) && (unsigned long)fs.f_type == PROC_SUPER_MAGIC && st.st_ino == ROOT;
 }
 
 int crunpy_umount(const char *target, int flags)

@@ -24,6 +24,8 @@ int crunpy_clone_tree(int namespace, const char *path, int recursive);
 int crunpy_idmap(int tree, int userns);
 /* move_mount(2): attach a detached mount at `target`. */
 int crunpy_attach(int tree, const char *target);
+/* Whether what is open as fd is a procfs's root. */
+int crunpy_is_procfs(int fd);
 /* umount2(2) */
 int crunpy_umount(const char *target, int flags);
 /* prctl(2) with one argument */

@@ -32,6 +32,8 @@ void crunpy_untar_free(struct untar *u);
 
 /* openat2(2) where "/" and ".." of `path` and of every symbolic link stay below `root`. */
 int crunpy_open_in_root(int root, const char *path, int flags);
+/* openat2(2) of what lies below `directory`, through no symbolic link. */
+int crunpy_open_beneath(int directory, const char *path, int flags);
 /* Start writing `n` bytes from `offset` on to the disk, and do not wait: the syncfs at the
  * end then finds little left.  Durability is its matter, so failure is of no interest. */
 void crunpy_start_writeback(int fd, long long offset, long long n);

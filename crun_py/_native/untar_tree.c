@@ -23,12 +23,9 @@
 #define WRITEBACK_BYTES (256 << 10)
 #define IMPLIED_MODE (S_ISVTX | 0700) /* marks a directory that no entry described so far */
 
-int crunpy_open_in_root(int root, const char *path, int flags)
+static int open_resolved(int root, const char *path, int flags, unsigned resolve)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
+	struct open_how how = { .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC), .resolve = resolve };
 	long fd = -1;
 
 	/* EAGAIN: a rename elsewhere on the host raced with a ".." of a link, openat2(2) */
@@ -38,6 +35,16 @@ int crunpy_open_in_root(int root, const char *path, int flags)
 			break;
 	}
 	return fd < 0 ? -errno : (int)fd;
+}
+
+int crunpy_open_in_root(int root, const char *path, int flags)
+{
+	return open_resolved(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+int crunpy_open_beneath(int directory, const char *path, int flags)
+{
+	return open_resolved(directory, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
 void crunpy_start_writeback(int fd, long long offset, long long n)

@@ -13,16 +13,14 @@ import stat
 import tarfile
 
 from crun_py._native import check, lib
-from crun_py.archive.pack import DEPTH_LIMIT
 from crun_py.errors import CrunpyError
-from crun_py.tree import remove_tree_at
+from crun_py.tree import DEPTH_LIMIT, DIRECTORY, remove_tree_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE_BYTES = 1 << 20
 _BUFFER_BYTES = 32 << 10  # tarfile copies what is left of it for each header
@@ -155,12 +153,12 @@ class Extractor:
     def _enter(self, directory: int, parts: tuple[str, ...], *, make: bool) -> int:
         name = parts[-1]
         try:
-            return os.open(name, _DIRECTORY, dir_fd=directory)
+            return os.open(name, DIRECTORY, dir_fd=directory)
         except FileNotFoundError:
             if not make:
                 raise
             os.mkdir(name, 0o755, dir_fd=directory)
-            fd = os.open(name, _DIRECTORY, dir_fd=directory)
+            fd = os.open(name, DIRECTORY, dir_fd=directory)
             owner = self._rules.owner(0, 0)
             if owner:
                 os.fchown(fd, *owner)

@@ -13,16 +13,13 @@ import stat
 from crun_py.archive import header
 from crun_py.archive.header import Entry
 from crun_py.errors import CrunpyError
-from crun_py.overlay.changes import is_opaque
+from crun_py.overlay.view import is_opaque
+from crun_py.tree import DEPTH_LIMIT, DIRECTORY, is_content
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DEPTH_LIMIT = 256
-"""Directories within directories: beyond that a tree is refused, as by the layer unpacker."""
-
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE_BYTES = 1 << 20
 
 
@@ -65,7 +62,7 @@ class Packer:
         """As `add`, for what an O_PATH descriptor stands for."""
         found = os.fstat(fd)
         if stat.S_ISDIR(found.st_mode):
-            directory = os.open(".", _DIRECTORY, dir_fd=fd)
+            directory = os.open(".", DIRECTORY, dir_fd=fd)
             try:
                 self.describe(directory, path)
                 self._children(directory, path, 0)
@@ -112,7 +109,7 @@ class Packer:
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)
         mode = found.st_mode
         if stat.S_ISDIR(mode):
-            child = os.open(name, _DIRECTORY, dir_fd=directory)
+            child = os.open(name, DIRECTORY, dir_fd=directory)
             try:
                 self.describe(child, path)
                 if found.st_dev not in self._shut:
@@ -190,12 +187,7 @@ class Packer:
             names = os.listxattr(fd)
         except OSError:
             return {}  # a file system without them
-        return {
-            name: os.getxattr(fd, name)
-            for name in sorted(names)
-            if name == "security.capability"
-            or (name.startswith("user.") and not name.startswith("user.overlay."))
-        }
+        return {name: os.getxattr(fd, name) for name in sorted(names) if is_content(name)}
 
 
 _KINDS = {

@@ -33,9 +33,9 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     name = arguments[0] if arguments else values["name"] or volumes.new_name()
     context.enter()
     anonymous = not arguments and not values["name"]
-    _, new = volumes.ensure(
-        context.paths, name, anonymous=anonymous, labels=labels(values["label"], "label")
-    )
+    chosen = labels(values["label"], "label")
+    with volumes.Filling(context.paths, volumes.new_name()) as stage:
+        new = volumes.ensure(context.paths, name, stage, None, anonymous=anonymous, labels=chosen)
     if new:
         events.emit(context.paths, "volume", "create", name, {"driver": "local"})
     write(name)

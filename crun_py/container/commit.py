@@ -18,6 +18,7 @@ from crun_py.oci.reference import parse
 from crun_py.oci.store import ImageStore
 from crun_py.options import instructions
 from crun_py.options.request import SIGNALS
+from crun_py.tree import DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,8 +114,7 @@ def _own_files(container: Container, write: Callable[[bytes], None]) -> None:
     changes = inside.changes(container)
     owner = inside.ids(container).inside
     packer = Packer(write, xattrs=True, whiteouts=True, wanted=changes.own, owner=owner)
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    top = os.open(container.directory + "/upper", flags)
+    top = os.open(container.directory + "/upper", DIRECTORY)
     try:
         packer.children(top, "")
     finally:

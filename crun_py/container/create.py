@@ -92,7 +92,7 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
     if options.get("privileged"):
         document["linux"]["devices"] = _all_devices()
     document["linux"]["devices"] += [_device(d) for d in options.get("device") or []]
-    _write(paths, record, document, view, layers, durable=not record["auto_remove"])
+    _write(paths, record, document, layers, durable=not record["auto_remove"])
     container = state.Container(paths, record)
     events.container(container, "create")
     return container
@@ -193,7 +193,6 @@ def _write(
     paths: Paths,
     record: dict[str, Any],
     document: dict[str, Any],
-    view: LayeredView,
     layers: list[str],
     *,
     durable: bool,
@@ -212,10 +211,7 @@ def _write(
         rootfs.prepare(staging.directory, layers)
         if ids and idmapped:
             change_owner(staging.directory + "/upper", ids.outside)
-        for entry in record["mounts"]:
-            filesystems.make(
-                paths, staging.directory, entry, view, made, owner, ids, idmapped=idmapped
-            )
+        filesystems.make(paths, staging.directory, record, layers, made, owner, ids)
         if record["timezone"]:
             data = jsonfile.read_bytes(record["timezone"])
             jsonfile.write_bytes(staging.directory + "/localtime", data, durable=False, mode=0o644)

@@ -180,17 +180,18 @@ def _plan(
         fds.append(os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         plan.add(p.SET_CGROUP, a=fds[-1])
     plan.add(p.SET_CLONE, b=pid_namespace)
+    contained.oom_step(plan, process)
     plan.add(p.SETNS, a=pidfd, b=flags)
     plan.add(p.ENTERROOT)
     if process["terminal"]:
-        plan.add(p.TERMINAL, a=process["user"]["uid"])
+        plan.add(p.TERMINAL, a=process["user"]["uid"], c=True)
     plan.add(p.KEYRING)
     document["process"] = process
     if privileged:
         document["annotations"].pop(spec.DEFAULT_SECCOMP, None)
         document["linux"].pop("seccomp", None)
     seccomp = contained.seccomp_program(document, container.paths.root + "/cache")
-    contained.process_steps(plan, process, seccomp)
+    contained.process_steps(plan, process, seccomp, enter_pid=True)
     return plan
 
 

@@ -12,7 +12,7 @@ import os
 import sys
 
 import crun_py
-from crun_py import events, jsonfile, staging, state
+from crun_py import events, jsonfile, staging, state, volumes
 from crun_py.cgroup import group
 from crun_py.container import attach, ending, restart
 from crun_py.errors import Conflict, CorruptState, NotFound
@@ -139,7 +139,7 @@ def _start(
         wanted = group.values(spec["linux"].get("resources", {}))
         group.apply(cgroup, wanted, {"pids.max": str(DEFAULT_PIDS)})
         joined.update(namespaces.join(container))
-        attached.update(namespaces.shared_memory(container))
+        attached.update(namespaces.shared_mounts(container))
         if own_ids >= 0:
             from crun_py.options import userns
 
@@ -337,6 +337,7 @@ def _discard_staging(paths: Paths, container_id: str) -> None:
     abandoned = staging.Staging(paths, container_id)
     if not abandoned.committed:
         state.release_names(paths, container_id)
+    remove_tree(volumes.staged(paths, container_id))
     abandoned.discard()
 
 

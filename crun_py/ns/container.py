@@ -5,6 +5,9 @@ The order is the container's life up to its command, read from top to bottom in 
 
 from __future__ import annotations
 
+import os
+import stat
+
 from crun_py.errors import InvalidArgument
 from crun_py.ns import caps
 from crun_py.ns import plan as p
@@ -62,13 +65,14 @@ def plan_for(
     process = spec["process"]
     linux = spec["linux"]
     new = {n["type"] for n in linux["namespaces"]} - joined.keys()
+    oom_step(plan, process)
     _enter_namespaces(plan, new, joined)
     _root(plan, spec, rootfs, (attached or {}).get("/"))
     for entry in spec["mounts"]:
         _mount(plan, entry, (attached or {}).get(entry["destination"]))
     _devices(plan, linux)
     if process["terminal"]:
-        plan.add(p.TERMINAL, a=process["user"]["uid"], b=1)
+        plan.add(p.TERMINAL, a=process["user"]["uid"], b=1, c="pid" in joined)
     for path in linux.get("maskedPaths", ()):
         plan.add(p.MASK, path)
     for path in linux.get("readonlyPaths", ()):
@@ -78,6 +82,7 @@ def plan_for(
         plan.add(p.LOOPBACK)
     for key, value in linux.get("sysctl", {}).items():
         plan.add(p.SYSCTL, key.replace(".", "/"), value)
+    plan.add(p.CLEAR)
     plan.add(p.PIVOT)
     if spec["root"].get("readonly"):
         plan.add(p.ROOTFLAGS, a=p.RDONLY)
@@ -86,7 +91,7 @@ def plan_for(
         if spec.get("domainname"):
             plan.add(p.DOMAINNAME, spec["domainname"])
     plan.add(p.KEYRING)
-    process_steps(plan, process, seccomp, reap=reap)
+    process_steps(plan, process, seccomp, reap=reap, enter_pid="pid" in joined)
     return plan
 
 
@@ -144,7 +149,7 @@ def _mount(plan: Plan, entry: dict[str, Any], attached: int | None) -> None:
         elif option not in _IGNORED:
             data.append(option)
     kind, target = entry["type"], entry["destination"]
-    if kind == "bind" or "bind" in entry["options"] or recursive:
+    if kind == "bind" or "bind" in entry["options"] or recursive or attached is not None:
         flags &= p.RDONLY | p.NOSUID | p.NODEV | p.NOEXEC
         propagation = propagation or p.MS_PRIVATE
         if attached is None:
@@ -168,18 +173,39 @@ _LINKS = {
 
 
 def _devices(plan: Plan, linux: dict[str, Any]) -> None:
-    """The host's nodes are bound one by one: everything else in the container is nodev, so
-    that a node made with CAP_MKNOD opens nothing, without a device cgroup."""
+    """Nodes of the container's own, or (where none can be made) the host's, read-only.  All
+    else in the container is nodev, so that a node made with CAP_MKNOD opens nothing, without
+    a device cgroup."""
     for device in linux.get("devices", ()):
-        plan.add(p.BIND, device.get("source", device["path"]), device["path"], c=p.MS_PRIVATE)
+        if "source" in device:  # as it is now: numbers change when it is plugged in again
+            plan.add(p.DEVICE, device["source"], device["path"])
+            continue
+        mode = (stat.S_IFBLK if device["type"] == "b" else stat.S_IFCHR) | device["fileMode"]
+        owner = device.get("uid", 0) | device.get("gid", 0) << 32
+        number = os.makedev(device["major"], device["minor"])
+        plan.add(p.DEVICE, device["path"], device["path"], a=mode, b=number, c=owner)
     for path, text in _LINKS.items():
         plan.add(p.SYMLINK, text, path)
 
 
+def oom_step(plan: Plan, process: dict[str, Any]) -> None:
+    """Done first, where /proc is still the one that shows us."""
+    if "oomScoreAdj" in process:
+        plan.add(p.OOMSCORE, a=process["oomScoreAdj"])
+
+
 def process_steps(
-    plan: Plan, process: dict[str, Any], seccomp: bytes | None, *, reap: bool = False
+    plan: Plan,
+    process: dict[str, Any],
+    seccomp: bytes | None,
+    *,
+    reap: bool = False,
+    enter_pid: bool = False,
 ) -> None:
     """The last steps, the same for a container's first process and for exec.
+
+    enter_pid: the process joins a pid namespace, as the very last thing: those in it who may
+    trace it get no more than they have.
 
     Without no_new_privs a filter needs CAP_SYS_ADMIN, so it is loaded while we have it;
     with no_new_privs it is loaded last (seccomp(2)).
@@ -189,8 +215,6 @@ def process_steps(
         if name not in RLIMITS:
             raise InvalidArgument(f"rlimit {limit['type']}: not known")
         plan.add(p.RLIMIT, a=RLIMITS[name], b=limit["soft"], c=limit["hard"])
-    if "oomScoreAdj" in process:
-        plan.add(p.OOMSCORE, a=process["oomScoreAdj"])
     plan.add(p.CHDIR, process["cwd"])
     user = process["user"]
     plan.add(p.UMASK, a=user.get("umask", 0o022))
@@ -207,6 +231,8 @@ def process_steps(
         plan.add(p.NONEWPRIVS)
         if seccomp:
             plan.add(p.SECCOMP, seccomp)
+    if enter_pid:
+        plan.add(p.ENTERPID)
     plan.add(p.ENV, *process["env"])
     if reap:
         plan.add(p.INIT)

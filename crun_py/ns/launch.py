@@ -10,6 +10,7 @@ import _signal
 import errno
 import fcntl
 import os
+import stat
 from _struct import unpack
 
 from crun_py._native import CORE
@@ -69,6 +70,8 @@ def _explain(plan: p.Plan, index: int, error: int) -> CrunpyError:
         return CommandError(
             f"entering working directory {step.strings[0].decode()}: {cause}", 126, errno=error
         )
+    if step.op == p.DEVICE and error == errno.ENODEV:
+        return _bad_device(step.strings[0].decode(), step.b)
     hint = ""
     if step.op in (p.OVERLAY, p.MOUNT) and error in (errno.EPERM, errno.ENODEV):
         hint = "this kernel or the container we run in does not allow this mount"
@@ -77,6 +80,28 @@ def _explain(plan: p.Plan, index: int, error: int) -> CrunpyError:
         hint=hint,
         errno=error,
     )
+
+
+def _bad_device(path: str, number: int) -> CrunpyError:
+    """The error for a node of the host that is not the device it must be."""
+    text = f"starting the container: {path} of the host is not a device"
+    hint = ""
+    if number:
+        major, minor = os.major(number), os.minor(number)
+        text = f"starting the container: {path} of the host is not the device {major}:{minor}"
+        hint = f"as root: rm -f {path}; mknod -m 666 {path} c {major} {minor}"
+    return CrunpyError(text, hint=hint, errno=errno.ENODEV)
+
+
+def _check_null() -> None:
+    """Raises CrunpyError when the host's /dev/null, the monitor's stdio, is something else."""
+    number = os.makedev(1, 3)
+    try:
+        found = os.stat("/dev/null")
+    except OSError:
+        raise _bad_device("/dev/null", number) from None
+    if not stat.S_ISCHR(found.st_mode) or found.st_rdev != number:
+        raise _bad_device("/dev/null", number)
 
 
 _ABOVE_ALL = 500
@@ -109,6 +134,7 @@ def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
     Returns when the command has been executed.  Raises CommandError when it cannot be,
     CrunpyError naming the step that failed, Unsupported when the kernel lacks clone3.
     """
+    _check_null()
     heard, told = os.pipe()
     plan.add(p.SET_RESULT, a=told)
     core, data = _sealed_core(), _memfd("plan", plan.encode())

@@ -19,7 +19,7 @@ SETNS, UNSHARE, PROPAGATION, OVERLAY, BINDROOT, MOUNT, BIND, MKDIR = range(1, 9)
 SYMLINK, MASK, READONLY, TERMINAL, PIVOT, ROOTFLAGS, LOOPBACK, HOSTNAME = range(9, 17)
 DOMAINNAME, SYSCTL, RLIMIT, OOMSCORE, KEYRING, CHDIR, UMASK, USER = range(17, 25)
 BOUNDING, CAPS, NONEWPRIVS, SECCOMP, ENV, EXEC, ENTERROOT, INIT, GATE = range(25, 34)
-ATTACH, KEEP = range(34, 36)
+ATTACH, KEEP, DEVICE, CLEAR, ENTERPID = range(34, 39)
 
 # what the monitor must know
 SET_ID, SET_CLONE, SET_CGROUP, SET_CLIENT, SET_RESULT, SET_RUNDIR = range(100, 106)
@@ -49,6 +49,7 @@ _INIT_NAMES = """
 setns unshare propagation overlay bindroot mount bind mkdir symlink mask readonly
 terminal pivot rootflags loopback hostname domainname sysctl rlimit oomscore keyring chdir
 umask user bounding caps nonewprivs seccomp env exec enterroot init gate attach keep
+device clear enterpid
 """
 _MONITOR_NAMES = """
 set_id set_clone set_cgroup set_client set_result set_rundir set_statedir set_log set_stdio
@@ -91,6 +92,8 @@ class Step:
             return f"mount {words[2]} on {words[1]}" + (f" ({words[3]})" if words[3] else "")
         if self.op == BIND:
             return f"bind {words[0]} on {words[1]}" + (" read-only" if self.a & RDONLY else "")
+        if self.op == DEVICE:
+            return f"device {words[1]}"
         if self.op == SYSCTL:
             return f"sysctl {words[0].replace('/', '.')}={words[1]}"
         if self.op == RLIMIT:

@@ -17,7 +17,7 @@ from crun_py.errors import CrunpyError, ImageError, Unsupported
 from crun_py.oci import lower
 from crun_py.oci.chain import layer_directory
 from crun_py.paths import Paths, in_user_namespace, private_dir
-from crun_py.tree import remove_tree
+from crun_py.tree import DIRECTORY, remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Stage:
                 self._owner = os.open(self.path + "/owner", flags, 0o600)
                 fcntl.flock(self._owner, fcntl.LOCK_EX)
             os.mkdir(self.path + "/diff", 0o755)
-            self._root = os.open(self.path + "/diff", lower.DIRECTORY)
+            self._root = os.open(self.path + "/diff", DIRECTORY)
         except OSError as e:
             self.discard()
             raise CrunpyError.from_os("unpacking a layer", e) from e

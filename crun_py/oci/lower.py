@@ -13,12 +13,11 @@ import stat
 
 from crun_py._native import check, lib
 from crun_py.errors import ImageError
+from crun_py.tree import DIRECTORY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def apply(fixups: bytes, root: int, lower: Sequence[str]) -> None:

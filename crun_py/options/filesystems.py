@@ -11,6 +11,7 @@ import os
 from crun_py import spec, state, volumes
 from crun_py.errors import InvalidArgument, NotFound, Unsupported
 from crun_py.options.request import parse_bytes
+from crun_py.paths import Paths, private_dir
 from crun_py.tree import change_owner
 
 TYPE_CHECKING = False
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crun_py.ns.idmap import Ids
-    from crun_py.overlay.view import LayeredView
-    from crun_py.paths import Paths
 
 SHM_BYTES = 64 << 20
 _OPTION_BYTES = 4000
@@ -224,46 +223,85 @@ def _escaped(path: str) -> str:
 def make(
     paths: Paths,
     directory: str,
-    entry: dict[str, Any],
-    view: LayeredView,
+    record: dict[str, Any],
+    layers: list[str],
     made: list[str],
     owner: tuple[int, int],
     ids: Ids | None,
-    *,
-    idmapped: bool,
 ) -> None:
-    """Create what a mount of the record needs on the host.
+    """Create what the mounts of the record need on the host.
 
-    directory: the container's, in the making; made: names of new volumes are added to it;
-    owner: uid and gid on the host of the container's user, for the option U; ids: the
-    container's, if it has a user namespace of its own; idmapped: `view` has its ids.
+    directory: the container's, in the making; layers: the image's, base first; made: names of
+    new volumes are added to it; owner: uid and gid on the host of the container's user, for
+    the option U; ids: the container's, if it has a user namespace of its own.
     """
-    if entry["type"] == "image":
-        return
-    if entry["type"] == "bind":
-        try:
-            # as Docker: a directory that is missing on the host is made
-            if entry.get("create", True) and not os.path.lexists(entry["source"]):
-                os.makedirs(entry["source"], 0o755)
-        except OSError as e:
-            raise InvalidArgument.from_os(f"creating {entry['source']} for a mount", e) from e
-        for name in ("upper", "work") if entry.get("overlay") else ():
-            os.makedirs(f"{directory}/{entry['layer']}/{name}", 0o755)
-    else:
+    for entry in record["mounts"]:
+        if entry["type"] == "image":
+            continue
+        if entry["type"] == "bind":
+            _make_source(directory, entry)
+        else:
+            _make_volume(paths, record, entry, layers, made, ids)
+        if entry.get("chown"):
+            try:
+                change_owner(entry["source"], lambda uid, gid: owner)
+            except OSError as e:
+                raise InvalidArgument.from_os(
+                    f"changing the owner of {entry['source']} (option U)", e
+                ) from e
+
+
+def _make_source(directory: str, entry: dict[str, Any]) -> None:
+    try:
+        # as Docker: a directory that is missing on the host is made
+        if entry.get("create", True) and not os.path.lexists(entry["source"]):
+            os.makedirs(entry["source"], 0o755)
+    except OSError as e:
+        raise InvalidArgument.from_os(f"creating {entry['source']} for a mount", e) from e
+    for name in ("upper", "work") if entry.get("overlay") else ():
+        os.makedirs(f"{directory}/{entry['layer']}/{name}", 0o755)
+
+
+def _make_volume(
+    paths: Paths,
+    record: dict[str, Any],
+    entry: dict[str, Any],
+    layers: list[str],
+    made: list[str],
+    ids: Ids | None,
+) -> None:
+    def fill(data: str) -> None:
+        if ids:
+            os.chown(data, *ids.outside(0, 0))
+        if entry["copy"]:
+            _copy_up(paths, record, entry["destination"], layers, data, ids)
+
+    with volumes.Filling(paths, record["id"]) as stage:
         anonymous = entry.get("anonymous", False)
-        data, new = volumes.ensure(paths, entry["name"], anonymous=anonymous)
-        if new:
+        if volumes.ensure(paths, entry["name"], stage, fill, anonymous=anonymous):
             made.append(entry["name"])
-            if ids and not idmapped:
-                os.chown(data, *ids.outside(0, 0))
-            if entry["copy"]:
-                view.copy_directory(entry["destination"], data)
-                if ids and idmapped:
-                    change_owner(data, ids.outside)
-    if entry.get("chown"):
-        try:
-            change_owner(entry["source"], lambda uid, gid: owner)
-        except OSError as e:
-            raise InvalidArgument.from_os(
-                f"changing the owner of {entry['source']} (option U)", e
-            ) from e
+
+
+def _copy_up(
+    paths: Paths,
+    record: dict[str, Any],
+    path: str,
+    layers: list[str],
+    data: str,
+    ids: Ids | None,
+) -> None:
+    """What the image has at `path` goes into the new volume, as docker's."""
+    from crun_py.container import inside
+    from crun_py.overlay import copy
+
+    idmapped = bool((record["userns"] or {}).get("idmapped"))
+    owner = ids.outside if ids and idmapped else (lambda uid, gid: (uid, gid))
+
+    def act() -> None:
+        if record.get("rootfs"):
+            root = os.open(record["rootfs"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        else:
+            root = copy.root_of(layers[::-1], private_dir(paths.run + "/rootfs"))
+        copy.copy_up(root, path, data, owner)
+
+    inside.apart(act)

@@ -81,25 +81,42 @@ def join(container: Container) -> dict[str, int]:
 
 
 def close(descriptors: dict[str, int]) -> None:
-    """Close what `join` or `shared_memory` opened."""
+    """Close what `join` or `shared_mounts` opened."""
     for fd in descriptors.values():
         os.close(fd)
 
 
-def shared_memory(container: Container) -> dict[str, int]:
-    """The /dev/shm of the container whose ipc namespace is shared, as a detached mount, by
-    the destination of the spec's mount that it is for; {} when none is shared."""
-    word = container.record.get("namespaces", {}).get("ipc", "")
-    if not word.startswith("container:"):
-        return {}
-    path = f"/proc/{_running(container, word)}/ns/mnt"
-    namespace = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def shared_mounts(container: Container) -> dict[str, int]:
+    """What belongs to a namespace that is shared with another container, as detached mounts
+    by the destinations of the spec's mounts that they are for: the /dev/shm of an ipc namespace,
+    the procfs of a pid namespace.  Raises CrunpyError."""
+    found: dict[str, int] = {}
+    for kind, path in (("ipc", "/dev/shm"), ("pid", "/proc")):
+        word = container.record.get("namespaces", {}).get(kind, "")
+        if word.startswith("container:"):
+            try:
+                found[path] = _mount_of(_running(container, word), path)
+            except OSError as e:
+                close(found)
+                raise CrunpyError.from_os(f"sharing {path} of another container", e) from e
+            except CrunpyError:
+                close(found)
+                raise
+    return found
+
+
+def _mount_of(pid: int, path: str) -> int:
+    """The mount at `path` of the process `pid`, without what is mounted below it."""
+    namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return {"/dev/shm": check(lib.crunpy_clone_tree(namespace, b"/dev/shm", 0), "/dev/shm")}
-    except OSError as e:
-        raise CrunpyError.from_os("sharing /dev/shm of another container", e) from e
+        tree = check(lib.crunpy_clone_tree(namespace, path.encode(), 0), path)
     finally:
         os.close(namespace)
+    # whoever is root in there may have mounted something else
+    if path == "/proc" and not lib.crunpy_is_procfs(tree):
+        os.close(tree)
+        raise CrunpyError("sharing /proc of another container: something else is mounted there")
+    return tree
 
 
 def _running(container: Container, word: str) -> int:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import stat
 
-from crun_py.overlay.view import LayeredView
+from crun_py.overlay.view import LayeredView, is_opaque
+from crun_py.tree import DIRECTORY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 ADDED, CHANGED, DELETED = "A", "C", "D"
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Changes:
@@ -41,7 +41,7 @@ class Changes:
 
     def found(self) -> list[tuple[str, str]]:
         """(kind, absolute path) of each, parents before what is below them."""
-        top = os.open(self._upper, _DIRECTORY)
+        top = os.open(self._upper, DIRECTORY)
         try:
             return [(kind, "/" + "/".join(parts)) for kind, parts in self._directory(top, [])]
         finally:
@@ -54,7 +54,7 @@ class Changes:
         if path not in self._ways:
             return True
         parts = path.split("/")
-        top = os.open(self._upper, _DIRECTORY)
+        top = os.open(self._upper, DIRECTORY)
         try:
             parent = self._open(top, parts[:-1])
             try:
@@ -72,7 +72,7 @@ class Changes:
     def _open(top: int, parts: list[str]) -> int:
         fd = os.dup(top)
         for part in parts:
-            child = os.open(part, _DIRECTORY, dir_fd=fd)
+            child = os.open(part, DIRECTORY, dir_fd=fd)
             os.close(fd)
             fd = child
         return fd
@@ -110,7 +110,7 @@ class Changes:
 
     def _in(self, directory: int, parts: list[str]) -> Iterator[tuple[str, list[str]]]:
         try:
-            child = os.open(parts[-1], _DIRECTORY, dir_fd=directory)
+            child = os.open(parts[-1], DIRECTORY, dir_fd=directory)
         except (FileNotFoundError, NotADirectoryError):
             return  # replaced just now
         try:
@@ -125,17 +125,6 @@ class Changes:
         # making what we mount something on has changed the time of the directory above
         ours = path in self._ways
         return mine.st_mtime_ns != before.st_mtime_ns and not ours
-
-
-def is_opaque(directory: int) -> bool:
-    """Whether the directory, open, hides what lower layers have of that name."""
-    for name in ("trusted.overlay.opaque", "user.overlay.opaque"):
-        try:
-            if os.getxattr(directory, name) == b"y":
-                return True
-        except OSError:
-            continue  # no such attribute, or not ours to read
-    return False
 
 
 def _lstat(directory: int, name: str) -> os.stat_result | None:

@@ -8,14 +8,13 @@ users: the kernel does not let them do that: a copy of each layer with the owner
 from __future__ import annotations
 
 import os
-import stat
 
 from crun_py import jsonfile
 from crun_py._native import check, lib
 from crun_py.errors import CrunpyError
 from crun_py.overlay import mount
-from crun_py.overlay.view import copy_file
-from crun_py.tree import remove_tree
+from crun_py.overlay.copy import Copier
+from crun_py.tree import DIRECTORY, is_content, remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,44 +103,22 @@ def _copy_of(layer: str, target: str, ids: Ids) -> str:
                 return target
             remove_tree(staged)
             os.mkdir(staged, 0o700)
-            _copy(layer, staged, ids, {})
+            _copy(layer, staged, ids)
             os.rename(staged, target)
     except OSError as e:
         raise CrunpyError.from_os(f"copying layer {layer} for other ids", e) from e
     return target
 
 
-def _copy(source: str, target: str, ids: Ids, seen: dict[int, str]) -> None:
-    """The content and description of the directory `source`, to the empty one `target`."""
-    with os.scandir(source) as entries:
-        for entry in entries:
-            found = entry.stat(follow_symlinks=False)
-            path = f"{target}/{entry.name}"
-            if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
-                if found.st_ino in seen:
-                    os.link(seen[found.st_ino], path, follow_symlinks=False)
-                    continue
-                seen[found.st_ino] = path
-            if stat.S_ISDIR(found.st_mode):
-                os.mkdir(path, 0o700)
-                _copy(entry.path, path, ids, seen)
-                continue
-            if stat.S_ISREG(found.st_mode):
-                copy_file(entry.path, path)
-            elif stat.S_ISLNK(found.st_mode):
-                os.symlink(os.readlink(entry.path), path)
-            else:
-                os.mknod(path, found.st_mode, found.st_rdev)
-            _describe(entry.path, path, found, ids)
-    _describe(source, target, os.stat(source), ids)
-
-
-def _describe(source: str, target: str, found: os.stat_result, ids: Ids) -> None:
-    os.chown(target, *ids.outside(found.st_uid, found.st_gid), follow_symlinks=False)
-    if not stat.S_ISLNK(found.st_mode):
-        os.chmod(target, stat.S_IMODE(found.st_mode))
-        for name in os.listxattr(source, follow_symlinks=False):
-            if name.startswith("user."):
-                os.setxattr(target, name, os.getxattr(source, name))
-    times = (found.st_mtime_ns, found.st_mtime_ns)
-    os.utime(target, ns=times, follow_symlinks=False)
+def _copy(layer: str, staged: str, ids: Ids) -> None:
+    source = os.open(layer, DIRECTORY)
+    try:
+        target = os.open(staged, DIRECTORY)
+        try:
+            # what overlay notes in a layer goes with it
+            kept = lambda name: is_content(name) or name.startswith("user.overlay.")  # noqa: E731
+            Copier(target, ids.outside, kept).copy(source)
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)

@@ -1,17 +1,21 @@
 """A container's files as seen through its layers, without mounting anything.
 
 Answers what must be known before the container exists: the users in its /etc/passwd, and
-whether a path is there.  Symlinks are resolved inside the layers only; every file is
-opened without following the last link, and must be a regular file of limited size
+whether a path is there.  The container may run and change its writable layer meanwhile: every
+name is opened below a layer's descriptor without following any link (openat2(2)), symlinks are
+resolved here, in the merged tree, and a file that is read must be a regular one of limited size
 (CVE-2024-9676: a FIFO or a huge file must not hang us).
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
+from crun_py._native import check, lib
 from crun_py.errors import ImageError
+from crun_py.tree import DIRECTORY
 
 _MAX_LINKS = 40
 _MAX_BYTES = 1 << 20
@@ -22,46 +26,65 @@ class LayeredView:
 
     def __init__(self, directories: list[str]) -> None:
         self._directories = directories
+        self._fds: dict[int, int] = {}
 
-    def _find(self, parts: list[str]) -> tuple[str, os.stat_result] | None:
-        """Where the entry with these (link-free) parents is on the host."""
-        name = "/".join(parts)
-        for directory in self._directories:
-            path = f"{directory}/{name}" if name else directory
+    def __del__(self) -> None:
+        for fd in self._fds.values():
+            os.close(fd)
+
+    def _open(self, layer: int, parts: list[str], flags: int) -> int:
+        """openat2(2) of an entry of one layer, through no link.  Raises OSError."""
+        if layer not in self._fds:
+            top = os.open(self._directories[layer], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._fds[layer] = top
+        path = os.fsencode("/".join(parts))
+        return check(lib.crunpy_open_beneath(self._fds[layer], path, flags), "/".join(parts))
+
+    def _lstat(self, layer: int, parts: list[str]) -> os.stat_result:
+        fd = self._open(layer, parts, os.O_PATH | os.O_NOFOLLOW)
+        try:
+            return os.fstat(fd)
+        finally:
+            os.close(fd)
+
+    def _find(self, parts: list[str]) -> tuple[int, os.stat_result] | None:
+        """The layer that has the entry with these (link-free) parents, and what it is."""
+        for layer in range(len(self._directories)):
             try:
-                found = os.lstat(path)
+                found = self._lstat(layer, parts)
             except FileNotFoundError:
-                if self._hides(directory, parts):
+                if self._hides(layer, parts):
                     return None
                 continue
-            except NotADirectoryError:
-                return None
+            except OSError as e:
+                if e.errno in (errno.ENOTDIR, errno.ELOOP):
+                    return None  # a file or a link in the place of a parent
+                raise
             if stat.S_ISCHR(found.st_mode) and found.st_rdev == 0:
                 return None  # a whiteout
-            return path, found
+            return layer, found
         return None
 
-    @staticmethod
-    def _hides(directory: str, parts: list[str]) -> bool:
+    def _hides(self, layer: int, parts: list[str]) -> bool:
         """Whether a parent in this layer is a whiteout, a file, or opaque."""
-        path = directory
-        for part in parts[:-1]:
-            path += "/" + part
+        for length in range(1, len(parts)):
             try:
-                found = os.lstat(path)
+                directory = self._open(layer, parts[:length], DIRECTORY)
             except FileNotFoundError:
                 return False
-            if not stat.S_ISDIR(found.st_mode):
-                return True
-            for name in ("user.overlay.opaque", "trusted.overlay.opaque"):
-                try:
-                    if os.getxattr(path, name, follow_symlinks=False) == b"y":
-                        return True
-                except OSError:
-                    continue  # no such attribute, or not ours to read
+            except OSError as e:
+                if e.errno in (errno.ENOTDIR, errno.ELOOP):
+                    return True
+                raise
+            try:
+                if is_opaque(directory):
+                    return True
+            finally:
+                os.close(directory)
         return False
 
-    def _resolve(self, path: str) -> tuple[str, os.stat_result] | None:
+    def _resolve(self, path: str) -> tuple[int, list[str], os.stat_result] | None:
+        """Layer, parts and kind of what `path` leads to; None: absent."""
         todo = [part for part in reversed(path.split("/")) if part not in ("", ".")]
         done: list[str] = []
         links = 0
@@ -78,13 +101,14 @@ class LayeredView:
                 links += 1
                 if links > _MAX_LINKS:
                     return None
-                target = os.readlink(found[0])
+                target = self._readlink(found[0], [*done, part])
                 if target.startswith("/"):
                     done = []
                 todo += [p for p in reversed(target.split("/")) if p not in ("", ".")]
                 continue
             done.append(part)
-        return found if done else self._find([])
+        found = found if done else self._find([])
+        return (found[0], done, found[1]) if found else None
 
     def at(self, parts: list[str]) -> os.stat_result | None:
         """lstat(2) of the entry with these components, whose parents are no links; None: absent."""
@@ -98,7 +122,7 @@ class LayeredView:
     def stat(self, path: str) -> os.stat_result | None:
         """What lstat(2) would say of `path` inside the container, links resolved; None: absent."""
         found = self._resolve(path)
-        return found[1] if found else None
+        return found[2] if found else None
 
     def read(self, path: str) -> bytes | None:
         """The content of the regular file `path`, None when there is none.
@@ -108,7 +132,12 @@ class LayeredView:
         found = self._resolve(path)
         if found is None:
             return None
-        fd = os.open(found[0], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fd = self._open(found[0], found[1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None  # removed just now
+        except OSError as e:
+            raise ImageError.from_os(f"reading {path} of the image", e) from e
         try:
             about = os.fstat(fd)
             if not stat.S_ISREG(about.st_mode):
@@ -119,73 +148,44 @@ class LayeredView:
         finally:
             os.close(fd)
 
-    def copy_directory(self, path: str, target: str) -> None:
-        """Copy the directory `path` of the merged tree into the empty directory `target`.
-
-        Keeps types, modes, owners, times and links as links; device nodes are passed over.
-        Nothing is copied when there is no such directory.  Owner and mode of `path` itself
-        become those of `target`.
-        """
-        found = self._resolve(path)
-        if found is None or not stat.S_ISDIR(found[1].st_mode):
-            return
-        parts = [
-            p for p in os.path.relpath(found[0], self._layer_of(found[0])).split("/") if p != "."
-        ]
-        self._copy(parts, target, found)
-
-    def _layer_of(self, host_path: str) -> str:
-        return next(d for d in self._directories if (host_path + "/").startswith(d + "/"))
+    def _readlink(self, layer: int, parts: list[str]) -> str:
+        fd = self._open(layer, parts, os.O_PATH | os.O_NOFOLLOW)
+        try:
+            return os.readlink("", dir_fd=fd)
+        finally:
+            os.close(fd)
 
     def _names(self, parts: list[str]) -> list[str]:
         """The names in a merged directory."""
         names: dict[str, None] = {}
-        for directory in self._directories:
-            path = "/".join([directory, *parts])
-            if not os.path.isdir(path) or os.path.islink(path):
-                if os.path.lexists(path):
-                    break
-                if self._hides(directory, parts):
+        for layer in range(len(self._directories)):
+            try:
+                directory = self._open(layer, parts, DIRECTORY)
+            except FileNotFoundError:
+                if self._hides(layer, parts):
                     break
                 continue
-            names.update(dict.fromkeys(os.listdir(path)))
-            if self._hides(directory, [*parts, ""]):
+            except OSError as e:
+                if e.errno in (errno.ENOTDIR, errno.ELOOP):
+                    break
+                raise
+            try:
+                names.update(dict.fromkeys(os.listdir(directory)))
+                if is_opaque(directory):
+                    break
+            finally:
+                os.close(directory)
+            if self._hides(layer, parts):
                 break
         return list(names)
 
-    def _copy(self, parts: list[str], target: str, found: tuple[str, os.stat_result]) -> None:
-        source, about = found
-        if stat.S_ISDIR(about.st_mode):
-            if parts and not os.path.isdir(target):
-                os.mkdir(target, 0o700)
-            for name in self._names(parts):
-                child = self._find([*parts, name])
-                if child is not None:
-                    self._copy([*parts, name], f"{target}/{name}", child)
-        elif stat.S_ISREG(about.st_mode):
-            copy_file(source, target)
-        elif stat.S_ISLNK(about.st_mode):
-            os.symlink(os.readlink(source), target)
-        elif stat.S_ISFIFO(about.st_mode):
-            os.mkfifo(target)
-        else:
-            return
-        os.chown(target, about.st_uid, about.st_gid, follow_symlinks=False)
-        if not stat.S_ISLNK(about.st_mode):
-            os.chmod(target, stat.S_IMODE(about.st_mode))
-        os.utime(target, ns=(about.st_atime_ns, about.st_mtime_ns), follow_symlinks=False)
 
-
-def copy_file(source: str, target: str) -> None:
-    """A new regular file `target` with the content of `source`, mode 0600."""
-    read = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        write = os.open(target, flags, 0o600)
+def is_opaque(directory: int) -> bool:
+    """Whether the directory, open, hides what lower layers have of that name."""
+    for name in ("trusted.overlay.opaque", "user.overlay.opaque"):
         try:
-            while os.copy_file_range(read, write, 1 << 30):
-                continue
-        finally:
-            os.close(write)
-    finally:
-        os.close(read)
+            if os.getxattr(directory, name) == b"y":
+                return True
+        except OSError:
+            continue  # no such attribute, or not ours to read
+    return False

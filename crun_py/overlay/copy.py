@@ -1,0 +1,175 @@
+"""A tree copied into another directory, by descriptors: every name is opened in the
+descriptor of its directory, without following a link.
+
+Kept are types, modes, owners, times, hard links, extended attributes, device nodes, sockets and
+the holes of sparse files.  That is how a new volume gets what the image has at its place
+(`copy_up`), and how a plain user gets a layer with other owners (mapped.py).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from crun_py._native import check, lib
+from crun_py.errors import CrunpyError
+from crun_py.overlay import mount
+from crun_py.tree import DEPTH_LIMIT, DIRECTORY, is_content
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def copy_up(
+    root: int, path: str, target: str, owner: Callable[[int, int], tuple[int, int]]
+) -> None:
+    """Copy the directory `path` of the container whose root is open as `root` into the empty
+    directory `target`; nothing, when there is no such directory.  Raises OSError, CrunpyError."""
+    source = lib.crunpy_open_in_root(root, os.fsencode(path), os.O_RDONLY | os.O_DIRECTORY)
+    if source == -errno.ENOENT or source == -errno.ENOTDIR:
+        return
+    try:
+        check(source, path)
+        into = os.open(target, DIRECTORY)
+        try:
+            Copier(into, owner).copy(source)
+        finally:
+            os.close(into)
+    finally:
+        if source >= 0:
+            os.close(source)
+
+
+def root_of(layers: list[str], where: str) -> int:
+    """The root directory of `layers` (topmost first), merged: an O_PATH descriptor.
+
+    where: an empty directory: they are mounted there for this process alone.  Raises CrunpyError.
+    """
+    mount.own_namespace()
+    mount.layers(layers, where)
+    return os.open(where, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+class Copier:
+    """Copies from one directory into another one, which nobody else writes to.
+
+    owner:  uid and gid of the copy for those of a file.
+    xattrs: which extended attributes are kept, by name.
+    """
+
+    def __init__(
+        self,
+        target: int,
+        owner: Callable[[int, int], tuple[int, int]] = lambda uid, gid: (uid, gid),
+        xattrs: Callable[[str], bool] = is_content,
+    ) -> None:
+        self._top, self._owner, self._xattrs = target, owner, xattrs
+        self._seen: dict[tuple[int, int], str] = {}
+
+    def copy(self, source: int) -> None:
+        """Everything in the directory open as `source`, and what that itself is like.
+
+        Raises OSError, CrunpyError for a tree that is too deep.
+        """
+        self._directory(source, self._top, "", 0)
+
+    def _directory(self, source: int, target: int, path: str, depth: int) -> None:
+        if depth > DEPTH_LIMIT:
+            raise CrunpyError(f"copying {path[:80]}…: more than {DEPTH_LIMIT} directories deep")
+        for name in os.listdir(source):
+            self._entry(source, target, name, f"{path}/{name}" if path else name, depth)
+        self._describe(source, target, os.fstat(source))
+
+    def _entry(self, source: int, target: int, name: str, path: str, depth: int) -> None:
+        found = os.stat(name, dir_fd=source, follow_symlinks=False)
+        kind = stat.S_IFMT(found.st_mode)
+        if kind == stat.S_IFDIR:
+            os.mkdir(name, 0o700, dir_fd=target)
+            self._opened(source, target, name, DIRECTORY, DIRECTORY, lambda a, b: (
+                self._directory(a, b, path, depth + 1)))  # fmt: skip
+            return
+        if found.st_nlink > 1:
+            first = self._seen.setdefault((found.st_dev, found.st_ino), path)
+            if first != path:
+                os.link(first, name, src_dir_fd=self._top, dst_dir_fd=target, follow_symlinks=False)
+                return
+        if kind == stat.S_IFREG:
+            read = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            write = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._opened(source, target, name, read, write, self._file)
+            return
+        if kind == stat.S_IFLNK:
+            os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+        else:
+            try:
+                os.mknod(name, found.st_mode, found.st_rdev, dir_fd=target)
+            except PermissionError:
+                return  # a device node, as a plain user: there is no way to have one
+        owner = self._owner(found.st_uid, found.st_gid)
+        os.chown(name, *owner, dir_fd=target, follow_symlinks=False)
+        if kind != stat.S_IFLNK:
+            os.chmod(name, stat.S_IMODE(found.st_mode), dir_fd=target)
+        times = (found.st_atime_ns, found.st_mtime_ns)
+        os.utime(name, ns=times, dir_fd=target, follow_symlinks=False)
+
+    @staticmethod
+    def _opened(
+        source: int,
+        target: int,
+        name: str,
+        read: int,
+        write: int,
+        act: Callable[[int, int], None],
+    ) -> None:
+        ours = os.open(name, read, dir_fd=source)
+        try:
+            theirs = os.open(name, write, 0o600, dir_fd=target)
+            try:
+                act(ours, theirs)
+            finally:
+                os.close(theirs)
+        finally:
+            os.close(ours)
+
+    def _file(self, source: int, target: int) -> None:
+        found = os.fstat(source)
+        if not stat.S_ISREG(found.st_mode):
+            raise CrunpyError("copying a file: it was replaced while it was read")
+        os.ftruncate(target, found.st_size)
+        at = 0
+        while at < found.st_size:
+            try:
+                at = os.lseek(source, at, os.SEEK_DATA)
+            except OSError as e:
+                if e.errno != errno.ENXIO:
+                    raise
+                break  # nothing but a hole is left
+            end = os.lseek(source, at, os.SEEK_HOLE)
+            while at < end:
+                done = _copy_range(source, target, at, end - at)
+                if not done:
+                    break  # it has shrunk
+                at += done
+            at = max(at, end)
+        self._describe(source, target, found)
+
+    def _describe(self, source: int, target: int, found: os.stat_result) -> None:
+        os.fchown(target, *self._owner(found.st_uid, found.st_gid))
+        os.fchmod(target, stat.S_IMODE(found.st_mode))  # after it: chown clears setuid
+        for name in os.listxattr(source):
+            if self._xattrs(name):
+                os.setxattr(target, name, os.getxattr(source, name))
+        os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def _copy_range(source: int, target: int, at: int, size: int) -> int:
+    """At most `size` bytes, to the same place; returns how many."""
+    try:
+        return os.copy_file_range(source, target, size, at, at)
+    except OSError as e:
+        if e.errno not in (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP):
+            raise
+    os.lseek(target, at, os.SEEK_SET)  # from another file system
+    return os.sendfile(target, source, at, size)
