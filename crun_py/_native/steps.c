@@ -61,6 +61,12 @@ static pid_t clone_sibling(void)
 int step_enterpid(struct init *init, const struct step *s)
 {
 	(void)s;
+	int keep[4 + MAX_KEPT] = { 0, 1, 2, init->report };
+	for (int i = 0; i < init->n_kept; i++)
+		keep[4 + i] = init->kept[i];
+	close_all_but(keep, 4 + (size_t)init->n_kept);
+	init->root = -1;
+	forget_environment();
 	pid_t pid = clone_sibling();
 	if (pid < 0)
 		return -errno;
@@ -68,11 +74,6 @@ int step_enterpid(struct init *init, const struct step *s)
 		init_report(init, REPORT_PID, pid, 0, -1);
 		_exit(0);
 	}
-	int keep[5 + MAX_KEPT] = { 0, 1, 2, init->report, init->root };
-	for (int i = 0; i < init->n_kept; i++)
-		keep[5 + i] = init->kept[i];
-	close_all_but(keep, 5 + (size_t)init->n_kept);
-	forget_environment();
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (setsid() < 0 || (init->terminal && ioctl(0, TIOCSCTTY, 0)))
 		return -errno;
