@@ -97,10 +97,10 @@ def parse_point(text: str) -> int:
     Raises InvalidArgument.
     """
     try:
-        if text.replace(".", "", 1).isdigit():
-            return int(float(text) * 10**9)
+        if _is_decimal(text):
+            return _whole(float(text) * 10**9)
         if text[:1].isdigit() and text[-1] in _SPANS:
-            return time.time_ns() - int(_span_s(text) * 10**9)
+            return time.time_ns() - _whole(_span_s(text) * 10**9)
         whole = text + "2000-01-01T00:00:00"[len(text) : 19] if len(text) < 19 else text
         return parse_rfc3339(whole)
     except ValueError:
@@ -109,16 +109,31 @@ def parse_point(text: str) -> int:
         ) from None
 
 
+def _is_decimal(text: str) -> bool:
+    """Whether `text` is digits, perhaps with a point among them."""
+    digits = text.replace(".", "", 1)
+    return digits.isascii() and digits.isdecimal() and len(digits) <= 30
+
+
+def _whole(number: float) -> int:
+    """As an int of 64 bits.  Raises ValueError."""
+    if number >= 1 << 63:
+        raise ValueError(f"too large: {number}")
+    return int(number)
+
+
 def _span_s(text: str) -> float:
     total = 0.0
     number = ""
     for c in text.replace("ms", "i").replace("us", "u").replace("µs", "u").replace("ns", "n"):
         if c in _SPANS:
+            if not _is_decimal(number):
+                raise ValueError(number)
             total += float(number) * _SPANS[c]
             number = ""
         else:
             number += c
-    if number:
+    if number or not text:
         raise ValueError(f"no unit: {text}")
     return total
 
@@ -126,11 +141,8 @@ def _span_s(text: str) -> float:
 def parse_span_ms(text: str, what: str) -> int:
     """`1m30s`, `500ms`, `10` (seconds) in milliseconds.  Raises InvalidArgument naming `what`."""
     try:
-        seconds = float(text) if text.replace(".", "", 1).isdigit() else _span_s(text)
-        if seconds < 0:
-            raise ValueError(text)
+        return _whole((float(text) if _is_decimal(text) else _span_s(text)) * 1000)
     except ValueError:
         raise InvalidArgument(
             f"{what} {text!r}: not a span of time", hint="like 30s, 1m30s or 500ms"
         ) from None
-    return int(seconds * 1000)

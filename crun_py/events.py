@@ -131,7 +131,7 @@ def _is_event(value: Any) -> bool:
     )
 
 
-_FILTERS = "container event image label type volume network daemon".split()
+FILTERS = "container event image label type volume network daemon".split()
 
 
 def matcher(filters: list[str]) -> Callable[[dict[str, Any]], bool]:
@@ -139,7 +139,7 @@ def matcher(filters: list[str]) -> Callable[[dict[str, Any]], bool]:
 
     Raises InvalidArgument.
     """
-    wanted = parse_filters(filters, _FILTERS)
+    wanted = parse_filters(filters, FILTERS)
     return lambda event: all(
         (all if key == "label" else any)(_is(event, key, value) for value in values)
         for key, values in wanted.items()

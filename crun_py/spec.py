@@ -7,6 +7,7 @@ nothing else, so any OCI runtime could carry it out.
 
 from __future__ import annotations
 
+from crun_py import quantity
 from crun_py.errors import InvalidArgument
 from crun_py.ns import caps
 from crun_py.ns.plan import RLIMIT_NAMES
@@ -170,10 +171,13 @@ def rlimits(options: list[str], hard_nofile: int) -> list[dict[str, Any]]:
         name, _, values = option.partition("=")
         soft, _, hard = values.partition(":")
         try:
-            numbers = [-1 if v in ("-1", "unlimited") else int(v) for v in (soft, hard or soft)]
-        except ValueError:
+            numbers = [
+                -1 if v in ("-1", "unlimited") else quantity.whole(v, "ulimit")
+                for v in (soft, hard or soft)
+            ]
+        except InvalidArgument:
             numbers = []
-        if name not in RLIMITS or not numbers or min(numbers) < -1:
+        if name not in RLIMITS or not numbers:
             raise InvalidArgument(
                 f"ulimit {option}: not NAME=SOFT[:HARD]",
                 hint="names: " + ", ".join(RLIMITS),

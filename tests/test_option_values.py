@@ -164,14 +164,17 @@ def say(store: Engine, verb: str, option: str, values: list[str], rest: str) -> 
     if child == 0:
         try:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.chdir(tempfile.mkdtemp(dir=store.home))
+            deep = os.path.join(tempfile.mkdtemp(dir=store.home), "a", "b")
+            os.makedirs(deep)
+            os.chdir(deep)
             os.environ.clear()
             os.environ.update(store.env)
             signal.signal(signal.SIGALRM, signal.default_int_handler)
             words = [*verb.split(), *(["--retry=0"] if verb in NO_RETRY else [])]
             if verb in ("create", "run"):
                 words += ["--network=none", "--quiet"]
-            found = [(v, *_call([*words, f"{option}={v}", *rest.split()])) for v in values]
+            after = [word for word in rest.split() if not word.startswith(option + "=")]
+            found = [(v, *_call([*words, f"{option}={v}", *after])) for v in values]
             with os.fdopen(writing, "w") as f:
                 json.dump(found, f)
         finally:

@@ -183,6 +183,7 @@ def count_fits(arguments: str, n: int) -> bool:
 
 def execute(call: Call) -> int:
     """Carry out a call; returns the exit status.  Raises CrunpyError."""
+    from crun_py.cli import checks
     from crun_py.cli.context import Context
 
     general = call.general
@@ -194,6 +195,7 @@ def execute(call: Call) -> int:
         )
     if general.get("config"):
         os.environ["DOCKER_CONFIG"] = general["config"]
+    checks.check(call.verb, call.module.OPTIONS, call.values)
     context = Context(general.get("root"), general.get("runroot"))
     context.debug = bool(general.get("debug"))
     result: int = call.module.main(call.values, call.arguments, context)

@@ -8,7 +8,6 @@ from crun_py import clock, logs, state
 from crun_py.cli.context import Context
 from crun_py.cli.each import named
 from crun_py.container import attach, restart
-from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,8 +134,4 @@ def _follow(
 def _count(text: str | None) -> int | None:
     if text is None or text == "all":
         return None
-    try:
-        value = int(text)
-    except ValueError:
-        raise InvalidArgument(f"tail {text!r}: not a number or all") from None
-    return None if value < 0 else value
+    return None if text == "-1" else int(text)

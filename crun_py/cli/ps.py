@@ -7,7 +7,6 @@ import sys
 from crun_py import clock
 from crun_py.cli import table
 from crun_py.cli.context import Context
-from crun_py.errors import InvalidArgument
 from crun_py.show import listing
 
 TYPE_CHECKING = False
@@ -68,8 +67,6 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
 def show(values: dict[str, Any], context: Context) -> int:
     """The table once."""
     last = values["last"]
-    if last is not None and not last.lstrip("-").isdigit():
-        raise InvalidArgument(f"last {last!r}: not a number")
     rows = listing.containers(
         context.paths,
         everything=values["all"],

@@ -51,8 +51,6 @@ def change_of(values: dict[str, Any]) -> Change:
     from crun_py.oci.push import Change
 
     level = values["compression_level"]
-    if level is not None and not level.isdigit():
-        raise InvalidArgument(f"compression level {level!r}: not a number")
     anew = bool(level or values["force_compression"])
     only_plain = bool(values["compress"] and not (anew or values["compression_format"]))
     kind = values["compression_format"] or ("gzip" if anew or only_plain else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py.errors import InvalidArgument
+from crun_py import clock, quantity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,11 +30,9 @@ def access(values: dict[str, Any]) -> Access:
 
     patience: dict[str, Any] = {}
     if (retry := values.get("retry")) is not None:
-        if not retry.isdigit():
-            raise InvalidArgument(f"retry {retry!r}: not a number")
-        patience["tries"] = int(retry) + 1
+        patience["tries"] = quantity.whole(retry, "retry", 0, 1000) + 1
     if delay := values.get("retry_delay"):
-        patience["first_backoff_s"] = _seconds(delay)
+        patience["first_backoff_s"] = clock.parse_span_ms(delay, "retry delay") / 1000
     return Access(
         tls_verify=False if values.get("insecure") else values.get("tls_verify"),
         authfile=values.get("authfile"),
@@ -42,12 +40,3 @@ def access(values: dict[str, Any]) -> Access:
         cert_dir=values.get("cert_dir"),
         patience=Patience(**patience),
     )
-
-
-def _seconds(text: str) -> int:
-    """`2`, `2s` or `1m` in seconds."""
-    number, unit = (text, "s") if text.isdigit() else (text[:-1], text[-1:])
-    factor = {"s": 1, "m": 60, "h": 3600}.get(unit, 0)
-    if not number.isdigit() or not factor:
-        raise InvalidArgument(f"retry-delay {text!r}: not a time", hint="5s, 1m")
-    return int(number) * factor

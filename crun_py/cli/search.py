@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from crun_py.cli import reach, table
 from crun_py.cli.context import Context
-from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     from crun_py.oci import search
 
     limit = values["limit"] or "25"
-    if not limit.isdigit():
-        raise InvalidArgument(f"search limit {limit!r}: not a number")
     access = reach.access(values)
     if values["list_tags"]:
         rows = search.tags(arguments[0], access, int(limit))

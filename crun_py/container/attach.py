@@ -40,7 +40,7 @@ def parse_detach_keys(text: str) -> bytes:
     keys = bytearray()
     for word in text.split(",") if text else []:
         control = word.removeprefix("ctrl-")
-        if len(word) == 1:
+        if len(word) == 1 and word.isascii():
             keys += word.encode()
         elif word != control and len(control) == 1 and "@" <= control.upper() <= "_":
             keys.append(ord(control.upper()) & 0x1F)

@@ -34,9 +34,6 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
     options: the values of the options of `crunpy create` by their names (cli/run.py), and
     "command", a list.  Raises InvalidArgument, Conflict (name), NotFound.
     """
-    for name, base in (("umask", 8), ("oom_score_adj", 10)):
-        if options.get(name):
-            request.whole_number(options[name], name.replace("_", " "), base)
     container_id = state.new_id()
     config: dict[str, Any] = (image.config.get("config") or {}) if image else {}
     layers = image.layers if image else []

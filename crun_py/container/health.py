@@ -6,7 +6,7 @@ defaults are those of Docker's image configuration, field Healthcheck.
 
 from __future__ import annotations
 
-from crun_py import clock, jsonfile
+from crun_py import clock, jsonfile, quantity
 from crun_py.errors import CorruptState, InvalidArgument
 
 TYPE_CHECKING = False
@@ -72,9 +72,7 @@ def settings(config: dict[str, Any], options: dict[str, Any]) -> dict[str, Any] 
     result.setdefault("start_interval_ms", min(_START_INTERVAL_MS, result["interval_ms"]))
     retries = options.get("health_retries")
     if retries is not None:
-        if not retries.isdigit():
-            raise InvalidArgument(f"health retries {retries!r}: not a number")
-        result["retries"] = int(retries) or _DEFAULTS["retries"]
+        result["retries"] = quantity.whole(retries, "health retries") or _DEFAULTS["retries"]
     result["on_failure"] = options.get("health_on_failure") or "none"
     if result["on_failure"] not in ACTIONS:
         raise InvalidArgument(

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from crun_py.paths import Paths
 
 
-_FILTERS = ["until", "label", "label!"]
+FILTERS = ["until", "label", "label!"]
 
 
 def parse(filters: list[str]) -> tuple[int, list[tuple[bool, str]]]:
     """--filter of the prune commands: the time in ns since 1970 before which a thing must have
     been made, and labels, each with whether it must be there.  Raises InvalidArgument."""
-    wanted = parse_filters(filters, _FILTERS)
+    wanted = parse_filters(filters, FILTERS)
     before = min(map(clock.parse_point, wanted.get("until", ["0s"])))
     there = [(True, label) for label in wanted.get("label", [])]
     return before, there + [(False, label) for label in wanted.get("label!", [])]

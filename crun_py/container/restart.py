@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import clock, jsonfile
+from crun_py import clock, jsonfile, quantity
 from crun_py.errors import CorruptState, InvalidArgument
 
 TYPE_CHECKING = False
@@ -43,7 +43,7 @@ def parse(text: str) -> dict[str, Any]:
         return {"name": name, "max": 0}
     if name != "on-failure":
         raise InvalidArgument(f"restart policy {text!r}: only on-failure has a maximum")
-    if not number.isdigit():
+    if not quantity.is_number(number):
         raise InvalidArgument(f"restart policy {text!r}: the maximum is not a number")
     return {"name": name, "max": int(number)}
 

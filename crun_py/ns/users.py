@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from crun_py.overlay.view import LayeredView
 
 _MAX_ID = (1 << 32) - 2
+"""(uid_t)-1 means "leave as it is" to chown(2) and setresuid(2)."""
 
 
 class User:
@@ -24,19 +25,49 @@ class User:
         self.uid, self.gid, self.gids, self.home = uid, gid, gids, home
 
 
+def _value(digits: str) -> int:
+    """A number that may be too large, whatever its length is."""
+    plain = digits.lstrip("0")
+    return int(plain or "0") if len(plain) <= 10 else _MAX_ID + 1
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
 def _number(text: str) -> int | None:
-    if not (text.isascii() and text.isdigit()):
+    if not _is_digits(text):
         return None
-    value = int(text) if len(text) <= 10 else _MAX_ID + 1
-    if value > _MAX_ID:
-        raise InvalidArgument(f"user or group id {text}: larger than {_MAX_ID}")
-    return value
+    if _value(text) > _MAX_ID:
+        raise InvalidArgument(f"user or group id {text[:40]}: larger than {_MAX_ID}")
+    return _value(text)
+
+
+def check_text(text: str) -> None:
+    """Raises InvalidArgument for a --user that no image can know."""
+    name, _, group = text.partition(":")
+    for part in (name, group):
+        _number(part)
+        if part and (part[0] in "-+" or not part.isprintable() or "/" in part or ":" in part):
+            raise InvalidArgument(f"user {text[:40]!r}: not NAME|UID[:GROUP|GID]")
+        if part.isdigit() and not part.isascii():
+            raise InvalidArgument(f"user {text[:40]!r}: not a number")
 
 
 def _lines(data: bytes | None, fields: int) -> list[list[str]]:
     text = (data or b"").decode("utf-8", "surrogateescape")
     rows = (line.split(":") for line in text.split("\n") if line and line[0] != "#")
-    return [row for row in rows if len(row) >= fields and row[2].isascii() and row[2].isdigit()]
+    return [row for row in rows if len(row) >= fields and _is_digits(row[2])]
+
+
+def _id(text: str, file: str, name: str) -> int:
+    """A number of a line of `file` that is used.  Raises InvalidArgument."""
+    if not _is_digits(text) or _value(text) > _MAX_ID:
+        raise InvalidArgument(
+            f"user {name}: the container's {file} has an id that is none: {text[:40]!r}",
+            hint=f"ids are 0 to {_MAX_ID}",
+        )
+    return _value(text)
 
 
 def resolve(view: LayeredView, text: str, extra_groups: list[str] | None = None) -> User:
@@ -52,7 +83,7 @@ def resolve(view: LayeredView, text: str, extra_groups: list[str] | None = None)
         groups = _lines(view.read("/etc/group"), 4)
     uid = _number(name) if name else 0
     row = next(
-        (r for r in passwd if (r[0] == name if uid is None else int(r[2]) == uid)),
+        (r for r in passwd if (r[0] == name if uid is None else _value(r[2]) == uid)),
         None,
     )
     if uid is None:
@@ -60,13 +91,13 @@ def resolve(view: LayeredView, text: str, extra_groups: list[str] | None = None)
             raise InvalidArgument(
                 f"user {name}: no such user in the image's /etc/passwd", hint="give a numeric id"
             )
-        uid = int(row[2])
-    gid = int(row[3]) if row and row[3].isdigit() else 0
+        uid = _id(row[2], "/etc/passwd", name)
+    gid = _id(row[3], "/etc/passwd", row[0]) if row else 0
     gids: list[int] = []
     if group:
         gid = _group(groups, group)
     elif row:
-        gids = [int(g[2]) for g in groups if row[0] in g[3].split(",")]
+        gids = [_id(g[2], "/etc/group", g[0]) for g in groups if row[0] in g[3].split(",")]
     gids += [_group(groups, extra) for extra in extra_groups or []]
     return User(uid, gid, sorted({gid, *gids}), (row[5] if row else "") or "/")
 
@@ -77,7 +108,7 @@ def _group(rows: list[list[str]], name: str) -> int:
         return number
     for row in rows:
         if row[0] == name:
-            return int(row[2])
+            return _id(row[2], "/etc/group", name)
     raise InvalidArgument(
         f"group {name}: no such group in the image's /etc/group", hint="give a numeric id"
     )

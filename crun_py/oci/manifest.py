@@ -194,7 +194,13 @@ def split_platform(text: str) -> tuple[str, str, str]:
     parts = text.split("/")
     if len(parts) == 1:
         parts = ["linux", *parts]
-    if len(parts) > 3 or not all(parts) or parts[0] != "linux":
+    plain = all(p and p.isascii() and p.replace("_", "").replace("-", "").isalnum() for p in parts)
+    if (
+        len(parts) > 3
+        or not plain
+        or parts[0] != "linux"
+        or (parts[1][0].isdecimal() and parts[1] != "386")
+    ):
         raise InvalidArgument(
             f"reading platform {text!r}: not of the form linux/ARCHITECTURE[/VARIANT]"
         )

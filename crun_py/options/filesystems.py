@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 
-from crun_py import spec, state, volumes
+from crun_py import quantity, spec, state, volumes
 from crun_py.errors import InvalidArgument, NotFound, Unsupported
-from crun_py.options.request import parse_bytes
 from crun_py.paths import Paths, private_dir
 from crun_py.tree import change_owner
 
@@ -74,7 +73,7 @@ def _own(
     shm = options.get("shm_size")
     mounts = spec.default_mounts(
         host,
-        parse_bytes(shm, "shm size") if shm else SHM_BYTES,
+        quantity.size(shm, "shm size") if shm else SHM_BYTES,
         host_network=record["network"]["mode"] == "host",
         devices=privileged,
     )

@@ -10,7 +10,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from crun_py import jsonfile
+from crun_py import jsonfile, quantity
 from crun_py.clock import parse_span_ms
 from crun_py.errors import InvalidArgument
 from crun_py.options.request import signal_number
@@ -93,7 +93,7 @@ def _expose(config: Config, text: str) -> None:
     for word in text.split():
         number, _, protocol = word.partition("/")
         first, _, last = number.partition("-")
-        if not first.isdigit() or not (last or first).isdigit():
+        if not quantity.is_number(first) or not quantity.is_number(last or first):
             raise ValueError("not PORT[/PROTOCOL]")
         if not 0 < int(first) <= int(last or first) < 65536:
             raise ValueError("not a port")
@@ -144,7 +144,7 @@ def _healthcheck(config: Config, text: str) -> None:
         option, _, text = text.partition(" ")
         name, _, value = option.partition("=")
         text = text.lstrip()
-        if name == "--retries" and value.isdigit():
+        if name == "--retries" and quantity.is_number(value):
             found["Retries"] = int(value)
         elif name in _SPANS:
             found[_SPANS[name]] = parse_span_ms(value, name) * 1_000_000

@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import stat
 
+from crun_py import quantity
 from crun_py.errors import InvalidArgument
-from crun_py.options.request import parse_bytes, whole_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+_MOST_CPUS = 8192
 
 
 def resources(options: dict[str, Any]) -> dict[str, Any]:
@@ -31,17 +34,17 @@ def resources(options: dict[str, Any]) -> dict[str, Any]:
 def _memory(options: dict[str, Any]) -> dict[str, int]:
     memory: dict[str, int] = {}
     if options.get("memory"):
-        memory["limit"] = parse_bytes(options["memory"], "memory limit")
+        memory["limit"] = quantity.size(options["memory"], "memory limit")
         if 0 < memory["limit"] < 6 << 20:
             raise InvalidArgument(f"memory limit {options['memory']}: the least is 6m")
     if options.get("memory_swap"):
         text = options["memory_swap"]
-        memory["swap"] = -1 if text == "-1" else parse_bytes(text, "memory and swap limit")
+        memory["swap"] = -1 if text == "-1" else quantity.size(text, "memory and swap limit")
     if options.get("memory_reservation"):
-        memory["reservation"] = parse_bytes(options["memory_reservation"], "memory reservation")
+        memory["reservation"] = quantity.size(options["memory_reservation"], "memory reservation")
     swappiness = options.get("memory_swappiness")
-    if swappiness and not -1 <= whole_number(swappiness, "memory swappiness") <= 100:
-        raise InvalidArgument(f"memory swappiness {swappiness}: not within 0 and 100")
+    if swappiness:
+        quantity.whole(swappiness, "memory swappiness", -1, 100)
     return memory
 
 
@@ -50,35 +53,36 @@ def _cpu(options: dict[str, Any]) -> dict[str, Any]:
     if options.get("cpus"):
         if options.get("cpu_quota") or options.get("cpu_period"):
             raise InvalidArgument("--cpus: conflicts with --cpu-quota and --cpu-period")
-        try:
-            cpu["quota"], cpu["period"] = int(float(options["cpus"]) * 100000), 100000
-        except (ValueError, OverflowError):
-            raise InvalidArgument(f"cpus {options['cpus']!r}: not a number") from None
-        if cpu["quota"] < 1000:
-            raise InvalidArgument(f"cpus {options['cpus']!r}: the least is 0.01")
+        cpu["quota"], cpu["period"] = cpus(options["cpus"]), 100000
     if options.get("cpu_period"):
-        cpu["period"] = whole_number(options["cpu_period"], "cpu period")
-        if not 1000 <= cpu["period"] <= 1_000_000:
-            raise InvalidArgument(
-                f"cpu period {cpu['period']}: not within 1000 and 1000000 microseconds"
-            )
+        cpu["period"] = quantity.whole(options["cpu_period"], "cpu period", 1000, 1_000_000)
     if options.get("cpu_quota"):
-        cpu["quota"] = whole_number(options["cpu_quota"], "cpu quota")
+        cpu["quota"] = quantity.whole(options["cpu_quota"], "cpu quota", -1)
         if 0 < cpu["quota"] < 1000:
             raise InvalidArgument(f"cpu quota {cpu['quota']}: the least is 1000 microseconds")
     if options.get("cpu_shares"):
-        cpu["shares"] = whole_number(options["cpu_shares"], "cpu shares")
+        cpu["shares"] = quantity.whole(options["cpu_shares"], "cpu shares", 0, 262144)
     for option, key in (("cpuset_cpus", "cpus"), ("cpuset_mems", "mems")):
         if options.get(option):
-            cpu[key] = _list_of_numbers(options[option], option.replace("_", "-"))
+            cpu[key] = list_of_numbers(options[option], option.replace("_", "-"))
     return cpu
 
 
-def _list_of_numbers(text: str, what: str) -> str:
+def cpus(text: str) -> int:
+    """--cpus in microseconds of each 100 ms."""
+    plain = text.replace(".", "", 1)
+    if not quantity.is_number(plain) or not 0.01 <= float(text) <= _MOST_CPUS:
+        raise InvalidArgument(f"cpus {text[:40]!r}: not a number within 0.01 and {_MOST_CPUS}")
+    return int(float(text) * 100000)
+
+
+def list_of_numbers(text: str, what: str) -> str:
     """`0-2,5` as it is.  Raises InvalidArgument."""
     for part in text.split(","):
         first, _, last = part.partition("-")
-        if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
+        numbers = [first, last or first]
+        good = all(map(quantity.is_number, numbers))
+        if not good or not int(first) <= int(numbers[1]) < _MOST_CPUS:
             raise InvalidArgument(f"{what} {text!r}: not a list", hint="like 0-2,5")
     return text
 
@@ -86,7 +90,7 @@ def _list_of_numbers(text: str, what: str) -> str:
 def _pids(options: dict[str, Any]) -> dict[str, int]:
     if not options.get("pids_limit"):
         return {}
-    return {"limit": whole_number(options["pids_limit"], "pids limit")}
+    return {"limit": quantity.whole(options["pids_limit"], "pids limit", -1)}
 
 
 _THROTTLES = {
@@ -108,16 +112,13 @@ def _disks(options: dict[str, Any]) -> dict[str, Any]:
         for text in options.get(option) or []:
             what = option.replace("_", "-")
             device, value = _device(text, what)
-            rate = parse_bytes(value, what) if "bps" in option else whole_number(value, what)
+            rate = quantity.size(value, what) if "bps" in option else quantity.whole(value, what)
             disks.setdefault(key, []).append({**device, "rate": rate})
     return disks
 
 
 def _weight(text: str) -> int:
-    weight = whole_number(text, "blkio weight")
-    if not 10 <= weight <= 1000:
-        raise InvalidArgument(f"blkio weight {weight}: not within 10 and 1000")
-    return weight
+    return quantity.whole(text, "blkio weight", 10, 1000)
 
 
 def _device(text: str, what: str) -> tuple[dict[str, int], str]:

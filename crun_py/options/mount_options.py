@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 
+from crun_py import quantity
 from crun_py.errors import InvalidArgument
 from crun_py.volumes import PASSED, PROPAGATION, check_destination, check_name
 
@@ -147,7 +148,7 @@ def _tmpfs(text: str, given: dict[str, str], entry: dict[str, Any]) -> None:
         if value is None:
             continue
         plain = value[:-1] if name == "size" and value[-1:].lower() in "kmgt%" else value
-        if not plain.isdigit():
+        if not quantity.is_number(plain):
             raise InvalidArgument(f"mount {text!r}: {name} {value!r} is not a number")
         options.append(f"{name}={value}")
     entry["tmpfs"] = ["ro"] * (not entry["rw"]) + entry["options"] + options

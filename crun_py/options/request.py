@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import jsonfile, state
+from crun_py import jsonfile, quantity, state
 from crun_py.clock import now
 from crun_py.container import health, restart
 from crun_py.errors import InvalidArgument
@@ -23,34 +23,6 @@ if TYPE_CHECKING:
 
 STOP_TIMEOUT_S = 10
 LOG_MAX_BYTES, LOG_MAX_FILES = 10 << 20, 3
-
-_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-
-
-def parse_bytes(text: str, what: str) -> int:
-    """`64m`, `1g`, `1.5gb`, `512` as bytes (binary units, as Docker).  Raises InvalidArgument."""
-    lower = text.strip().lower()
-    number = lower.rstrip("bkmgti")
-    unit = lower[len(number) :].removesuffix("ib").removesuffix("b") or lower[len(number) :][:1]
-    try:
-        if unit not in _UNITS:
-            raise ValueError
-        value = int(float(number) * _UNITS[unit])
-    except ValueError:
-        raise InvalidArgument(
-            f"{what} {text!r}: not a size", hint="a number with b, k, m or g, like 64m"
-        ) from None
-    if value < 0:
-        raise InvalidArgument(f"{what} {text!r}: must not be negative")
-    return value
-
-
-def whole_number(text: str, what: str, base: int = 10) -> int:
-    """A number of an option.  Raises InvalidArgument naming it."""
-    try:
-        return int(text, base)
-    except ValueError:
-        raise InvalidArgument(f"{what} {text!r}: not a number") from None
 
 
 def command_line(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
@@ -85,7 +57,7 @@ def record(
     exposed = sorted(
         {
             *(config.get("ExposedPorts") or {}),
-            *(port for text in options.get("expose") or [] for port in _exposed(text)),
+            *(port for text in options.get("expose") or [] for port in exposed(text)),
         }
     )
     if options.get("publish_all"):
@@ -123,7 +95,7 @@ def record(
             for name in text.split(",")
         ],
         "timeout": _seconds(options.get("timeout"), "timeout", 0),
-        "timezone": _timezone(options.get("tz")),
+        "timezone": timezone(options.get("tz")),
         "annotations": labels(options.get("annotation") or [], "annotation"),
         "cgroup_parent": _cgroup_parent(options),
         "auto_remove": bool(options.get("rm")),
@@ -139,7 +111,9 @@ def record(
             "stop_signal": signal_number(
                 options.get("stop_signal") or config.get("StopSignal") or "SIGTERM"
             ),
-            "stop_timeout": _seconds(options.get("stop_timeout"), "stop timeout", STOP_TIMEOUT_S),
+            "stop_timeout": _seconds(
+                options.get("stop_timeout"), "stop timeout", STOP_TIMEOUT_S, -1
+            ),
             "exposed": exposed,
             "volumes": sorted(config.get("Volumes") or {}),
             "healthcheck": health.settings(config, options),
@@ -208,19 +182,16 @@ def _links(paths: Paths, options: list[str], mode: str) -> list[dict[str, str]]:
     return links.parse(paths, options, mode)
 
 
-def _seconds(text: str | int | None, what: str, default: int) -> int:
+def _seconds(text: str | int | None, what: str, default: int, least: int = 0) -> int:
     if text is None:
         return default
-    try:
-        return int(text)
-    except ValueError:
-        raise InvalidArgument(f"{what} {text!r}: not a number of seconds") from None
+    return quantity.seconds(text, what, least)
 
 
 _ZONES = "/usr/share/zoneinfo"
 
 
-def _timezone(name: str | None) -> str:
+def timezone(name: str | None) -> str:
     """The file of the host that --tz means: `local` or a name like Europe/Berlin."""
     if not name:
         return ""
@@ -263,8 +234,8 @@ def _log(options: dict[str, Any]) -> dict[str, Any]:
     for option in options.get("log_opt") or []:
         key, _, value = option.partition("=")
         if key == "max-size":
-            result["max_bytes"] = 0 if value == "-1" else parse_bytes(value, "log size")
-        elif key == "max-file" and value.isdigit() and int(value) > 0:
+            result["max_bytes"] = 0 if value == "-1" else quantity.size(value, "log size")
+        elif key == "max-file" and quantity.is_number(value) and int(value) > 0:
             result["max_files"] = int(value)
         elif key in ("labels", "env"):
             result[key] = [name for name in value.split(",") if name]
@@ -291,12 +262,13 @@ def _network_mode(paths: Paths, text: str) -> str:
     return text
 
 
-def _exposed(text: str) -> list[str]:
+def exposed(text: str) -> list[str]:
     """PORT[-LAST][/PROTOCOL] as one port/protocol each."""
     numbers, _, protocol = text.partition("/")
     first, _, last = numbers.partition("-")
     last = last or first
-    if not first.isdigit() or not last.isdigit() or not 0 < int(first) <= int(last) < 65536:
+    good = quantity.is_number(first) and quantity.is_number(last)
+    if not good or not 0 < int(first) <= int(last) < 65536:
         raise InvalidArgument(f"expose {text!r}: not PORT[-LAST][/PROTOCOL]")
     return [f"{n}/{(protocol or 'tcp').lower()}" for n in range(int(first), int(last) + 1)]
 
@@ -341,11 +313,11 @@ def signal_name(number: int) -> str:
 def signal_number(text: str) -> int:
     """`SIGTERM`, `term`, `15`, `RTMIN+3` as a number.  Raises InvalidArgument."""
     name = text.upper().removeprefix("SIG")
-    if name.isdigit() and 0 < int(name) < 65:
+    if quantity.is_number(name) and 0 < int(name) < 65:
         return int(name)
     if name in SIGNALS:
         return SIGNALS.index(name) + 1
     base, _, offset = name.partition("+")
-    if base == "RTMIN" and (offset or "0").isdigit() and int(offset or "0") <= 30:
+    if base == "RTMIN" and quantity.is_number(offset or "0") and int(offset or "0") <= 30:
         return 34 + int(offset or "0")
     raise InvalidArgument(f"signal {text!r}: not known", hint="a name like SIGTERM or a number")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import state
+from crun_py import quantity, state
 from crun_py.container import inside
 from crun_py.errors import Conflict, InvalidArgument, Unsupported
 from crun_py.ns import idmap
@@ -156,7 +156,7 @@ def _keep_id(rest: str) -> tuple[Map, Map]:
     wanted = {}
     for part in filter(None, rest.split(",")):
         key, _, value = part.partition("=")
-        if key not in ("uid", "gid") or not value.isdigit():
+        if key not in ("uid", "gid") or not quantity.is_number(value):
             raise InvalidArgument(f"--userns=keep-id:{rest}: not uid=N,gid=N")
         wanted[key] = int(value)
     maps = []
@@ -186,13 +186,20 @@ def _by_hand(options: dict[str, Any]) -> tuple[Map, Map]:
     return tables["uid"], tables["gid"]
 
 
-def _row(text: str, kind: str) -> list[int]:
+def check_map(text: str, kind: str) -> list[int]:
+    """INSIDE:OUTSIDE[:COUNT] as numbers.  Raises InvalidArgument."""
     parts = text.split(":")
-    if len(parts) not in (2, 3) or not all(part.isdigit() for part in parts):
-        raise InvalidArgument(f"{kind}map {text!r}: not INSIDE:OUTSIDE[:COUNT]")
+    if len(parts) not in (2, 3) or not all(map(quantity.is_number, parts)):
+        raise InvalidArgument(f"{kind}map {text[:40]!r}: not INSIDE:OUTSIDE[:COUNT]")
     row = [int(part) for part in parts] + ([1] if len(parts) == 2 else [])
-    if not row[2] or max(row[0], row[1]) + row[2] > 1 << 32:
-        raise InvalidArgument(f"{kind}map {text!r}: out of range")
+    # the last of 32 bits is no id: (uid_t)-1
+    if not row[2] or max(row[0], row[1]) + row[2] > (1 << 32) - 1:
+        raise InvalidArgument(f"{kind}map {text[:40]!r}: out of range")
+    return row
+
+
+def _row(text: str, kind: str) -> list[int]:
+    row = check_map(text, kind)
     if in_user_namespace() and row[1] + row[2] > _count(kind):
         raise InvalidArgument(
             f"{kind}map {text!r}: you have {_count(kind)} ids",
@@ -228,7 +235,7 @@ def _auto(paths: Paths, rest: str, view: LayeredView) -> Map:
     size = 0
     for part in filter(None, rest.split(",")):
         key, _, value = part.partition("=")
-        if key != "size" or not value.isdigit() or not int(value):
+        if key != "size" or not quantity.is_number(value) or not int(value):
             raise InvalidArgument(f"--userns=auto:{rest}: not size=N")
         size = int(value)
     size = size or max(_LEAST_AUTO, _highest(view) + 1)

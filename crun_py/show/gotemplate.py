@@ -385,6 +385,11 @@ def render(template: str, value: Any) -> str:
     return _Run(template, value).nodes(_parse(template), value)
 
 
+def check(template: str) -> None:
+    """Raises InvalidArgument for a template that is malformed, whatever it is used for."""
+    _parse(template.removeprefix("table "))
+
+
 def headings(template: str, names: dict[str, str]) -> str:
     """The heading line of `table TEMPLATE`: each field's heading (names), else its name."""
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 
-from crun_py import spec
+from crun_py import quantity, spec
 from crun_py.container import restart
 from crun_py.options import limits
-from crun_py.options.request import parse_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def _limits(host: dict[str, Any]) -> dict[str, Any]:
 
 def _size(host: dict[str, Any], name: str, default: int = 0) -> int:
     text = host.get(name)
-    return default if not text else -1 if text == "-1" else parse_bytes(text, name)
+    return default if not text else -1 if text == "-1" else quantity.size(text, name)
 
 
 def _per_device(host: dict[str, Any], name: str, unit: str) -> list[dict[str, Any]] | None:
@@ -116,7 +115,7 @@ def _per_device(host: dict[str, Any], name: str, unit: str) -> list[dict[str, An
     found = []
     for text in host.get(name) or []:
         path, _, value = text.rpartition(":")
-        number = int(value) if value.isdigit() else parse_bytes(value, name)
+        number = int(value) if quantity.is_number(value) else quantity.size(value, name)
         found.append({"Path": path, unit: number})
     return found or None
 

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     Users = Callable[[str], list[str]]
 
-_FILTERS = (
+FILTERS = (
     "dangling reference label label! before since after until id containers manifest "
     "intermediate readonly"
 ).split()
-_PRUNE_FILTERS = "dangling until label label!".split()
+PRUNE_FILTERS = "dangling until label label!".split()
 _WIDTH = 45
 SORTS = ("created", "id", "repository", "size", "tag")
 
@@ -98,7 +98,7 @@ def rows(
     if sort not in SORTS:
         raise InvalidArgument(f"sort {sort!r}: not known", hint=", ".join(SORTS))
     lists = store.lists()
-    wanted = parse_filters(filters or [], _FILTERS)
+    wanted = parse_filters(filters or [], FILTERS)
     prepared = _prepare(store, wanted)
     held = set() if everything else _held(store, lists)
     found: list[Image | ManifestList] = [
@@ -304,7 +304,7 @@ def prune(
 
     Returns docker's lines, `Untagged: …` and `Deleted: …`.  Raises InvalidArgument.
     """
-    wanted = parse_filters(filters or [], _PRUNE_FILTERS)
+    wanted = parse_filters(filters or [], PRUNE_FILTERS)
     if "dangling" in wanted:
         everything = not _boolean("dangling", wanted.pop("dangling")[-1])
     prepared = _prepare(store, wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from crun_py import clock, state
+from crun_py import clock, quantity, state
 from crun_py.container import health, restart
 from crun_py.errors import InvalidArgument, printable
 from crun_py.filters import label_matches
@@ -105,7 +105,7 @@ def containers(
     last: only so many of the newest, whatever their state (0: no such limit).
     filters: KEY=VALUE; the same key twice means either, different keys mean both.
     """
-    wanted = parse_filters(filters or [], _CONTAINER_FILTERS)
+    wanted = parse_filters(filters or [], FILTERS)
     for key, values in _KNOWN_VALUES.items():
         for value in wanted.get(key, []):
             if value not in values:
@@ -244,7 +244,7 @@ def directory_bytes(path: str) -> int:
     return total
 
 
-_CONTAINER_FILTERS = (
+FILTERS = (
     "id name label label! status exited ancestor before since until volume network publish "
     "expose health restart-policy command is-task isolation"
 ).split()
@@ -326,7 +326,7 @@ def _port_in(ports: set[tuple[int, str]], text: str) -> bool:
     """Whether `ports` has one of PORT[-PORT][/PROTOCOL].  Raises InvalidArgument."""
     span, _, protocol = text.partition("/")
     first, _, last = span.partition("-")
-    if not first.isdigit() or (last and not last.isdigit()):
+    if not quantity.is_number(first) or not quantity.is_number(last or first):
         raise InvalidArgument(f"filter: {text!r} is no port", hint="80, 80/udp or 80-90")
     wanted = range(int(first), int(last or first) + 1)
     return any(n in wanted and proto == (protocol or "tcp") for n, proto in ports)

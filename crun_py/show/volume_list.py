@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_FILTERS = "name label label! dangling driver scope anonymous".split()
+FILTERS = "name label label! dangling driver scope anonymous".split()
 
 
 def names(paths: Paths) -> list[str]:
@@ -76,7 +76,7 @@ def document(paths: Paths, name: str) -> dict[str, Any]:
 
 def rows(paths: Paths, filters: list[str]) -> list[dict[str, Any]]:
     """A row per volume with Docker's fields.  Raises InvalidArgument."""
-    wanted = parse_filters(filters, _FILTERS)
+    wanted = parse_filters(filters, FILTERS)
     used = users(paths) if "dangling" in wanted else {}
     found = []
     for name in names(paths):
