@@ -268,7 +268,8 @@ def test_namespaces_of_the_host(engine: Engine) -> None:
 
 
 def test_namespaces_of_another_container(engine: Engine) -> None:
-    engine.detached("--name", "a", "--hostname", "shared", "busybox", "sleep", "1000")
+    engine.detached("--name", "a", "--hostname", "shared", "--ipc", "shareable", "busybox", "sleep",
+                    "1000")  # fmt: skip
     engine.ok("exec", "a", "sh", "-c", "echo 1 > /dev/shm/x")
     options = "--pid container:a --ipc container:a --uts container:a"
     engine.detached("--name", "b", *options.split(), "busybox", "sleep", "2000")

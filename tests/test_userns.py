@@ -148,7 +148,7 @@ def test_nomap_and_auto(user: Engine) -> None:
 
 
 def test_shared_with_another_container(engine: Engine) -> None:
-    engine.detached(*maps(engine), "--name", "a", "busybox", "sleep", "1000")
+    engine.detached(*maps(engine), "--name", "a", "--ipc", "shareable", "busybox", "sleep", "1000")
     engine.detached("--userns", "container:a", "--ipc", "container:a", "--network", "container:a",
                     "--name", "b", "busybox", "sleep", "1000")  # fmt: skip
     seen = [engine.ok("exec", n, "readlink", "/proc/self/ns/user") for n in "ab"]
