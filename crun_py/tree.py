@@ -71,7 +71,7 @@ def change_owner(path: str, owner: Callable[[int, int], tuple[int, int]]) -> Non
         return
     top = os.open(path, DIRECTORY)
     try:
-        _change_owner(top, owner)
+        _walk(top, lambda directory: _own_all(directory, owner))
     finally:
         os.close(top)
 
@@ -149,14 +149,55 @@ def _unless_gone(remove: Callable[..., None], name: str, directory: int) -> None
         return
 
 
-def _change_owner(top: int, owner: Callable[[int, int], tuple[int, int]]) -> None:
+def disk_usage(path: str) -> int:
+    """Bytes of all files below the directory `path`, each hard link once; what is removed
+    meanwhile or may not be read counts nothing."""
+    seen: dict[tuple[int, int], int] = {}
+
+    def visit(directory: int) -> list[str]:
+        found = []
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                try:
+                    about = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                if stat.S_ISDIR(about.st_mode):
+                    found.append(entry.name)
+                else:
+                    seen[about.st_dev, about.st_ino] = about.st_size
+        return found
+
+    try:
+        top = os.open(path, DIRECTORY)
+    except OSError:
+        return 0
+    try:
+        _walk(top, visit, (FileNotFoundError, PermissionError, NotADirectoryError))
+    finally:
+        os.close(top)
+    return sum(seen.values())
+
+
+def _walk(
+    top: int,
+    visit: Callable[[int], list[str]],
+    passed_over: tuple[type[OSError], ...] = (FileNotFoundError,),
+) -> None:
+    """Call `visit` with each directory from `top` on; it returns the names to go into.
+
+    passed_over: errors of those that cannot be entered; others are raised.
+    """
     place = _Place(top)
     try:
-        pending = [_own_all(place.fd, owner)]
+        pending = [visit(place.fd)]
         while pending:
             if pending[-1]:
-                place.enter(pending[-1].pop())
-                pending.append(_own_all(place.fd, owner))
+                try:
+                    place.enter(pending[-1].pop())
+                except passed_over:
+                    continue
+                pending.append(visit(place.fd))
                 continue
             pending.pop()
             if pending:

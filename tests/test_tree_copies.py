@@ -155,7 +155,15 @@ def test_commit_and_export_keep_the_same(root: Engine, rich: str) -> None:
         assert shown(root, "/data", "test/imported") == shown(root, "/data", rich)
         for name in ("test/committed", "test/imported"):
             root.ok(
-                "create", "--network", "none", "--name", name[5:], "-v", f"{name[5:]}:/data", name
+                "create",
+                "--network",
+                "none",
+                "--name",
+                name[5:],
+                "-v",
+                f"{name[5:]}:/data",
+                name,
+                "true",
             )
             top = described(root.root / f"volumes/{name[5:]}/_data")
             assert top["able"][7] == {"security.capability": CAPABILITY}, name

@@ -8,7 +8,8 @@ from crun_py.container import ending
 from crun_py.errors import Conflict, NotFound
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
-from crun_py.show import listing, volume_list
+from crun_py.show import volume_list
+from crun_py.tree import disk_usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def containers(paths: Paths, filters: list[str]) -> tuple[list[str], int]:
         record = container.record
         if not fits(record["created"], record["config"]["labels"], wanted):
             continue
-        bytes_used = listing.directory_bytes(container.directory + "/upper")
+        bytes_used = disk_usage(container.directory + "/upper")
         try:
             ending.remove(container)
         except Conflict:
@@ -73,7 +74,7 @@ def volumes(paths: Paths, filters: list[str], *, everything: bool = False) -> tu
             continue
         if not about["created"] or not fits(about["created"], about["labels"], wanted):
             continue
-        bytes_used = listing.directory_bytes(volume_store.data_directory(paths, name))
+        bytes_used = disk_usage(volume_store.data_directory(paths, name))
         try:
             volume_store.remove(paths, name)
         except NotFound:

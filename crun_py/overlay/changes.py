@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import stat
 
+from crun_py.errors import CrunpyError
 from crun_py.overlay.view import LayeredView, is_opaque
-from crun_py.tree import DIRECTORY
+from crun_py.tree import DEPTH_LIMIT, DIRECTORY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ class Changes:
 
         It is walked by descriptor: the container may be changing it right now.
         """
+        if len(parts) > DEPTH_LIMIT:
+            raise CrunpyError(
+                f"reading the changes of {'/'.join(parts)[:80]}…: more than {DEPTH_LIMIT} "
+                "directories deep"
+            )
         names = set(os.listdir(directory))
         if is_opaque(directory):
             names |= set(self._below.names(parts))

@@ -12,6 +12,7 @@ from crun_py.paths import Paths
 from crun_py.show import listing
 from crun_py.show.images import users
 from crun_py.show.listing import human_size, since
+from crun_py.tree import disk_usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ class Report:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
         self._containers = state.every(paths)
-        self._sizes = {
-            c.id: listing.directory_bytes(c.directory + "/upper") for c in self._containers
-        }
+        self._sizes = {c.id: disk_usage(c.directory + "/upper") for c in self._containers}
         self._usage = Usage(ImageStore(paths))
         self._in_use = users(paths)
         self._volumes = _volumes(paths)
@@ -113,7 +112,7 @@ def _volumes(paths: Paths) -> dict[str, int]:
     except FileNotFoundError:
         return {}
     return {
-        name: listing.directory_bytes(f"{paths.volumes}/{name}/_data")
+        name: disk_usage(f"{paths.volumes}/{name}/_data")
         for name in names
         if os.path.isdir(f"{paths.volumes}/{name}/_data")
     }

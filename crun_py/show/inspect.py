@@ -8,7 +8,8 @@ from crun_py.container import ending, health, restart
 from crun_py.errors import CorruptState, NotFound
 from crun_py.options import request
 from crun_py.paths import Paths
-from crun_py.show import host_config, listing
+from crun_py.show import host_config
+from crun_py.tree import disk_usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,10 +86,10 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
         **_as_podman(found),
     }
     if size:
-        own = listing.directory_bytes(found.directory + "/upper")
+        own = disk_usage(found.directory + "/upper")
         layers = [f"{found.paths.root}/{layer}" for layer in record["layers"]]
         value["SizeRw"] = own
-        value["SizeRootFs"] = own + sum(map(listing.directory_bytes, layers))
+        value["SizeRootFs"] = own + sum(map(disk_usage, layers))
     return value
 
 

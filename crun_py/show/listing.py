@@ -10,6 +10,7 @@ from crun_py.errors import InvalidArgument, printable
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
 from crun_py.paths import Paths
+from crun_py.tree import disk_usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def _row(
         "PodName": "",
     }
     if sizes:
-        own = directory_bytes(container.directory + "/upper")
+        own = disk_usage(container.directory + "/upper")
         image = sum(
             layer_bytes(f"{container.paths.root}/{layer}", known) for layer in record["layers"]
         )
@@ -202,7 +203,7 @@ def _namespaces(pid: int) -> dict[str, str]:
 def layer_bytes(path: str, known: dict[str, int]) -> int:
     """The size of an unpacked layer; looked up once each (`known`)."""
     if path not in known:
-        known[path] = directory_bytes(path)
+        known[path] = disk_usage(path)
     return known[path]
 
 
@@ -231,17 +232,6 @@ def _broken_row(container_id: str, whole: bool) -> dict[str, Any]:
         "Restarts": 0,
         "IsInfra": False,
     }
-
-
-def directory_bytes(path: str) -> int:
-    """The bytes of all files below `path`; what cannot be entered counts nothing."""
-    import os
-
-    total = 0
-    for directory, _, files in os.walk(path):
-        for name in files:
-            total += os.lstat(f"{directory}/{name}").st_size
-    return total
 
 
 FILTERS = (
