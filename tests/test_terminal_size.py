@@ -67,7 +67,7 @@ def test_attach(engine: Engine) -> None:
 def test_a_second_client_changes_it(engine: Engine) -> None:
     engine.detached("-it", "--name", "c", "busybox", "sh")
     first = engine.pty("attach", "c", rows=30, cols=90)
-    first.write("echo ready\r")
+    first.write("echo re''ady\r")
     first.until("ready\r\n")
     second = engine.pty("attach", "c", rows=40, cols=120)
     second.write("stty size; echo E''ND\r")

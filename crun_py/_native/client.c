@@ -70,13 +70,13 @@ static void drop(int i, struct input *input)
 	clients[i] = clients[--count];
 }
 
-static void resize(const struct input *input, const char *data)
+static void resize(struct input *input, const char *data)
 {
 	uint16_t size[2];
 	memcpy(size, data, sizeof(size));
-	struct winsize window = { .ws_row = size[0], .ws_col = size[1] };
+	input->window = (struct winsize){ .ws_row = size[0], .ws_col = size[1] };
 	if (input->terminal)
-		(void)ioctl(input->fd, TIOCSWINSZ, &window);
+		(void)ioctl(input->fd, TIOCSWINSZ, &input->window);
 }
 
 /* One message of client i, if there is one; false when the client is gone. */
@@ -90,7 +90,9 @@ static bool receive(int i, struct input *input)
 		return false;
 	if (data[0] == 'h' && n >= 2)
 		clients[i].hello = (unsigned char)data[1];
-	else if (data[0] == 'w' && n >= 5)
+	if (data[0] == 'h' && n >= 6)
+		resize(input, data + 2);
+	if (data[0] == 'w' && n >= 5)
 		resize(input, data + 1);
 	else if (data[0] == 'c' && n >= 2 && (data[1] & ~1) == 0)
 		input->unread[(int)data[1]] = true;

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/types.h>
 
 /* ---- plan.c: keep the numbers in step with ns/plan.py (a test compares them) ---- */
@@ -136,6 +137,7 @@ struct init {
 	int noted[2]; /* pipe: a byte once the monitor has written down who we are */
 	int root;   /* O_PATH of the container's root until OP_PIVOT, then of / */
 	bool terminal; /* stdio is a terminal */
+	struct winsize window; /* its size, 0: not known */
 	int workshop, n_nodes; /* devices.c: the tmpfs where nodes are made */
 	int stdio[3];
 	int kept[MAX_KEPT], n_kept;
@@ -242,7 +244,8 @@ void log_close(struct log *log);
 
 /* Clients are processes that watch or feed the container: `run`, `attach`, `wait`.
  * Messages on their SOCK_SEQPACKET socket begin with a letter (attach.py is the peer):
- *   to us    h flags        hello, first of all     i bytes   standard input
+ *   to us    h flags rows cols  hello, first of all, with the size if there is a terminal
+ *            i bytes        standard input
  *            w rows cols    window size, 2 x u16    e         end of standard input
  *            c stream       nobody reads this output any more: close it for the container
  *            s              let an initialized container start
@@ -257,6 +260,7 @@ struct input { /* the container's standard input */
 	int fd;	       /* -1 once closed */
 	bool terminal, once, ending;
 	bool start;    /* a client wants an initialized container to start */
+	struct winsize window; /* a terminal has it from its first moment on */
 	bool unread[2]; /* output streams whose reader is gone */
 	size_t held;   /* bytes not yet taken */
 	char data[CHUNK];

@@ -181,7 +181,7 @@ static int spawn_init(struct monitor *m, int *report)
 		return error;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
-	struct init init = { .plan = m->plan, .report = pair[1], .root = -1, .workshop = -1 };
+	struct init init = { .plan = m->plan, .report = pair[1], .root = -1, .workshop = -1, .window = m->input.window };
 	if (pipe2(init.noted, O_CLOEXEC))
 		return -errno;
 	init.stdio[0] = p.in[0];
@@ -513,6 +513,8 @@ int monitor_main(const struct plan *plan)
 	m.listener = listen_in(m.status.run_dir);
 	if (m.listener < -1 && !error)
 		error = m.listener;
+	if (client->a >= 0) /* what it has said already: the terminal's size */
+		clients_add((int)client->a, &m.input);
 	if (!error)
 		error = spawn_init(&m, &report);
 	if (error) {
@@ -534,8 +536,6 @@ int monitor_main(const struct plan *plan)
 		begin(&m);
 	status_write(&m.status);
 	status_pid_file(&m.status);
-	if (client->a >= 0)
-		clients_add((int)client->a, &m.input);
 	tell(m.result, result);
 	while (init_alive(&m)) {
 		serve_once(&m, true);

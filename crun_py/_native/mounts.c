@@ -256,6 +256,8 @@ int step_terminal(struct init *init, const struct step *s)
 		error = -errno;
 	if (!error && (slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY)) < 0)
 		error = -errno;
+	if (!error && (init->window.ws_row || init->window.ws_col) && ioctl(master, TIOCSWINSZ, &init->window))
+		error = -errno;
 	if (!error && fchown(slave, (uid_t)s->a, (gid_t)-1))
 		error = -errno;
 	if (!error && s->b) { /* a container of its own, not exec */

@@ -169,8 +169,7 @@ class Session:
         self._unread: set[int] = set()
         self._stdin_open = bool(streams & STDIN)
         self.oom_killed = False
-        os.write(sock, b"h" + bytes([streams]))
-        self._send_size()
+        os.write(sock, b"h" + bytes([streams]) + self._size())
         os.set_blocking(sock, False)
 
     def close(self) -> None:
@@ -178,9 +177,14 @@ class Session:
             os.close(self._sock)
             self._sock = -1
 
-    def _send_size(self) -> None:
+    def _size(self) -> bytes:
+        """Rows and columns of our terminal, b"" when there is none or it does not say."""
         size = window_size(1) or window_size(0) if self._terminal else None
-        if size and size != b"\0\0\0\0":
+        return size if size and size != b"\0\0\0\0" else b""
+
+    def _send_size(self) -> None:
+        size = self._size()
+        if size:
             try:
                 os.write(self._sock, b"w" + size)
             except OSError as e:
