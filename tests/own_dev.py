@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +44,7 @@ class OwnDev:
             path = self.path / name
             st = path.lstat()
             # a directory's time changes with what is put in; a FIFO's with what flows through
-            modified = st.st_mtime_ns if path.is_char_device() else 0
+            modified = st.st_mtime_ns if stat.S_ISCHR(st.st_mode) else 0
             attributes = sorted(os.listxattr(path, follow_symlinks=False))
             found[name] = (oct(st.st_mode), st.st_uid, st.st_gid, st.st_rdev, st.st_nlink,
                            st.st_ino, modified, attributes)  # fmt: skip
