@@ -128,8 +128,8 @@ def test_mounts_of_a_created_container(engine: Engine) -> None:
     assert "f\n" in names and "passwd" in names, names  # the image's files came first
     done = engine.run("start", "-a", "c")
     assert done.out.split() == ["copied", "copied", "/etc/passwd"], done
-    assert "passwd" in engine.ok("run", "--rm", "--network", "none", "-v", "vol:/v", "busybox", "ls",
-                                 "/v")  # fmt: skip
+    look = ("run", "--rm", "--network", "none", "-v", "vol:/v", "busybox", "ls", "/v")
+    assert "passwd" in engine.ok(*look)
 
 
 def test_volumes_in_volumes_leave_nothing_behind(engine: Engine) -> None:
