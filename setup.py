@@ -28,6 +28,7 @@ CORE_SOURCES = [
     "status.c",
     "init.c",
     "steps.c",
+    "exec.c",
     "mounts.c",
     "devices.c",
     "resolve.c",

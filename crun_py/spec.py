@@ -23,6 +23,9 @@ OCI_VERSION = "1.1.0"
 DEFAULT_SECCOMP = "io.crunpy.seccomp"
 """Annotation: "default" stands for the built-in profile, which depends on the capabilities."""
 
+OPTIONAL_SYSCTLS = "io.crunpy.sysctl.optional"
+"""Annotation: keys of linux.sysctl, with commas between, that a host need not have."""
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 MASKED = (
@@ -60,9 +63,10 @@ class Host:
     in_userns:   the process is in a user namespace of its own or its container's.
     hard_nofile: RLIMIT_NOFILE's hard limit.
     gid_tty:     gid 5 is mapped, so devpts may use it.
+    highest_gid: the last one that is mapped.
     """
 
-    __slots__ = ("gid_tty", "hard_nofile", "in_userns", "thermal")
+    __slots__ = ("gid_tty", "hard_nofile", "highest_gid", "in_userns", "thermal")
 
     def __init__(
         self,
@@ -70,10 +74,12 @@ class Host:
         in_userns: bool,
         hard_nofile: int,
         gid_tty: bool = True,
+        highest_gid: int = (1 << 31) - 1,
         thermal: list[str] | None = None,
     ) -> None:
         self.in_userns, self.hard_nofile = in_userns, hard_nofile
         self.gid_tty, self.thermal = gid_tty, thermal or []
+        self.highest_gid = highest_gid
 
 
 def mount(kind: str, source: str, destination: str, *options: str) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_start_of_what_runs_is_no_error(engine: Engine) -> None:
 
 def test_start_whose_command_is_missing(engine: Engine) -> None:
     engine.ok("create", *NONE, "--name", "c", "busybox", "/nope")
-    assert "not found" in engine.run("start", "c").err
+    assert "no such file" in engine.run("start", "c").err
     assert engine.ps("-a") == ["c"]
     done = engine.run("run", *NONE, "--name", "d", "busybox", "/nope")
     assert done.code == 127 and engine.ps("-a") == ["c", "d"]

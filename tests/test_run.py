@@ -24,7 +24,7 @@ def test_output_and_exit_status(engine: Engine) -> None:
     [
         (["false"], 1, ""),
         (["sh", "-c", "exit 255"], 255, ""),
-        (["/nonexistent"], 127, "not found"),
+        (["/nonexistent"], 127, "no such file"),
         (["nonexistent"], 127, "not found in $PATH"),
         (["/etc"], 126, ""),
         (["/etc/passwd"], 126, "permission denied"),
@@ -393,7 +393,7 @@ def test_pull_policies(engine: Engine, registry: Registry) -> None:
     assert engine.run(*NONE, "--pull", "missing", name).out == "one\n"
     assert engine.run(*NONE, "--pull=always", name).out == "two\n"
     assert engine.run(*NONE, "--pull=never", name).out == "two\n"
-    assert "policy" in engine.fails(*NONE, "--pull=odd", name)
+    assert "pull" in engine.fails(*NONE, "--pull=odd", name)
     engine.ok("rmi", name)
 
 

@@ -222,7 +222,7 @@ def test_image_volumes(engine: Engine, registry: Registry) -> None:
     for how, expected in (("ignore", "0"), ("tmpfs", "1"), ("bind", "1")):
         assert engine.ok(*NONE, "-q", "--image-volume", how, name, "sh", "-c",
                          "grep -c ' /d ' /proc/mounts || true") == expected  # fmt: skip
-    assert "image volumes" in engine.fails("create", "--image-volume", "x", name)
+    assert "image-volume" in engine.fails("create", "--image-volume", "x", name)
     engine.ok("rmi", name)
 
 
@@ -289,7 +289,8 @@ def test_namespaces_of_another_container(engine: Engine) -> None:
     "options,words",
     [
         ("--pid x", "pid namespace"), ("--ipc container:", "ipc namespace"), ("--uts none", "uts"),
-        ("--cgroupns container:x", "cgroup"), ("--pid container:nosuch", "no such container"),
+        ("--cgroupns container:x", "no such container"),
+        ("--pid container:nosuch", "no such container"),
         ("--uts host -h x", "--hostname"), ("--cpu-period 1", "cpu period"),
         ("--timeout x", "timeout"),
         ("--cpus 1 --cpu-quota 5000", "conflicts"), ("--cpuset-mems x", "cpuset"),
@@ -396,11 +397,13 @@ def test_options_that_cannot_hold_say_why(root: Engine) -> None:
         message = root.fails("create", *words, "busybox")
         assert f"--{name}" in message and why in message
     for name, (kind, _) in foreign.WARNED.items():
-        words = [f"--{name}"] if kind == "flag" else [f"--{name}", "1"]
+        value = "c 1:3 rwm" if name == "device-cgroup-rule" else "1"
+        words = [f"--{name}"] if kind == "flag" else [f"--{name}", value]
         done = root.run("create", "--network", "none", *words, "busybox")
         assert done.code == 0 and f"warning: --{name} has no effect" in done.err
     for name, kind in foreign.ACCEPTED.items():
-        words = [f"--{name}=true"] if kind == "switch" else [f"--{name}", "x"]
+        value = {"init-path": "/bin/true", "sdnotify": "ignore", "seccomp-policy": "image"}
+        words = [f"--{name}={'true' if kind == 'switch' else value.get(name, 'x')}"]
         done = root.run("create", "--network", "none", *words, "busybox")
         assert done.code == 0 and not done.err
 

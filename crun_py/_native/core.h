@@ -11,7 +11,8 @@
  *   health.c   monitor: when the health check is due, and the command that makes it
  *   status.c   monitor: status.json, the one file that says what became of the container
  *   init.c     init: after clone3, the loop over the steps, up to execve
- *   steps.c    init: the steps about the process (namespaces, ids, caps, seccomp, exec)
+ *   steps.c    init: the steps about the process (namespaces, ids, caps, seccomp)
+ *   exec.c     init: the last one: execve, or what is missing for it
  *   mounts.c   init: the steps about the file system (mounts, pivot_root)
  *   devices.c  init: device nodes of the container's own
  *   resolve.c  init: every path inside the container's root becomes a descriptor here
@@ -46,7 +47,7 @@ enum op {
 	OP_LOOPBACK = 15,  /* lo up */
 	OP_HOSTNAME = 16,  /* s0 */
 	OP_DOMAINNAME = 17, /* s0 */
-	OP_SYSCTL = 18,	   /* s0=path below /proc/sys s1=value */
+	OP_SYSCTL = 18,	   /* a=may fail s0=path below /proc/sys s1=value */
 	OP_RLIMIT = 19,	   /* a=resource b=soft c=hard */
 	OP_OOMSCORE = 20,  /* a=value */
 	OP_KEYRING = 21,   /* a new session keyring */
@@ -129,7 +130,7 @@ void close_all_but(int *keep, size_t n);
 
 /* ---- init.c: what the process that becomes the container knows ---- */
 
-enum { MAX_KEPT = 256 };
+enum { MAX_KEPT = 256, ABOUT = 256 };
 
 struct init {
 	const struct plan *plan;
@@ -142,6 +143,7 @@ struct init {
 	int stdio[3];
 	int kept[MAX_KEPT], n_kept;
 	char **env;
+	char about[ABOUT]; /* what a step that failed adds to its errno */
 };
 
 /* init -> monitor on the report socket; a terminal's descriptor travels with REPORT_TTY, with
@@ -149,6 +151,7 @@ struct init {
 enum { REPORT_FAILED = 1, REPORT_TTY = 2, REPORT_PID = 3, REPORT_GATE = 4 };
 struct report {
 	int32_t what, index, error;
+	char about[ABOUT];
 };
 
 /* Runs in init; never returns. */

@@ -59,7 +59,8 @@ static const step_function functions[] = {
 
 void init_report(const struct init *init, int what, int index, int error, int fd)
 {
-	struct report report = { what, index, error };
+	struct report report = { .what = what, .index = index, .error = error };
+	memcpy(report.about, init->about, sizeof(report.about));
 	/* nobody to tell when the monitor is gone: PR_SET_PDEATHSIG then ends us */
 	(void)send_with_fd(init->report, &report, sizeof(report), fd);
 }

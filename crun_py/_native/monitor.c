@@ -23,6 +23,7 @@
 /* How the start went, to the one who asked for it: ns/launch.py reads it. */
 struct result {
 	int32_t failed, index, error, pid;
+	char about[ABOUT];
 };
 enum { STARTED = 0, FAILED_STEP = 1, FAILED_MONITOR = 2 };
 
@@ -226,7 +227,7 @@ static int take_over(struct monitor *m, pid_t pid)
 static struct result hear(struct monitor *m, int report)
 {
 	struct report said = { 0 };
-	struct result result = { STARTED, 0, 0, m->status.pid };
+	struct result result = { .failed = STARTED, .pid = m->status.pid };
 	int fd;
 	while (recv_with_fd(report, &said, sizeof(said), &fd) == (ssize_t)sizeof(said)) {
 		if (said.what == REPORT_TTY) {
@@ -236,12 +237,13 @@ static struct result hear(struct monitor *m, int report)
 		} else if (said.what == REPORT_PID) {
 			int error = take_over(m, said.index);
 			if (error)
-				result = (struct result){ FAILED_MONITOR, 0, -error, 0 };
+				result = (struct result){ .failed = FAILED_MONITOR, .error = -error };
 			else
 				result.pid = said.index;
 			(void)send(report, "p", 1, MSG_NOSIGNAL);
 		} else if (said.what == REPORT_FAILED) {
-			result = (struct result){ FAILED_STEP, said.index, said.error, 0 };
+			result = (struct result){ .failed = FAILED_STEP, .index = said.index, .error = said.error };
+			memcpy(result.about, said.about, sizeof(result.about));
 		} else if (said.what == REPORT_GATE) {
 			m->gate = report;
 			return result;
@@ -518,7 +520,7 @@ int monitor_main(const struct plan *plan)
 	if (!error)
 		error = spawn_init(&m, &report);
 	if (error) {
-		tell(m.result, (struct result){ FAILED_MONITOR, 0, -error, 0 });
+		tell(m.result, (struct result){ .failed = FAILED_MONITOR, .error = -error });
 		return 1;
 	}
 	close_joined(plan);

@@ -126,7 +126,8 @@ int step_sysctl(struct init *init, const struct step *s)
 	char path[PATH_MAX];
 	if (snprintf(path, sizeof(path), "/proc/sys/%s", step_str(s, 0)) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	return write_proc(path, step_str(s, 1), s->n > 1 ? s->s[1].len : 0);
+	int error = write_proc(path, step_str(s, 1), s->n > 1 ? s->s[1].len : 0);
+	return s->a ? 0 : error;
 }
 
 int step_oomscore(struct init *init, const struct step *s)
@@ -300,79 +301,4 @@ int step_init(struct init *init, const struct step *s)
 	(void)init;
 	reap_as_pid1(child);
 	return 0;
-}
-
-/* ---- exec ---- */
-
-static const char *environment(char *const *env, const char *name)
-{
-	size_t n = strlen(name);
-	for (; env && *env; env++)
-		if (!strncmp(*env, name, n) && (*env)[n] == '=')
-			return *env + n + 1;
-	return NULL;
-}
-
-static int exec_searched(char *const *argv, char *const *env)
-{
-	char file[PATH_MAX];
-	const char *path = environment(env, "PATH");
-	int error = -ENOENT;
-	if (!*argv[0])
-		return -ENOENT;
-	if (strchr(argv[0], '/')) {
-		execve(argv[0], argv, env);
-		return -errno;
-	}
-	for (const char *at = path ? path : "/bin:/usr/bin"; *at;) {
-		size_t n = strcspn(at, ":");
-		/* an empty part would mean the working directory: passed over */
-		if (n && snprintf(file, sizeof(file), "%.*s/%s", (int)n, at, argv[0]) < (int)sizeof(file)) {
-			execve(file, argv, env);
-			if (errno != ENOENT && errno != ENOTDIR)
-				error = -errno;
-			if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
-				return error;
-		}
-		at += n + (at[n] == ':');
-	}
-	return error;
-}
-
-int step_keep(struct init *init, const struct step *s)
-{
-	if (init->n_kept == MAX_KEPT)
-		return -EMFILE;
-	init->kept[init->n_kept++] = (int)s->a;
-	return 0;
-}
-
-/* Those of --preserve-fds become 3, 4 …; launch.py has given them numbers above all others. */
-static int place_kept(struct init *init)
-{
-	if (!init->n_kept)
-		return 0;
-	init->report = fcntl(init->report, F_DUPFD_CLOEXEC, 3 + init->n_kept);
-	for (int i = 0; i < init->n_kept && init->report >= 0; i++)
-		if (dup2(init->kept[i], 3 + i) < 0)
-			return -errno;
-	return init->report < 0 ? -errno : 0;
-}
-
-int step_exec(struct init *init, const struct step *s)
-{
-	if (!s->n)
-		return -EINVAL;
-	int placed = place_kept(init);
-	if (placed)
-		return placed;
-	/* every other descriptor above stdio ends here, ours and our caller's (CVE-2024-21626) */
-	if (close_fds((unsigned)(3 + init->n_kept), ~0U, true))
-		return -errno;
-	/* the container's life no longer hangs on its monitor's */
-	(void)prctl(PR_SET_PDEATHSIG, 0);
-	char **argv = step_argv(s);
-	int error = argv ? exec_searched(argv, init->env) : -ENOMEM;
-	free(argv);
-	return error;
 }

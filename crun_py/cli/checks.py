@@ -39,6 +39,17 @@ def check(
             act(value, option)  # type: ignore[misc]
 
 
+def names_beside(verb: str, usage: str, values: dict[str, Any], arguments: list[str]) -> None:
+    """Raises InvalidArgument for names beside an option that stands for all of them."""
+    optional = usage.startswith("[") and usage.endswith("...]") and verb != "top"
+    for option in ("all", "latest") if optional and arguments else ():
+        if values.get(option):
+            raise InvalidArgument(
+                f"{verb} --{option}: conflicts with the name {_shown(arguments[0])}",
+                hint="either of them",
+            )
+
+
 def _shown(value: str) -> str:
     return repr(value if len(value) <= 40 else value[:40] + "…")
 
@@ -197,9 +208,9 @@ def _restart(value: str, option: str) -> None:
 
 
 def _expose(value: str, option: str) -> None:
-    from crun_py.options.request import exposed
+    from crun_py.options.request import exposed_ports
 
-    exposed(value)
+    exposed_ports(value)
 
 
 def _mac(value: str, option: str) -> None:
@@ -321,7 +332,7 @@ _BY_NAME: dict[str, Check] = {
     "annotation": _key_value,
     "authfile": _file,
     "blkio-weight": _within(10, 1000),
-    "cgroupns": _namespace("private", "host"),
+    "cgroupns": _namespace("private", "host", "container:"),
     "cgroups": _one_of("enabled", "disabled", "no-conmon", "split"),
     "cidfile": _new_file,
     "compression-format": _one_of("gzip", "zstd", "zstd:chunked"),

@@ -162,7 +162,8 @@ def make(values: dict[str, Any], arguments: list[str], context: Context) -> Cont
     create.check(values)
     if values["replace"]:
         _remove(values["name"], context)
-    context.enter(*(values[kind] or "" for kind in ("network", "pid", "ipc", "uts", "userns")))
+    kinds = ("network", "pid", "ipc", "uts", "cgroupns", "userns")
+    context.enter(*(values[kind] or "" for kind in kinds))
     lifecycle.sweep(context.paths, rootless=context.rootless)
     image = None if values["rootfs"] else image_for(values, arguments[0], context)
     options = {**values, "image": arguments[0], "command": arguments[1:]}

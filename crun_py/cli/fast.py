@@ -196,6 +196,7 @@ def execute(call: Call) -> int:
     if general.get("config"):
         os.environ["DOCKER_CONFIG"] = general["config"]
     checks.check(call.verb, call.module.OPTIONS, call.values)
+    checks.names_beside(call.verb, call.module.ARGUMENTS, call.values, call.arguments)
     context = Context(general.get("root"), general.get("runroot"))
     context.debug = bool(general.get("debug"))
     result: int = call.module.main(call.values, call.arguments, context)

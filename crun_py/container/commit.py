@@ -150,8 +150,8 @@ def _config(container: Container, base: Image, about: About) -> dict[str, Any]:
     new = {
         "User": own["user"],
         "Env": own.get("env_chosen", own["env"]),
-        "Entrypoint": own["entrypoint"],
-        "Cmd": own["cmd"],
+        "Entrypoint": own["entrypoint"] or None,
+        "Cmd": own["cmd"] or None,
         "WorkingDir": own["workdir"],
         "Labels": own["labels"],
         "ExposedPorts": {port: {} for port in sorted({*own["exposed"], *ports})},

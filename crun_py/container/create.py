@@ -12,7 +12,7 @@ import resource
 from crun_py import events, jsonfile, names, spec, state, volumes
 from crun_py.errors import Conflict, InvalidArgument
 from crun_py.net import ports
-from crun_py.ns.idmap import Ids
+from crun_py.ns.idmap import Ids, own_map
 from crun_py.ns.users import resolve
 from crun_py.options import environment, filesystems, foreign, limits, namespaces, request
 from crun_py.overlay import rootfs
@@ -82,6 +82,8 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
                 {"containerID": inside, "hostID": outside, "size": count}
                 for inside, outside, count in own_ids[kind + "s"]
             ]
+    if not record["network"]["mode"].startswith("container:"):
+        _network_defaults(document, host)
     document["annotations"] |= record["annotations"]
     resources = limits.resources(options)
     if resources:
@@ -95,21 +97,30 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
     return container
 
 
+def _network_defaults(document: dict[str, Any], host: spec.Host) -> None:
+    """A network namespace of the container's own lets everybody bind low ports and ping, as
+    docker's, and takes no routes from whoever announces some (CVE-2020-13401)."""
+    own = any(n["type"] == "network" for n in document["linux"]["namespaces"])
+    if not own:
+        return
+    defaults = {
+        "net.ipv4.ip_unprivileged_port_start": "0",
+        "net.ipv4.ping_group_range": f"0 {host.highest_gid}",
+        **{f"net.ipv6.conf.{name}.accept_ra": "0" for name in ("all", "default", "eth0")},
+    }
+    chosen = document["linux"].setdefault("sysctl", {})
+    optional = [key for key in defaults if key not in chosen]
+    chosen.update((key, defaults[key]) for key in optional)
+    document["annotations"][spec.OPTIONAL_SYSCTLS] = ",".join(optional)
+
+
 def check(options: dict[str, Any]) -> None:
     """Raises InvalidArgument for options that are wrong whatever the image is, so that none is
     pulled first."""
     foreign.refuse(options)
     for text in options.get("publish") or []:
         ports.parse(text)
-    for text in options.get("volume") or []:
-        volumes.parse(text)
-    if options.get("mount"):
-        from crun_py.options import mount_options
-
-        for text in options["mount"]:
-            mount_options.parse(text)
-    for text in options.get("tmpfs") or []:
-        volumes.parse_tmpfs(text)
+    filesystems.chosen(options)
     environment.environment_options(options)
     limits.resources(options)
     if options.get("name"):
@@ -134,11 +145,12 @@ def _asks_for_ids(options: dict[str, Any]) -> bool:
 
 def _host(ids: Ids | None) -> spec.Host:
     in_userns = in_user_namespace() or ids is not None
-    tty = ids.gids if ids else [[0, 0, 6]]
+    gids = ids.gids if ids else own_map("gid") if in_userns else [[0, 0, 6]]
     thermal = "/sys/devices/system/cpu/cpu0/thermal_throttle"
     return spec.Host(
         in_userns=in_userns,
-        gid_tty=any(row[0] <= 5 < row[0] + row[2] for row in tty),
+        highest_gid=max(row[0] + row[2] - 1 for row in gids) if in_userns else (1 << 31) - 1,
+        gid_tty=any(row[0] <= 5 < row[0] + row[2] for row in gids),
         hard_nofile=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         thermal=[thermal.replace("cpu0", f"cpu{n}") for n in range(os.cpu_count() or 1)]
         if os.path.isdir(thermal)

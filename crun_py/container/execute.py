@@ -129,7 +129,7 @@ def _begin(
     keep: int = 0,
 ) -> int:
     """Start the command with a monitor of its own; its host pid."""
-    if not args or not args[0]:
+    if not args:
         raise InvalidArgument("executing: no command given")
     process = _process(container, args, options)
     pidfd = state.open_pid(status)

@@ -14,12 +14,12 @@ import sys
 import crun_py
 from crun_py import events, jsonfile, staging, state, volumes
 from crun_py.cgroup import group
-from crun_py.container import attach, ending, restart
-from crun_py.errors import Conflict, CorruptState, NotFound
+from crun_py.container import attach, ending, failure, restart
+from crun_py.errors import CommandError, Conflict, CorruptState, NotFound
 from crun_py.net import modes
 from crun_py.ns import container as contained
 from crun_py.ns import plan as p
-from crun_py.ns.launch import command_error, keep_open, launch
+from crun_py.ns.launch import command_error, keep_open, launch, read_result
 from crun_py.options import namespaces
 from crun_py.overlay import rootfs
 from crun_py.paths import Paths, private_dir
@@ -75,22 +75,25 @@ def start(
         try:
             restart.begin_again(container, after) if after else restart.begin(container)
             pid = _start(container, undo, client, explain, rootless=rootless, held=held, keep=keep)
+            failure.forget(container)
             events.container(container, "init" if held else "start")
             _write_pid_files(container, pid)
             return pid
-        except BaseException:
+        except BaseException as e:
             for step in reversed(undo):
                 ending.warn_on_error(step)
+            if isinstance(e, CommandError):
+                failure.note(container, e)
             raise
 
 
 def _release(container: Container, status: Status) -> int:
     """Under the lock: let the command of an initialized container run."""
-    failed, _, error = attach.release(container.run_directory)
+    failed, _, error, _, about = read_result(attach.release(container.run_directory))
     if failed:
         ending.clean(container)
         os.unlink(container.directory + "/status.json")  # it never ran
-        raise command_error(container.record["args"][0], error)
+        raise command_error(container.record["args"][0], error, about)
     events.container(container, "start")
     return status.pid
 

@@ -12,7 +12,7 @@ from crun_py.errors import InvalidArgument
 from crun_py.ns import caps
 from crun_py.ns import plan as p
 from crun_py.ns.plan import Plan
-from crun_py.spec import DEFAULT_SECCOMP, RLIMITS
+from crun_py.spec import DEFAULT_SECCOMP, OPTIONAL_SYSCTLS, RLIMITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,8 +80,9 @@ def plan_for(
     plan.add(p.MKDIR, process["cwd"])
     if "network" in new:
         plan.add(p.LOOPBACK)
+    optional = spec.get("annotations", {}).get(OPTIONAL_SYSCTLS, "").split(",")
     for key, value in linux.get("sysctl", {}).items():
-        plan.add(p.SYSCTL, key.replace(".", "/"), value)
+        plan.add(p.SYSCTL, key.replace(".", "/"), value, a=key in optional)
     plan.add(p.CLEAR)
     plan.add(p.PIVOT)
     if spec["root"].get("readonly"):

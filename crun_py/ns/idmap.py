@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 _PR_SET_DUMPABLE = 4
 
 
+def own_map(kind: str) -> Map:
+    """The map ("uid" or "gid") of the namespace we are in."""
+    with open(f"/proc/self/{kind}_map", encoding="ascii") as f:
+        return [[int(word) for word in line.split()] for line in f]
+
+
 class Ids:
     """Translates between the ids inside and outside."""
 

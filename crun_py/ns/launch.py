@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import stat
-from _struct import unpack
+from _struct import calcsize, unpack
 
 from crun_py._native import CORE
 from crun_py.errors import CommandError, CrunpyError, InvalidArgument, Unsupported
@@ -21,12 +21,8 @@ _F_ADD_SEALS, _SEALS = 1033, 0xF  # fcntl(2): F_SEAL_SEAL | SHRINK | GROW | WRIT
 _STARTED, _FAILED_STEP = 0, 1
 _SIGINT = 2
 
-_BAD_COMMAND = {
-    errno.ENOENT: (127, "not found"),
-    errno.EACCES: (126, "permission denied"),
-    errno.EISDIR: (126, "is a directory"),
-    errno.ENOEXEC: (126, "exec format error"),
-}
+_RESULT = "<iiii256s"
+"""struct result in _native/monitor.c."""
 
 
 def _memfd(name: str, data: bytes) -> int:
@@ -52,20 +48,33 @@ def environment() -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
-def command_error(command: str, error: int) -> CommandError:
-    """The error for a command whose execve(2) failed with errno `error`."""
-    code, words = _BAD_COMMAND.get(error, (126, os.strerror(error).lower()))
-    if code == 127:
-        words = f"executable file {words}" + ("" if "/" in command else " in $PATH")
+def read_result(data: bytes) -> tuple[int, int, int, int, str]:
+    """What a monitor says of a start: (failed, index of the step, errno, pid, what it is about)."""
+    failed, index, error, pid, about = unpack(_RESULT, data)
+    return failed, index, error, pid, about.partition(b"\0")[0].decode("utf-8", "backslashreplace")
+
+
+def command_error(command: str, error: int, interpreter: str) -> CommandError:
+    """The error for a command whose execve(2) failed with errno `error`.
+
+    interpreter: the one that the file wants (execve(2), elf(5)), when that is what is missing.
+    """
+    words = os.strerror(error).lower()
+    if interpreter:
+        words = f"its interpreter {interpreter!a}: {words}".replace("'", '"')
+    elif error == errno.ENOENT and "/" not in command:
+        words = "executable file not found in $PATH"
+    elif error == errno.EACCES:
+        words += ": the file is not executable"
     text = f'running the container\'s command: exec: "{command}": {words}'
-    return CommandError(text, code, errno=error)
+    return CommandError(text, 127 if error == errno.ENOENT else 126, errno=error)
 
 
-def _explain(plan: p.Plan, index: int, error: int) -> CrunpyError:
+def _explain(plan: p.Plan, index: int, error: int, about: str) -> CrunpyError:
     step = plan.steps[index]
     cause = os.strerror(error).lower()
     if step.op == p.EXEC:
-        return command_error(step.strings[0].decode("utf-8", "backslashreplace"), error)
+        return command_error(step.strings[0].decode("utf-8", "backslashreplace"), error, about)
     if step.op == p.CHDIR:
         return CommandError(
             f"entering working directory {step.strings[0].decode()}: {cause}", 126, errno=error
@@ -149,7 +158,7 @@ def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
         os.close(told)
         told = -1
         os.waitpid(child, 0)
-        answer = os.read(heard, 16)
+        answer = os.read(heard, calcsize(_RESULT))
     finally:
         if unblocked is not None:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, unblocked)
@@ -158,13 +167,13 @@ def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
                 os.close(fd)
         for fd in inherit:
             os.set_inheritable(fd, False)
-    if len(answer) != 16:
+    if len(answer) != calcsize(_RESULT):
         raise CrunpyError("starting the container: the monitor ended without a word")
-    kind, index, error, pid = unpack("<iiii", answer)
+    kind, index, error, pid, about = read_result(answer)
     if kind == _STARTED:
-        return int(pid)
+        return pid
     if kind == _FAILED_STEP:
-        raise _explain(plan, index, error)
+        raise _explain(plan, index, error, about)
     if error == errno.ENOSYS:
         raise Unsupported(
             "starting the container: the kernel has no clone3", hint="use Linux 5.15 or newer"

@@ -34,10 +34,11 @@ def decide(
 ) -> list[dict[str, Any]]:
     """The spec's mounts, shallow ones first; volumes and binds go into the record, too."""
     mounts = {m["destination"]: m for m in _own(paths, record, options, host)}
+    named = chosen(options)
     for text in options.get("tmpfs") or []:
         destination, given = volumes.parse_tmpfs(text)
         mounts[destination] = spec.mount("tmpfs", "tmpfs", destination, *given)
-    chosen = _chosen(paths, options)
+    _borrow(paths, options, named)
     how = options.get("image_volume") or "bind"
     if how not in ("bind", "anonymous", "tmpfs", "ignore"):
         raise InvalidArgument(
@@ -45,14 +46,14 @@ def decide(
         )
     for text in sorted(config.get("Volumes") or {}):
         destination = volumes.check_destination(text, "the image's volume " + text)
-        if destination in mounts or destination in chosen or how == "ignore":
+        if destination in mounts or destination in named or how == "ignore":
             continue
         if how == "tmpfs":
             mounts[destination] = spec.mount("tmpfs", "tmpfs", destination, *_TMPFS)
         else:
-            chosen[destination] = volumes.parse(destination)
-    for number, destination in enumerate(sorted(chosen)):
-        entry = chosen[destination]
+            named[destination] = volumes.parse(destination)
+    for number, destination in enumerate(sorted(named)):
+        entry = named[destination]
         if "tmpfs" in entry:
             flags = ["nosuid", "nodev", "noexec", *entry["tmpfs"]]
             mounts[destination] = spec.mount("tmpfs", "tmpfs", destination, *flags)
@@ -125,26 +126,45 @@ def is_systemd(option: str | None, args: list[str]) -> bool:
     return mode == "always" or (mode == "true" and named)
 
 
-def _chosen(paths: Paths, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What -v, --mount and --volumes-from name, by destination."""
-    entries = [volumes.parse(text) for text in options.get("volume") or []]
+def chosen(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What -v and --mount name, by destination.
+
+    Raises InvalidArgument when two options, --tmpfs among them, have one destination; the
+    very same option twice counts once.
+    """
+    texts: dict[str, str] = {}
+    found: dict[str, dict[str, Any]] = {}
+
+    def claim(destination: str, text: str) -> None:
+        first = texts.setdefault(destination, text)
+        if first != text:
+            raise InvalidArgument(
+                f"mounting {destination}: two mounts have this destination: {first} and {text}"
+            )
+
+    for text in options.get("volume") or []:
+        entry = volumes.parse(text)
+        claim(entry["destination"], text)
+        found[entry["destination"]] = entry
     if options.get("mount"):
         from crun_py.options import mount_options
 
-        entries += map(mount_options.parse, options["mount"])
-    chosen: dict[str, dict[str, Any]] = {}
-    for entry in entries:
-        if entry["destination"] in chosen:
-            raise InvalidArgument(
-                f"mounting {entry['destination']}: two mounts have this destination"
-            )
-        chosen[entry["destination"]] = entry
+        for text in options["mount"]:
+            entry = mount_options.parse(text)
+            claim(entry["destination"], text)
+            found[entry["destination"]] = entry
+    for text in options.get("tmpfs") or []:
+        claim(volumes.parse_tmpfs(text)[0], f"tmpfs {text}")
+    return found
+
+
+def _borrow(paths: Paths, options: dict[str, Any], named: dict[str, dict[str, Any]]) -> None:
+    """Add what --volumes-from names to what has no other mount."""
     for text in options.get("volumes_from") or []:
         for part in [text] if ":" in text else text.split(","):
             other = state.find(paths, part.partition(":")[0])
             for entry in volumes.borrow(other.record["mounts"], part):
-                chosen.setdefault(entry["destination"], entry)
-    return chosen
+                named.setdefault(entry["destination"], entry)
 
 
 def _volume(

@@ -23,7 +23,7 @@ _WORDS = {
     "pid": ("private", "host", "container:"),
     "ipc": ("private", "shareable", "none", "host", "container:"),
     "uts": ("private", "host", "container:"),
-    "cgroupns": ("private", "host"),
+    "cgroupns": ("private", "host", "container:"),
 }
 _FILES = {"network": "net"}
 
@@ -39,10 +39,22 @@ def chosen(paths: Paths, options: dict[str, Any]) -> dict[str, str]:
                 f"{kind} namespace {text!r}: not known",
                 hint="known: " + ", ".join(w + "NAME" * w.endswith(":") for w in words),
             )
-        found[kind.removesuffix("ns")] = f"{mode}:{state.resolve(paths, name)}" if colon else text
+        found[kind.removesuffix("ns")] = _of_container(paths, kind, name) if colon else text
     if found["uts"] != "private" and options.get("hostname"):
         raise InvalidArgument("--hostname: conflicts with --uts, which shares another's name")
     return found
+
+
+def _of_container(paths: Paths, kind: str, name: str) -> str:
+    """The word for a namespace of the container `name`, which may be another's or the host's."""
+    other = state.find(paths, name)
+    word = str(other.record.get("namespaces", {}).get(kind.removesuffix("ns"), "private"))
+    if kind == "ipc" and word in ("private", "none"):
+        raise InvalidArgument(
+            f"joining the ipc namespace of container {other.name}: it is {word}",
+            hint=f"make {other.name} with --ipc shareable",
+        )
+    return word if word == "host" or word.startswith("container:") else f"container:{other.id}"
 
 
 def listed(network_mode: str, words: dict[str, str], *, own_user: bool) -> list[dict[str, Any]]:

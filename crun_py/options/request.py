@@ -57,7 +57,7 @@ def record(
     exposed = sorted(
         {
             *(config.get("ExposedPorts") or {}),
-            *(port for text in options.get("expose") or [] for port in exposed(text)),
+            *(port for text in options.get("expose") or [] for port in exposed_ports(text)),
         }
     )
     if options.get("publish_all"):
@@ -103,7 +103,7 @@ def record(
             "user": options.get("user") or config.get("User") or "",
             "workdir": _workdir(options.get("workdir") or config.get("WorkingDir") or "/"),
             "entrypoint": _entrypoint(config, options),
-            "cmd": list(options.get("command") or []) or list(config.get("Cmd") or []),
+            "cmd": _command(config, options),
             "labels": all_labels,
             "tty": bool(options.get("tty")),
             "open_stdin": bool(options.get("interactive")),
@@ -136,6 +136,13 @@ def record(
         "host": _host_options(options),
         "mounts": [],
     }
+
+
+def _command(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
+    """The image's command, if neither a command nor an entry point takes its place."""
+    if options.get("command") or options.get("entrypoint") is not None:
+        return list(options.get("command") or [])
+    return list(config.get("Cmd") or [])
 
 
 def _entrypoint(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
@@ -262,7 +269,7 @@ def _network_mode(paths: Paths, text: str) -> str:
     return text
 
 
-def exposed(text: str) -> list[str]:
+def exposed_ports(text: str) -> list[str]:
     """PORT[-LAST][/PROTOCOL] as one port/protocol each."""
     numbers, _, protocol = text.partition("/")
     first, _, last = numbers.partition("-")

@@ -140,14 +140,8 @@ def _users_only(mode: str) -> None:
         )
 
 
-def _own_map(kind: str) -> Map:
-    """The map of the namespace we are in."""
-    with open(f"/proc/self/{kind}_map", encoding="ascii") as f:
-        return [[int(word) for word in line.split()] for line in f]
-
-
 def _count(kind: str) -> int:
-    return sum(row[2] for row in _own_map(kind))
+    return sum(row[2] for row in idmap.own_map(kind))
 
 
 def _keep_id(rest: str) -> tuple[Map, Map]:
@@ -162,7 +156,7 @@ def _keep_id(rest: str) -> tuple[Map, Map]:
     maps = []
     for kind in ("uid", "gid"):
         # in our namespace the caller is 0, the others follow
-        own = wanted.get(kind, _own_map(kind)[0][1])
+        own = wanted.get(kind, idmap.own_map(kind)[0][1])
         total = _count(kind)
         below = min(own, total - 1)
         table = [[0, 1, below], [own, 0, 1], [own + 1, below + 1, total - below - 1]]

@@ -4,7 +4,7 @@ ImageInspect)."""
 from __future__ import annotations
 
 from crun_py import jsonfile, spec
-from crun_py.container import ending, health, restart
+from crun_py.container import ending, failure, health, restart
 from crun_py.errors import CorruptState, NotFound
 from crun_py.options import request
 from crun_py.paths import Paths
@@ -71,7 +71,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
             "OpenStdin": config["open_stdin"],
             "StdinOnce": config["stdin_once"],
             "Env": config["env"],
-            "Cmd": config["cmd"],
+            "Cmd": config["cmd"] or None,
             "Image": record["image"],
             "Volumes": {path: {} for path in config["volumes"]} or None,
             "WorkingDir": config["workdir"],
@@ -119,6 +119,9 @@ def _as_podman(found: Container) -> dict[str, Any]:
 
 def _state(found: Container, status: Status) -> dict[str, Any]:
     well = health.current(found) if status.running else None
+    error, exit_code = failure.read(found) if not status.running else ("", 0)
+    if status.unseen:
+        error = "the end was not seen: the monitor was killed or the host restarted"
     value = {
         "Status": status.state,
         "Running": status.running,
@@ -127,11 +130,9 @@ def _state(found: Container, status: Status) -> dict[str, Any]:
         "OOMKilled": status.oom_killed,
         "Dead": False,
         "Pid": status.pid,
-        "ExitCode": status.exit_code,
+        "ExitCode": exit_code or status.exit_code,
         "ExitSignal": request.signal_name(status.signal) if status.signal else "",
-        "Error": "the end was not seen: the monitor was killed or the host restarted"
-        if status.unseen
-        else "",
+        "Error": error,
         "StartedAt": status.started_at or _NEVER,
         "FinishedAt": status.finished_at or _NEVER,
         # podman's names
