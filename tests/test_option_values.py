@@ -66,7 +66,7 @@ OPTIONS = {
     "--sort": WORDS, "--tail": WORDS, "--timeout": ["-1", *NUMBERS],
     "--ulimit": ["", "nofile", "nofile=x", f"nofile={HUGE}", "nosuch=1", "nofile=2:1", *TEXT],
     "--umask": ["-1", "-5", "8", "10000", "1e999", HUGE, "²", *TEXT], "--until": POINTS,
-    "--user": ["-1", "4294967295", HUGE, f"0:{HUGE}", "²"], "--uts": WORDS,
+    "--user": ["-1", "4294967295", HUGE, f"0:{HUGE}"], "--uts": WORDS,
     "--workdir": ["x", *TEXT],
 }  # fmt: skip
 """The same by an option's long name, where that says more."""
@@ -93,7 +93,9 @@ ABSENT = {
     "push": "nosuch 127.0.0.1:1/x", "restart": "nosuch", "rm": "nosuch", "run": "nosuch",
     "save": "nosuch", "search": "127.0.0.1:1/x", "start": "nosuch", "stats": "--no-stream nosuch",
     "stop": "nosuch", "unpause": "nosuch", "update": "nosuch", "volume inspect": "nosuch",
-    "wait": "nosuch", "events": "--stream=false", "container prune": "-f", "image prune": "-f",
+    "wait": "nosuch", "events": "--until=0s --stream=false",
+    "container prune": "-f",
+    "image prune": "-f",
     "system prune": "-f", "volume prune": "-f",
 }  # fmt: skip
 """What follows a verb's options: things that there are not.  Nobody listens on port 1."""
@@ -205,10 +207,10 @@ def _broken(said: Said) -> bool:
 def _let_through(said: Said) -> bool:
     """Whether something else was looked for first, or nothing was wrong."""
     lines = [li for li in said.err.splitlines() if not li.startswith("crunpy: warning: ")]
-    return said.code != 125 or len(lines) != 1 or "nosuch:" in said.err or any(
-        words in said.err for words in ("internal error", "no such container", "no such image",
-        "127.0.0.1:1", "nosuch ", "no container given")
-    )  # fmt: skip
+    others = ("internal error", "container: nosuch", "image: nosuch", "object: nosuch", "nosuch:",
+              "list: nosuch", "volume: nosuch", "library/nosuch", "127.0.0.1:1", "container given",
+              "adding nosuch", "list nosuch")  # fmt: skip
+    return said.code != 125 or len(lines) != 1 or any(words in said.err for words in others)
 
 
 def _store(make: Callable[[str, str], Engine]) -> Engine:

@@ -70,7 +70,9 @@ def test_words_for_what_cannot_be_joined(several: Engine, kind: str) -> None:
     for name in ("", "nosuch", "../x"):
         message = several.fails(*JOIN, f"--{kind}", f"container:{name}", "busybox", "true")
         assert kind.removesuffix("ns") in message or "no such container" in message, message
-    several.ok("create", "--network", "none", "--name", "new", "--ipc", "shareable", "busybox")
+    several.ok(
+        "create", "--replace", "--network", "none", "--name", "new", "--ipc", "shareable", "busybox"
+    )
     message = several.fails(*JOIN, f"--{kind}", "container:new", "busybox", "true")
     assert "not running" in message or "no user namespace" in message, message
     several.ok("rm", "new")
