@@ -65,11 +65,11 @@ def squeezed(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 BOMBS: dict[str, Callable[[], Iterator[bytes]]] = {
-    "extended header": lambda: huge_pax(tarfile.XHDTYPE, 200),
-    "global header": lambda: huge_pax(tarfile.XGLTYPE, 200),
-    "compressed header": lambda: squeezed(huge_pax(tarfile.XHDTYPE, 200)),
-    "long name": lambda: huge_name(tarfile.GNUTYPE_LONGNAME, 200),
-    "long link": lambda: huge_name(tarfile.GNUTYPE_LONGLINK, 200),
+    "extended header": lambda: huge_pax(tarfile.XHDTYPE, 80),
+    "global header": lambda: huge_pax(tarfile.XGLTYPE, 80),
+    "compressed header": lambda: squeezed(huge_pax(tarfile.XHDTYPE, 80)),
+    "long name": lambda: huge_name(tarfile.GNUTYPE_LONGNAME, 80),
+    "long link": lambda: huge_name(tarfile.GNUTYPE_LONGLINK, 80),
 }
 
 

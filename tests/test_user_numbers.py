@@ -18,7 +18,7 @@ from oci_images import directory, entry, tar
 
 LARGEST = (1 << 32) - 2
 BAD = ["4294967295", "4294967296", "4294968530", "8589934592", "18446744073709551615",
-       "18446744073709551616", "9" * 40, "-1", "-4294967296", "+0", "0x0", "0e0", "1_0",
+       "18446744073709551616", "9" * 40, "-1", "+0", "0x0", "1_0",
        "\u0660", "\u00b2", " 0", "0 ", "", "0.0"]  # fmt: skip
 """None of these is a user or group: those of digits are too large, the others no numbers."""
 NONE = ("run", "--rm", "--network", "none")
