@@ -186,6 +186,8 @@ def opaque(path: Path) -> bool:
 
 
 def test_whiteouts(paths: Paths) -> None:
+    names = "d/gone o/below early/below both1 both2 dir1/below dir2/below".split()
+    base = unpack(paths, tar(*(entry(name) for name in names)))
     top = unpack(
         paths,
         tar(
@@ -207,6 +209,7 @@ def test_whiteouts(paths: Paths) -> None:
             entry(".wh..wh.plnk/1.2", b"aufs"),
             entry(".wh..wh.aufs"),
         ),
+        below=[str(base)],
     )
     assert is_whiteout(top / "d/gone")
     assert opaque(top / "o") and (top / "o/kept").read_bytes() == b"1"
@@ -223,16 +226,12 @@ def test_bad_whiteouts(paths: Paths, name: str) -> None:
     refused(paths, tar(entry(name)), "whiteout")
 
 
-def test_overlay_device_is_refused(paths: Paths) -> None:
-    refused(paths, tar(entry("x", type=tarfile.CHRTYPE)), "0:0")
-
-
 # ---- attacks ----
 
 
 @pytest.mark.parametrize(
     "name",
-    ["../x", "a/../../x", "a/..", "..", "a/../b", "n" * 256, "d/" * 300 + "x", "/" * 20 + "../x"],
+    ["../x", "a/../../x", "..", "a/../..", "n" * 256, "d/" * 300 + "x", "/" * 20 + "../x"],
 )
 def test_names_that_leave(paths: Paths, canary: Path, name: str) -> None:
     before = snapshot(canary.parent)

@@ -72,14 +72,21 @@ static int normalise(struct untar *u, const char *from, size_t n, char *result)
 		i += length + 1;
 		if (length == 0 || (length == 1 && part[0] == '.'))
 			continue;
+		if (length == 2 && part[0] == '.' && part[1] == '.') { /* by name, as podman takes it */
+			if (!used)
+				return untar_fail(u, EBADMSG, "name with a \"..\" that leads out");
+			while (used && to[used - 1] != '/')
+				used--;
+			to[used -= used > 0] = 0;
+			depth--;
+			continue;
+		}
 		if (used + length + 2 > PATH_LIMIT || length > 255 || ++depth > DEPTH_LIMIT)
 			return untar_fail(u, EBADMSG, "name too long or too deep");
 		if (used)
 			to[used++] = '/';
 		memcpy(to + used, part, length);
 		to[used += length] = 0;
-		if (length == 2 && part[0] == '.' && part[1] == '.')
-			return untar_fail(u, EBADMSG, "name with a \"..\" component");
 	}
 	memcpy(result, to, used + 1);
 	return 0;
@@ -523,7 +530,7 @@ struct untar *crunpy_untar_new(int dirfd, unsigned flags, long long max_bytes,
 void crunpy_untar_free(struct untar *u)
 {
 	struct buffer *buffers[] = {&u->meta,	 &u->path,    &u->link,	   &u->xattrs,
-				    &u->records, &u->fixups, &u->implied, NULL};
+				    &u->records, &u->fixups, &u->markers, &u->implied, NULL};
 
 	untar_forget_parent(u);
 	if (u->file >= 0)

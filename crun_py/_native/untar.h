@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 enum {
-	UNTAR_USERNS = 1, /* user.overlay.* instead of trusted.overlay.*, devices are left out */
+	UNTAR_USERNS = 1, /* devices are left out */
 };
 
 struct untar;
@@ -26,7 +26,8 @@ const char *crunpy_untar_error(const struct untar *u);
 long long crunpy_untar_bytes(const struct untar *u);
 /* What only the lower layers can tell, after finish, as NUL-terminated strings:
  * "D", path: this directory had no entry, its metadata is that of the lower layers;
- * "L", path, target: this hard link's target is in a lower layer. */
+ * "L", path, target: this hard link's target is in a lower layer;
+ * "W", path: what lower layers have there is hidden; "O", directory: all that they have in it. */
 const char *crunpy_untar_fixups(const struct untar *u, size_t *n);
 void crunpy_untar_free(struct untar *u);
 

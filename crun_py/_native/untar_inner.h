@@ -49,7 +49,7 @@ struct untar {
 	size_t have, padding;
 	uint64_t left;
 	char meta_type;
-	struct buffer meta, path, link, xattrs, records, fixups, implied;
+	struct buffer meta, path, link, xattrs, records, fixups, markers, implied;
 	int has_size, has_uid, has_gid, has_mtime; /* PAX overrides of the next entry */
 	int used_overrides; /* forgotten at the next header: they belong to the last entry */
 	uint64_t size, uid, gid;

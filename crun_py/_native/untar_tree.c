@@ -76,18 +76,6 @@ static void remember_parent(struct untar *u, int fd, const char *path, size_t le
 
 /* ---- the tree ---- */
 
-static int is_whiteout(const struct stat *st)
-{
-	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
-}
-
-static int set_opaque(struct untar *u, int fd)
-{
-	const char *name = u->flags & UNTAR_USERNS ? "user.overlay.opaque" : "trusted.overlay.opaque";
-
-	return fsetxattr(fd, name, "y", 1, 0) ? untar_fail_os(u, "marking the directory opaque") : 0;
-}
-
 static int remove_tree(int parent, const char *name)
 {
 	int fd = openat(parent, name, DIRECTORY);
@@ -110,8 +98,7 @@ static int remove_tree(int parent, const char *name)
 	return failed ? -1 : unlinkat(parent, name, AT_REMOVEDIR);
 }
 
-/* Makes way for an entry.  Returns 1 when a whiteout was there, whose meaning the new
- * entry must keep (a directory becomes opaque), else 0. */
+/* Makes way for an entry. */
 static int make_way(struct untar *u, int parent, const char *name)
 {
 	struct stat st;
@@ -127,7 +114,7 @@ static int make_way(struct untar *u, int parent, const char *name)
 		u->parent_path[0] = '/';
 	else
 		untar_forget_parent(u);
-	return is_whiteout(&st);
+	return 0;
 }
 
 static int record(struct untar *u, const char *path, size_t length, const struct record *r)
@@ -142,7 +129,7 @@ static int step_into(struct untar *u, int at, const char *path, size_t start, si
 {
 	struct record implied = {.mode = 0755, .implied = 1, .length = length};
 	char upto[PATH_LIMIT];
-	int fd, whiteout = 0;
+	int fd;
 
 	memcpy(upto, path, length);
 	upto[length] = 0;
@@ -153,9 +140,8 @@ static int step_into(struct untar *u, int at, const char *path, size_t start, si
 		fd = crunpy_open_in_root(u->root, upto, O_RDONLY | O_DIRECTORY);
 		if (fd >= 0)
 			return fd;
-		whiteout = make_way(u, at, upto + start);
-		if (whiteout < 0)
-			return whiteout;
+		if (make_way(u, at, upto + start))
+			return u->code;
 	} else if (errno != ENOENT) {
 		return untar_fail_os(u, "opening the directory above");
 	}
@@ -164,7 +150,7 @@ static int step_into(struct untar *u, int at, const char *path, size_t start, si
 	fd = openat(at, upto + start, DIRECTORY);
 	if (fd < 0)
 		return untar_fail_os(u, "opening the directory above");
-	if ((whiteout && set_opaque(u, fd)) || record(u, upto, length, &implied)) {
+	if (record(u, upto, length, &implied)) {
 		close(fd);
 		return u->code;
 	}
@@ -339,15 +325,14 @@ static int describe_directory(struct untar *u, int fd)
 static int add_directory(struct untar *u, int parent)
 {
 	const struct entry *e = &u->entry;
-	int fd, whiteout = 0;
 	struct stat st;
+	int fd;
 
 	if (mkdirat(parent, e->name, 0700)) {
 		if (errno != EEXIST || fstatat(parent, e->name, &st, AT_SYMLINK_NOFOLLOW))
 			return untar_fail_os(u, "creating");
 		if (!S_ISDIR(st.st_mode)) {
-			whiteout = make_way(u, parent, e->name);
-			if (whiteout < 0)
+			if (make_way(u, parent, e->name))
 				return u->code;
 			if (mkdirat(parent, e->name, 0700))
 				return untar_fail_os(u, "creating");
@@ -356,10 +341,7 @@ static int add_directory(struct untar *u, int parent)
 	fd = openat(parent, e->name, DIRECTORY);
 	if (fd < 0)
 		return untar_fail_os(u, "opening");
-	if (whiteout)
-		set_opaque(u, fd);
-	if (!u->code)
-		describe_directory(u, fd);
+	describe_directory(u, fd);
 	/* its files come next */
 	remember_parent(u, fd, e->path, strlen(e->path));
 	return u->code;
@@ -405,9 +387,8 @@ static int add_hard_link(struct untar *u)
 			return u->code;
 		return untar_append(u, &u->fixups, e->link, strlen(e->link) + 1);
 	}
-	if (S_ISDIR(st.st_mode) || is_whiteout(&st))
-		return untar_fail(u, EBADMSG, "hard link to %s, which is not a file",
-			    S_ISDIR(st.st_mode) ? "a directory" : "a whiteout");
+	if (S_ISDIR(st.st_mode))
+		return untar_fail(u, EBADMSG, "hard link to a directory, which is not a file");
 	from = from == u->root ? u->root : fcntl(from, F_DUPFD_CLOEXEC, 0);
 	if (from < 0)
 		return untar_fail_os(u, "opening the link's target");
@@ -424,45 +405,33 @@ static int add_hard_link(struct untar *u)
 	return u->code;
 }
 
-static int add_whiteout(struct untar *u, int parent, const char *hidden)
+/* A marker makes nothing here: what it means depends on the layers below (oci/lower.py). */
+static int mark(struct untar *u, const char *kind, const char *directory, size_t length, const char *name)
 {
-	struct stat st;
-	int fd;
+	const char *slash = length && *name ? "/" : "";
 
-	if (!*hidden || !strcmp(hidden, ".") || !strcmp(hidden, ".."))
-		return untar_fail(u, EBADMSG, "whiteout of no valid name");
-	if (!mknodat(parent, hidden, S_IFCHR, makedev(0, 0)))
-		return 0;
-	if (errno != EEXIST || fstatat(parent, hidden, &st, AT_SYMLINK_NOFOLLOW))
-		return untar_fail_os(u, "creating the whiteout");
-	if (!S_ISDIR(st.st_mode)) /* hides what is below already */
-		return 0;
-	fd = openat(parent, hidden, DIRECTORY);
-	if (fd < 0)
-		return untar_fail_os(u, "opening");
-	set_opaque(u, fd);
-	close(fd);
-	return u->code;
+	return untar_append(u, &u->markers, kind, 2) || untar_append(u, &u->markers, directory, length) ||
+			       untar_append(u, &u->markers, slash, strlen(slash)) ||
+			       untar_append(u, &u->markers, name, strlen(name) + 1)
+		       ? u->code
+		       : 0;
 }
 
 /* image-spec, layer.md, "Whiteouts"; other ".wh..wh." names are aufs's own and mean nothing. */
-static int add_special(struct untar *u)
+static int add_marker(struct untar *u)
 {
-	struct entry *e = &u->entry;
-	int parent;
+	const struct entry *e = &u->entry;
+	const char *hidden = e->name + 4;
+	size_t length = (size_t)(e->name - e->path);
 
-	if (strstr(e->path, "/.wh..wh.") || !strncmp(e->path, ".wh..wh.", 8)) {
-		if (strcmp(e->name, ".wh..wh..opq") != 0)
-			return 0;
-		if (strlen(e->path) == strlen(e->name))
-			return set_opaque(u, u->root);
-		parent = parent_of(u, e->path, &e->name, 1);
-		return parent < 0 ? parent : set_opaque(u, parent);
-	}
+	length -= length > 0; /* the slash */
+	if (strstr(e->path, "/.wh..wh.") || !strncmp(e->path, ".wh..wh.", 8))
+		return strcmp(e->name, ".wh..wh..opq") ? 0 : mark(u, "O", e->path, length, "");
 	if (strncmp(e->name, ".wh.", 4) != 0)
 		return untar_fail(u, EBADMSG, "entry below a whiteout");
-	parent = parent_of(u, e->path, &e->name, 1);
-	return parent < 0 ? parent : add_whiteout(u, parent, e->name + 4);
+	if (!*hidden || !strcmp(hidden, ".") || !strcmp(hidden, ".."))
+		return untar_fail(u, EBADMSG, "whiteout of no valid name");
+	return mark(u, "W", e->path, length, hidden);
 }
 
 int untar_add_entry(struct untar *u)
@@ -476,12 +445,12 @@ int untar_add_entry(struct untar *u)
 		return describe_directory(u, u->root);
 	}
 	if (!strncmp(e->path, ".wh.", 4) || strstr(e->path, "/.wh."))
-		return add_special(u);
+		return add_marker(u);
 	if (e->type == '1')
 		return add_hard_link(u);
 	if (e->type == '3' || e->type == '4') {
 		if (e->type == '3' && e->device == makedev(0, 0))
-			return untar_fail(u, EBADMSG, "character device 0:0, overlay's own whiteout");
+			return mark(u, "W", e->path, strlen(e->path), ""); /* overlay's own whiteout */
 		if (u->flags & UNTAR_USERNS) /* the kernel allows none there */
 			return 0;
 	}
@@ -536,5 +505,8 @@ int untar_describe_directories(struct untar *u)
 		}
 	}
 	/* links last: their directories are described by then */
-	return untar_append(u, &u->implied, u->fixups.data, u->fixups.used);
+	return untar_append(u, &u->implied, u->fixups.data, u->fixups.used) ||
+			       untar_append(u, &u->implied, u->markers.data, u->markers.used)
+		       ? u->code
+		       : 0;
 }

@@ -2,22 +2,28 @@
 
 A tar may lack the directories above its entries: they keep owner, mode, time and extended
 attributes of the layers below.  A hard link may point to a file of a lower layer: it
-becomes a copy, as overlay's copy-up would make it.  Every tree is walked by descriptors,
-without following a link (a lower layer is as hostile as any).
+becomes a copy, as overlay's copy-up would make it.  A marker (image-spec, layer.md,
+"Whiteouts") hides what lower layers have and nothing else: where they have nothing, none is
+made, for overlay would list such a name.  Every tree is walked by descriptors, without
+following a link (a lower layer is as hostile as any).
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
 
 from crun_py._native import check, lib
 from crun_py.errors import ImageError
-from crun_py.tree import DIRECTORY
+from crun_py.overlay.view import LayeredView
+from crun_py.paths import in_user_namespace
+from crun_py.tree import DIRECTORY, is_content
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 def apply(fixups: bytes, root: int, lower: Sequence[str]) -> None:
@@ -29,11 +35,15 @@ def apply(fixups: bytes, root: int, lower: Sequence[str]) -> None:
     try:
         for tree in reversed(lower):
             trees.append(os.open(tree, DIRECTORY))
+        markers = Markers(root, lower, trees)
         for kind, path, target in _parse(fixups):
             if kind == b"D":
                 _describe(root, path, trees)
-            else:
+            elif kind == b"L":
                 _link(root, path, target, trees)
+            else:
+                markers.add(kind, path)
+        markers.apply()
     finally:
         for fd in trees:
             os.close(fd)
@@ -86,6 +96,93 @@ def _link(root: int, path: bytes, target: bytes, trees: Sequence[int]) -> None:
         os.close(directory)
         if found >= 0:
             os.close(found)
+
+
+class Markers:
+    """The whiteouts and opaque markers of the layer open as `root`, above the trees `lower`."""
+
+    def __init__(self, root: int, lower: Sequence[str], trees: Sequence[int]) -> None:
+        self._root, self._trees = root, trees
+        self._below = LayeredView(list(reversed(lower)))
+        self._hidden: set[tuple[str, ...]] = set()
+        self._opaque: set[tuple[str, ...]] = set()
+
+    def add(self, kind: bytes, path: bytes) -> None:
+        """`kind`: "W" for a whiteout of `path`, "O" when the directory `path` is opaque."""
+        parts = tuple(os.fsdecode(path).split("/")) if path else ()
+        (self._hidden if kind == b"W" else self._opaque).add(parts)
+
+    def apply(self) -> None:
+        """Make what overlay needs for them.  Raises OSError."""
+        if () in self._opaque:
+            # overlay does not look at the root's own attributes
+            self._hidden |= {(name,) for name in self._below.names([])}
+            self._opaque.discard(())
+        # from the root down: what is hidden already needs no more
+        for parts in sorted(self._hidden | self._opaque, key=len):
+            below = self._below.at(list(parts))
+            if below is None or not self._seen_through(parts[:-1]):
+                continue
+            mine = self._own(parts)
+            if mine is None and parts in self._hidden:
+                self._make(parts, lambda name, at: os.mknod(name, stat.S_IFCHR, 0, dir_fd=at))
+            elif stat.S_ISDIR(below.st_mode) and (mine is None or stat.S_ISDIR(mine.st_mode)):
+                if mine is None:
+                    self._make_directory(parts)
+                self._set_opaque(parts)
+
+    def _own(self, parts: tuple[str, ...]) -> os.stat_result | None:
+        """What this layer itself has there."""
+        path = os.fsencode("/".join(parts))
+        fd = lib.crunpy_open_beneath(self._root, path, os.O_PATH | os.O_NOFOLLOW)
+        if fd in (-errno.ENOENT, -errno.ENOTDIR, -errno.ELOOP):
+            return None
+        check(fd, "/".join(parts))
+        try:
+            return os.fstat(fd)
+        finally:
+            os.close(fd)
+
+    def _seen_through(self, parts: tuple[str, ...]) -> bool:
+        """Whether what lower layers have in the directory `parts` is seen."""
+        for length in range(1, len(parts) + 1):
+            mine = self._own(parts[:length])
+            if mine is None:
+                return True  # nothing of this layer is in the way from here on
+            if not stat.S_ISDIR(mine.st_mode):
+                return False
+            with self._opened(parts[:length]) as directory:
+                if _is_opaque(directory):
+                    return False
+        return True
+
+    def _make_directory(self, parts: tuple[str, ...]) -> None:
+        """A directory as the lower layers have it, with those above it."""
+        if parts and self._own(parts) is None:
+            self._make(parts, lambda name, at: os.mkdir(name, 0o755, dir_fd=at))
+            _describe(self._root, os.fsencode("/".join(parts)), self._trees)
+
+    def _make(self, parts: tuple[str, ...], act: Callable[[str, int], None]) -> None:
+        """Make a name; the directory keeps its time."""
+        self._make_directory(parts[:-1])
+        with self._opened(parts[:-1]) as directory:
+            before = os.fstat(directory)
+            act(parts[-1], directory)
+            os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    def _set_opaque(self, parts: tuple[str, ...]) -> None:
+        name = "user" if in_user_namespace() else "trusted"
+        with self._opened(parts) as directory:
+            os.setxattr(directory, name + ".overlay.opaque", b"y")
+
+    @contextlib.contextmanager
+    def _opened(self, parts: tuple[str, ...]) -> Iterator[int]:
+        path = os.fsencode("/".join(parts))
+        fd = check(lib.crunpy_open_beneath(self._root, path, DIRECTORY), "/".join(parts))
+        try:
+            yield fd
+        finally:
+            os.close(fd)
 
 
 def _find(trees: Sequence[int], path: bytes) -> int:
@@ -148,9 +245,7 @@ def _copy_metadata(source: int, target: int) -> None:
     os.fchmod(target, stat.S_IMODE(found.st_mode))
     path = f"/proc/self/fd/{source}"
     for name in os.listxattr(path):
-        if name == "security.capability" or (
-            name.startswith("user.") and not name.startswith("user.overlay.")
-        ):
+        if is_content(name):
             os.setxattr(target, name, os.getxattr(path, name))
     os.utime(target, ns=(found.st_mtime_ns, found.st_mtime_ns))
 

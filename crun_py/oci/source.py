@@ -239,7 +239,7 @@ class Docker(Source):
 def _inside(name: str, label: str) -> str:
     """A member's name as the archive lists it.  Raises ImageError for one that leaves it."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
-    if name.startswith("/") or ".." in parts or "\0" in name:
+    if ".." in parts or "\0" in name:
         raise ImageError(f"reading {label}: {name[:200]!r} leads out of it")
     return "/".join(parts)
 

@@ -132,7 +132,7 @@ class Archive:
         """A member's name without `./`.  Raises ImageError for one that leaves the archive."""
         name = _text(raw)
         parts = [part for part in name.split("/") if part not in ("", ".")]
-        if name.startswith("/") or ".." in parts or "\0" in name:
+        if ".." in parts or "\0" in name:
             raise self._error(f"entry {name[:200]!r} leads out of it")
         return "/".join(parts)
 
