@@ -95,8 +95,7 @@ def parse_tmpfs(text: str) -> tuple[str, list[str]]:
         raise InvalidArgument(f"tmpfs {text!r}: option {bad[0]!r} is not known")
     keys = {o.partition("=")[0] for o in options}
     defaults = [] if "exec" in keys else ["noexec"]
-    defaults += ["nosuid", "nodev"] + ([] if "mode" in keys else ["mode=1777"])
-    return check_destination(path, text), defaults + options
+    return check_destination(path, text), [*defaults, "nosuid", "nodev", *options]
 
 
 def check_name(name: str) -> str:

@@ -35,7 +35,8 @@ enum op {
 	OP_PROPAGATION = 3, /* a=flags, on / */
 	OP_OVERLAY = 4,	   /* a=flags s0=mountpoint s1=options s2=upper s3=work s4..=lower, topmost first */
 	OP_BINDROOT = 5,   /* a=flags to set s0=directory that becomes the root */
-	OP_MOUNT = 6,	   /* a=flags b=may be missing s0=source s1=target s2=type s3=data */
+	OP_MOUNT = 6,	   /* a=flags b=may be missing s0=source s1=target s2=type s3=data
+			    * c=what a tmpfs has from the directory it covers: 1 mode, 2 uid, 4 gid */
 	OP_BIND = 7,	   /* a=flags to set b=recursive c=propagation s0=source s1=target */
 	OP_MKDIR = 8,	   /* a=mode s0=path */
 	OP_SYMLINK = 9,	   /* s0=text s1=path */

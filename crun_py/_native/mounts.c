@@ -151,13 +151,39 @@ int step_attach(struct init *init, const struct step *s)
 	return init->root < 0 ? -errno : 0;
 }
 
+/* The options of a tmpfs: it is like the directory that it covers, where the plan says no more. */
+static int tmpfs_options(struct init *init, const struct step *s, char *out, size_t size)
+{
+	struct stat st;
+	int used = snprintf(out, size, "%s", step_str(s, 3));
+	int covered = resolve_open(init->root, step_str(s, 1), O_PATH | O_DIRECTORY);
+	if (covered < 0 || fstat(covered, &st)) /* nothing: the kernel's, for everybody */
+		st = (struct stat){ .st_mode = 01777 };
+	if (covered >= 0)
+		close(covered);
+	const char *comma = used ? "," : "";
+	if (s->c & 1)
+		used += snprintf(out + used, size - (size_t)used, "%smode=%o", comma, st.st_mode & 07777);
+	if (s->c & 2)
+		used += snprintf(out + used, size - (size_t)used, ",uid=%u", st.st_uid);
+	if (s->c & 4)
+		used += snprintf(out + used, size - (size_t)used, ",gid=%u", st.st_gid);
+	return used < (int)size - 64 ? 0 : -E2BIG;
+}
+
 int step_mount(struct init *init, const struct step *s)
 {
+	char options[4096];
+	const char *data = s->n > 3 && s->s[3].len ? s->s[3].p : NULL;
+	if (s->c) {
+		if (s->s[3].len > sizeof(options) - 128 || tmpfs_options(init, s, options, sizeof(options)))
+			return -E2BIG;
+		data = options;
+	}
 	int target = resolve_directory(init->root, step_str(s, 1));
 	if (target < 0)
 		return target;
-	int error = mount_on(target, step_str(s, 0), step_str(s, 2), (unsigned long)s->a,
-			     s->n > 3 && s->s[3].len ? s->s[3].p : NULL);
+	int error = mount_on(target, step_str(s, 0), step_str(s, 2), (unsigned long)s->a, data);
 	close(target);
 	/* an optional one: a kernel without it, or a sandbox that forbids it */
 	return s->b && (error == -ENODEV || error == -EPERM || error == -EBUSY) ? 0 : error;

@@ -51,15 +51,36 @@ unsigned long long start_ticks(pid_t pid)
 	return at ? strtoull(at, NULL, 10) : 0;
 }
 
-static void write_to(int dir, const char *text, size_t n, bool durable)
+#define NEW ".status.json.tmp"
+#define SPARE ".status.json.end"
+enum { SPARE_BYTES = 1024 };
+
+/* The end must be told on a disk that is full by then: its file has its bytes from the start on. */
+static void keep_spare(int dir)
 {
-	int fd = openat(dir, ".status.json.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	static const char bytes[SPARE_BYTES];
+	int fd = openat(dir, SPARE, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return;
+	(void)!write(fd, bytes, sizeof(bytes)); /* fewer: then the end needs new ones */
+	close(fd);
+}
+
+/* last: the end, for which there is a spare file. */
+static void write_to(int dir, const char *text, size_t n, bool last, bool durable)
+{
+	const char *name = SPARE;
+	int fd = last ? openat(dir, SPARE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	if (fd < 0) {
+		name = NEW;
+		fd = openat(dir, NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	}
 	if (fd < 0)
 		return; /* removed under us, or the disk is full: the other copy still tells */
-	bool whole = write(fd, text, n) == (ssize_t)n && (!durable || !fsync(fd));
+	bool whole = write(fd, text, n) == (ssize_t)n && !ftruncate(fd, (off_t)n) && (!durable || !fsync(fd));
 	close(fd);
-	if (!whole || renameat(dir, ".status.json.tmp", dir, "status.json"))
-		(void)unlinkat(dir, ".status.json.tmp", 0);
+	if (!whole || renameat(dir, name, dir, "status.json"))
+		(void)unlinkat(dir, name, 0);
 	else if (durable)
 		(void)fsync(dir);
 }
@@ -96,10 +117,14 @@ void status_write(struct status *status)
 			      status->exit_code, status->signal, status->oom_killed ? "true" : "false", finished_at);
 	}
 	n += snprintf(text + n, sizeof(text) - (size_t)n, "}\n");
-	if (status->run_dir >= 0)
-		write_to(status->run_dir, text, (size_t)n, false);
-	if (status->state_dir >= 0 && !status->starting)
-		write_to(status->state_dir, text, (size_t)n, status->exited);
+	int dirs[] = { status->run_dir, status->starting ? -1 : status->state_dir };
+	for (int i = 0; i < 2; i++) {
+		if (dirs[i] < 0)
+			continue;
+		write_to(dirs[i], text, (size_t)n, status->exited, i == 1 && status->exited);
+		if (!status->starting && !status->exited)
+			keep_spare(dirs[i]);
+	}
 }
 
 void status_pid_file(const struct status *status)

@@ -160,7 +160,11 @@ def _mount(plan: Plan, entry: dict[str, Any], attached: int | None) -> None:
         return
     kind = "cgroup2" if kind == "cgroup" else kind
     optional = entry["type"] in _OPTIONAL
-    plan.add(p.MOUNT, entry["source"], target, kind, ",".join(data), a=flags, b=optional)
+    # as other runtimes: what is not said of a tmpfs is that of the directory it covers
+    said = [option.partition("=")[0] for option in data]
+    like = sum(bit for bit, name in ((1, "mode"), (2, "uid"), (4, "gid")) if name not in said)
+    covered = like if kind == "tmpfs" and like & 1 else 0
+    plan.add(p.MOUNT, entry["source"], target, kind, ",".join(data), a=flags, b=optional, c=covered)
 
 
 _LINKS = {

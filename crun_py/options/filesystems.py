@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SHM_BYTES = 64 << 20
 _OPTION_BYTES = 4000
-_TMPFS = ("nosuid", "nodev", "noexec", "mode=1777")
+_TMPFS = ("nosuid", "nodev", "noexec")
 _SYSTEMD_INITS = ("/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init")
 
 
@@ -103,7 +103,8 @@ def _own(
         )
         if not left:
             target = f"/etc/{name}"
-            found[target] = spec.mount("bind", f"{directory}/{name}", target, "rbind")
+            how = ("rbind", "ro") if options.get("read_only") else ("rbind",)
+            found[target] = spec.mount("bind", f"{directory}/{name}", target, *how)
     if record.get("timezone"):
         target = "/etc/localtime"
         found[target] = spec.mount("bind", directory + "/localtime", target, "rbind", "ro")
