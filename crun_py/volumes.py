@@ -10,7 +10,7 @@ import errno
 import os
 
 from crun_py import jsonfile
-from crun_py.errors import CorruptState, CrunpyError, InvalidArgument, NotFound
+from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument, NotFound
 from crun_py.paths import Paths, private_dir
 from crun_py.tree import remove_tree
 
@@ -119,13 +119,14 @@ def new_name() -> str:
     return os.urandom(32).hex()
 
 
+_STAGE = ".new-"
 _UNUSED = "unused"
 """In volume.json of a volume that no container has had: the first one fills it."""
 
 
 def staged(paths: Paths, owner: str) -> str:
     """Where container `owner`, in the making, prepares a volume; swept with it."""
-    return f"{paths.volumes}/.new-{owner}"
+    return f"{paths.volumes}/{_STAGE}{owner}"
 
 
 class Filling:
@@ -133,13 +134,28 @@ class Filling:
 
     def __init__(self, paths: Paths, owner: str) -> None:
         self._stage = staged(paths, owner)
-        private_dir(paths.volumes)
+        self._lock = jsonfile.Lock(private_dir(paths.volumes) + "/.lock", shared=True)
 
     def __enter__(self) -> str:
+        self._lock.__enter__()
         return self._stage
 
     def __exit__(self, *_: object) -> None:
         remove_tree(self._stage)
+        self._lock.__exit__(None, None, None)
+
+
+def sweep(paths: Paths) -> None:
+    """Remove what killed commands left of volumes in the making."""
+    if not os.path.isdir(paths.volumes):
+        return
+    try:
+        with jsonfile.Lock(paths.volumes + "/.lock", timeout_s=0):
+            for name in os.listdir(paths.volumes):
+                if name.startswith(_STAGE):
+                    remove_tree(f"{paths.volumes}/{name}")
+    except Conflict:
+        return  # somebody is at it
 
 
 def ensure(

@@ -46,6 +46,12 @@ static void *new_netns(void *unused)
 {
 	(void)unused;
 	int fd = unshare(CLONE_NEWNET) ? -1 : open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	/* interfaces to come take no routes from whoever announces some (CVE-2020-13401) */
+	int listens = fd < 0 ? -1 : open("/proc/sys/net/ipv6/conf/default/accept_ra", O_WRONLY | O_CLOEXEC);
+	if (listens >= 0) {
+		(void)!write(listens, "0", 1);
+		close(listens);
+	}
 	return (void *)(intptr_t)(fd < 0 ? -errno : fd);
 }
 

@@ -64,6 +64,7 @@ def volumes(paths: Paths, filters: list[str], *, everything: bool = False) -> tu
     """Remove the anonymous volumes (everything: named ones too) that no container has; their
     names and the bytes won."""
     wanted = parse(filters)
+    volume_store.sweep(paths)
     used: set[str] = set()
     for container in state.every(paths):
         used |= container.volumes

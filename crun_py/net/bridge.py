@@ -105,6 +105,7 @@ def setup(
     hostname: str = "",
     interface: str = "eth0",
     alive: Callable[[str], bool] | None = None,
+    note: Callable[[Attachment], None] = lambda attachment: None,
 ) -> Attachment:
     """Connect the network namespace `netns_fd` of `container_id` to `network`.
 
@@ -112,6 +113,7 @@ def setup(
     mac:    as ipv4.check_mac takes it; None derives one from the address, so that a reused
             address keeps its neighbours.
     alive:  see ipam.allocate.
+    note:   is given what will be made, before it is: who comes after a kill can take it down.
     Raises CrunpyError; nothing is left behind then.
     """
     found = config.load(paths, network)
@@ -132,6 +134,7 @@ def setup(
         ports,
     )
     try:
+        note(attachment)
         _connect(paths, found, attachment, netns_fd, hardware)
     except OSError as e:
         _undo(paths, attachment)

@@ -95,8 +95,13 @@ def connect(container: Container, *, rootless: bool, userns: int = -1) -> Connec
     except BaseException:
         connection.close()
         raise
-    jsonfile.write(container.run_directory + "/network.json", connection.state, durable=False)
     return connection
+
+
+def _note(container: Container, connection: Connection, state: dict[str, Any]) -> None:
+    """Write down what `disconnect` undoes."""
+    connection.state = state
+    jsonfile.write(container.run_directory + "/network.json", state, durable=False)
 
 
 def _connect_bridge(
@@ -117,8 +122,10 @@ def _connect_bridge(
         mac=network.get("mac") or None,
         hostname=container.record["hostname"],
         alive=lambda other: os.path.isdir(container.paths.run_container(other)),
+        note=lambda made: _note(
+            container, connection, {"driver": "bridge", "attachment": made.as_dict()}
+        ),
     )
-    connection.state = {"driver": "bridge", "attachment": attachment.as_dict()}
     connection.address, connection.host_address = attachment.ip, attachment.gateway
 
 
@@ -127,7 +134,7 @@ def _connect_user(container: Container, connection: Connection, ports: list[Port
 
     assert connection.namespace is not None
     started = rootless.start(connection.namespace, ports, container.run_directory)
-    connection.state = {"driver": "rootless", "attachment": started}
+    _note(container, connection, {"driver": "rootless", "attachment": started})
     connection.address = str(started.get("ip", ""))
     connection.host_address = str(started.get("host_address", ""))
     connection.dns = list(started.get("dns", []))
@@ -152,9 +159,14 @@ def disconnect(container: Container) -> None:
 
     Raises CrunpyError after doing all it can.
     """
+    mode = container.record["network"]["mode"]
     try:
         found = jsonfile.read(container.run_directory + "/network.json")
     except FileNotFoundError:
+        if mode not in ("none", "host") and not mode.startswith("container:"):
+            from crun_py.net import ipam
+
+            ipam.release(container.paths, mode, container.id)  # its start was killed early
         return
     if found.get("driver") == "bridge":
         from crun_py.net import bridge

@@ -68,6 +68,15 @@ def sweep(paths: Paths) -> int:
     return swept
 
 
+def tidy(paths: Paths) -> list[str]:
+    """`sweep` and `collect`, for a prune: what killed commands left, half done or whole."""
+    sweep(paths)
+    if not os.path.isdir(paths.images):
+        return []
+    with jsonfile.Lock(paths.images + "/.lock"):
+        return collect(paths)
+
+
 def _collect(paths: Paths) -> list[str]:
     kept_blobs: set[str] = set()
     kept_layers: set[str] = set()

@@ -13,6 +13,7 @@ from crun_py import clock, state
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound, printable
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
+from crun_py.oci import gc
 from crun_py.oci.image import Image
 from crun_py.oci.listed import ManifestList, image_ids
 from crun_py.oci.reference import Reference, parse
@@ -323,7 +324,7 @@ def prune(
             # somebody else may be faster
             with contextlib.suppress(NotFound):
                 lines += store.remove(image, force=True, in_use=in_use)
-    return lines
+    return lines + [f"Deleted: {chain_id}" for chain_id in gc.tidy(store.paths)]
 
 
 # ---- mount and diff ----
