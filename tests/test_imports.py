@@ -24,7 +24,7 @@ HEAVY = {
 }
 
 LEVELS = {
-    0: ("errors", "paths", "jsonfile", "clock", "names", "tree", "filters", "quantity"),
+    0: ("errors", "paths", "jsonfile", "clock", "names", "tree", "filters", "quantity", "outfile"),
     1: ("_native", "staging"),
     2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs",
         "archive",

@@ -10,20 +10,21 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tarfile
 
 from crun_py._native import check, lib
+from crun_py.archive import header
 from crun_py.errors import CrunpyError
+from crun_py.outfile import special
 from crun_py.tree import DEPTH_LIMIT, DIRECTORY, remove_tree_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import BinaryIO
+
+    from crun_py.archive.header import Entry
+    from crun_py.archive.read import Reader
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_PIECE_BYTES = 1 << 20
-_BUFFER_BYTES = 32 << 10  # tarfile copies what is left of it for each header
 
 Owner = tuple[int, int] | None
 
@@ -60,59 +61,55 @@ class Extractor:
         self._top, self._rules, self._root, self._where = top, rules, root, where
         self._parent: tuple[str, ...] | None = ()
         self._parent_fd = os.dup(top)
-        self._directories: list[tuple[tuple[str, ...], tarfile.TarInfo]] = []
+        self._directories: list[tuple[tuple[str, ...], Entry]] = []
         self.size = 0
 
-    def extract(self, stream: BinaryIO, base: str = "") -> None:
-        """All of the archive in `stream`; compressed ones are understood.
+    def extract(self, reader: Reader, base: str = "") -> None:
+        """All entries that `reader` has.
 
         base: put in front of every name ("": names as they are).  Raises CrunpyError.
         """
         try:
-            with tarfile.open(
-                fileobj=stream, mode="r|*", bufsize=_BUFFER_BYTES, errorlevel=2
-            ) as archive:
-                for member in archive:
-                    self._member(archive, member, base)
+            while entry := reader.next():
+                self._member(reader, entry, base)
+                for _ in reader.content():
+                    continue  # of what is passed over
+                reader.skip_padding()
             self._finish()
-        except (tarfile.TarError, EOFError) as e:
-            raise CrunpyError(f"reading the archive: {str(e) or 'it ends in the middle'}") from e
         finally:
             os.close(self._parent_fd)
 
-    def _member(self, archive: tarfile.TarFile, member: tarfile.TarInfo, base: str) -> None:
-        parts = _parts(member.name, base)
-        self.size += member.size
+    def _member(self, reader: Reader, entry: Entry, base: str) -> None:
+        parts = _parts(os.fsdecode(entry.name), base)
+        self.size += entry.size
         try:
             if not parts:
                 return  # the directory that is there already keeps what it is
-            self._make(archive, member, parts, base)
+            self._make(reader, entry, parts, base)
         except OSError as e:
             raise CrunpyError.from_os(f"writing {'/'.join(parts)}", e) from e
 
-    def _make(
-        self, archive: tarfile.TarFile, member: tarfile.TarInfo, parts: tuple[str, ...], base: str
-    ) -> None:
+    def _make(self, reader: Reader, entry: Entry, parts: tuple[str, ...], base: str) -> None:
         directory, name = self._open_parent(parts[:-1]), parts[-1]
-        if member.isdir():
-            self._make_directory(directory, parts, member)
+        if entry.kind == header.DIRECTORY or entry.name.endswith(b"/"):
+            self._make_directory(directory, parts, entry)
             return
-        if (member.ischr() or member.isblk()) and not self._rules.devices:
+        if entry.kind in (header.CHARACTER, header.BLOCKDEV) and not self._rules.devices:
             self._rules.passed_over("/".join(parts))
             return
-        if member.isfile():
+        if entry.kind == header.FILE:
             fd = self._create(directory, parts)
             try:
-                self._fill(fd, archive, member)
-                self._describe(fd, member)
+                self._fill(fd, reader)
+                self._describe(fd, entry)
             finally:
                 os.close(fd)
             return
         self._clear(directory, parts)
-        if member.islnk():
-            source = _parts(member.linkname, base)
+        if entry.kind == header.HARDLINK:
+            source = _parts(os.fsdecode(entry.link), base)
             if not source:
-                raise CrunpyError(f"extracting {member.name}: hard link to the directory itself")
+                raise CrunpyError(f"extracting {'/'.join(parts)}: hard link to the directory")
             held = os.dup(directory)  # opening the other parent closes ours
             try:
                 other = self._open_parent(source[:-1])
@@ -120,15 +117,14 @@ class Extractor:
             finally:
                 os.close(held)
             return
-        if member.issym():
-            os.symlink(member.linkname, name, dir_fd=directory)
-        elif member.isfifo():
+        if entry.kind == header.SYMLINK:
+            os.symlink(os.fsdecode(entry.link), name, dir_fd=directory)
+        elif entry.kind == header.FIFO:
             os.mkfifo(name, 0o600, dir_fd=directory)
         else:
-            kind = stat.S_IFCHR if member.ischr() else stat.S_IFBLK
-            device = os.makedev(member.devmajor, member.devminor)
-            os.mknod(name, kind | 0o600, device, dir_fd=directory)
-        self._describe_node(directory, name, member)
+            kind = stat.S_IFCHR if entry.kind == header.CHARACTER else stat.S_IFBLK
+            os.mknod(name, kind | 0o600, os.makedev(*entry.device), dir_fd=directory)
+        self._describe_node(directory, name, entry)
 
     # ---- directories ----
 
@@ -170,9 +166,7 @@ class Extractor:
         flags = os.O_RDONLY | os.O_DIRECTORY
         return check(lib.crunpy_open_in_root(self._root, os.fsencode(path), flags), path)
 
-    def _make_directory(
-        self, directory: int, parts: tuple[str, ...], member: tarfile.TarInfo
-    ) -> None:
+    def _make_directory(self, directory: int, parts: tuple[str, ...], member: Entry) -> None:
         name = parts[-1]
         try:
             os.mkdir(name, 0o700, dir_fd=directory)
@@ -184,6 +178,7 @@ class Extractor:
                         f"writing {'/'.join(parts)}: a directory would replace a file",
                         hint="--overwrite allows it",
                     ) from None
+                self._check_special(parts, found.st_mode)
                 os.unlink(name, dir_fd=directory)
                 os.mkdir(name, 0o700, dir_fd=directory)
         self._directories.append((parts, member))
@@ -233,6 +228,7 @@ class Extractor:
         except FileNotFoundError:
             return
         if not stat.S_ISDIR(found.st_mode):
+            self._check_special(parts, found.st_mode)
             os.unlink(name, dir_fd=directory)
         elif self._rules.overwrite:
             remove_tree_at(directory, name)
@@ -242,28 +238,35 @@ class Extractor:
                 hint="--overwrite allows it",
             )
 
+    def _check_special(self, parts: tuple[str, ...], mode: int) -> None:
+        """A device, FIFO or socket of the host does not make way for anything."""
+        if self._root < 0 and not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+            raise CrunpyError(
+                f"writing {'/'.join(parts)}: there is {special(mode)} of that name",
+                hint="only files and links are replaced",
+            )
+
     @staticmethod
-    def _fill(fd: int, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-        source = archive.extractfile(member)
-        while source and (data := source.read(_PIECE_BYTES)):
+    def _fill(fd: int, reader: Reader) -> None:
+        for data in reader.content():
             view = memoryview(data)
             while view:
                 view = view[os.write(fd, view) :]
 
     # ---- owner, mode, time ----
 
-    def _describe(self, fd: int, member: tarfile.TarInfo) -> None:
+    def _describe(self, fd: int, member: Entry) -> None:
         owner = self._rules.owner(member.uid, member.gid)
         if owner:
             os.fchown(fd, *owner)  # first: it clears setuid
         os.fchmod(fd, member.mode & self._rules.modes)
         os.utime(fd, (member.mtime, member.mtime))
 
-    def _describe_node(self, directory: int, name: str, member: tarfile.TarInfo) -> None:
+    def _describe_node(self, directory: int, name: str, member: Entry) -> None:
         owner = self._rules.owner(member.uid, member.gid)
         if owner:
             os.chown(name, *owner, dir_fd=directory, follow_symlinks=False)
-        if not member.issym():
+        if member.kind != header.SYMLINK:
             fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
             try:
                 os.chmod(f"/proc/self/fd/{fd}", member.mode & self._rules.modes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py import jsonfile, state
+from crun_py import jsonfile, outfile, state
 from crun_py.cli.context import Context, write
 from crun_py.container import commit, inside
 
@@ -42,7 +42,6 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     inside.become_root(container)
     image = commit.commit(container, about, pause=values["pause"], squash=values["squash"])
     if values["iidfile"]:
-        with open(values["iidfile"], "w", encoding="ascii") as f:
-            f.write(f"sha256:{image.id}")
+        outfile.write(values["iidfile"], f"sha256:{image.id}".encode())
     write(f"sha256:{image.id}")
     return 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import state
+from crun_py import outfile, state
 from crun_py.cli.context import Context
 from crun_py.container import commit, inside
-from crun_py.errors import CrunpyError, InvalidArgument
+from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,14 +30,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         inside.become_root(container)
         commit.export(container, sys.stdout.buffer)
         return 0
-    try:
-        with open(path, "wb") as sink:
-            try:
-                inside.become_root(container)
-                commit.export(container, sink)
-            except BaseException:
-                os.unlink(path)
-                raise
-    except OSError as e:
-        raise CrunpyError.from_os(f"exporting to {path}", e) from e
+    with outfile.Replaced(path) as fd, open(fd, "wb", closefd=False) as sink:
+        inside.become_root(container)
+        commit.export(container, sink)
     return 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from crun_py import jsonfile, state
+from crun_py import jsonfile, outfile, state
 from crun_py.cli.context import Context, write
 from crun_py.cli.stop import patience
 from crun_py.container import units
-from crun_py.errors import CrunpyError, InvalidArgument
+from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,11 +41,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     name, text = units.service_name(container, values), units.service(container, values)
     if values["files"]:
         path = f"{name}.service"
-        try:
-            with open(path, "w", encoding="utf-8") as f:
-                f.write(text + "\n")
-        except OSError as e:
-            raise CrunpyError.from_os(f"writing {path}", e) from e
+        outfile.write(path, f"{text}\n".encode())
         text = path
     write(jsonfile.dumps({name: text}) if values["format"] else text)
     return 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from crun_py import outfile
 from crun_py.cli import progress, reach
 from crun_py.cli.context import Context, write, write_error
-from crun_py.errors import CrunpyError, InvalidArgument, NotFound, Unsupported
+from crun_py.errors import InvalidArgument, NotFound, Unsupported
 from crun_py.oci import transport
 from crun_py.oci.image import Image
 from crun_py.oci.reference import parse
@@ -71,11 +72,7 @@ def refuse_signing(values: dict[str, Any]) -> None:
 def write_digest(values: dict[str, Any], digest: str) -> None:
     """--digestfile."""
     if path := values["digestfile"]:
-        try:
-            with open(path, "w", encoding="ascii") as f:
-                f.write(digest)
-        except OSError as e:
-            raise CrunpyError.from_os(f"writing {path}", e) from e
+        outfile.write(path, digest.encode())
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:

@@ -10,9 +10,10 @@ from crun_py.archive.pack import Packer
 from crun_py.cgroup import group
 from crun_py.clock import now
 from crun_py.container import inside
-from crun_py.errors import CrunpyError, ImageError, InvalidArgument, NotFound, Unsupported
+from crun_py.errors import CrunpyError, InvalidArgument, NotFound, Unsupported
 from crun_py.oci import made
 from crun_py.oci.image import Image
+from crun_py.oci.inflate import opened
 from crun_py.oci.manifest import host_platform, split_platform
 from crun_py.oci.reference import parse
 from crun_py.oci.store import ImageStore
@@ -21,7 +22,7 @@ from crun_py.options.request import SIGNALS
 from crun_py.tree import DIRECTORY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any, BinaryIO
 
     from crun_py.paths import Paths
@@ -212,7 +213,7 @@ def import_(paths: Paths, source: str, platform: str, about: About, stdin: Binar
     with _opened(source, stdin) as archive:
 
         def fill(write: Callable[[bytes], None]) -> None:
-            for piece in _decompressed(archive, source):
+            for piece in opened(archive.read, f"importing {source}"):
                 write(piece)
 
         doing = f"importing {source}"
@@ -237,39 +238,3 @@ def _opened(source: str, stdin: BinaryIO) -> Any:
         return open(source, "rb")
     except OSError as e:
         raise CrunpyError.from_os(f"importing {source}", e) from e
-
-
-def _decompressed(archive: BinaryIO, source: str) -> Iterator[bytes]:
-    """The archive in `archive`, which may be compressed in any usual way."""
-    import bz2
-    import lzma
-
-    from crun_py.oci.inflate import inflate
-    from crun_py.oci.layers import Limits
-
-    first = archive.read(_PIECE_BYTES)
-    if not first:
-        raise ImageError(f"importing {source}: it is empty")
-    pieces = iter([first])
-
-    def get() -> bytes:
-        return next(pieces, b"") or archive.read(_PIECE_BYTES)
-
-    kinds = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-    kind = next((name for magic, name in kinds.items() if first.startswith(magic)), "")
-    decompressor: Any = None
-    if first.startswith(b"BZh"):
-        decompressor = bz2.BZ2Decompressor()
-    elif first.startswith(b"\xfd7zXZ\0"):
-        decompressor = lzma.LZMADecompressor()
-    if decompressor is None:
-        yield from inflate(kind, get, Limits())
-        return
-    try:
-        while not decompressor.eof:
-            data = get() if decompressor.needs_input else b""
-            if decompressor.needs_input and not data:
-                raise ImageError(f"importing {source}: it ends in the middle")
-            yield decompressor.decompress(data, _PIECE_BYTES)
-    except (OSError, lzma.LZMAError) as e:
-        raise ImageError(f"importing {source}: {str(e).lower()}") from e

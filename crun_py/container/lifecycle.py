@@ -12,7 +12,7 @@ import os
 import sys
 
 import crun_py
-from crun_py import events, jsonfile, staging, state, volumes
+from crun_py import events, outfile, staging, state, volumes
 from crun_py.cgroup import group
 from crun_py.container import attach, ending, failure, restart
 from crun_py.errors import CommandError, Conflict, CorruptState, NotFound
@@ -177,7 +177,7 @@ def _write_pid_files(container: Container, pid: int) -> None:
 
 
 def _write_pid_file(path: str, pid: int) -> None:
-    ending.warn_on_error(lambda: jsonfile.write_bytes(path, b"%d\n" % pid, mode=0o644))
+    ending.warn_on_error(lambda: outfile.write(path, b"%d\n" % pid, 0o644))
 
 
 def _plan(

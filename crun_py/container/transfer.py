@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 from crun_py import jsonfile
 from crun_py.archive.extract import Extractor, Rules
 from crun_py.archive.pack import Packer
+from crun_py.archive.read import Reader, Stream
 from crun_py.container import inside
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
+from crun_py.oci.inflate import opened
 
 if TYPE_CHECKING:
     from typing import Any, BinaryIO
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 STREAM = "-"
 _LINKS = 40
+_PIECE_BYTES = 256 << 10
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -221,13 +224,16 @@ def _unpack(target: Place, root: int, how: How, pipe: BinaryIO, *, named: bool) 
                     hint="an archive from standard input is extracted in it",
                 )
             base = ""
+            pieces = opened(pipe.read, "the archive")
         else:
             line = pipe.readline()
             if not line:
                 raise CrunpyError(_ENDED_EARLY)
             base = where.name_for(jsonfile.loads(line), overwrite=how.overwrite)
-        extractor = Extractor(where.fd, _rules(target, root, how), root=root, where=where.path)
-        extractor.extract(pipe, base)
+            pieces = iter(lambda: pipe.read(_PIECE_BYTES), b"")
+        rules = _rules(target, root, how, archive=how.archive or named)
+        extractor = Extractor(where.fd, rules, root=root, where=where.path)
+        extractor.extract(Reader(Stream(pieces, "the archive").read, "the archive"), base)
         return extractor.size
     except CrunpyError as e:
         raise _told(target, e) from e
@@ -246,14 +252,15 @@ def _told(target: Place, error: CrunpyError) -> CrunpyError:
     return error
 
 
-def _rules(target: Place, root: int, how: How) -> Rules:
+def _rules(target: Place, root: int, how: How, *, archive: bool) -> Rules:
+    """archive: owners are those of the archive."""
     on_host = root < 0
     ids = inside.ids(target.container)
 
     def owner(uid: int, gid: int) -> tuple[int, int] | None:
         if on_host:
             return (uid, gid) if how.archive and os.geteuid() == 0 else None
-        return ids.outside(uid, gid) if how.archive else ids.outside(0, 0)
+        return ids.outside(uid, gid) if archive else ids.outside(0, 0)
 
     # a container's setuid programs do not become the caller's
     modes = 0o1777 if on_host and not how.archive else 0o7777

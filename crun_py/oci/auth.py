@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import stat
 
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError
@@ -58,9 +59,15 @@ def find(registry: str, repository: str, authfile: str | None = None) -> Credent
     return None
 
 
+_LIMIT_BYTES = 4 << 20
+
+
 def load(path: str) -> dict[str, Any]:
     """The content of a file of credentials, {} when there is none.  Raises CrunpyError."""
     try:
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LIMIT_BYTES:
+            raise CrunpyError(f"reading {path}: not a file of credentials")
         config = jsonfile.read(path)
     except (FileNotFoundError, NotADirectoryError):
         return {}

@@ -74,6 +74,22 @@ def kind_of(start: bytes) -> str:
     return ""
 
 
+def opened(read: Callable[[int], bytes], label: str) -> Iterator[bytes]:
+    """The uncompressed pieces of an archive that read(n) gives, at most n bytes at a time.
+
+    Raises ImageError, which calls it `label`, also when there is nothing.
+    """
+    first = read(_PIECE_BYTES)
+    if not first:
+        raise ImageError(f"{label}: it is empty")
+    waiting = [first]
+
+    def get() -> bytes:
+        return waiting.pop() if waiting else read(_PIECE_BYTES)
+
+    yield from inflate(kind_of(first), get, Limits())
+
+
 def _plain(source: _Source) -> Iterator[bytes]:
     return iter(source.next, b"")
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from crun_py import jsonfile
+from crun_py import jsonfile, outfile
 from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.oci import content
 from crun_py.oci.content import Content
@@ -108,7 +108,7 @@ def save(images: Sequence[Saved], form: str, path: str) -> None:
             raise InvalidArgument(f"saving: format {form} holds one image, not {len(images)}")
         _to_dir(images[0], path)
     else:
-        with _replaced(path) as fd:
+        with outfile.Replaced(path) as fd:
             to_descriptor(images, form, fd)
 
 
@@ -231,28 +231,6 @@ def _blob_name(digest: str) -> str:
 # ---- files ----
 
 
-@contextmanager
-def _replaced(path: str) -> Iterator[int]:
-    """A descriptor to write to; `path` gets its content at the end, if all went well."""
-    regular = not os.path.exists(path) or os.path.isfile(path)
-    target = f"{path}.{os.getpid()}.tmp" if regular else path
-    flags = os.O_WRONLY | os.O_CLOEXEC | (os.O_CREAT | os.O_TRUNC if regular else 0)
-    try:
-        fd = os.open(target, flags, 0o666)
-        try:
-            yield fd
-        finally:
-            os.close(fd)
-        if regular:
-            os.rename(target, path)
-    except BaseException as e:
-        if regular and os.path.exists(target):
-            os.unlink(target)
-        if isinstance(e, OSError):
-            raise CrunpyError.from_os(f"writing {path}", e) from e
-        raise
-
-
 def _make_directory(path: str) -> None:
     try:
         os.makedirs(path, exist_ok=True)
@@ -270,7 +248,7 @@ def _copy(made: Content, digest: str, size: int, path: str) -> None:
         return
     source = made.open(digest)
     try:
-        with _replaced(path) as fd:
+        with outfile.Replaced(path) as fd:
             done = 0
             while done < size:
                 n = os.sendfile(fd, source, done, size - done)

@@ -11,11 +11,11 @@ import os
 from collections.abc import Iterable, Iterator
 
 from crun_py.archive.header import BLOCK, DIRECTORY, END, FILE, Entry, encode, padding
+from crun_py.archive.read import Reader
 from crun_py.errors import CrunpyError, ImageError
 
 _PIECE_BYTES = 256 << 10
 _ENTRY_LIMIT = 200_000
-_HEADER_LIMIT = 1 << 20
 _LINK_DEPTH = 8
 
 
@@ -76,49 +76,34 @@ class Archive:
     # ---- headers ----
 
     def _read_headers(self) -> None:
+        offset = 0
         total = os.fstat(self._fd).st_size
-        offset = entries = 0
-        pax: dict[str, bytes] = {}
-        long_name = long_link = b""
-        while offset + BLOCK <= total:
-            header = os.pread(self._fd, BLOCK, offset)
-            if not any(header):
-                break
-            self._check_sum(header)
+
+        def read(size: int) -> bytes:
+            nonlocal offset
+            data = os.pread(self._fd, size, offset)
+            offset += size
+            if len(data) < size:
+                raise self._error("it ends in the middle" if offset > size else "not a tar archive")
+            return data
+
+        reader = Reader(read, self._label)
+        entries = 0
+        while offset < total and (entry := reader.next()):
             entries += 1
             if entries > _ENTRY_LIMIT:
                 raise self._error(f"more than {_ENTRY_LIMIT} entries")
-            kind = header[156:157]
-            size = self._number(header[124:136])
-            if kind in b"123456":  # whatever the field says, nothing follows these
-                size = 0
-            elif kind not in b"xgLK" and "size" in pax:
-                size = self._decimal(pax["size"])
-            start, offset = offset + BLOCK, offset + BLOCK + -(-size // BLOCK) * BLOCK
-            if kind in b"xgLK" and size > _HEADER_LIMIT:
-                raise self._error("a header that is too large")
-            if start + size > total:
+            self._take(entry.kind, self._path(entry.name), entry.link, offset, entry.size)
+            offset += entry.size + -entry.size % BLOCK
+            if offset > total:
                 raise self._error("it ends in the middle")
-            if kind in b"xgLK":
-                data = os.pread(self._fd, size, start)
-                if kind == b"x":
-                    pax = self._pax(data)
-                elif kind == b"L":
-                    long_name = data.rstrip(b"\0")
-                elif kind == b"K":
-                    long_link = data.rstrip(b"\0")
-                continue
-            name = pax.get("path") or long_name or _ustar_name(header)
-            link = pax.get("linkpath") or long_link or header[157:257].partition(b"\0")[0]
-            self._take(kind, self._path(name), link, start, size)
-            pax, long_name, long_link = {}, b"", b""
         if not entries:
             raise self._error("not a tar archive")
 
     def _take(self, kind: bytes, name: str, link: bytes, start: int, size: int) -> None:
         self._files.pop(name, None)
         self._links.pop(name, None)
-        if kind in (b"0", b"\0", b"7"):
+        if kind == FILE:
             self._files[name] = (start, size)
         elif kind == b"1":
             self._links[name] = self._path(link)
@@ -136,55 +121,9 @@ class Archive:
             raise self._error(f"entry {name[:200]!r} leads out of it")
         return "/".join(parts)
 
-    def _check_sum(self, header: bytes) -> None:
-        found = sum(header[:148]) + sum(header[156:]) + 8 * 32
-        try:
-            good = int(header[148:156].strip(b" \0") or b"0", 8) == found
-        except ValueError:
-            good = False
-        if not good:
-            raise self._error("not a tar archive, or a damaged one")
-
-    def _number(self, field: bytes) -> int:
-        """Octal digits, or base 256 (GNU)."""
-        if field[0] & 0x80:
-            if field[0] & 0x40:
-                raise self._error("a negative size")
-            return int.from_bytes(bytes([field[0] & 0x3F]) + field[1:], "big")
-        text = field.strip(b" \0")
-        if text and not set(text) <= set(b"01234567"):
-            raise self._error("a size that is no number")
-        return int(text or b"0", 8)
-
-    def _decimal(self, text: bytes) -> int:
-        if not text.isdigit() or len(text) > 18:
-            raise self._error("a size that is no number")
-        return int(text)
-
-    def _pax(self, data: bytes) -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
-        while data:
-            length, _, _ = data.partition(b" ")
-            n = self._decimal(length)
-            record = data[len(length) + 1 : n]
-            if n <= len(length) + 1 or n > len(data) or record[-1:] != b"\n":
-                raise self._error("a malformed pax header")
-            key, _, value = record[:-1].partition(b"=")
-            found[_text(key)] = value
-            data = data[n:]
-        return found
-
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
-
-
-def _ustar_name(header: bytes) -> bytes:
-    name = header[:100].partition(b"\0")[0]
-    if header[257:263] == b"ustar\0":
-        prefix = header[345:500].partition(b"\0")[0]
-        return prefix + b"/" + name if prefix else name
-    return name
 
 
 class TarOut:
