@@ -92,7 +92,7 @@ def test_render(template: str, expected: str) -> None:
     "template",
     ["{{", "{{.Name", "{{.Nosuch}}", "{{.Name.Deeper}}", "{{end}}", "{{else}}", "{{if .Name}}",
      "{{range .Args}}", "{{nosuch .Name}}", "{{.Name | nosuch}}", "{{index .Args 9}}", "{{$gone}}",
-     "{{(.Name}}", "{{.Name .Size}}", "{{|}}", "{{.Name |}}", '{{"open}}', "{{if}}x{{end}}",
+     "{{(.Name}}", "{{.Name .Size}}", "{{|}}", '{{"open}}', "{{if}}x{{end}}",
      "{{truncate .Size 1}}", "{{len .Size}}"],
 )  # fmt: skip
 def test_errors(template: str) -> None:
