@@ -398,6 +398,5 @@ _BY_VERB: dict[tuple[str, str], Check] = {
         "no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always"
     ),
     ("push", "progress"): _one_of("auto", "plain", "tty", "quiet"),
-    ("commit", "author"): _printable,
     ("volume create", "label"): _key_value,
 }  # fmt: skip

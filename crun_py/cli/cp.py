@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from crun_py import state
 from crun_py.cli.context import Context, write_error
-from crun_py.container import transfer
+from crun_py.container import control, transfer
 from crun_py.errors import InvalidArgument
 from crun_py.show.listing import human_size
 
@@ -19,6 +20,7 @@ OPTIONS = (
     ("-a --archive", "flag", "Keep the ids of owners and groups", ""),
     ("-L --follow-link", "flag", "Follow a symbolic link named as SOURCE", ""),
     ("-q --quiet", "flag", "Do not say what was copied", ""),
+    ("--pause", "switch", "Stop the container's processes meanwhile, where the host can", ""),
     ("--overwrite", "flag", "Let directories and other files replace each other", ""),
 )
 
@@ -39,7 +41,11 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     how = transfer.How(
         archive=values["archive"], follow=values["follow_link"], overwrite=values["overwrite"]
     )
-    size = transfer.copy(source, target, how)
+    with contextlib.ExitStack() as stack:
+        for end in (source, target) if values["pause"] else ():
+            if end.container:
+                stack.enter_context(control.frozen(end.container, None))
+        size = transfer.copy(source, target, how)
     if not values["quiet"] and not target.is_stream and os.isatty(2):
         write_error(f"Successfully copied {human_size(size)} to {target}")
     return 0

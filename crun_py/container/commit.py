@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from crun_py import events
 from crun_py.archive.pack import Packer
-from crun_py.cgroup import group
 from crun_py.clock import now
-from crun_py.container import inside
-from crun_py.errors import CrunpyError, InvalidArgument, NotFound, Unsupported
+from crun_py.container import control, inside
+from crun_py.errors import CrunpyError, InvalidArgument, NotFound
 from crun_py.oci import made
 from crun_py.oci.image import Image
 from crun_py.oci.inflate import opened
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from crun_py.paths import Paths
-    from crun_py.state import Container, Status
+    from crun_py.state import Container
 
 _PIECE_BYTES = 1 << 20
 
@@ -75,9 +74,7 @@ def commit(container: Container, about: About, *, pause: bool | None, squash: bo
         )
     config = _config(container, base, about)
     fill = _all_files if squash else _own_files
-    status = container.status()
-    frozen = _freeze(container, status, pause)
-    try:
+    with control.frozen(container, pause):
         image = made.add(
             paths,
             config,
@@ -87,27 +84,8 @@ def commit(container: Container, about: About, *, pause: bool | None, squash: bo
             form=about.form,
             doing=f"committing container {container.name}",
         )
-    finally:
-        if frozen:
-            group.freeze(frozen, False)
     events.container(container, "commit", comment=about.message)
     return image
-
-
-def _freeze(container: Container, status: Status, pause: bool | None) -> str:
-    """Freeze a running container; the cgroup that must be let go again, or ""."""
-    if pause is False or status.state != "running":
-        return ""
-    cgroup = container.cgroup
-    if not cgroup:
-        if pause:
-            raise Unsupported(
-                f"pausing container {container.name}: it has no cgroup here",
-                hint="--pause=false commits it as it runs",
-            )
-        return ""
-    group.freeze(cgroup, True)
-    return cgroup
 
 
 def _own_files(container: Container, write: Callable[[bytes], None]) -> None:

@@ -3,6 +3,8 @@ unpause, restart, rename, update."""
 
 from __future__ import annotations
 
+import contextlib
+
 from crun_py import events, jsonfile, state
 from crun_py.cgroup import group
 from crun_py.container import ending, lifecycle, restart
@@ -11,6 +13,7 @@ from crun_py.options import limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from crun_py.state import Container
@@ -102,3 +105,25 @@ def update(container: Container, options: dict[str, Any]) -> None:
         if policy is not None and container.status().running:
             restart.begin(container)
     events.container(container, "update")
+
+
+@contextlib.contextmanager
+def frozen(container: Container, wanted: bool | None) -> Iterator[None]:
+    """Inside it the processes of a container that runs stand still.
+
+    wanted: None: where the host can do that.  Raises Unsupported.
+    """
+    cgroup = container.cgroup if wanted is not False and container.status().running else None
+    if wanted and not cgroup and container.status().state == "running":
+        raise Unsupported(
+            f"pausing container {container.name}: it has no cgroup here",
+            hint="--pause=false lets it run",
+        )
+    if not cgroup or container.status().state != "running":
+        yield
+        return
+    group.freeze(cgroup, True)
+    try:
+        yield
+    finally:
+        group.freeze(cgroup, False)

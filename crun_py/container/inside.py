@@ -63,7 +63,7 @@ def root_of(container: Container, *, alone: bool = False) -> Iterator[int]:
         with container.lock():
             if container.status().alive:
                 raise CrunpyError(f"opening container {container.name}: it was started just now")
-            yield from _closing(_stopped_root(container, alone=alone))
+            yield from _stopped_root(container, alone=alone)
     except FileNotFoundError:
         raise NotFound(f"no such container: {container.name}") from None
 
@@ -159,7 +159,7 @@ def mount_root(container: Container, where: str) -> None:
         os.close(tree)
 
 
-def _stopped_root(container: Container, *, alone: bool) -> int:
+def _stopped_root(container: Container, *, alone: bool) -> Iterator[int]:
     where = private_dir(container.paths.run + "/rootfs")
     mount.own_namespace()
     if container.record.get("rootfs"):
@@ -169,11 +169,14 @@ def _stopped_root(container: Container, *, alone: bool) -> int:
     else:
         mount_root(container, where)
     root = os.open(where, _ROOT)
-    if not alone:
-        mount.volumes(root, container.record["mounts"])
-    if container.record["host"].get("read_only"):
-        mount.make_read_only(where)
-    return root
+    volumes = mount.Volumes(root, where, [] if alone else container.record["mounts"])
+    try:
+        if container.record["host"].get("read_only"):
+            mount.make_read_only(where)
+        yield root
+    finally:
+        volumes.close()
+        os.close(root)
 
 
 def open_at(root: int, path: str, flags: int) -> int:

@@ -22,6 +22,7 @@ from crun_py.archive.read import Reader, Stream
 from crun_py.container import inside
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
 from crun_py.oci.inflate import opened
+from crun_py.outfile import special
 
 if TYPE_CHECKING:
     from typing import Any, BinaryIO
@@ -271,6 +272,18 @@ def _passed_over(path: str) -> None:
     os.write(2, f"crunpy: warning: {path}: device nodes are not copied\n".encode())
 
 
+def _refuse_special(place: Place, path: str) -> None:
+    """Raises InvalidArgument for a device, FIFO or socket of the host, also behind links."""
+    try:
+        what = special(os.stat(path).st_mode)
+    except OSError:
+        return  # what is missing is told by whoever needs it
+    if what and not os.path.isdir(path):
+        raise InvalidArgument(
+            f"copying to {place}: it is {what}", hint="- writes an archive to standard output"
+        )
+
+
 class _Target:
     """Where a copy goes.
 
@@ -282,6 +295,8 @@ class _Target:
 
     def __init__(self, place: Place, root: int) -> None:
         path = place.path or "/"
+        if root < 0:
+            _refuse_special(place, path)
         last = path.rstrip("/").rpartition("/")[2]
         self._place = place
         self._wants_directory = path.endswith("/") or last in (".", "..", "")

@@ -11,6 +11,7 @@ import os
 
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError, ImageError, InvalidArgument
+from crun_py.oci import config
 from crun_py.oci.reference import parse_digest
 
 TYPE_CHECKING = False
@@ -164,6 +165,7 @@ def parse_config(data: bytes, layers: int) -> dict[str, Any]:
         raise ImageError(f"{doing}: an image for {value['os']!r}, not for linux")
     if not isinstance(value.get("config") or {}, dict):
         raise ImageError(f"{doing}: its config is not an object")
+    config.check(value.get("config") or {}, doing)
     return value
 
 

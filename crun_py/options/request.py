@@ -108,9 +108,7 @@ def record(
             "tty": bool(options.get("tty")),
             "open_stdin": bool(options.get("interactive")),
             "stdin_once": bool(options.get("interactive")) and not options.get("detach"),
-            "stop_signal": signal_number(
-                options.get("stop_signal") or config.get("StopSignal") or "SIGTERM"
-            ),
+            "stop_signal": _stop_signal(config, options),
             "stop_timeout": _seconds(
                 options.get("stop_timeout"), "stop timeout", STOP_TIMEOUT_S, -1
             ),
@@ -187,6 +185,17 @@ def _links(paths: Paths, options: list[str], mode: str) -> list[dict[str, str]]:
     from crun_py.options import links
 
     return links.parse(paths, options, mode)
+
+
+def _stop_signal(config: dict[str, Any], options: dict[str, Any]) -> int:
+    if options.get("stop_signal"):
+        return signal_number(options["stop_signal"])
+    try:
+        return signal_number(config.get("StopSignal") or "SIGTERM")
+    except InvalidArgument as e:
+        raise InvalidArgument(
+            f"the image's StopSignal: {e.message}", hint="--stop-signal names another one"
+        ) from e
 
 
 def _seconds(text: str | int | None, what: str, default: int, least: int = 0) -> int:

@@ -117,46 +117,65 @@ def make_read_only(where: str) -> None:
     _mount("none", where, "", _MS_BIND | _MS_REMOUNT | _MS_RDONLY | kept)
 
 
-def volumes(root: int, mounts: list[dict[str, Any]]) -> None:
-    """Show the volumes and binds of a container's record below the root open as `root`.
+class Volumes:
+    """The volumes and binds of a container's record, shown below the root open as `root`, which
+    is mounted on `where`.
 
-    Destinations are made, as a start does it; one whose source is not there is left out.
+    Destinations are made, as a start does it, but only until `close`: one volume does not get
+    the mount points of others.  What has no source is left out.
     """
-    for entry in sorted(mounts, key=lambda m: str(m["destination"]).count("/")):
+
+    def __init__(self, root: int, where: str, mounts: list[dict[str, Any]]) -> None:
+        self._where = where
+        self._mounted: list[str] = []
+        self._made: list[tuple[int, str, bool]] = []
+        for entry in sorted(mounts, key=lambda m: str(m["destination"]).count("/")):
+            self._show(root, entry)
+
+    def _show(self, root: int, entry: dict[str, Any]) -> None:
+        path = entry["destination"]
         try:
-            _make(root, entry["destination"], directory=os.path.isdir(entry["source"]))
-            with _named(root, entry["destination"]) as path:
-                bind(entry["source"], path)
+            self._make(root, path, directory=os.path.isdir(entry["source"]))
+            with _named(root, path) as target:
+                bind(entry["source"], target)
         except (FileNotFoundError, FileExistsError, NotADirectoryError):
-            continue
+            return
+        self._mounted.append(path)
         # what is written through an overlay is not for the directory below it
         if not entry["rw"] or entry.get("overlay"):
-            with _named(root, entry["destination"]) as path:
-                make_read_only(path)
+            with _named(root, path) as target:
+                make_read_only(target)
 
-
-def _make(root: int, path: str, *, directory: bool) -> None:
-    """Make what is missing of `path` below `root`, never through a link that leads nowhere.
-
-    Raises OSError.
-    """
-    parts = path.strip("/").split("/")
-    for n, name in enumerate(parts):
-        fd = lib.crunpy_open_in_root(root, os.fsencode("/".join(parts[: n + 1])), os.O_PATH)
-        if fd >= 0:
-            os.close(fd)
-            continue
-        above = check(
-            lib.crunpy_open_in_root(root, os.fsencode("/".join(parts[:n])), _DIRECTORY), path
-        )
-        try:
-            if directory or n < len(parts) - 1:
+    def _make(self, root: int, path: str, *, directory: bool) -> None:
+        """Make what is missing of `path`, never through a link that leads nowhere."""
+        parts = path.strip("/").split("/")
+        for n, name in enumerate(parts):
+            fd = lib.crunpy_open_in_root(root, os.fsencode("/".join(parts[: n + 1])), os.O_PATH)
+            if fd >= 0:
+                os.close(fd)
+                continue
+            above = check(
+                lib.crunpy_open_in_root(root, os.fsencode("/".join(parts[:n])), _DIRECTORY), path
+            )
+            inner = directory or n < len(parts) - 1
+            self._made.append((above, name, inner))
+            if inner:
                 os.mkdir(name, 0o755, dir_fd=above)
             else:
                 flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
                 os.close(os.open(name, flags, 0o644, dir_fd=above))
-        finally:
-            os.close(above)
+
+    def close(self) -> None:
+        """Take them down, and the mount points that were made for them."""
+        for path in reversed(self._mounted):
+            lib.crunpy_umount(os.fsencode(self._where + path), _MNT_DETACH)
+        for above, name, directory in reversed(self._made):
+            try:
+                (os.rmdir if directory else os.unlink)(name, dir_fd=above)
+            except OSError:
+                continue  # somebody has put something there
+            finally:
+                os.close(above)
 
 
 @contextlib.contextmanager
