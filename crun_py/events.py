@@ -11,7 +11,7 @@ import os
 import time
 
 from crun_py import clock, jsonfile, logs
-from crun_py.errors import Conflict
+from crun_py.errors import Conflict, printable
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
 from crun_py.paths import Paths, private_dir
@@ -190,4 +190,4 @@ def line(event: dict[str, Any]) -> str:
     attributes = ", ".join(f"{k}={v}" for k, v in sorted(event["attributes"].items()))
     when = clock.rfc3339(event["time"])
     text = f"{when} {event['type']} {event['action']} {event['id']}"
-    return f"{text} ({attributes})" if attributes else text
+    return printable(f"{text} ({attributes})" if attributes else text)

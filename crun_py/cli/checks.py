@@ -380,6 +380,7 @@ _BY_NAME: dict[str, Check] = {
     "until": _point,
     "user": _user,
     "uts": _namespace("private", "host", "container:"),
+    "watch": _span,
     "workdir": _absolute,
 }
 _BY_VERB: dict[tuple[str, str], Check] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from crun_py import clock, events, jsonfile
+from crun_py.cli import table
 from crun_py.cli.context import Context
 
 TYPE_CHECKING = False
@@ -38,9 +39,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         if template in ("json", "{{json .}}"):
             text = jsonfile.dumps(events.document(event))
         elif template:
-            from crun_py.show.gotemplate import render
-
-            text = render(template, events.document(event))
+            text = table.fill(template, events.document(event))
         else:
             text = events.line(event)
         sys.stdout.write(text + "\n")

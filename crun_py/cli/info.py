@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crun_py import jsonfile
+from crun_py.cli import table
 from crun_py.cli.context import Context, write
 from crun_py.show import info
 from crun_py.show.listing import human_size
@@ -53,9 +54,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     if values["format"] == "json":
         write(jsonfile.dumps(facts))
     elif values["format"]:
-        from crun_py.show.gotemplate import render
-
-        write(render(values["format"], facts))
+        write(table.fill(values["format"], facts))
     else:
         for name, key in _LINES:
             value = facts[key]

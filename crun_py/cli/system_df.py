@@ -62,9 +62,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         write(jsonfile.dumps(parts))
         return 0
     if form:
-        from crun_py.show.gotemplate import render
-
-        write(render(form, parts))
+        write(table.fill(form, parts))
         return 0
     for title, rows, columns in (
         ("Images", parts["Images"], _IMAGES),

@@ -29,21 +29,27 @@ def show(
     elif template == "json":
         _print([jsonfile.dumps(row) for row in rows])
     elif template and template.startswith("table "):
-        from crun_py.show.gotemplate import headings, render
+        from crun_py.show.gotemplate import headings
 
         text = _unescape(template.removeprefix("table ").lstrip())
-        lines = [render(text, row).split("\t") for row in rows]
+        lines = [fill(text, row).split("\t") for row in rows]
         top = headings(text, {f: h for h, f in columns}).split("\t")
         lay_out([top, *lines] if heading else lines)
     elif template and template != "table":
-        from crun_py.show.gotemplate import render
-
         text = _unescape(template)
-        _print([render(text, row) for row in rows])
+        _print([fill(text, row) for row in rows])
     else:
         lines = [[str(row[field]) for _, field in columns] for row in rows]
         top = [name for name, _ in columns]
         lay_out([top, *lines] if heading else lines)
+
+
+def fill(template: str, value: Any) -> str:
+    """What a --format template prints.  On a terminal what strangers wrote (labels, commands,
+    descriptions) drives nothing; in a pipe it is as it is."""
+    from crun_py.show.gotemplate import harmless, render
+
+    return render(template, harmless(value) if sys.stdout.isatty() else value)
 
 
 def _unescape(template: str) -> str:

@@ -6,6 +6,7 @@ import os
 import sys
 
 from crun_py import __version__, _native, jsonfile
+from crun_py.cli import table
 from crun_py.cli.context import Context, write
 from crun_py.errors import CorruptState
 
@@ -43,9 +44,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         if values["format"] == "json":
             write(jsonfile.dumps(value))
         else:
-            from crun_py.show.gotemplate import render
-
-            write(render(values["format"], value))
+            write(table.fill(values["format"], value))
         return 0
     write("Client: crunpy")
     for name, key in (

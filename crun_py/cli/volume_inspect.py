@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crun_py import jsonfile
+from crun_py.cli import table
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each
 from crun_py.errors import InvalidArgument
@@ -33,10 +34,8 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         1,
     )
     if values["format"] and values["format"] != "json":
-        from crun_py.show.gotemplate import render
-
         for value in found:
-            write(render(values["format"], value))
+            write(table.fill(values["format"], value))
     else:
         write(jsonfile.dumps(found, indent=None if values["format"] else 4))
     return status

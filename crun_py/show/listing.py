@@ -27,7 +27,9 @@ class Labels(str):
     pairs: dict[str, str]
 
     def __new__(cls, pairs: dict[str, str]) -> Labels:
-        self = super().__new__(cls, ",".join(f"{k}={printable(v)}" for k, v in pairs.items()))
+        self = super().__new__(
+            cls, ",".join(f"{printable(k)}={printable(v)}" for k, v in pairs.items())
+        )
         self.pairs = pairs
         return self
 
