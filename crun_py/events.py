@@ -24,8 +24,13 @@ if TYPE_CHECKING:
     from crun_py.state import Container
 
 _MAX_BYTES = 2 << 20
-_ALIASES = {"died": "die", "destroy": "remove", "delete": "remove", "rm": "remove", "init": "init"}
-"""Docker's and podman's other words for an action, as filters may name it."""
+_SAME = (
+    {"die", "died"},
+    {"destroy", "remove", "delete", "rm"},
+    {"exec_die", "exec_died"},
+    {"exec_start", "exec"},
+)
+"""Docker's and podman's words for one action, as filters may name it."""
 
 
 def emit(paths: Paths, kind: str, action: str, actor: str, attributes: dict[str, str]) -> None:
@@ -131,7 +136,7 @@ def _is_event(value: Any) -> bool:
     )
 
 
-FILTERS = "container event image label type volume network daemon".split()
+FILTERS = "container event status image label type volume network daemon".split()
 
 
 def matcher(filters: list[str]) -> Callable[[dict[str, Any]], bool]:
@@ -148,9 +153,10 @@ def matcher(filters: list[str]) -> Callable[[dict[str, Any]], bool]:
 
 def _is(event: dict[str, Any], key: str, value: str) -> bool:
     attributes = event["attributes"]
-    if key == "event":
+    if key in ("event", "status"):
         action = event["action"].partition(":")[0]
-        return _ALIASES.get(value, value) in (action, event["action"])
+        same = next((words for words in _SAME if value in words), {value})
+        return action in same or event["action"] == value
     if key == "type":
         return bool(event["type"] == value)
     if key == "label":
@@ -185,9 +191,11 @@ def document(event: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def line(event: dict[str, Any]) -> str:
-    """An event as `docker events` prints it."""
+def line(event: dict[str, Any], *, cut: bool = False) -> str:
+    """An event as `docker events` prints it.  cut: twelve digits of the id."""
     attributes = ", ".join(f"{k}={v}" for k, v in sorted(event["attributes"].items()))
     when = clock.rfc3339(event["time"])
-    text = f"{when} {event['type']} {event['action']} {event['id']}"
+    digits = str(event["id"]).removeprefix("sha256:")
+    actor = digits[:12] if cut else event["id"]
+    text = f"{when} {event['type']} {event['action']} {actor}"
     return printable(f"{text} ({attributes})" if attributes else text)

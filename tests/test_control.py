@@ -204,7 +204,8 @@ def test_events_of_a_life(engine: Engine) -> None:
     events = [json.loads(line) for line in lines]
     mine = [e for e in events if e["Type"] == "container" and e["id"] == container_id]
     assert [e["Action"].partition(":")[0] for e in mine] == [
-        "create", "start", "exec_start", "exec_die", "kill", "die", "stop", "rename", "remove"
+        "create", "start", "exec_create", "exec_start", "exec_die", "kill", "die", "stop", "rename",
+        "destroy",
     ]  # fmt: skip
     die = mine[5]
     assert die["Actor"]["Attributes"] == {
@@ -228,7 +229,7 @@ def test_events_filters_and_formats(engine: Engine) -> None:
 
     assert look("event=die") == look("event=died") == ["die web", "die shop"]
     assert look("event=start", "container=web") == ["start web"]
-    assert look("label=who=shop", "event=destroy") == ["remove shop"]
+    assert look("label=who=shop", "event=destroy") == ["destroy shop"]
     assert look("type=network") == []
     assert "not known" in engine.fails("events", "--until", "0s", "--filter", "colour=red")
     text = engine.ok("events", "--since", began, "--until", "0s", "--filter", "event=die")
@@ -243,7 +244,7 @@ def test_events_stream(engine: Engine) -> None:
     time.sleep(0.4)
     engine.ok("run", "--rm", *NONE, "--name", "shop", "busybox", "true")
     seen = [process.stdout.readline().decode().strip() for _ in range(4)]
-    assert seen == ["create", "start", "die", "remove"]
+    assert seen == ["create", "start", "die", "destroy"]
     process.terminate()
 
 

@@ -121,7 +121,8 @@ def test_errors_on_a_terminal(marked: Engine) -> None:
                   ["pull", f"a/{EVIL}"], ["inspect", LINES], ["start", EVIL], [f"--{EVIL}"],
                   [EVIL], ["ps", "-a", "--format", "{{" + EVIL], ["ps", "-f", f"{EVIL}=1"],
                   ["exec", "-w", "/" + EVIL, "c", "true"], ["volume", "rm", LINES],
-                  ["cp", f"c:/{EVIL}", "/tmp"], ["create", "--mount", f"type=bind,src=/{EVIL},dst=/a", "e:1"],
+                  ["cp", f"c:/{EVIL}", "/tmp"],
+                  ["create", "--mount", f"type=bind,src=/{EVIL},dst=/a", "e:1"],
                   ["port", "c", EVIL], ["logs", "--since", EVIL, "c"]):  # fmt: skip
         text = shown(marked, *words)
         check(text, words)

@@ -19,7 +19,7 @@ OPTIONS = (
     ("-f --filter", "list", "container=, event=, image=, label=, type=, volume=", "KEY=VALUE"),
     ("--format", "value", "A Go template, or json", "FORMAT"),
     ("--stream", "value", "Wait for what comes (true)", "BOOL"),
-    ("--no-trunc", "flag", "Accepted: nothing is cut", ""),
+    ("--no-trunc", "switch", "Whole ids (true)", ""),
 )
 
 
@@ -27,11 +27,13 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print events as they come; those of the past with --since."""
     now = clock.parse_point("0s")
     until = clock.parse_point(values["until"]) if values["until"] else None
+    stream = (values["stream"] or "true").lower() in ("true", "1", "t")
+    since = clock.parse_point(values["since"]) if values["since"] else None
     found = events.read(
         context.paths,
-        since_ns=clock.parse_point(values["since"]) if values["since"] else None,
+        since_ns=0 if since is None and not stream else since,
         until_ns=until,
-        follow=values["stream"] != "false" and (until is None or until > now),
+        follow=stream and (until is None or until > now),
         wanted=events.matcher(values["filter"]),
     )
     template = values["format"]
@@ -41,7 +43,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         elif template:
             text = table.fill(template, events.document(event))
         else:
-            text = events.line(event)
+            text = events.line(event, cut=values["no_trunc"] is False)
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     return 0

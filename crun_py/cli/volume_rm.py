@@ -42,7 +42,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
                 )
             ending.remove(state.find(context.paths, user), force=True)
         volumes.remove(context.paths, name)
-        events.emit(context.paths, "volume", "remove", name, {"driver": "local"})
+        events.emit(context.paths, "volume", "destroy", name, {"driver": "local"})
         write(text)
 
     return each(names, act, 1)

@@ -285,7 +285,7 @@ def _remove(container: Container, *, anonymous_volumes: bool) -> None:
     os.rename(container.directory, trash)
     state.release_name(paths, container.name, container.id)
     remove_tree(trash)
-    events.container(container, "remove")
+    events.container(container, "destroy")
     mine = {m["name"] for m in container.record["mounts"] if m.get("anonymous")}
     if anonymous_volumes and mine:
         # what another one has by --volumes-from goes with that one

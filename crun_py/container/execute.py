@@ -132,6 +132,7 @@ def _begin(
     if not args:
         raise InvalidArgument("executing: no command given")
     process = _process(container, args, options)
+    events.container(container, "exec_create: " + " ".join(args))
     pidfd = state.open_pid(status)
     fds: list[int] = []
     try:

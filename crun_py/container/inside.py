@@ -22,6 +22,7 @@ from crun_py.ns.idmap import Ids
 from crun_py.overlay import mount, rootfs
 from crun_py.overlay.changes import Changes
 from crun_py.paths import private_dir
+from crun_py.volumes import parse_tmpfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +116,10 @@ def changes(container: Container) -> Changes:
         )
     layers = [f"{container.paths.root}/{layer}" for layer in container.record["layers"]]
     spec = container.spec()
-    made = [entry["destination"] for entry in spec["mounts"]]
+    # places for what the user mounts are the container's, as docker has it
+    users = {entry["destination"] for entry in container.record["mounts"]}
+    users |= {parse_tmpfs(text)[0] for text in container.record["host"].get("tmpfs") or []}
+    made = [d for entry in spec["mounts"] if (d := entry["destination"]) not in users]
     made += [entry["path"] for entry in spec["linux"].get("devices", ())]
     idmapped = (container.record.get("userns") or {}).get("idmapped")
     owner = ids(container).outside if idmapped else _SameIds.outside

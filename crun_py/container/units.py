@@ -78,7 +78,8 @@ def service(container: Container, options: dict[str, Any]) -> str:
 
     options: those of `crunpy generate systemd` by their names.  Raises InvalidArgument.
     """
-    policy = options["restart_policy"] or "on-failure"
+    own = (container.record.get("restart") or {}).get("name", "no")
+    policy = options["restart_policy"] or _POLICIES.get(own, "on-failure")
     if policy not in _RESTARTS:
         raise InvalidArgument(
             f"systemd restart policy {policy!r}: not known", hint=", ".join(_RESTARTS)
@@ -131,6 +132,8 @@ def service(container: Container, options: dict[str, Any]) -> str:
     return "\n".join(unit)
 
 
+_POLICIES = {"always": "always", "unless-stopped": "always"}
+"""systemd's words for ours."""
 _ORDER = ("after", "requires", "wants")
 
 
@@ -144,5 +147,11 @@ def _run_words(container: Container) -> list[str]:
             f"generating a unit for {container.name}: how it was created is not known",
             hint="do without --new",
         )
-    kept = [w for w in words[at + 1 :] if w not in ("--rm", "-d", "--detach")]
+    kept: list[str] = []
+    left = iter(words[at + 1 :])
+    for word in left:
+        if word == "--restart":
+            next(left, "")  # the unit restarts it
+        elif word not in ("--rm", "-d", "--detach") and not word.startswith("--restart="):
+            kept.append(word)
     return ["--rm", "-d", *kept]
