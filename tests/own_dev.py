@@ -21,7 +21,7 @@ mknod "$new/random" c 1 8; mknod "$new/urandom" c 1 9; mknod "$new/tty" c 5 0
 mknod "$new/fuse" c 10 229; mknod "$new/loose" c 1 3
 chmod 666 "$new"/null "$new"/zero "$new"/full "$new"/*random "$new/tty" "$new/fuse" "$new/loose"
 mkfifo -m 666 "$new/pipe"
-ln -s pts/ptmx "$new/ptmx"; ln -s /proc/self/fd "$new/fd"
+ln -s pts/ptmx "$new/ptmx"; ln -s /proc/self/fd "$new/fd"; ln -s /proc/self/fd/1 "$new/stdout"
 ln -s null "$new/link"
 mount --move "$new" /dev
 rmdir "$new"

@@ -207,7 +207,7 @@ def test_events_of_a_life(engine: Engine) -> None:
         "create", "start", "exec_create", "exec_start", "exec_die", "kill", "die", "stop", "rename",
         "destroy",
     ]  # fmt: skip
-    die = mine[5]
+    (die,) = (e for e in mine if e["Action"] == "die")
     assert die["Actor"]["Attributes"] == {
         "a": "b",
         "image": "busybox",

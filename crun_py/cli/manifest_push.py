@@ -13,7 +13,7 @@ ARGUMENTS = "LIST [DESTINATION]"
 OPTIONS = (
     ("--all", "switch", "Send the images of the list too (true)", ""),
     ("-p --purge --rm", "flag", "Remove the list afterwards", ""),
-    ("-f --format", "value", "Format of the list: oci or v2s2 (as it is)", "FORMAT"),
+    ("-f --format", "value", "Format of the list: oci or docker (as it is)", "FORMAT"),
     ("--compression-format", "value", "gzip or zstd for all layers (as they are)", "FORMAT"),
     ("--digestfile", "value", "Write the list's digest to a file", "FILE"),
     ("--remove-signatures", "flag", "Always so: signatures are not pushed", ""),

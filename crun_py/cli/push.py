@@ -27,7 +27,7 @@ CHANGES = (
     ),
     ("--compression-level", "value", "Compress all layers anew: 1-9 for gzip, 1-22 for zstd", "N"),
     ("--force-compression", "flag", "Compress all layers anew, as gzip unless told else", ""),
-    ("-f --format", "value", "Manifest format: oci or v2s2 (as it is)", "FORMAT"),
+    ("-f --format", "value", "Manifest format: oci or docker (as it is)", "FORMAT"),
     ("--digestfile", "value", "Write the manifest's digest to a file", "FILE"),
     ("--remove-signatures", "flag", "Always so: signatures are not pushed", ""),
 )

@@ -13,7 +13,7 @@ from crun_py.errors import CrunpyError, InvalidArgument, NotFound
 from crun_py.oci import made
 from crun_py.oci.image import Image
 from crun_py.oci.inflate import opened
-from crun_py.oci.manifest import host_platform, split_platform
+from crun_py.oci.manifest import host_platform, image_format, split_platform
 from crun_py.oci.reference import parse
 from crun_py.oci.store import ImageStore
 from crun_py.options import instructions
@@ -41,12 +41,8 @@ class About:
     def __init__(
         self, *, name: str, author: str, message: str, changes: list[str], form: str
     ) -> None:
-        if form not in made.FORMATS:
-            raise InvalidArgument(
-                f"image format {form!r}: not known", hint="known: " + ", ".join(made.FORMATS)
-            )
         self.name, self.author, self.message = name, author, message
-        self.changes, self.form = changes, form
+        self.changes, self.form = changes, image_format(form) or "oci"
         instructions.apply({}, changes)
         if name and parse(name).digest:
             raise InvalidArgument(f"image name {name}: a new image is named by a tag, not a digest")

@@ -34,7 +34,7 @@ from crun_py.paths import Paths
 
 COMPRESSIONS = ("gzip", "zstd")
 PLAIN = "none"
-FORMATS = {"oci": OCI_MANIFEST, "v2s2": DOCKER_MANIFEST}
+_MANIFESTS = {"oci": OCI_MANIFEST, "docker": DOCKER_MANIFEST}
 _PIECE_BYTES = 1 << 20
 _LEVELS = {"gzip": (1, 9), "zstd": (1, 22)}
 
@@ -176,20 +176,20 @@ def rewritten(
 
     kind: one of COMPRESSIONS, PLAIN for none, or "": as they are; only_plain: only layers
     that have no compression get this one; anew: also those that have this one.  form: one
-    of FORMATS, or "".  Raises InvalidArgument for what does not go together, ImageError,
+    of manifest.FORMATS, or "".  Raises InvalidArgument for what does not go together, ImageError,
     NotFound.
     """
-    check("" if kind == PLAIN else kind, level, form)
+    check("" if kind == PLAIN else kind, level)
     value: dict[str, Any] = jsonfile.loads(blobs.read(paths, digest, DOCUMENT_LIMIT))
     manifest = parse(jsonfile.dumps(value).encode())
     assert isinstance(manifest, Manifest)
-    media_type = FORMATS.get(form, manifest.media_type)
+    media_type = _MANIFESTS.get(form, manifest.media_type)
     kinds = [compression(layer.media_type) for layer in manifest.layers]
     asked = "" if kind == PLAIN else kind
     wanted = [asked if kind and not (had and only_plain) else had for had in kinds]
     if "zstd" in wanted and media_type == DOCKER_MANIFEST:
         if form:
-            raise InvalidArgument("format v2s2: it has no zstd layers", hint="--format oci")
+            raise InvalidArgument("format docker: it has no zstd layers", hint="--format oci")
         media_type = OCI_MANIFEST
     if wanted == kinds and media_type == manifest.media_type and not (anew and any(wanted)):
         return of_image(paths, digest)  # byte for byte
@@ -257,8 +257,8 @@ def rewritten_list(
     return content
 
 
-def check(kind: str, level: int | None, form: str) -> None:
-    """Raises InvalidArgument unless compression, level and format are known."""
+def check(kind: str, level: int | None) -> None:
+    """Raises InvalidArgument unless compression and level are known."""
     if kind and kind not in COMPRESSIONS:
         raise InvalidArgument(
             f"compression format {kind!r}: not known", hint=", ".join(COMPRESSIONS)
@@ -268,8 +268,6 @@ def check(kind: str, level: int | None, form: str) -> None:
         raise InvalidArgument(
             f"compression level {level}: not between {low} and {high} for {kind or 'gzip'}"
         )
-    if form and form not in FORMATS:
-        raise InvalidArgument(f"format {form!r}: not known", hint=", ".join(FORMATS))
 
 
 def layer_type(manifest_type: str, kind: str) -> str:

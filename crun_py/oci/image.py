@@ -11,7 +11,10 @@ from crun_py.paths import Paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+    from crun_py.oci.reference import Reference
 
     Entry = dict[str, Any]
 
@@ -21,6 +24,7 @@ CREATED = "io.crunpy.created"
 SIZE = "io.crunpy.size"
 SOURCE = "io.crunpy.source"
 MADE = "io.crunpy.made"
+UNDIGESTED = "io.crunpy.undigested"  # the name's repository says no digest of the image
 OURS = (CONFIG, CHAIN, CREATED, SIZE, SOURCE, MADE)
 _DOCUMENT_LIMIT = 4 << 20
 
@@ -116,12 +120,16 @@ class Image:
 
     @property
     def repo_digests(self) -> list[str]:
-        return sorted({f"{parse(n).name}@{self._registry_digest(n)}" for n in self.names})
+        return self._digests(lambda reference: reference.name)
 
     @property
     def familiar_digests(self) -> list[str]:
         """The digests as docker shows them, `nginx@sha256:…`."""
-        return sorted({f"{parse(n).familiar_name}@{self._registry_digest(n)}" for n in self.names})
+        return self._digests(lambda reference: reference.familiar_name)
+
+    def _digests(self, spell: Callable[[Reference], str]) -> list[str]:
+        names = [n for n in self.names if not self._by_name[n][1].get(UNDIGESTED)]
+        return sorted({f"{spell(parse(n))}@{self._registry_digest(n)}" for n in names})
 
     @property
     def familiar_names(self) -> list[str]:

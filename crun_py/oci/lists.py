@@ -23,6 +23,7 @@ from crun_py.oci.manifest import (
     Manifest,
     choose,
     host_platform,
+    image_format,
     parse,
     platform_of,
 )
@@ -173,10 +174,11 @@ class Lists:
     ) -> str:
         """Send the list, and with `everything` its images, to `destination`; its digest there.
 
-        form: "oci", "v2s2" or "" for as it is; kind: compression of the images' layers, ""
+        form: "oci", "docker" or "" for as it is; kind: compression of the images' layers, ""
         for as they are.
         """
-        content.check(kind, None, form)
+        content.check(kind, None)
+        form = image_format(form)
         if kind and not everything:
             raise InvalidArgument(f"pushing {text}: compression without --all changes nothing")
         found, name = self.find(text)
@@ -189,7 +191,7 @@ class Lists:
             )
             try:
                 if form:
-                    made = self._as(made, {"oci": OCI_INDEX, "v2s2": DOCKER_LIST}[form])
+                    made = self._as(made, {"oci": OCI_INDEX, "docker": DOCKER_LIST}[form])
                 where, access = destination, self._open_access()
                 push.push_content(self._paths, made, [name], where, access, report)
             finally:

@@ -39,7 +39,6 @@ _TYPES = {
         "application/vnd.docker.image.rootfs.diff.tar.gzip",
     ),
 }
-FORMATS = tuple(_TYPES)
 
 
 _PIECE_BYTES = 256 << 10

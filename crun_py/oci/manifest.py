@@ -47,6 +47,24 @@ _LAYERS = {
 _FOREIGN = ("application/vnd.docker.image.rootfs.foreign.", "application/vnd.oci.image.layer.nond")
 
 
+def image_format(text: str) -> str:
+    """ "oci" or "docker" for a format as users of docker, podman and skopeo name it, "" for "".
+
+    Raises InvalidArgument.
+    """
+    if text == "v2s1":
+        raise InvalidArgument(
+            "image format v2s1: registries take these manifests no longer, they are not written",
+            hint="--format docker",
+        )
+    try:
+        return {"": "", "oci": "oci", "docker": "docker", "v2s2": "docker"}[text]
+    except KeyError:
+        raise InvalidArgument(
+            f"image format {text!r}: not known", hint="oci, docker (v2s2)"
+        ) from None
+
+
 class Descriptor:
     """A reference to a blob: media type, validated digest, size in bytes."""
 

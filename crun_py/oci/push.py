@@ -20,6 +20,7 @@ from crun_py.oci.content import Content
 from crun_py.oci.flow import Work
 from crun_py.oci.image import Image
 from crun_py.oci.intake import Event, Progress
+from crun_py.oci.manifest import image_format
 from crun_py.oci.reference import Reference, parse
 from crun_py.oci.registry import Registry, Unauthorized
 from crun_py.oci.store import ImageStore
@@ -49,8 +50,8 @@ class Change:
         only_plain: bool = False,
     ) -> None:
         """Raises InvalidArgument for what is not known."""
-        content.check(kind, level, form)
-        self.kind, self.level, self.form = kind, level, form
+        content.check(kind, level)
+        self.kind, self.level, self.form = kind, level, image_format(form)
         self.anew, self.only_plain = anew, only_plain
 
 

@@ -134,6 +134,20 @@ def parse(text: str) -> Reference:
     return Reference(registry, repository, tag, digest)
 
 
+def other_spelling(reference: Reference) -> Reference | None:
+    """The name that podman's users mean by the same words: `localhost/NAME` for docker's `NAME`
+    and the other way round; None for names of other registries."""
+    path = reference.repository
+    if reference.registry == "localhost":
+        path = path if "/" in path else "library/" + path
+        return Reference(DEFAULT_REGISTRY, path, reference.tag, reference.digest)
+    if reference.registry == DEFAULT_REGISTRY:
+        return Reference(
+            "localhost", path.removeprefix("library/"), reference.tag, reference.digest
+        )
+    return None
+
+
 def split_registry(name: str) -> tuple[str, str]:
     """(registry or "", repository) of a name without tag and digest, unchecked."""
     first, slash, rest = name.partition("/")

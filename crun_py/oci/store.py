@@ -15,8 +15,18 @@ import os
 from crun_py import clock, events, jsonfile
 from crun_py.errors import Conflict, CrunpyError, NotFound
 from crun_py.oci import blobs
-from crun_py.oci.image import CHAIN, CONFIG, CREATED, MADE, OURS, SOURCE, Image, facts_of
-from crun_py.oci.reference import Reference, is_id_prefix, is_short, parse
+from crun_py.oci.image import (
+    CHAIN,
+    CONFIG,
+    CREATED,
+    MADE,
+    OURS,
+    SOURCE,
+    UNDIGESTED,
+    Image,
+    facts_of,
+)
+from crun_py.oci.reference import Reference, is_id_prefix, is_short, other_spelling, parse
 from crun_py.paths import Paths
 
 TYPE_CHECKING = False
@@ -135,11 +145,14 @@ class ImageStore:
             if is_id_prefix(text):
                 return self._by_id(images, text), ""
             raise
-        if found := _by_name(images, text, reference):
-            return found
         lists = self.lists()
-        if found := _by_name(lists, text, reference):
-            return found
+        for known in (images, lists):
+            if found := _by_name(known, text, reference):
+                return found
+        if other := other_spelling(reference):
+            for known in (images, lists):
+                if found := _by_name(known, str(other), other):
+                    return found
         return self._by_id(images, text) if is_id_prefix(text) else None, ""
 
     def _by_id(self, images: Images, prefix: str) -> Image | ManifestList | None:
@@ -256,14 +269,33 @@ class ImageStore:
             return [*lines, f"Deleted: {found.digest}", *deleted]
 
     def untag(self, text: str) -> str:
-        """Take the name `text` from its image or list, which stays; returns the full name."""
+        """Take the name `text` from its image or list, which stays; returns the full name.
+
+        NAME@DIGEST takes no tag of NAME away.  Raises NotFound, CrunpyError.
+        """
         with self._lock():
             found, name = self.match(text)
             if not found or not name:
                 raise NotFound(f"no such image: {text}")
-            self._write(_without_name(self._entries(), name))
+            entries = self._entries()
+            wanted = None if is_id_prefix(text) else parse(text)
+            if wanted and wanted.digest and not parse(name).digest:
+                name = self._without_digest(entries, wanted)
+            else:
+                entries = _without_name(entries, name)
+            self._write(entries)
         events.image(self.paths, "untag", found.id, parse(name).familiar)
         return name
+
+    def _without_digest(self, entries: Entries, wanted: Reference) -> str:
+        """Note in `entries` that the tags of a repository say no digest of it any more."""
+        for i, entry in enumerate(entries):
+            name = _name_of(entry)
+            annotations = entry.get("annotations") or {}
+            same = bool(name) and parse(name).name == wanted.name
+            if same and wanted.digest in (entry.get("digest"), annotations.get(SOURCE)):
+                entries[i] = {**entry, "annotations": {**annotations, UNDIGESTED: "1"}}
+        return str(wanted)
 
     def remove(
         self,

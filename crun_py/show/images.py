@@ -16,7 +16,7 @@ from crun_py.filters import parse as parse_filters
 from crun_py.oci import gc
 from crun_py.oci.image import Image
 from crun_py.oci.listed import ManifestList, image_ids
-from crun_py.oci.reference import Reference, parse
+from crun_py.oci.reference import Reference, other_spelling, parse
 from crun_py.oci.store import ImageStore
 from crun_py.overlay import mount
 from crun_py.paths import Paths, private_dir
@@ -183,7 +183,8 @@ def _reference_matches(ref: Reference, wanted: str) -> bool:
         return any(fnmatch.fnmatchcase(text, wanted) for text in forms)
     other = parse(wanted)
     named = ":" in wanted.rpartition("/")[2] or "@" in wanted
-    return ref.name == other.name and (
+    alias = other_spelling(other)
+    return ref.name in (other.name, alias and alias.name) and (
         not named or (ref.tag, ref.digest) == (other.tag, other.digest)
     )
 
