@@ -8,6 +8,7 @@
     ├── CorruptState       a file of our own cannot be read or does not mean what it says
     ├── ImageError         image bytes or metadata that are malformed or hostile
     ├── RegistryError      a registry refused, failed or lied
+    ├── NotATerminal       standard input must be a terminal and is none: exit status 1
     └── CommandError       the container's command could not be run: exit status 126 or 127
 
 A message reads `doing what: with which name: cause`, in lower case and without a full
@@ -80,6 +81,12 @@ class ImageError(CrunpyError):
 
 class RegistryError(CrunpyError):
     """A registry refused, failed or sent something else than it should."""
+
+
+class NotATerminal(CrunpyError):
+    """A terminal was asked for, and standard input is none."""
+
+    exit_code = 1
 
 
 class CommandError(CrunpyError):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 VERSION = 1
 UNKNOWN_EXIT = 255
 """The exit code of a container whose end nobody saw: its monitor was killed, or a reboot."""
+_RUNNING = ("running", "paused", "stopping")
 _NOTING_S = 5
 """How long a monitor may take to note an end: it reads what was printed last, and reaps."""
 
@@ -65,8 +66,8 @@ class Status:
     """What became of a container.
 
     state:  "created", "initialized" (made, but its command waits: `crunpy init`), "running",
-            "paused", "restarting" (it ended, and its monitor waits to start it again) or
-            "exited".
+            "paused", "stopping" (`crunpy stop` waits for its end), "restarting" (it ended, and
+            its monitor waits to start it again) or "exited".
     pid:    of its first process on the host while it has one, else 0.
     signal: that ended it, 0 when it exited.
     Times are RFC 3339 in UTC, "" when there is none.
@@ -86,7 +87,7 @@ class Status:
     )
 
     def __init__(self, state: str, found: dict[str, Any], *, unseen: bool = False) -> None:
-        running = state in ("running", "paused")
+        running = state in _RUNNING
         self.state = state
         self.pid = _number(found, "pid") if running or state == "initialized" else 0
         self.start_ticks = _number(found, "start_ticks")
@@ -100,7 +101,12 @@ class Status:
 
     @property
     def running(self) -> bool:
-        return self.state in ("running", "paused")
+        return self.state in _RUNNING
+
+    @property
+    def active(self) -> bool:
+        """Whether its processes run, and are not frozen."""
+        return self.state in ("running", "stopping")
 
     @property
     def alive(self) -> bool:
@@ -252,7 +258,52 @@ def _living(found: dict[str, Any], directory: str) -> Status | None:
     except OSError:
         frozen = False
     state = "initialized" if found["state"] == "initialized" else "running"
+    if state == "running" and _being_stopped(directory):
+        state = "stopping"
     return Status("paused" if frozen else state, found)
+
+
+def _stop_note(run_directory: str) -> str:
+    return run_directory + "/stopping"
+
+
+def _being_stopped(run_directory: str) -> bool:
+    """Whether the process that noted that it waits for the end is still there."""
+    try:
+        pid, _, ticks = os.readlink(_stop_note(run_directory)).partition(":")
+    except OSError:
+        return False
+    return start_ticks(int(pid)) == int(ticks)
+
+
+class Stopping:
+    """Inside `with` the state of `container` is "stopping", as long as we live."""
+
+    def __init__(self, container: Container) -> None:
+        self._container, self._note = container, _stop_note(container.run_directory)
+        self._noted = False
+
+    def __enter__(self) -> None:
+        try:
+            os.symlink(f"{os.getpid()}:{start_ticks(os.getpid())}", self._note)
+            self._noted = True
+        except FileExistsError:
+            if not _being_stopped(self._container.run_directory):
+                self._take()  # left by a command that was killed
+        except FileNotFoundError:
+            return  # it has ended
+        except OSError as e:
+            raise CrunpyError.from_os(f"stopping container {self._container.name}", e) from e
+
+    def __exit__(self, *_: object) -> None:
+        if self._noted:
+            self._take()
+
+    def _take(self) -> None:
+        try:
+            os.unlink(self._note)
+        except FileNotFoundError:
+            return
 
 
 def open_pid(status: Status) -> int:

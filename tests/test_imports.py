@@ -15,7 +15,8 @@ PACKAGE = CHECKOUT / "crun_py"
 STANDARD = set(sys.stdlib_module_names)
 
 HEAVY = {
-    "httpx": {"oci/registry.py"},
+    "httpx": {"oci/registry.py", "oci/connect.py"},
+    "httpcore": {"oci/connect.py"},
     "typer": {"cli/app.py"},
     "rich": {"cli/*"},
     "pyroute2": "at most one",
@@ -24,7 +25,8 @@ HEAVY = {
 }
 
 LEVELS = {
-    0: ("errors", "paths", "jsonfile", "clock", "names", "tree", "filters", "quantity", "outfile"),
+    0: ("errors", "paths", "jsonfile", "clock", "names", "tree", "filters", "quantity", "outfile",
+        "signals"),
     1: ("_native", "staging"),
     2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs",
         "archive",

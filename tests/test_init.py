@@ -41,7 +41,7 @@ def test_start_attached_to_an_initialized_one(engine: Engine) -> None:
 def test_a_command_that_is_missing(engine: Engine) -> None:
     engine.ok("create", *NONE, "--name", "web", "busybox", "/nope")
     engine.ok("init", "web")
-    assert "no such file" in engine.fails("start", "web", code=127)
+    assert "no such file" in engine.fails("start", "web", code=1)
     wait_for(lambda: engine.state("web")["Status"] == "created")
     engine.ok("rm", "web")
 

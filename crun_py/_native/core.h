@@ -87,7 +87,7 @@ enum op {
 	SET_HEALTH = 111,  /* a=ms between checks b=the same while it starts c=ms it may take to start
 			    * s0..=command that makes one check; exit status 0: it has started */
 	SET_RESTART = 112, /* a=enum restart b=ms to wait before SET_CLEANUP's command, which restarts */
-	SET_TIMEOUT = 113, /* a=ms until SIGKILL */
+	SET_TIMEOUT = 113, /* a=ms until SIGKILL; exit status then: TIMED_OUT */
 	SET_USERNS = 114,  /* a=fd of the user namespace that init is made in */
 };
 

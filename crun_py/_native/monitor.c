@@ -25,6 +25,7 @@ struct result {
 	int32_t failed, index, error, pid;
 	char about[ABOUT];
 };
+enum { TIMED_OUT = 255 }; /* the exit status after SET_TIMEOUT, podman-run(1) --timeout */
 enum { STARTED = 0, FAILED_STEP = 1, FAILED_MONITOR = 2 };
 
 struct monitor {
@@ -33,6 +34,7 @@ struct monitor {
 	int gate; /* init waits behind OP_GATE at its end of this socket, -1: it does not */
 	int out[2]; /* the container's output, -1 once it ended; [0] is the master of a terminal */
 	int64_t started, deadline; /* monotonic ms; deadline 0: none */
+	bool timed_out;
 	struct log *log;
 	struct status status;
 	struct input input;
@@ -306,6 +308,7 @@ static void keep_time(struct monitor *m, bool check_ended)
 	if (m->deadline && now_ms() >= m->deadline) {
 		(void)syscall(SYS_pidfd_send_signal, m->pidfd, SIGKILL, NULL, 0);
 		m->deadline = 0;
+		m->timed_out = true;
 	}
 }
 
@@ -415,6 +418,8 @@ static int end(struct monitor *m)
 	bool ours = cgroup->b > 0;
 	drain(m);
 	m->status.exit_code = reap(m);
+	if (m->timed_out && m->status.exit_code == 128 + SIGKILL)
+		m->status.exit_code = TIMED_OUT;
 	m->status.exited = true;
 	m->status.oom_killed = ours && m->status.exit_code == 128 + SIGKILL && oom_killed(step_str(cgroup, 0));
 	if (ours)

@@ -29,6 +29,9 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     else:
         raise InvalidArgument("attaching: no container given", hint="a name, or --latest")
     execute.running(container, "attaching to")
+    config = container.record["config"]
+    reads = config["open_stdin"] and not values["no_stdin"]
+    attach.check_input(terminal=config["tty"], interactive=reads)
     return attach_to(
         container,
         ["stdout", "stderr"] if values["no_stdin"] else None,

@@ -74,9 +74,9 @@ def _one_of(*words: str) -> Check:
 
 
 def _signal(value: str, option: str) -> None:
-    from crun_py.options.request import signal_number
+    from crun_py import signals
 
-    signal_number(value)
+    signals.number(value)
 
 
 def _span(value: str, option: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import outfile
 from crun_py.cli import reach
 from crun_py.cli.context import Context, write, write_error
 from crun_py.errors import Conflict, InvalidArgument, NotFound
@@ -173,6 +172,8 @@ def make(values: dict[str, Any], arguments: list[str], context: Context) -> Cont
     for line in foreign.warnings(values) + (_foreign_image(image) if image else []):
         write_error(f"crunpy: warning: {line}")
     if cidfile:
+        from crun_py import outfile
+
         outfile.write(cidfile, container.id.encode())
     return container
 

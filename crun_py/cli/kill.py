@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from crun_py import state
+from crun_py import signals, state
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart, ids_in, named
 from crun_py.container import ending, restart
 from crun_py.errors import Conflict
-from crun_py.options.request import signal_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Signal and print each name; SIGKILL has acted when we return."""
-    number = signal_number(values["signal"] or "KILL")
+    number = signals.number(values["signal"] or "KILL")
 
     def act(name: str) -> None:
         container = state.find(context.paths, name)
@@ -42,5 +41,5 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         write(name)
 
     wanted = arguments + ids_in(values["cidfile"])
-    running = {"running", "paused"}
+    running = {"running", "paused", "stopping"}
     return each_apart(named(context, wanted, values["all"], running, latest=values["latest"]), act)

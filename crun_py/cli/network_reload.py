@@ -32,5 +32,5 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         modes.reload(container)
         write(container.id)
 
-    states = {"running", "paused"}
+    states = {"running", "paused", "stopping"}
     return each(named(context, arguments, values["all"], states, latest=values["latest"]), act)

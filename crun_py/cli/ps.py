@@ -74,7 +74,7 @@ def show(values: dict[str, Any], context: Context) -> int:
         filters=values["filter"],
         whole=values["no_trunc"],
         sizes=values["size"] or values["sort"] == "size",
-        sort=values["sort"] or "created",
+        sort=values["sort"] or "",
         namespaces=values["ns"],
     )
     columns = _NAMESPACES if values["ns"] else COLUMNS

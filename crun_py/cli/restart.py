@@ -25,7 +25,7 @@ OPTIONS = (
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Restart and print each name."""
     timeout_s, number = patience(values["time"]), signal(values["signal"])
-    states = {"running", "paused"} if values["running"] else None
+    states = {"running", "paused", "stopping"} if values["running"] else None
     everything = values["all"] or values["running"]
     names = chosen(context, {**values, "all": everything}, arguments, states)
 

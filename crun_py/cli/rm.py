@@ -7,7 +7,7 @@ from crun_py.cli.context import Context, write
 from crun_py.cli.each import chosen, each_apart
 from crun_py.cli.stop import patience
 from crun_py.container import ending, lifecycle
-from crun_py.errors import Conflict, CorruptState, NotFound
+from crun_py.errors import Conflict, CorruptState, CrunpyError, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     )
     if values["depend"]:
         names = [d.id for name in names for d in dependents(context, name)] + names
+    if len(names) > 1:
+        names = ordered(context, names)
 
     def act(name: str) -> None:
         try:
@@ -61,6 +63,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             ending.remove_broken(context.paths, container_id)
         else:
             if values["force"] and timeout_s is not None:
+                ending.check_unshared(container)
                 ending.stop(container, timeout_s)
             ending.remove(container, force=values["force"], anonymous_volumes=values["volumes"])
         write(name)
@@ -81,6 +84,22 @@ def dependents(context: Context, name: str) -> list[state.Container]:
         if wanted in ending.dependencies(container):
             found += [*dependents(context, container.id), container]
     return found
+
+
+def ordered(context: Context, names: list[str]) -> list[str]:
+    """`names`, those of containers that share a namespace of another one before that one's."""
+    places = {}
+    for place, container in enumerate(ending.in_order(state.every(context.paths))):
+        places[container.id] = place
+
+    def place_of(name: str) -> int:
+        try:
+            return places.get(state.resolve(context.paths, name), -1)
+        except CrunpyError:
+            return -1  # told when its turn comes
+
+    shared = any(ending.dependencies(c) for c in state.every(context.paths))
+    return sorted(names, key=place_of) if shared else names
 
 
 def sweep(context: Context) -> None:

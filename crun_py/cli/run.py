@@ -30,7 +30,10 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
 
     # refused before anything is made
     attach.parse_detach_keys(values["detach_keys"] or "")
-    foreground.parse_streams(values["attach"])
+    streams = foreground.parse_streams(values["attach"])
+    if not values["detach"]:
+        reads = bool(values["interactive"]) and bool(streams & attach.STDIN)
+        attach.check_input(terminal=bool(values["tty"]), interactive=reads)
     keep = descriptors(values["preserve_fds"])
     if values["rmi"] and values["detach"]:
         raise InvalidArgument("--rmi: conflicts with --detach: nobody is there at its end")

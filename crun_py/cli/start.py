@@ -7,7 +7,7 @@ from crun_py.cli.attach import attach_to
 from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart, named
 from crun_py.container import foreground, lifecycle
-from crun_py.errors import InvalidArgument
+from crun_py.errors import CrunpyError, InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,14 +48,18 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
                 sig_proxy=values["sig_proxy"] != "false",
             )
         context.enter(*container.modes)
-        return foreground.run(
-            container,
-            rootless=context.rootless,
-            streams=[] if values["interactive"] else ["stdout", "stderr"],
-            sig_proxy=values["sig_proxy"] != "false",
-            detach_keys=values["detach_keys"],
-            explain=context.explain,
-        )
+        try:
+            return foreground.run(
+                container,
+                rootless=context.rootless,
+                streams=[] if values["interactive"] else ["stdout", "stderr"],
+                sig_proxy=values["sig_proxy"] != "false",
+                detach_keys=values["detach_keys"],
+                explain=context.explain,
+            )
+        except CrunpyError as e:
+            e.exit_code = 1  # docker's
+            raise
 
     def act(name: str) -> None:
         container = state.find(context.paths, name)
@@ -64,4 +68,4 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             lifecycle.start(container, rootless=context.rootless, explain=context.explain)
         write(name)
 
-    return each_apart(names, act)
+    return each_apart(names, act, 1)  # docker's exit status

@@ -24,7 +24,7 @@ OPTIONS = (
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Stop and print each name."""
     timeout_s = patience(values["time"])
-    names = chosen(context, values, arguments, {"running", "paused", "restarting"})
+    names = chosen(context, values, arguments, {"running", "paused", "stopping", "restarting"})
     number = signal(values["signal"])
 
     def act(name: str) -> None:
@@ -50,9 +50,9 @@ def signal(text: str | None) -> int:
     """The value of --signal, 0 when it is not given."""
     if not text:
         return 0
-    from crun_py.options.request import signal_number
+    from crun_py import signals
 
-    return signal_number(text)
+    return signals.number(text)
 
 
 def known(context: Context, name: str) -> bool:

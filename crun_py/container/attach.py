@@ -13,7 +13,7 @@ import time
 from _struct import unpack
 
 from crun_py._native import check, ffi, lib
-from crun_py.errors import CrunpyError, InvalidArgument, NotFound
+from crun_py.errors import CrunpyError, InvalidArgument, NotATerminal, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +71,20 @@ def connect(run_directory: str) -> int:
         raise NotFound("attaching to the container: it has no monitor (any more)") from None
     except OSError as e:
         raise CrunpyError.from_os("attaching to the container", e) from e
+
+
+def check_input(*, terminal: bool, interactive: bool) -> None:
+    """Raises NotATerminal, in Docker's words, where a container's terminal would be fed by what
+    is none (docker run(1), -t and -i)."""
+    if terminal and interactive and not _is_terminal(0):
+        raise NotATerminal("the input device is not a TTY", hint="-i without -t takes any input")
+
+
+def _is_terminal(fd: int) -> bool:
+    try:
+        return os.isatty(fd)
+    except OSError:
+        return False
 
 
 def window_size(fd: int) -> bytes | None:
@@ -168,6 +182,7 @@ class Session:
         self._pending: bytes = b""
         self._unread: set[int] = set()
         self._stdin_open = bool(streams & STDIN)
+        self._line_open = False
         self.oom_killed = False
         os.write(sock, b"h" + bytes([streams]) + self._size())
         os.set_blocking(sock, False)
@@ -295,15 +310,21 @@ class Session:
             data = b""
         if not data:
             self._stdin_open = False
-            self._pending = b"e"
+            self._pending = b"i" + self._end_of_typing() if self._terminal else b"e"
             self._push()
             return 0
+        self._line_open = data[-1:] != b"\n"
         if keys:
             data, matched = _match(data, keys, matched)
         if data:
             self._pending = b"i" + data
             self._push()
         return matched
+
+    def _end_of_typing(self) -> bytes:
+        """What a terminal takes for the end of its input: VEOF (termios(3)), which in the middle
+        of a line only passes the line on."""
+        return b"\x04\x04" if self._line_open else b"\x04"
 
     def _push(self) -> None:
         try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from crun_py import events
+from crun_py import events, signals
 from crun_py.archive.pack import Packer
 from crun_py.clock import now
 from crun_py.container import control, inside
@@ -17,11 +18,10 @@ from crun_py.oci.manifest import host_platform, image_format, split_platform
 from crun_py.oci.reference import parse
 from crun_py.oci.store import ImageStore
 from crun_py.options import instructions
-from crun_py.options.request import SIGNALS
 from crun_py.tree import DIRECTORY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any, BinaryIO
 
     from crun_py.paths import Paths
@@ -131,7 +131,7 @@ def _config(container: Container, base: Image, about: About) -> dict[str, Any]:
         "Labels": own["labels"],
         "ExposedPorts": {port: {} for port in sorted({*own["exposed"], *ports})},
         "Volumes": {path: {} for path in own["volumes"]},
-        "StopSignal": "SIG" + SIGNALS[signal - 1] if signal <= len(SIGNALS) else str(signal),
+        "StopSignal": signals.name(signal),
     }
     if own["workdir"] == "/" and not config.get("WorkingDir"):
         del new["WorkingDir"]
@@ -184,31 +184,31 @@ def import_(paths: Paths, source: str, platform: str, about: About, stdin: Binar
     }
     if variant:
         document["variant"] = variant
-    with _opened(source, stdin) as archive:
+    doing = f"importing {source}"
+    with _opened(source, stdin, doing) as read:
 
         def fill(write: Callable[[bytes], None]) -> None:
-            for piece in opened(archive.read, f"importing {source}"):
+            for piece in opened(read, doing):
                 write(piece)
 
-        doing = f"importing {source}"
         image = made.add(paths, document, fill, about.names, form=about.form, doing=doing)
     events.emit(paths, "image", "import", f"sha256:{image.id}", {"name": about.name})
     return image
 
 
-def _opened(source: str, stdin: BinaryIO) -> Any:
+@contextmanager
+def _opened(source: str, stdin: BinaryIO, doing: str) -> Iterator[Callable[[int], bytes]]:
     if source == "-":
-        return stdin
-    if source.startswith(("http://", "https://")):
-        import urllib.error
-        import urllib.request
+        yield stdin.read
+    elif source.startswith(("http://", "https://")):
+        from crun_py.oci.connect import download
 
+        with download(source, doing) as read:
+            yield read
+    else:
         try:
-            return urllib.request.urlopen(source, timeout=60)
-        except (urllib.error.URLError, ValueError) as e:
-            cause = getattr(e, "reason", e)
-            raise CrunpyError(f"importing {source}: {str(cause).lower()}") from e
-    try:
-        return open(source, "rb")
-    except OSError as e:
-        raise CrunpyError.from_os(f"importing {source}", e) from e
+            fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as e:
+            raise CrunpyError.from_os(doing, e) from e
+        with os.fdopen(fd, "rb") as file:
+            yield file.read

@@ -114,12 +114,12 @@ def frozen(container: Container, wanted: bool | None) -> Iterator[None]:
     wanted: None: where the host can do that.  Raises Unsupported.
     """
     cgroup = container.cgroup if wanted is not False and container.status().running else None
-    if wanted and not cgroup and container.status().state == "running":
+    if wanted and not cgroup and container.status().active:
         raise Unsupported(
             f"pausing container {container.name}: it has no cgroup here",
             hint="--pause=false lets it run",
         )
-    if not cgroup or container.status().state != "running":
+    if not cgroup or not container.status().active:
         yield
         return
     group.freeze(cgroup, True)

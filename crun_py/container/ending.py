@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import events, state, volumes
+from crun_py import events, signals, state, volumes
 from crun_py.cgroup import group
 from crun_py.container import attach, restart
 from crun_py.errors import Conflict, CrunpyError, NotFound
@@ -159,7 +159,7 @@ def stop(
     try:
         if not kill:
             signal_it(container, status, config["stop_signal"])
-        if kill or not _ended_within(status, None if patience < 0 else patience):
+        if kill or not _ends(container, status, patience):
             _kill(container, status)
         if watch:
             watch.serve(deadline_s=_LOG_PATIENCE_S)
@@ -168,6 +168,22 @@ def stop(
             watch.close()
     end(container)
     events.container(container, "stop")
+
+
+def _ends(container: Container, status: Status, patience_s: int) -> bool:
+    """Wait so long (-1: for ever) for the end that the stop signal asked for; if it does not
+    come, say so."""
+    if not patience_s:
+        return _ended_within(status, 0)
+    with state.Stopping(container):
+        if _ended_within(status, None if patience_s < 0 else patience_s):
+            return True
+    name = signals.name(container.record["config"]["stop_signal"])
+    line = (
+        f"{name} did not stop container {container.name} in {patience_s} seconds: SIGKILL is sent"
+    )
+    os.write(2, f"crunpy: warning: {line}\n".encode())
+    return False
 
 
 def signal_it(container: Container, status: Status, number: int) -> bool:
@@ -248,8 +264,10 @@ def remove(container: Container, *, force: bool = False, anonymous_volumes: bool
     """Remove `container` and its writable layer.
 
     force: kill it first.  anonymous_volumes: remove those made for it alone, too.
-    Raises Conflict when it runs and force is not given.
+    Raises Conflict when it runs and force is not given, or another container shares one of its
+    namespaces.
     """
+    check_unshared(container)
     status = container.status()
     if (status.running or status.state == "restarting") and not force:
         raise Conflict(
@@ -295,6 +313,28 @@ def _remove(container: Container, *, anonymous_volumes: bool) -> None:
                 volumes.remove(paths, name)
             except NotFound:
                 continue
+
+
+def check_unshared(container: Container) -> None:
+    """Raises Conflict when another container shares a namespace of `container`."""
+    every = state.every(container.paths)
+    if found := [other.name for other in every if container.id in dependencies(other)]:
+        raise Conflict(
+            f"removing container {container.name}: its namespaces are shared by container "
+            + ", ".join(found),
+            hint=f"remove that first, or both: crunpy rm -f --depend {container.name}",
+        )
+
+
+def in_order(containers: list[Container]) -> list[Container]:
+    """`containers`, each before those whose namespaces it shares."""
+    left, ordered = list(containers), []
+    while left:
+        used = {container_id for other in left for container_id in dependencies(other)}
+        ready = [c for c in left if c.id not in used] or left  # a circle has no order
+        ordered += ready
+        left = [c for c in left if c not in ready]
+    return ordered
 
 
 def dependencies(container: Container) -> set[str]:

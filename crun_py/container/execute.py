@@ -33,7 +33,7 @@ def running(container: Container, doing: str = "executing in") -> Status:
     """The status of a container in which a command can be run.  Raises Conflict, which says
     that `doing` the container did not work."""
     status = container.status()
-    if status.state != "running":
+    if not status.active:
         verb = "unpause" if status.state == "paused" else "start"
         raise Conflict(
             f"{doing} container {container.name}: it is {status.state}, not running",
@@ -64,8 +64,10 @@ def execute(
     session = None
     try:
         if not options.get("detach"):
+            typed = bool(options.get("interactive"))
+            attach.check_input(terminal=bool(options.get("tty")), interactive=typed)
             streams = attach.STDOUT | attach.STDERR | attach.LOSSLESS
-            if options.get("interactive"):
+            if typed:
                 streams |= attach.STDIN
             session = attach.Session(ours, streams, terminal=bool(options.get("tty")))
         _begin(container, status, args, options, theirs if session else -1, explain, keep)

@@ -12,7 +12,7 @@ import os
 import sys
 
 import crun_py
-from crun_py import events, outfile, staging, state, volumes
+from crun_py import events, staging, state, volumes
 from crun_py.cgroup import group
 from crun_py.container import attach, ending, failure, restart
 from crun_py.errors import CommandError, Conflict, CorruptState, NotFound
@@ -177,6 +177,8 @@ def _write_pid_files(container: Container, pid: int) -> None:
 
 
 def _write_pid_file(path: str, pid: int) -> None:
+    from crun_py import outfile
+
     ending.warn_on_error(lambda: outfile.write(path, b"%d\n" % pid, 0o644))
 
 

@@ -43,7 +43,7 @@ def containers(paths: Paths, filters: list[str]) -> tuple[list[str], int]:
     """
     wanted = parse(filters)
     removed, size_bytes = [], 0
-    for container in state.every(paths):
+    for container in ending.in_order(state.every(paths)):
         status = container.status()
         if status.alive or status.state == "restarting":
             continue

@@ -57,13 +57,12 @@ class Connection:
 
 
 def check_mode(mode: str, *, ports: bool) -> None:
-    """Raises InvalidArgument when ports are published on a network that has none of its own."""
-    if ports and (mode == "none" or mode.startswith("container:")):
+    """Raises InvalidArgument when ports are published on another container's network; without a
+    network, or on the host's, they have no meaning and are let be, as Docker does."""
+    if ports and mode.startswith("container:"):
         raise InvalidArgument(
             f"publishing ports: network mode {mode!r} does not publish",
-            hint="publish them on the container that owns the network"
-            if mode != "none"
-            else "use --network bridge",
+            hint="publish them on the container that owns the network",
         )
 
 

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from crun_py.oci.registries import DOCKER_API_HOST, host_only, is_loopback
 
+_METADATA = ipaddress.IPv6Network("fd00:ec2::/32")
+"""Where a cloud has its metadata by IPv6."""
 _TOKEN_SERVERS = {DOCKER_API_HOST: "auth.docker.io"}
 
 
@@ -97,6 +99,8 @@ def is_internal(name: str) -> bool:
     except ValueError:
         return name.lower().rstrip(".") in ("metadata.google.internal", "metadata")
     mapped = getattr(address, "ipv4_mapped", None) or address
+    if mapped.version == 6 and mapped in _METADATA:
+        return True
     return bool(mapped.is_link_local or mapped.is_multicast or mapped.is_unspecified)
 
 

@@ -1,4 +1,4 @@
-"""The registry protocol (distribution-spec) over httpx, which only this module imports.
+"""The registry protocol (distribution-spec) over httpx.
 
 A `Registry` learns from its first 401 how to log in.  Credentials go to the registry, and
 to a token server only where it is the registry's own; they never follow a redirect to
@@ -23,9 +23,10 @@ from crun_py import jsonfile
 from crun_py.errors import RegistryError
 from crun_py.oci import challenge
 from crun_py.oci.auth import Credentials
+from crun_py.oci.connect import cause_of, guard, tls_context
 from crun_py.oci.manifest import ACCEPT, DOCUMENT_LIMIT
 from crun_py.oci.patience import Patience
-from crun_py.oci.registries import Endpoint, is_loopback
+from crun_py.oci.registries import Endpoint, host_only, is_loopback
 
 REDIRECT_LIMIT = 10
 _ERROR_LIMIT = 1 << 20
@@ -40,6 +41,9 @@ _DROPPED = (
     httpx.WriteTimeout,
     httpx.PoolTimeout,
 )
+
+
+_UNREACHED = (httpx.TransportError, httpx.InvalidURL, ssl.SSLError, OSError, UnicodeError)
 
 
 class Unauthorized(RegistryError):
@@ -94,12 +98,13 @@ class Registry:
         timeout = httpx.Timeout(self.patience.read_s, connect=self.patience.connect_s)
         self._client = httpx.Client(
             timeout=timeout,
-            verify=_tls(endpoint.host, cert_dir, verify=not self._insecure),
+            verify=tls_context(endpoint.host, cert_dir, verify=not self._insecure),
             # docker never goes through a proxy to this machine itself
             trust_env=not self._loopback,
             headers={"accept-encoding": "identity", "user-agent": "crunpy"},
             limits=httpx.Limits(max_connections=16),
         )
+        guard(self._client, host_only(endpoint.host))
         self._probe = self._insecure
 
     def close(self) -> None:
@@ -183,9 +188,9 @@ class Registry:
         registry is busy, RegistryError when it refuses."""
         try:
             response = self._exchange(method, url, headers, self._token, pieces)
-        except (httpx.TransportError, ssl.SSLError, OSError) as e:
+        except _UNREACHED as e:
             kind = Dropped if isinstance(e, _DROPPED) else RegistryError
-            raise kind(self._error(_cause(e)).message, hint=_hint(e)) from e
+            raise kind(self._error(cause_of(e)).message, hint=_hint(e)) from e
         with closing(response):
             if response.status_code in _RETRIED or response.status_code == 401:
                 # a token that has expired meanwhile is renewed by the next small request
@@ -222,7 +227,7 @@ class Registry:
                     return
                 cause = f"the connection ended after {done} of {size} bytes"
             except _DROPPED as e:
-                cause = f"the connection broke after {done} of {size} bytes: {_cause(e)}"
+                cause = f"the connection broke after {done} of {size} bytes: {cause_of(e)}"
             failures = 1 if done - before >= 1 << 20 else failures + 1
             if failures >= self.patience.tries:
                 raise self._error(cause)
@@ -243,12 +248,12 @@ class Registry:
         while True:
             try:
                 response = self._authorized(method, self._url(target), headers, content)
-            except (httpx.TransportError, ssl.SSLError, OSError) as e:
+            except _UNREACHED as e:
                 if self._fall_back_to_http(e):
                     continue
                 attempt += 1
                 if not isinstance(e, _DROPPED) or attempt >= self.patience.tries:
-                    raise self._error(_cause(e), _hint(e)) from e
+                    raise self._error(cause_of(e), _hint(e)) from e
                 self.patience.sleep(self.patience.backoff_s(attempt - 1))
                 continue
             self._probe = False
@@ -272,11 +277,19 @@ class Registry:
     def absolute(self, base: str, location: str) -> str:
         """The URL of a Location header of the answer to `base`.  Raises RegistryError for one
         that leads where nothing may be sent."""
-        target = urljoin(base, location)
         if not location:
             raise self._error("it did not say where to send the blob")
+        target = self._joined(base, location)
         if _origin(target) != _origin(base):
             self._check_redirect(base, target)
+        return target
+
+    def _joined(self, base: str, location: str) -> str:
+        try:
+            target = urljoin(base, location)
+            _origin(target)
+        except ValueError as e:
+            raise self._error(f"it leads to {location[:200]!r}, which is no URL") from e
         return target
 
     def _fall_back_to_http(self, error: Exception) -> bool:
@@ -320,7 +333,7 @@ class Registry:
             if not redirected or method not in ("GET", "HEAD"):
                 return response
             with closing(response):
-                target = urljoin(url, response.headers.get("location", ""))
+                target = self._joined(url, response.headers.get("location", ""))
             self._check_redirect(url, target)
             url = target
         raise self._error(f"more than {REDIRECT_LIMIT} redirects")
@@ -369,8 +382,8 @@ class Registry:
         for attempt in range(self.patience.tries):
             try:
                 response = self._ask_token(realm, query, headers, trusted)
-            except httpx.TransportError as e:
-                raise self._error(f"its token server {realm}: {_cause(e)}", _hint(e)) from e
+            except _UNREACHED as e:
+                raise self._error(f"its token server {realm}: {cause_of(e)}", _hint(e)) from e
             with closing(response):
                 if response.status_code == 200:
                     return self._token_in(response)
@@ -444,7 +457,7 @@ class Registry:
                     raise self._error(f"it sent more than {limit} bytes where few were expected")
                 parts.append(data)
         except httpx.TransportError as e:
-            raise self._error(_cause(e), _hint(e)) from e
+            raise self._error(cause_of(e), _hint(e)) from e
         return b"".join(parts)
 
     def _resumed_at(self, response: httpx.Response, done: int) -> int:
@@ -508,29 +521,8 @@ def _message(body: bytes) -> str:
     return f" ({text})"
 
 
-def _cause(error: BaseException) -> str:
-    """The root of a transport error in few words."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted: {seen.verify_message}"
-        if isinstance(seen, ssl.SSLError):
-            return (
-                "it does not speak TLS"
-                if seen.reason == "WRONG_VERSION_NUMBER"
-                else str(seen.reason or seen).lower().replace("_", " ")
-            )
-        if isinstance(seen, OSError) and seen.errno and seen.strerror:
-            return seen.strerror.lower()
-        seen = seen.__cause__ or seen.__context__
-    if isinstance(error, httpx.TimeoutException):
-        return "no answer in time"
-    text = str(error) or type(error).__name__
-    return text[0].lower() + text[1:].rstrip(".")
-
-
 def _hint(error: BaseException) -> str:
-    cause = _cause(error)
+    cause = cause_of(error)
     if "certificate" in cause:
         return "put its CA into /etc/containers/certs.d/HOST/ca.crt, or use --tls-verify=false"
     if "TLS" in cause:
@@ -554,34 +546,3 @@ def _covered(asked: str, scopes: list[str]) -> bool:
         and set(actions.split(",")) <= set(scope.rpartition(":")[2].split(","))
         for scope in scopes
     )
-
-
-def _tls(host: str, cert_dir: str | None, *, verify: bool) -> ssl.SSLContext:
-    """Trust of the system, of httpx's bundle, and of certs.d/HOST (containers-certs.d(5)).
-
-    cert_dir: where the certificates are, instead of the directories for HOST.
-    """
-    if not verify:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    else:
-        context = httpx.create_ssl_context()
-        context.load_default_certs()
-    places = [cert_dir] if cert_dir else [f"{top}/{host}" for top in _certificate_directories()]
-    for path in places:
-        names = sorted(os.listdir(path)) if os.path.isdir(path) else []
-        for name in names:
-            try:
-                if name.endswith(".crt") and verify:
-                    context.load_verify_locations(f"{path}/{name}")
-                elif name.endswith(".cert"):
-                    context.load_cert_chain(f"{path}/{name}", f"{path}/{name[:-5]}.key")
-            except (OSError, ssl.SSLError) as e:
-                raise RegistryError(f"registry {host}: reading {path}/{name}: {_cause(e)}") from e
-    return context
-
-
-def _certificate_directories() -> list[str]:
-    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    return ["/etc/docker/certs.d", "/etc/containers/certs.d", config + "/containers/certs.d"]

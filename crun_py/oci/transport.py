@@ -83,15 +83,18 @@ def opened(paths: Paths, place: Place) -> Iterator[tuple[Source, list[Found]]]:
 
 @contextmanager
 def any_archive(paths: Paths, path: str) -> Iterator[tuple[Source, list[Found]]]:
-    """What `load` is given: the file or directory `path`, "" for standard input, whichever of
-    the forms it has."""
+    """What `load` is given: the file or directory `path`, an http(s) URL, or "" for standard
+    input, whichever of the forms it has."""
     label = path or "standard input"
     if path and os.path.isdir(path):
         files = DirectoryFiles(path)
         source: Source = (Layout if "index.json" in files else Dir)(files, label)
         yield source, source.images()
         return
-    fd = _open(path) if path else os.dup(0)
+    if path.startswith(("http://", "https://")):
+        fd = _downloaded(paths, path)
+    else:
+        fd = _open(path) if path else os.dup(0)
     try:
         fd = _as_plain_tar(paths, fd, label)
         archive = Archive(fd, label)
@@ -114,6 +117,15 @@ def _open(path: str) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as e:
         raise CrunpyError.from_os(f"reading {path}", e) from e
+
+
+def _downloaded(paths: Paths, url: str) -> int:
+    """A temporary file with what `url` names."""
+    from crun_py.oci.connect import download
+
+    blobs.prepare(paths)
+    with download(url, f"reading {url}") as read:
+        return _spooled(paths, iter(lambda: read(_PIECE_BYTES), b""), url)
 
 
 def _chosen(source: Source, place: Place) -> list[Found]:
@@ -162,10 +174,17 @@ def _as_plain_tar(paths: Paths, fd: int, label: str) -> int:
     def get() -> bytes:
         return waiting.pop() if waiting else os.read(fd, _PIECE_BYTES)
 
+    spool = _spooled(paths, inflate(kind, get, Limits()), label)
+    os.close(fd)
+    return spool
+
+
+def _spooled(paths: Paths, pieces: Iterator[bytes], label: str) -> int:
+    """A temporary file, at its start, with all `pieces`."""
     flags = os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC
     spool = os.open(paths.images + "/.staging", flags, 0o600)
     try:
-        for data in inflate(kind, get, Limits()):
+        for data in pieces:
             view = memoryview(data)
             while view:
                 view = view[os.write(spool, view) :]
@@ -175,7 +194,7 @@ def _as_plain_tar(paths: Paths, fd: int, label: str) -> int:
     except BaseException:
         os.close(spool)
         raise
-    os.close(fd)
+    os.lseek(spool, 0, os.SEEK_SET)
     return spool
 
 

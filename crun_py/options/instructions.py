@@ -10,10 +10,9 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from crun_py import jsonfile, quantity
+from crun_py import jsonfile, quantity, signals
 from crun_py.clock import parse_span_ms
 from crun_py.errors import InvalidArgument
-from crun_py.options.request import signal_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +122,7 @@ def _user(config: Config, text: str) -> None:
 
 
 def _stop_signal(config: Config, text: str) -> None:
-    signal_number(text)
+    signals.number(text)
     config["StopSignal"] = text
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import jsonfile, quantity, state
+from crun_py import jsonfile, quantity, signals, state
 from crun_py.clock import now
 from crun_py.container import health, restart
 from crun_py.errors import InvalidArgument
@@ -189,9 +189,9 @@ def _links(paths: Paths, options: list[str], mode: str) -> list[dict[str, str]]:
 
 def _stop_signal(config: dict[str, Any], options: dict[str, Any]) -> int:
     if options.get("stop_signal"):
-        return signal_number(options["stop_signal"])
+        return signals.number(options["stop_signal"])
     try:
-        return signal_number(config.get("StopSignal") or "SIGTERM")
+        return signals.number(config.get("StopSignal") or "SIGTERM")
     except InvalidArgument as e:
         raise InvalidArgument(
             f"the image's StopSignal: {e.message}", hint="--stop-signal names another one"
@@ -312,28 +312,3 @@ def labels(options: list[str], what: str) -> dict[str, str]:
             raise InvalidArgument(f"{what} {option!r}: not KEY=VALUE")
         result[key] = value
     return result
-
-
-SIGNALS = (
-    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT "
-    "STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
-).split()
-"""Names of the signals 1 to 31 (signal(7), x86 and ARM)."""
-
-
-def signal_name(number: int) -> str:
-    """15 as SIGTERM."""
-    return f"SIG{SIGNALS[number - 1]}" if number <= len(SIGNALS) else f"SIGRTMIN+{number - 34}"
-
-
-def signal_number(text: str) -> int:
-    """`SIGTERM`, `term`, `15`, `RTMIN+3` as a number.  Raises InvalidArgument."""
-    name = text.upper().removeprefix("SIG")
-    if quantity.is_number(name) and 0 < int(name) < 65:
-        return int(name)
-    if name in SIGNALS:
-        return SIGNALS.index(name) + 1
-    base, _, offset = name.partition("+")
-    if base == "RTMIN" and quantity.is_number(offset or "0") and int(offset or "0") <= 30:
-        return 34 + int(offset or "0")
-    raise InvalidArgument(f"signal {text!r}: not known", hint="a name like SIGTERM or a number")

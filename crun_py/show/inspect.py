@@ -3,10 +3,9 @@ ImageInspect)."""
 
 from __future__ import annotations
 
-from crun_py import jsonfile, spec
+from crun_py import jsonfile, signals, spec
 from crun_py.container import ending, failure, health, restart
 from crun_py.errors import CorruptState, NotFound
-from crun_py.options import request
 from crun_py.paths import Paths
 from crun_py.show import host_config
 from crun_py.tree import disk_usage
@@ -77,7 +76,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
             "WorkingDir": config["workdir"],
             "Entrypoint": config["entrypoint"] or None,
             "Labels": config["labels"],
-            "StopSignal": request.signal_name(config["stop_signal"]),
+            "StopSignal": signals.name(config["stop_signal"]),
             "StopTimeout": config["stop_timeout"],
             "CreateCommand": record.get("create_command") or [],
             **({"Healthcheck": check} if (check := _healthcheck(config)) else {}),
@@ -131,7 +130,7 @@ def _state(found: Container, status: Status) -> dict[str, Any]:
         "Dead": False,
         "Pid": status.pid,
         "ExitCode": exit_code or status.exit_code,
-        "ExitSignal": request.signal_name(status.signal) if status.signal else "",
+        "ExitSignal": signals.name(status.signal) if status.signal else "",
         "Error": error,
         "StartedAt": status.started_at or _NEVER,
         "FinishedAt": status.finished_at or _NEVER,

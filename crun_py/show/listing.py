@@ -98,12 +98,12 @@ def containers(
     filters: list[str] | None = None,
     whole: bool = False,
     sizes: bool = False,
-    sort: str = "created",
+    sort: str = "",
     namespaces: bool = False,
 ) -> list[dict[str, Any]]:
     """One row per container, newest first, with Docker's field names for --format.
 
-    sort: another order, see SORTS.
+    sort: another order, see SORTS; "created" is podman's, the oldest first.
     namespaces: the numbers of their namespaces, too.
     last: only so many of the newest, whatever their state (0: no such limit).
     filters: KEY=VALUE; the same key twice means either, different keys mean both.
@@ -127,7 +127,7 @@ def containers(
             rows.append(row | _namespaces(status.pid) if namespaces else row)
     if everything and not wanted:
         rows += [_broken_row(i, whole) for i in broken]
-    if sort == "created":
+    if not sort:
         return rows
     if sort not in SORTS:
         raise InvalidArgument(f"sort {sort!r}: not known", hint=", ".join(SORTS))
@@ -241,7 +241,7 @@ FILTERS = (
     "expose health restart-policy command is-task isolation"
 ).split()
 
-SORTS = {"created": "", "command": "Command", "id": "ID", "image": "Image", "names": "Names",
+SORTS = {"created": None, "command": "Command", "id": "ID", "image": "Image", "names": "Names",
          "runningfor": None, "size": "SizeBytes", "status": "Status"}  # fmt: skip
 """The keys of --sort and their fields; None: by age, the oldest first."""
 
