@@ -83,5 +83,5 @@ class BuildExt(build_ext):
 setup(
     cffi_modules=["crun_py/_native/build_shim.py:ffibuilder"],
     cmdclass={"build_ext": BuildExt},
-    scripts=["bin/crunpy"],
+    scripts=["bin/crunpy", "bin/crunpy-python"],
 )

@@ -13,8 +13,10 @@ import os
 import sys
 
 if not __package__:  # run as a file, by a monitor that becomes `crunpy cleanup`
-    # in the place of our own directory, whose inspect.py is not the standard one
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    here = os.path.dirname(os.path.abspath(__file__))
+    if sys.path[:1] == [here]:  # without -I; our inspect.py is not the standard one
+        del sys.path[0]
+    sys.path.insert(0, os.path.dirname(here))
 
 from crun_py.errors import CrunpyError
 

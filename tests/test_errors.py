@@ -116,7 +116,7 @@ def test_no_such_container(unchanged: Engine, command: str) -> None:
     words = command.split()
     arguments = [*words, "nosuch"] if "{}" not in words else [w.format("nosuch") for w in words]
     done = unchanged.run(*arguments)
-    code = 1 if words[0] == "rm" else 125  # docker and podman agree on rm's
+    code = 1 if words[0] in ("rm", "start") else 125  # docker's
     assert done.code == code and done.out.strip() in ("", "[]")
     assert done.err.count("\n") == 1 and "no such" in done.err and "nosuch" in done.err
 
@@ -135,7 +135,7 @@ BAD_WORDS: list[tuple[list[str], str]] = [
     (["logs"], "no container given"),
     (["rename", "a", "b", "c"], "c"),
     (["--nosuch", "ps"], "--nosuch"),
-    (["ps", "--last", "x"], "not a number"),
+    (["ps", "--last", "x"], "not a whole number"),
     (["ps", "--filter", "nosuch=1"], "nosuch"),
     (["ps", "--filter", "x"], "x"),
     (["images", "--filter", "nosuch=1"], "nosuch"),
@@ -143,7 +143,7 @@ BAD_WORDS: list[tuple[list[str], str]] = [
     (["ps", "-a", "--format", "{{"], "{{"),
     (["inspect", "--format", "{{.A.B.C}}", "there"], "A"),
     (["inspect", "--type", "x", "there"], "container or image"),
-    (["stop", "-t", "x", "there"], "not a number"),
+    (["stop", "-t", "x", "there"], "not a whole number"),
     (["run", "--memory", "x", "busybox"], "not a size"),
     (["run", "--memory", "1k", "busybox"], "6m"),
     (["run", "--cpus", "x", "busybox"], "not a number"),
@@ -152,7 +152,7 @@ BAD_WORDS: list[tuple[list[str], str]] = [
     (["run", "--shm-size", "x", "busybox"], "size"),
     (["run", "--umask", "9", "busybox"], "umask"),
     (["run", "--oom-score-adj", "x", "busybox"], "oom"),
-    (["run", "--stop-timeout", "x", "busybox"], "not a number"),
+    (["run", "--stop-timeout", "x", "busybox"], "not a whole number"),
     (["run", "--stop-signal", "x", "busybox"], "signal"),
     (["run", "--log-driver", "x", "busybox"], "driver"),
     (["run", "--label", "=x", "busybox"], "label"),

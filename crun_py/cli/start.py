@@ -39,24 +39,8 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     if attached and len(names) > 1:
         raise InvalidArgument("starting: only one container can be attached to")
     if attached:
-        container = state.find(context.paths, names[0])
-        if container.status().running:
-            return attach_to(
-                container,
-                None if values["interactive"] else ["stdout", "stderr"],
-                values["detach_keys"],
-                sig_proxy=values["sig_proxy"] != "false",
-            )
-        context.enter(*container.modes)
         try:
-            return foreground.run(
-                container,
-                rootless=context.rootless,
-                streams=[] if values["interactive"] else ["stdout", "stderr"],
-                sig_proxy=values["sig_proxy"] != "false",
-                detach_keys=values["detach_keys"],
-                explain=context.explain,
-            )
+            return _attached(values, names[0], context)
         except CrunpyError as e:
             e.exit_code = 1  # docker's
             raise
@@ -69,3 +53,24 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         write(name)
 
     return each_apart(names, act, 1)  # docker's exit status
+
+
+def _attached(values: dict[str, Any], name: str, context: Context) -> int:
+    """Start one, or take what runs; the exit status is the container's."""
+    container = state.find(context.paths, name)
+    if container.status().running:
+        return attach_to(
+            container,
+            None if values["interactive"] else ["stdout", "stderr"],
+            values["detach_keys"],
+            sig_proxy=values["sig_proxy"] != "false",
+        )
+    context.enter(*container.modes)
+    return foreground.run(
+        container,
+        rootless=context.rootless,
+        streams=[] if values["interactive"] else ["stdout", "stderr"],
+        sig_proxy=values["sig_proxy"] != "false",
+        detach_keys=values["detach_keys"],
+        explain=context.explain,
+    )

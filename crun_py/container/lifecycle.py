@@ -268,6 +268,7 @@ def command(container: Container, verb: str, *, rootless: bool) -> list[str]:
     words = ["healthcheck", "run", "--timer"] if verb == "healthcheck" else [verb]
     return [
         sys.executable,
+        "-I",
         main,
         *roots,
         *words,

@@ -32,7 +32,7 @@ def quote(word: str) -> str:
 def command(paths: Paths, *words: str) -> str:
     """A command line of ours for ExecStart=, for this store."""
     program = os.path.abspath(sys.argv[0])
-    own = [program] if os.access(program, os.X_OK) else [sys.executable, program]
+    own = [program] if os.access(program, os.X_OK) else [sys.executable, "-I", program]
     roots = ["--root", paths.root, "--runroot", paths.run]
     return " ".join(map(quote, [*own, *roots, *words]))
 
