@@ -208,9 +208,11 @@ def build(
     mounts: list[dict[str, Any]],
     host: Host,
     rootfs: str,
+    systemd: bool = False,
 ) -> dict[str, Any]:
     """The whole config.json.
 
+    systemd: it is the command: its units may make namespaces under the default filter.
     options: the values of the command line's options of the same names (cap_add, cap_drop,
     privileged, security_opt, ulimit, read_only, sysctl, oom_score_adj, init, umask).
     Raises InvalidArgument for those that make no sense.
@@ -238,12 +240,16 @@ def build(
     annotations: dict[str, str] = {}
     if privileged and seccomp == "default":
         seccomp = "unconfined"
-    if seccomp == "default":
+    if seccomp == "default" and not systemd:
         annotations[DEFAULT_SECCOMP] = "default"
     elif seccomp != "unconfined":
         from crun_py.ns import seccomp as profiles
 
-        linux["seccomp"] = profiles.load_profile(seccomp, names)
+        linux["seccomp"] = (
+            profiles.nesting_profile(names)
+            if seccomp == "default"
+            else profiles.load_profile(seccomp, names)
+        )
     process: dict[str, Any] = {
         "terminal": terminal,
         "user": {

@@ -128,6 +128,10 @@ class Container:
     def name(self) -> str:
         return str(self.record["name"])
 
+    def reload(self) -> None:
+        """Read the record again: under the lock it is what counts.  Raises as `load`."""
+        self.record = load(self.paths, self.id).record
+
     @property
     def directory(self) -> str:
         return self.paths.container(self.id)

@@ -163,6 +163,7 @@ class Engine:
             "TERM": "xterm",
             "LANG": "C.UTF-8",
             "CONTAINERS_REGISTRIES_CONF": str(conf),
+            "CONTAINERS_CONF": "/dev/null",  # the machine's own has nothing to say here
         }
         home.mkdir(mode=0o700)
         if user:

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "core.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -35,6 +36,7 @@ struct monitor {
 	int out[2]; /* the container's output, -1 once it ended; [0] is the master of a terminal */
 	int64_t started, deadline; /* monotonic ms; deadline 0: none */
 	bool timed_out;
+	int64_t look_again; /* monotonic ms: the terminal has no slave open now; 0: it has */
 	struct log *log;
 	struct status status;
 	struct input input;
@@ -266,6 +268,14 @@ static int reap(struct monitor *m)
 
 /* ---- running ---- */
 
+enum { HUNG_UP_MS = 100 };
+
+static bool init_alive(const struct monitor *m)
+{
+	struct pollfd fd = { .fd = m->pidfd, .events = POLLIN };
+	return poll(&fd, 1, 0) == 0;
+}
+
 /* Pass on what stream has, once; false when there is nothing now. */
 static bool pump(struct monitor *m, int stream)
 {
@@ -275,6 +285,11 @@ static bool pump(struct monitor *m, int stream)
 	ssize_t n = read(m->out[stream], frame + 1, CHUNK);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
+	if (n < 0 && errno == EIO && m->input.terminal && init_alive(m)) {
+		/* its last slave closed: vhangup, or init goes on without; somebody may open it again */
+		m->look_again = now_ms() + HUNG_UP_MS;
+		return false;
+	}
 	if (n <= 0) { /* end; EIO from a terminal whose last slave closed */
 		if (!m->input.terminal)
 			close(m->out[stream]);
@@ -293,6 +308,11 @@ enum { PIDFD, LISTENER, OUT, ERR, IN, HEALTH, FIRST_CLIENT };
 static int patience(const struct monitor *m)
 {
 	int64_t wait = health_due();
+	if (m->look_again) {
+		int64_t left = m->look_again - now_ms();
+		left = left > 0 ? left : 0;
+		wait = wait < 0 || left < wait ? left : wait;
+	}
 	if (m->deadline) {
 		int64_t left = m->deadline - now_ms();
 		left = left > 0 ? left : 0;
@@ -315,7 +335,7 @@ static void keep_time(struct monitor *m, bool check_ended)
 static void serve_once(struct monitor *m, bool alive)
 {
 	struct pollfd fds[FIRST_CLIENT + MAX_CLIENTS];
-	bool paused = clients_behind();
+	bool paused = clients_behind() || now_ms() < m->look_again;
 	fds[PIDFD] = (struct pollfd){ .fd = alive ? m->pidfd : -1, .events = POLLIN };
 	fds[LISTENER] = (struct pollfd){ .fd = m->listener, .events = POLLIN };
 	fds[OUT] = (struct pollfd){ .fd = paused ? -1 : m->out[0], .events = POLLIN };
@@ -327,6 +347,8 @@ static void serve_once(struct monitor *m, bool alive)
 		return; /* EINTR */
 	if (alive)
 		keep_time(m, fds[HEALTH].revents);
+	if (!paused)
+		m->look_again = 0;
 	for (int stream = 0; stream < 2; stream++)
 		if (fds[OUT + stream].revents && !clients_behind())
 			pump(m, stream);
@@ -344,12 +366,6 @@ static void serve_once(struct monitor *m, bool alive)
 		if (fd >= 0)
 			clients_add(fd, &m->input);
 	}
-}
-
-static bool init_alive(const struct monitor *m)
-{
-	struct pollfd fd = { .fd = m->pidfd, .events = POLLIN };
-	return poll(&fd, 1, 0) == 0;
 }
 
 static void drain(struct monitor *m)
@@ -374,6 +390,26 @@ static bool oom_killed(const char *cgroup)
 	return at && atoi(at + strlen("oom_kill ")) > 0;
 }
 
+enum { NESTED_CGROUPS = 32 };
+
+/* Remove the groups that the container made below `path`, as far as they are empty. */
+static void remove_below(const char *path, int depth)
+{
+	DIR *dir = depth < NESTED_CGROUPS ? opendir(path) : NULL;
+	if (!dir)
+		return;
+	for (struct dirent *entry; (entry = readdir(dir));) {
+		char below[4096];
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		if (snprintf(below, sizeof(below), "%s/%s", path, entry->d_name) >= (int)sizeof(below))
+			continue;
+		remove_below(below, depth + 1);
+		(void)rmdir(below);
+	}
+	closedir(dir);
+}
+
 static void remove_cgroup(const char *path)
 {
 	char kill_file[4096];
@@ -384,6 +420,7 @@ static void remove_cgroup(const char *path)
 			(void)!write(fd, "1", 1);
 			close(fd);
 		}
+		remove_below(path, 0);
 		usleep(2000);
 	}
 }

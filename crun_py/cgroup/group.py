@@ -239,6 +239,16 @@ def freeze(path: str, frozen: bool, timeout_s: float = 10) -> None:
         ) from None
 
 
+def _remove_below(path: str) -> None:
+    """The groups that the container made (systemd makes many), as far as they are empty."""
+    for directory, _, _ in os.walk(path, topdown=False):
+        if directory != path:
+            try:
+                os.rmdir(directory)
+            except OSError:
+                continue  # its processes are still ending
+
+
 def remove(path: str) -> None:
     """Kill what is left in the group and remove it.  Absent is fine."""
     import time
@@ -254,5 +264,6 @@ def remove(path: str) -> None:
                 _write(path + "/cgroup.kill", "1")
             except FileNotFoundError:
                 return
+            _remove_below(path)
         time.sleep(0.005)
     raise CrunpyError(f"removing cgroup {path}: processes in it do not end")

@@ -49,6 +49,7 @@ def rename(container: Container, name: str) -> None:
     """Give `container` another name.  Raises InvalidArgument, Conflict when it is taken."""
     name = state.check_name(name.removeprefix("/"))
     with container.lock():
+        container.reload()  # another rename may have been faster
         old = container.name
         if name == old:
             raise InvalidArgument(f"renaming container {old}: that is its name already")
@@ -86,6 +87,7 @@ def update(container: Container, options: dict[str, Any]) -> None:
     if not changed and policy is None:
         raise InvalidArgument("updating: nothing to change", hint="crunpy update --help")
     with container.lock():
+        container.reload()
         record = {**container.record, "host": {**container.record["host"], **changed}}
         spec = container.spec()
         resources = limits.resources(record["host"])

@@ -53,7 +53,8 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
     host = _host(Ids.of(record))
     mounts = filesystems.decide(paths, record, config, options, host)
     env = environment.environment(record, config, options, user.home)
-    if filesystems.is_systemd(options.get("systemd"), record["args"]):
+    systemd = request.is_systemd(options.get("systemd"), record["args"])
+    if systemd:
         env.append("container=crunpy")
     record["config"]["env"] = env
     record["config"]["env_chosen"] = environment.chosen_environment(config, options)
@@ -71,6 +72,7 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
         mounts=mounts,
         host=host,
         rootfs=paths.run + "/rootfs",
+        systemd=systemd,
     )
     if len(groups) != len(options.get("group_add") or []):
         document["process"]["user"]["keepGroups"] = True

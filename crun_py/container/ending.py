@@ -295,6 +295,7 @@ def remove(container: Container, *, force: bool = False, anonymous_volumes: bool
 def _remove(container: Container, *, anonymous_volumes: bool) -> None:
     """Under the lock.  Deleting needs no new bytes: the directory is renamed, then emptied."""
     paths = container.paths
+    container.reload()  # it may have another name by now
     if os.path.isdir(rootfs.merged(container.directory)):
         from crun_py.container import mounts
 

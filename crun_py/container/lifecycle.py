@@ -139,6 +139,8 @@ def _start(
             undo.append(lambda: group.remove(cgroup))
             os.symlink(cgroup, container.run_directory + "/cgroup")
             cgroup_fd = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        else:
+            _warn_systemd(container)
         wanted = group.values(spec["linux"].get("resources", {}))
         group.apply(cgroup, wanted, {"pids.max": str(DEFAULT_PIDS)})
         joined.update(namespaces.join(container))
@@ -165,6 +167,16 @@ def _start(
             os.close(fd)
         if cgroup_fd >= 0:
             os.close(cgroup_fd)
+
+
+def _warn_systemd(container: Container) -> None:
+    """systemd ends at once, without a word, where it may make no control groups."""
+    from crun_py.options.request import is_systemd
+
+    if is_systemd(container.record["host"].get("systemd"), container.record["args"]):
+        hint = "as a user, have one delegated (systemd: Delegate=yes)"
+        line = f"systemd in container {container.name} has no cgroup of its own: {hint}"
+        os.write(2, f"crunpy: warning: {line}\n".encode())
 
 
 def _write_pid_files(container: Container, pid: int) -> None:

@@ -74,6 +74,13 @@ def compiled_default(names: Iterable[str] | int, cache_dir: str) -> bytes:
     return program
 
 
+def nesting_profile(names: Iterable[str]) -> dict[str, Any]:
+    """The default profile for systemd, whose units ask for namespaces (PrivateUsers=)."""
+    from crun_py.ns import seccomp_profile
+
+    return seccomp_profile.default_profile(names, machine(), nesting=True)
+
+
 def compile(profile: dict[str, Any]) -> bytes:
     """The program (an array of struct sock_filter, linux/filter.h) for `profile` on this host.
 

@@ -80,14 +80,28 @@ _FAMILIES = (
 )
 
 
-def default_profile(names: Iterable[str], machine: str = "x86_64") -> dict[str, Any]:
-    """The OCI `linux.seccomp` object for a container with the capabilities `names`."""
+_NESTING = (
+    "fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_tree open_tree_attr "
+    "pivot_root setdomainname sethostname setns umount umount2 unshare"
+)
+"""What a program needs that makes namespaces in a user namespace of its own."""
+
+
+def default_profile(
+    names: Iterable[str], machine: str = "x86_64", *, nesting: bool = False
+) -> dict[str, Any]:
+    """The OCI `linux.seccomp` object for a container with the capabilities `names`.
+
+    nesting: its programs may make namespaces, user namespaces among them.
+    """
     from crun_py.ns import syscalls
 
     held = set(names)
     known = {name for calls in syscalls.tables().values() for name in calls}
     guarded = {name for calls in _BY_CAPABILITY.values() for name in calls.split()}
     granted = {name for cap in held & _BY_CAPABILITY.keys() for name in _BY_CAPABILITY[cap].split()}
+    if nesting:
+        granted |= set(_NESTING.split())
     denied = (NEVER | (guarded - granted)) & known
     allowed = known - denied - set(_BY_ARGUMENT)
     rules = [_rule(["personality"], [_equal(0, value)]) for value in _PERSONALITIES]
@@ -95,7 +109,7 @@ def default_profile(names: Iterable[str], machine: str = "x86_64") -> dict[str, 
     for family in (_AF_ALG, _AF_VSOCK):
         test = _masked(0, 0xFFFFFFFF, family)
         rules.append(_rule(["socket"], [test], "SCMP_ACT_ERRNO", _EPERM))
-    if "CAP_SYS_ADMIN" in held:
+    if nesting or "CAP_SYS_ADMIN" in held:
         allowed |= {"clone", "clone3"}
     else:
         rules.append(_rule(["clone"], [_masked(0, _NAMESPACE_FLAGS, 0)]))

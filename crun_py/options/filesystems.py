@@ -10,6 +10,7 @@ import os
 
 from crun_py import quantity, spec, state, volumes
 from crun_py.errors import InvalidArgument, NotFound, Unsupported
+from crun_py.options import request
 from crun_py.paths import Paths, private_dir
 from crun_py.tree import change_owner
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 SHM_BYTES = 64 << 20
 _OPTION_BYTES = 4000
 _TMPFS = ("nosuid", "nodev", "noexec")
-_SYSTEMD_INITS = ("/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init")
 
 
 def decide(
@@ -69,7 +69,7 @@ def _own(
 ) -> list[dict[str, Any]]:
     """What the engine mounts by itself."""
     privileged = bool(options.get("privileged"))
-    systemd = is_systemd(options.get("systemd"), record["args"])
+    systemd = request.is_systemd(options.get("systemd"), record["args"])
     words = record["namespaces"]
     shm = options.get("shm_size")
     mounts = spec.default_mounts(
@@ -116,15 +116,6 @@ def _own(
     for path in scratch:
         found[path] = spec.mount("tmpfs", "tmpfs", path, "nosuid", "nodev", "mode=1777")
     return list(found.values())
-
-
-def is_systemd(option: str | None, args: list[str]) -> bool:
-    """Whether --systemd (true, false, always) and the command ask for systemd's set-up."""
-    mode = (option or "true").lower()
-    if mode not in ("true", "false", "always"):
-        raise InvalidArgument(f"systemd {option!r}: not known", hint="known: true, false, always")
-    named = args[0] in _SYSTEMD_INITS or os.path.basename(args[0]) == "systemd"
-    return mode == "always" or (mode == "true" and named)
 
 
 def chosen(options: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 STOP_TIMEOUT_S = 10
 LOG_MAX_BYTES, LOG_MAX_FILES = 10 << 20, 3
+_SYSTEMD_INITS = ("/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init")
 
 
 def command_line(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
@@ -77,6 +78,7 @@ def record(
         **labels([*given, *(options.get("label") or [])], "label"),
     }
     name = options.get("name")
+    args = command_line(config, options)
     return {
         "version": state.VERSION,
         "id": container_id,
@@ -84,7 +86,7 @@ def record(
         "created": now(),
         "image": options["image"],
         "image_id": image_id,
-        "args": command_line(config, options),
+        "args": args,
         "hostname": _check_hostname(hostname),
         "domainname": options.get("domainname") or "",
         "namespaces": shared,
@@ -108,7 +110,7 @@ def record(
             "tty": bool(options.get("tty")),
             "open_stdin": bool(options.get("interactive")),
             "stdin_once": bool(options.get("interactive")) and not options.get("detach"),
-            "stop_signal": _stop_signal(config, options),
+            "stop_signal": _stop_signal(config, options, args),
             "stop_timeout": _seconds(
                 options.get("stop_timeout"), "stop timeout", STOP_TIMEOUT_S, -1
             ),
@@ -187,11 +189,22 @@ def _links(paths: Paths, options: list[str], mode: str) -> list[dict[str, str]]:
     return links.parse(paths, options, mode)
 
 
-def _stop_signal(config: dict[str, Any], options: dict[str, Any]) -> int:
+def is_systemd(option: str | None, args: list[str]) -> bool:
+    """Whether --systemd (true, false, always) and the command ask for systemd's set-up."""
+    mode = (option or "true").lower()
+    if mode not in ("true", "false", "always"):
+        raise InvalidArgument(f"systemd {option!r}: not known", hint="known: true, false, always")
+    named = args[0] in _SYSTEMD_INITS or os.path.basename(args[0]) == "systemd"
+    return mode == "always" or (mode == "true" and named)
+
+
+def _stop_signal(config: dict[str, Any], options: dict[str, Any], args: list[str]) -> int:
     if options.get("stop_signal"):
         return signals.number(options["stop_signal"])
     try:
-        return signals.number(config.get("StopSignal") or "SIGTERM")
+        # systemd(1), "Signals": it halts the machine, SIGTERM only makes it start anew
+        usual = "SIGRTMIN+3" if is_systemd(options.get("systemd"), args) else "SIGTERM"
+        return signals.number(config.get("StopSignal") or usual)
     except InvalidArgument as e:
         raise InvalidArgument(
             f"the image's StopSignal: {e.message}", hint="--stop-signal names another one"
