@@ -16,12 +16,13 @@ from crun_py.errors import Unsupported
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, BinaryIO
 
     from crun_py.state import Container
 
 _CHUNK = 1 << 18
 _POLL_S = 0.05
+_TRIES = 20
 
 
 def _files(path: str) -> list[str]:
@@ -51,31 +52,43 @@ def _parse_json(line: bytes) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) and "log" in entry else None
 
 
-def _tail(paths: list[str], lines: int) -> tuple[list[str], int]:
-    """Where the last `lines` lines begin: the files from there on and the first one's offset."""
-    left = lines
+def _backwards(paths: list[str]) -> Iterator[tuple[int, int, bytes]]:
+    """The whole lines of the files from the last on: (which file, offset in it, line)."""
     for i in range(len(paths) - 1, -1, -1):
         with open(paths[i], "rb") as f:
             position = f.seek(0, os.SEEK_END)
-            last = True
+            held = b""
             while position > 0:
                 size = min(_CHUNK, position)
                 position -= size
                 f.seek(position)
-                data = f.read(size)
-                end = len(data)
-                if last and data.endswith(b"\n"):
-                    end -= 1
-                last = False
-                while (at := data.rfind(b"\n", 0, end)) >= 0:
-                    left -= 1
-                    if left == 0:
-                        return paths[i:], position + at + 1
-                    end = at
-            left -= 1  # the file's first line
-            if left <= 0:
-                return paths[i:], 0
-    return paths, 0
+                held = f.read(size) + held
+                first, *lines = held.split(b"\n")
+                at = position + len(held)
+                for line in reversed(lines):
+                    at -= len(line)
+                    if line:
+                        yield i, at, line
+                    at -= 1
+                held = first + b"\n" if lines else first
+            if held:
+                yield i, 0, held.rstrip(b"\n")
+
+
+def _tail(paths: list[str], lines: int, whole: Callable[[bytes], bool]) -> tuple[list[str], int]:
+    """Where the last `lines` lines begin: the files from there on and the first one's offset.
+
+    whole: whether an entry is a line, or the last piece of one.
+    """
+    begin = (0, 0)
+    counted = 0
+    for i, offset, entry in _backwards(paths):
+        if whole(entry) or not counted:
+            counted += 1
+            if counted > lines:
+                break
+        begin = i, offset
+    return paths[begin[0] :], begin[1]
 
 
 def read(
@@ -105,7 +118,11 @@ def read(
     def alive() -> bool:
         return go_on() and (until_ns is None or time.time_ns() <= until_ns)
 
-    for line in lines(container.log_path, follow, tail, alive):
+    def whole(line: bytes) -> bool:
+        entry = parse(line)
+        return entry is not None and str(entry["log"]).endswith("\n")
+
+    for line in lines(container.log_path, follow, tail, alive, whole):
         entry = parse(line)
         if entry is None:
             continue
@@ -118,10 +135,17 @@ def read(
         yield entry
 
 
-def lines(path: str, follow: bool, tail: int | None, alive: Callable[[], bool]) -> Iterator[bytes]:
-    """The lines of a log that may be rotated while it is read, without their newlines.
+def lines(
+    path: str,
+    follow: bool,
+    tail: int | None,
+    alive: Callable[[], bool],
+    whole: Callable[[bytes], bool] = lambda line: True,
+) -> Iterator[bytes]:
+    """The entries of a log that may be rotated while it is read, without their newlines.
 
-    follow: wait for more as long as `alive()`.  tail: only the last so many.
+    follow: wait for more as long as `alive()`.  tail: only the last so many lines, of which
+    an entry is the end when `whole` of it.
     """
     paths = _files(path)
     offset = 0
@@ -129,26 +153,25 @@ def lines(path: str, follow: bool, tail: int | None, alive: Callable[[], bool]) 
         paths = paths[-1:]
         offset = os.stat(path).st_size if paths else 0
     elif tail is not None:
-        paths, offset = _tail(paths, tail)
+        paths, offset = _tail(paths, tail, whole)
     opened = [open(name, "rb") for name in paths]  # noqa: SIM115  (before a rotation)
     if opened:
         opened[0].seek(offset)
     for f in opened[:-1]:
         with f:
             yield from (line.rstrip(b"\n") for line in f)
-    current = opened[-1] if opened else None
-    rest = b""
+    current: BinaryIO | None = opened[-1] if opened else None
     while True:
         was_alive = alive() if follow else False
         if current is None and os.path.exists(path):
             current = open(path, "rb")  # noqa: SIM115  (closed when the log is rotated)
-        while current is not None and (data := current.read(_CHUNK)):
-            *whole, rest = (rest + data).split(b"\n")
-            yield from whole
-        if current is not None and _rotated(current.fileno(), path):
-            current.close()
-            current, rest = None, b""
-            continue
+        if current is not None:
+            rotated = _rotated(current.fileno(), path)
+            yield from _new_lines(current)
+            if rotated:
+                with current:
+                    current = _next(current.fileno(), path)
+                continue
         if not was_alive:
             break
         time.sleep(_POLL_S)
@@ -156,8 +179,48 @@ def lines(path: str, follow: bool, tail: int | None, alive: Callable[[], bool]) 
         current.close()
 
 
+def _new_lines(f: BinaryIO) -> Iterator[bytes]:
+    """The whole lines from where `f` is; it is left behind the last."""
+    if os.fstat(f.fileno()).st_size < f.tell():
+        f.seek(0)  # somebody truncated it
+    rest = b""
+    while data := f.read(_CHUNK):
+        *found, rest = (rest + data).split(b"\n")
+        yield from found
+    f.seek(-len(rest), os.SEEK_CUR)
+
+
 def _rotated(fd: int, path: str) -> bool:
     try:
         return os.fstat(fd).st_ino != os.stat(path).st_ino
     except FileNotFoundError:
         return False
+
+
+def _next(fd: int, path: str) -> BinaryIO | None:
+    """The log's file that was begun after the open one; the oldest where that is gone."""
+    inode = os.fstat(fd).st_ino
+    for _ in range(_TRIES):
+        names = _files(path)
+        before = _inodes(names)
+        at = before.index(inode) + 1 if inode in before else 0
+        if at >= len(names):
+            return None
+        try:
+            found = open(names[at], "rb")  # noqa: SIM115  (the caller's)
+        except FileNotFoundError:
+            continue
+        if os.fstat(found.fileno()).st_ino == before[at]:
+            return found
+        found.close()  # rotated just now
+    return None
+
+
+def _inodes(names: list[str]) -> list[int]:
+    found = []
+    for name in names:
+        try:
+            found.append(os.stat(name).st_ino)
+        except FileNotFoundError:
+            found.append(0)
+    return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 
+from crun_py import jsonfile
 from crun_py.errors import CrunpyError, Unsupported
 
 TYPE_CHECKING = False
@@ -30,9 +31,21 @@ def mount_point() -> str | None:
     return None
 
 
-def _own() -> str:
-    """The path of our own cgroup below the mount point."""
-    with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as f:
+def for_command(path: str, pid: int) -> str:
+    """The group that a further command of a container joins: its own, `path`; or where systemd
+    has handed controllers on, so that no process may be in it, that of init, `pid`.
+
+    cgroups(7), "no internal processes rule".
+    """
+    if not jsonfile.read_bytes(path + "/cgroup.subtree_control").strip():
+        return path
+    inner = f"{mount_point() or ''}{_own(str(pid))}"
+    return inner if inner.startswith(path + "/") else path
+
+
+def _own(pid: str = "self") -> str:
+    """The path of our own (or process `pid`'s) cgroup below the mount point."""
+    with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as f:
         for line in f:
             if line.startswith("0::"):
                 path = line[3:].rstrip("\n")

@@ -84,12 +84,14 @@ def _printer(
     if who and values["color"]:
         who = f"\033[{31 + number % 6}m{who}\033[0m"
     details = _details(container) if values["details"] else ""
+    within: set[int] = set()
 
     def show(entry: dict[str, Any]) -> None:
-        time = entry["time"] if values["timestamps"] else ""
-        words = [word for word in (who, time, details) if word]
-        text = " ".join([*words, entry["log"]])
         fd = 2 if entry["stream"] == "stderr" else 1
+        time = entry["time"] if values["timestamps"] else ""
+        words = [word for word in (who, time, details) if word] if fd not in within else []
+        text = " ".join([*words, entry["log"]])
+        within.discard(fd) if text.endswith("\n") else within.add(fd)
         attach.write_all(fd, memoryview(text.encode("utf-8", "surrogatepass")))
 
     return show

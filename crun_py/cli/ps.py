@@ -50,6 +50,10 @@ _NAMESPACES = (
 )
 
 
+_LONGEST_S = 1e8
+"""time.sleep takes no longer."""
+
+
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print the table, with --watch until interrupted."""
     if not values["watch"]:
@@ -61,7 +65,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         sys.stdout.write("\033[2J\033[H" if sys.stdout.isatty() else "")
         show(values, context)
         sys.stdout.flush()
-        time.sleep(pause_s)
+        time.sleep(min(pause_s, _LONGEST_S))
 
 
 def show(values: dict[str, Any], context: Context) -> int:

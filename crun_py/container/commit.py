@@ -43,7 +43,7 @@ class About:
     ) -> None:
         self.name, self.author, self.message = name, author, message
         self.changes, self.form = changes, image_format(form) or "oci"
-        instructions.apply({}, changes)
+        instructions.check(changes)
         if name and parse(name).digest:
             raise InvalidArgument(f"image name {name}: a new image is named by a tag, not a digest")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from crun_py import events, spec, state
+from crun_py.cgroup import group
 from crun_py.container import attach
 from crun_py.errors import Conflict, InvalidArgument, NotFound
 from crun_py.ns import caps, users
@@ -180,6 +181,7 @@ def _plan(
         raise NotFound(f"executing in container {container.name}: it has just ended")
     cgroup = container.cgroup
     if cgroup and os.path.isdir(cgroup):
+        cgroup = group.for_command(cgroup, status.pid)
         fds.append(os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         plan.add(p.SET_CGROUP, a=fds[-1])
     plan.add(p.SET_CLONE, b=pid_namespace)

@@ -7,12 +7,12 @@ Dockerfile reference, docs.docker.com.
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
 from crun_py import jsonfile, quantity, signals
 from crun_py.clock import parse_span_ms
 from crun_py.errors import InvalidArgument
+from crun_py.options.expand import expand, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,17 +24,13 @@ _SHELL = ["/bin/sh", "-c"]
 
 
 def apply(config: Config, changes: list[str]) -> None:
-    """Change `config` (the `config` of an image config) in place.  Raises InvalidArgument."""
+    """Change `config` (the `config` of an image config) in place.  Raises InvalidArgument.
+
+    Variables in them are those that `config` has by then.
+    """
     given = set()
     for text in changes:
-        stripped = text.strip()
-        name = stripped.split(maxsplit=1)[0].partition("=")[0] if stripped else ""
-        rest = stripped[len(name) :].removeprefix("=").strip()
-        keyword = name.upper()
-        if keyword not in _KNOWN:
-            raise InvalidArgument(
-                f"change {text!r}: not known", hint="known: " + ", ".join(sorted(_KNOWN))
-            )
+        keyword, rest = _parsed(text)
         try:
             _KNOWN[keyword](config, rest)
         except (ValueError, InvalidArgument) as e:
@@ -43,6 +39,35 @@ def apply(config: Config, changes: list[str]) -> None:
         if keyword == "ENTRYPOINT" and "CMD" not in given:
             # the arguments of the old entry point mean nothing to the new one
             config.pop("Cmd", None)
+
+
+def check(changes: list[str]) -> None:
+    """Raises InvalidArgument for what `apply` would refuse whatever the variables are."""
+    for text in changes:
+        keyword, rest = _parsed(text)
+        if "$" not in rest:
+            apply({}, [text])
+        elif keyword in _EXPANDED:
+            try:
+                expand(rest, {})
+            except ValueError as e:
+                if "${" in str(e) or "does not end" in str(e):
+                    raise InvalidArgument(f"change {text!r}: {e}") from None
+
+
+def _parsed(text: str) -> tuple[str, str]:
+    """(keyword, what follows it) of an instruction."""
+    stripped = text.strip()
+    name = stripped.split(maxsplit=1)[0].partition("=")[0] if stripped else ""
+    if name.upper() not in _KNOWN:
+        raise InvalidArgument(
+            f"change {text!r}: not known", hint="known: " + ", ".join(sorted(_KNOWN))
+        )
+    return name.upper(), stripped[len(name) :].removeprefix("=").strip()
+
+
+def _variables(config: Config) -> dict[str, str]:
+    return dict(entry.partition("=")[::2] for entry in config.get("Env") or [])
 
 
 def _words(text: str) -> list[str] | None:
@@ -62,34 +87,35 @@ def _command(config: Config, text: str, key: str) -> None:
     config[key] = words if words is not None else [*_SHELL, text] if text else []
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
+def _pairs(config: Config, text: str) -> list[tuple[str, str]]:
     """`K=V K2="V 2"`, or the old form `K V`."""
+    variables = _variables(config)
     first = text.split(maxsplit=1)
     if not first:
         raise ValueError("it needs a name and a value")
     if "=" not in first[0]:
         if len(first) < 2:
             raise ValueError("it needs a name and a value")
-        return [(first[0], first[1])]
-    pairs = [word.partition("=") for word in shlex.split(text)]
+        return [(expand(first[0], variables), expand(first[1], variables))]
+    pairs = [word.partition("=") for word in split(text)]
     if not all(key and sep for key, sep, _ in pairs):
         raise ValueError("not KEY=VALUE")
-    return [(key, value) for key, _, value in pairs]
+    return [(expand(key, variables), expand(value, variables)) for key, _, value in pairs]
 
 
 def _env(config: Config, text: str) -> None:
-    variables = dict(entry.partition("=")[::2] for entry in config.get("Env") or [])
-    variables.update(_pairs(text))
+    variables = _variables(config)
+    variables.update(_pairs(config, text))
     config["Env"] = [f"{key}={value}" for key, value in variables.items()]
 
 
 def _label(config: Config, text: str) -> None:
-    config["Labels"] = {**(config.get("Labels") or {}), **dict(_pairs(text))}
+    config["Labels"] = {**(config.get("Labels") or {}), **dict(_pairs(config, text))}
 
 
 def _expose(config: Config, text: str) -> None:
     ports = dict(config.get("ExposedPorts") or {})
-    for word in text.split():
+    for word in expand(text, _variables(config)).split():
         number, _, protocol = word.partition("/")
         first, _, last = number.partition("-")
         if not quantity.is_number(first) or not quantity.is_number(last or first):
@@ -103,25 +129,28 @@ def _expose(config: Config, text: str) -> None:
 
 def _volume(config: Config, text: str) -> None:
     paths = _words(text)
-    paths = text.split() if paths is None else paths
+    paths = [expand(w, _variables(config)) for w in (split(text) if paths is None else paths)]
     if not paths or not all(paths):
         raise ValueError("it needs a path")
     config["Volumes"] = {**(config.get("Volumes") or {}), **{path: {} for path in paths}}
 
 
 def _workdir(config: Config, text: str) -> None:
+    text = expand(text, _variables(config))
     if not text:
         raise ValueError("it needs a path")
     config["WorkingDir"] = os.path.normpath(os.path.join(config.get("WorkingDir") or "/", text))
 
 
 def _user(config: Config, text: str) -> None:
+    text = expand(text, _variables(config))
     if not text:
         raise ValueError("it needs a user")
     config["User"] = text
 
 
 def _stop_signal(config: Config, text: str) -> None:
+    text = expand(text, _variables(config))
     signals.number(text)
     config["StopSignal"] = text
 
@@ -160,6 +189,7 @@ def _healthcheck(config: Config, text: str) -> None:
     config["Healthcheck"] = {"Test": test, **found}
 
 
+_EXPANDED = ("ENV", "EXPOSE", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR")
 _KNOWN: dict[str, Callable[[Config, str], None]] = {
     "CMD": lambda config, text: _command(config, text, "Cmd"),
     "ENTRYPOINT": lambda config, text: _command(config, text, "Entrypoint"),
