@@ -12,8 +12,8 @@ import resource
 from crun_py import events, jsonfile, names, spec, state, volumes
 from crun_py.errors import Conflict, InvalidArgument
 from crun_py.net import ports
+from crun_py.ns import users
 from crun_py.ns.idmap import Ids, own_map
-from crun_py.ns.users import resolve
 from crun_py.options import environment, filesystems, foreign, limits, namespaces, request
 from crun_py.overlay import rootfs
 from crun_py.overlay.view import LayeredView
@@ -49,8 +49,18 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
         record["rootfs"] = record["image"] = _rootfs(options["image"])
     view = LayeredView(layers[::-1] if image else [record["rootfs"]])
     groups = [g for g in options.get("group_add") or [] if g != "keep-groups"]
-    user = resolve(view, record["config"]["user"], groups)
+    user = users.resolve(view, record["config"]["user"], groups)
     host = _host(Ids.of(record))
+    entries: dict[str, bytes] = {}
+    if options.get("passwd") is not False:
+        name = ""
+        if own_ids:
+            from crun_py.options import userns
+
+            name = userns.caller(own_ids)
+        own_lines = options.get("passwd_entry") or "", options.get("group_entry") or ""
+        entries = users.entries(view, user, name, own_lines)
+    options = {**options, "entries": [*entries]}
     mounts = filesystems.decide(paths, record, config, options, host)
     env = environment.environment(record, config, options, user.home)
     systemd = request.is_systemd(options.get("systemd"), record["args"])
@@ -93,7 +103,7 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
     if options.get("privileged"):
         document["linux"]["devices"] = _all_devices()
     document["linux"]["devices"] += [_device(d) for d in options.get("device") or []]
-    _write(paths, record, document, layers, durable=not record["auto_remove"])
+    _write(paths, record, document, layers, entries, durable=not record["auto_remove"])
     container = state.Container(paths, record)
     events.container(container, "create")
     return container
@@ -205,6 +215,7 @@ def _write(
     record: dict[str, Any],
     document: dict[str, Any],
     layers: list[str],
+    entries: dict[str, bytes],
     *,
     durable: bool,
 ) -> None:
@@ -226,6 +237,8 @@ def _write(
         if record["timezone"]:
             data = jsonfile.read_bytes(record["timezone"])
             jsonfile.write_bytes(staging.directory + "/localtime", data, durable=False, mode=0o644)
+        for name, data in entries.items():
+            jsonfile.write_bytes(f"{staging.directory}/{name}", data, durable=False, mode=0o644)
         # made now: on a full disk it could not be made when the container is removed
         os.close(os.open(staging.directory + "/lock", os.O_CREAT | os.O_CLOEXEC, 0o600))
         jsonfile.write(staging.directory + "/config.json", document, durable=durable)

@@ -16,7 +16,7 @@ from crun_py.ns import caps, users
 from crun_py.ns import container as contained
 from crun_py.ns import plan as p
 from crun_py.ns.launch import keep_open, launch
-from crun_py.options.environment import environment_options
+from crun_py.options import environment
 from crun_py.overlay.view import LayeredView
 
 TYPE_CHECKING = False
@@ -226,7 +226,7 @@ def _process(container: Container, args: list[str], options: dict[str, Any]) -> 
         process["capabilities"] = spec.capabilities(names, root, True)
     if options.get("tty"):
         variables.setdefault("TERM", "xterm")
-    variables |= environment_options(options)
+    environment.apply(variables, options)
     process["env"] = [f"{key}={value}" for key, value in variables.items()]
     if options.get("workdir"):
         if not options["workdir"].startswith("/"):

@@ -102,6 +102,41 @@ def resolve(view: LayeredView, text: str, extra_groups: list[str] | None = None)
     return User(uid, gid, sorted({gid, *gids}), (row[5] if row else "") or "/")
 
 
+def entries(
+    view: LayeredView, user: User, name: str, lines: tuple[str, str] = ("", "")
+) -> dict[str, bytes]:
+    """passwd and group of the container with entries for `user`, where it lacks them: then
+    programs like ssh, git and whoami find a name.  By file name; empty: there is nothing to add.
+
+    name: "" for the number.  lines: others for the two files, with $USERNAME, $UID, $GID,
+    $NAME, $HOME and $GROUPNAME, podman-run(1), --passwd-entry and --group-entry.
+    """
+    passwd, group = view.read("/etc/passwd"), view.read("/etc/group")
+    words = {
+        "$USERNAME": name or str(user.uid),
+        "$GROUPNAME": name or str(user.gid),
+        "$NAME": "container user",
+        "$HOME": user.home,
+        "$UID": str(user.uid),
+        "$GID": str(user.gid),
+    }
+    usual = ("$USERNAME:*:$UID:$GID:$NAME:$HOME:/bin/sh", "$GROUPNAME:x:$GID:$USERNAME")
+    found = {}
+    for file, data, fields, number, line, own in (
+        ("passwd", passwd, 6, user.uid, usual[0], lines[0]),
+        ("group", group, 4, user.gid, usual[1], lines[1]),
+    ):
+        there = any(_value(row[2]) == number for row in _lines(data, fields))
+        if data is None or number == 0 or there:
+            continue
+        text = own or line
+        for word, value in words.items():
+            text = text.replace(word, value)
+        end = b"" if data.endswith(b"\n") or not data else b"\n"
+        found[file] = data + end + text.encode("utf-8", "surrogateescape") + b"\n"
+    return found
+
+
 def _group(rows: list[list[str]], name: str) -> int:
     number = _number(name)
     if number is not None:

@@ -24,7 +24,7 @@ _PROXIES = [
 def chosen_environment(config: dict[str, Any], options: dict[str, Any]) -> list[str]:
     """The variables of the image and of the options, without those that the engine sets."""
     variables = dict(entry.partition("=")[::2] for entry in config.get("Env") or [])
-    variables.update(environment_options(options))
+    apply(variables, options)
     return [f"{key}={value}" for key, value in variables.items()]
 
 
@@ -44,7 +44,7 @@ def environment(
         variables = {}
     for name in options.get("unsetenv") or []:
         variables.pop(name, None)
-    variables |= environment_options(options)
+    apply(variables, options)
     for text in options.get("env_merge") or []:
         key, sep, value = text.partition("=")
         if not key or not sep:
@@ -68,14 +68,23 @@ def _filled_in(text: str, variables: dict[str, str]) -> str:
     return result + rest
 
 
-def environment_options(options: dict[str, Any]) -> dict[str, str]:
-    """--env-file and --env, the later ones winning; KEY alone copies ours, KEY* all that
-    begin so.  Raises InvalidArgument."""
+def apply(variables: dict[str, str], options: dict[str, Any]) -> None:
+    """Change `variables` as --env-file and --env say.  Raises InvalidArgument."""
+    for key, value in environment_options(options).items():
+        if value is None:
+            variables.pop(key, None)
+        else:
+            variables[key] = value
+
+
+def environment_options(options: dict[str, Any]) -> dict[str, str | None]:
+    """--env-file and --env, the later ones winning; KEY alone copies ours (None: it is not set
+    here, and then not in the container), KEY* all that begin so.  Raises InvalidArgument."""
     entries = []
     for path in options.get("env_file") or []:
         entries += lines_of(path, "environment")
     entries += options.get("env") or []
-    variables = {}
+    variables: dict[str, str | None] = {}
     for entry in entries:
         key, sep, value = entry.partition("=")
         if not key or "\0" in entry:
@@ -84,8 +93,8 @@ def environment_options(options: dict[str, Any]) -> dict[str, str]:
             variables[key] = value
         elif key.endswith("*"):
             variables |= {k: v for k, v in os.environ.items() if k.startswith(key[:-1])}
-        elif key in os.environ:
-            variables[key] = os.environ[key]
+        else:
+            variables[key] = os.environ.get(key)
     return variables
 
 

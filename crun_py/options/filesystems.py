@@ -102,9 +102,9 @@ def _own(
             name == "resolv.conf" and options.get("dns") == ["none"]
         )
         if not left:
-            target = f"/etc/{name}"
-            how = ("rbind", "ro") if options.get("read_only") else ("rbind",)
-            found[target] = spec.mount("bind", f"{directory}/{name}", target, *how)
+            found[f"/etc/{name}"] = _file(f"{directory}/{name}", f"/etc/{name}", options)
+    for name in options.get("entries") or []:
+        found[f"/etc/{name}"] = _file(f"{directory}/{name}", f"/etc/{name}", options)
     if record.get("timezone"):
         target = "/etc/localtime"
         found[target] = spec.mount("bind", directory + "/localtime", target, "rbind", "ro")
@@ -116,6 +116,12 @@ def _own(
     for path in scratch:
         found[path] = spec.mount("tmpfs", "tmpfs", path, "nosuid", "nodev", "mode=1777")
     return list(found.values())
+
+
+def _file(source: str, target: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The mount of one of the engine's own files."""
+    how = ("rbind", "ro") if options.get("read_only") else ("rbind",)
+    return spec.mount("bind", source, target, *how)
 
 
 def chosen(options: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -91,6 +91,18 @@ def user_for(options: dict[str, Any], found: dict[str, Any] | None) -> str | Non
     return f"{own[0]}:{group[0]}"
 
 
+def caller(found: dict[str, Any] | None) -> str:
+    """The name of the caller, whom keep-id lets keep the id; "" without keep-id or a name."""
+    if not found or found["mode"] != "keep-id":
+        return ""
+    import pwd
+
+    try:
+        return pwd.getpwuid(idmap.own_map("uid")[0][1]).pw_name
+    except (KeyError, IndexError):
+        return ""
+
+
 def enter(container: Container) -> int:
     """A descriptor of the user namespace for a start of `container`, -1 for none."""
     found = container.record.get("userns")
