@@ -168,12 +168,21 @@ def _security(options: list[str]) -> tuple[bool, str, list[str], list[str]]:
 
 
 def rlimits(options: list[str], hard_nofile: int) -> list[dict[str, Any]]:
-    """--ulimit NAME=SOFT[:HARD] as the spec says it; nofile is raised to the hard limit
-    (at most 1048576) unless named."""
+    """--ulimit NAME=SOFT[:HARD], or host for all of the caller's, as the spec says it; nofile is
+    raised to the hard limit (at most 1048576) unless named."""
     chosen: dict[str, dict[str, Any]] = {}
     limit = min(hard_nofile, 1048576)
     chosen["nofile"] = {"type": "RLIMIT_NOFILE", "soft": limit, "hard": limit}
+    if "host" in options:
+        import resource
+
+        for name, number in RLIMITS.items():
+            given = resource.getrlimit(number)
+            soft_n, hard_n = ((1 << 64) - 1 if n == resource.RLIM_INFINITY else n for n in given)
+            chosen[name] = {"type": "RLIMIT_" + name.upper(), "soft": soft_n, "hard": hard_n}
     for option in options:
+        if option == "host":
+            continue
         name, _, values = option.partition("=")
         soft, _, hard = values.partition(":")
         try:

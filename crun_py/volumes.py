@@ -37,10 +37,11 @@ def parse(text: str) -> dict[str, Any]:
     options = parts[2].split(",") if len(parts) == 3 else []
     source, destination = ("", parts[0]) if len(parts) == 1 else (parts[0], parts[1])
     destination = check_destination(destination, text)
+    is_path = source.startswith(("/", "./", "../", "~")) or source in (".", "..")
+    check_place(destination, text, source=source if is_path else None)
     unknown = [o for o in options if o not in _OPTIONS | PASSED | PROPAGATION]
     if unknown:
         raise InvalidArgument(f"volume {text!r}: option {unknown[0]!r} is not known")
-    is_path = source.startswith(("/", "./", "../", "~")) or source in (".", "..")
     if not is_path and source:
         check_name(source)
     if "O" in options and not is_path:
@@ -55,6 +56,7 @@ def parse(text: str) -> dict[str, Any]:
         "source": os.path.abspath(os.path.expanduser(source)) if is_path else "",
         "destination": destination,
         "rw": "ro" not in options,
+        "mode": parts[2] if len(parts) == 3 else "",
         "options": [o for o in options if o in PASSED | PROPAGATION],
         "copy": "nocopy" not in options,
         "create": True,
@@ -86,6 +88,28 @@ def check_destination(path: str, what: str) -> str:
     return clean
 
 
+_PROC_FILES = frozenset(
+    "cpuinfo diskstats loadavg meminfo slabinfo stat swaps uptime net/dev sys/crypto/fips_enabled "
+    "sys/kernel/ns_last_pid".split()
+)
+"""What one may cover below /proc: it says how much there is of something."""
+
+
+def check_place(destination: str, what: str, source: str | None = None) -> None:
+    """Raises InvalidArgument for what would cover the kernel's own files: the guards of /proc and
+    /sys could be set aside so (CVE-2019-16884, CVE-2019-19921).
+
+    source: of a bind: the host's own /proc and /sys may be put there, and what is in /sys.
+    """
+    top = next((d for d in ("/proc", "/sys") if f"{destination}/".startswith(d + "/")), "")
+    if not top or destination[len(top) + 1 :] in _PROC_FILES:
+        return
+    path = os.path.abspath(os.path.expanduser(source)) if source else ""
+    if source and (top == "/sys" or f"{path}/".startswith("/proc/")):
+        return
+    raise InvalidArgument(f"mount {what!r}: nothing may cover {destination}, the kernel's own")
+
+
 def parse_tmpfs(text: str) -> tuple[str, list[str]]:
     """One --tmpfs option: DESTINATION[:OPTIONS] as destination and mount options."""
     path, _, given = text.partition(":")
@@ -95,7 +119,10 @@ def parse_tmpfs(text: str) -> tuple[str, list[str]]:
         raise InvalidArgument(f"tmpfs {text!r}: option {bad[0]!r} is not known")
     keys = {o.partition("=")[0] for o in options}
     defaults = [] if "exec" in keys else ["noexec"]
-    return check_destination(path, text), [*defaults, "nosuid", "nodev", *options]
+    destination = check_destination(path, text)
+    if not destination.startswith("/sys/"):
+        check_place(destination, text)
+    return destination, [*defaults, "nosuid", "nodev", *options]
 
 
 def check_name(name: str) -> str:

@@ -185,7 +185,7 @@ def names(engine: Engine, *options: str) -> list[str]:
 def test_sorting(three: Engine) -> None:
     assert names(three, "--sort", "names") == ["done", "made", "runs"]
     assert names(three, "--sort", "runningfor") == ["made", "done", "runs"]
-    assert names(three, "--sort", "created") == ["runs", "done", "made"]
+    assert names(three, "--sort", "created") == ["made", "done", "runs"]
     three.ok("exec", "runs", "sh", "-c", "echo x > /x")
     assert names(three, "--sort", "size")[-1] == "runs"
     assert names(three, "--sort", "status")[0] == "made"

@@ -112,6 +112,7 @@ class Lists:
 
         everything: of a list all entries, not only this platform's.
         """
+        image = image.removeprefix("containers-storage:")  # podman's word for the store
         found, name = self.find(text)
         job = Job(self._paths, host_platform(), progress, None, any_platform=True)
         try:

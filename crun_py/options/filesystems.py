@@ -46,6 +46,7 @@ def decide(
         )
     for text in sorted(config.get("Volumes") or {}):
         destination = volumes.check_destination(text, "the image's volume " + text)
+        volumes.check_place(destination, "the image's volume " + text)
         if destination in mounts or destination in named or how == "ignore":
             continue
         if how == "tmpfs":

@@ -12,7 +12,7 @@ import os
 
 from crun_py import quantity
 from crun_py.errors import InvalidArgument
-from crun_py.volumes import PASSED, PROPAGATION, check_destination, check_name
+from crun_py.volumes import PASSED, PROPAGATION, check_destination, check_name, check_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def parse(text: str) -> dict[str, Any]:
         "create": False,
     }
     {"bind": _bind, "volume": _volume, "tmpfs": _tmpfs, "image": _image}[kind](text, given, entry)
+    check_place(entry["destination"], text, source=entry["source"] if kind == "bind" else None)
     return entry
 
 

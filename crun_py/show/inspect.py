@@ -9,6 +9,7 @@ from crun_py.errors import CorruptState, NotFound
 from crun_py.paths import Paths
 from crun_py.show import host_config
 from crun_py.tree import disk_usage
+from crun_py.volumes import PROPAGATION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,15 +164,17 @@ def _healthcheck(config: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _mount(entry: dict[str, Any]) -> dict[str, Any]:
+    volume = entry["type"] != "bind"
     return {
         "Type": entry["type"],
         **({"Name": entry["name"]} if entry["name"] else {}),
         "Source": entry["source"],
         "Destination": entry["destination"],
         **({"Driver": "local"} if entry["name"] else {}),
-        "Mode": ",".join(entry["options"]),
+        # docker's: as -v said it, and z for a volume with a name of which nothing was said
+        "Mode": entry.get("mode") or ("z" if volume and not entry.get("anonymous") else ""),
         "RW": entry["rw"],
-        "Propagation": "rprivate" if entry["type"] == "bind" else "",
+        "Propagation": "" if volume else next(iter(PROPAGATION & {*entry["options"]}), "rprivate"),
     }
 
 
