@@ -193,12 +193,14 @@ def ensure(
     *,
     anonymous: bool = False,
     labels: dict[str, str] | None = None,
+    options: dict[str, str] | None = None,
 ) -> bool:
     """Make volume `name` unless it is there; whether it was made just now.
 
     stage: from `Filling`: the volume is prepared there and appears whole, by a rename.
     fill:  puts into the data directory what a container has at that place, if nobody has used
            the volume before; None: that is left to its first container.
+    options: what is mounted in the place of a directory of its own, see options_of.
     """
     directory = f"{paths.volumes}/{check_name(name)}"
     if os.path.isdir(directory + "/_data"):
@@ -209,7 +211,9 @@ def ensure(
 
     about: dict[str, Any] = {"version": 1, "name": name, "created": now(), "labels": labels or {},
                              "anonymous": anonymous}  # fmt: skip
-    if fill is None:
+    if options:
+        about["options"] = options
+    elif fill is None:
         about[_UNUSED] = True
     try:
         private_dir(stage)
@@ -227,6 +231,16 @@ def ensure(
             remove_tree(directory)  # half removed
     except OSError as e:
         raise CrunpyError.from_os(f"creating volume {name}", e) from e
+
+
+def options_of(paths: Paths, name: str) -> dict[str, str]:
+    """The driver's options of a volume (type, device, o), docker volume create(1); {} for a
+    volume whose files are its own, or that is not there."""
+    try:
+        found = jsonfile.read(f"{paths.volumes}/{check_name(name)}/volume.json").get("options")
+    except (FileNotFoundError, CorruptState, AttributeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _prepare_data(data: str, fill: Callable[[str], None] | None) -> None:

@@ -43,7 +43,7 @@ OPTIONS = (
     ("--add-host", "list", "A line for /etc/hosts: NAME:ADDRESS", "SPEC"),
     ("--dns", "list", "Name server", "ADDRESS"),
     ("--dns-search", "list", "Search domain", "DOMAIN"),
-    ("--dns-option", "list", "Resolver option", "OPTION"),
+    ("--dns-option --dns-opt", "list", "Resolver option", "OPTION"),
     ("--read-only", "flag", "Mount the root file system read-only", ""),
     ("--cap-add", "list", "Add a capability", "NAME"),
     ("--cap-drop", "list", "Drop a capability", "NAME"),

@@ -18,7 +18,7 @@ OPTIONS = (
     ("-a --all", "flag", "Mount all containers", ""),
     ("-l --latest", "flag", "Mount the container made last", ""),
     ("--format", "value", "json", "FORMAT"),
-    ("--no-trunc", "flag", "List whole ids", ""),
+    ("--no-trunc --notruncate", "flag", "List whole ids", ""),
 )
 
 

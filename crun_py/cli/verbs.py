@@ -44,6 +44,10 @@ _VOLUME = {
     "volume inspect": ("volume_inspect", "Show volumes as JSON"),
     "volume rm": ("volume_rm", "Remove volumes"),
     "volume prune": ("volume_prune", "Remove volumes that no container has"),
+    "volume export": ("volume_export", "Write a volume's files as a tar archive"),
+    "volume import": ("volume_import", "Put a tar archive's files into a volume"),
+    "volume mount": ("volume_mount", "Print where a volume's files are"),
+    "volume unmount": ("volume_unmount", "Undo volume mount"),
     "volume exists": ("volume_exists", "Whether there is such a volume: 0 or 1"),
 }
 _GENERATE = {
@@ -129,7 +133,12 @@ GROUPS = {
     "healthcheck": _members(_HEALTHCHECK),
     "generate": _members(_GENERATE),
     "network": _members(_NETWORK),
-    "volume": {**_members(_VOLUME), "list": "volume ls", "remove": "volume rm"},
+    "volume": {
+        **_members(_VOLUME),
+        "list": "volume ls",
+        "remove": "volume rm",
+        "umount": "volume unmount",
+    },
     "system": {**_members(_SYSTEM), "info": "info", "events": "events"},
     "manifest": _members(_MANIFEST),
     "container": {**_members(_CONTAINER), "ls": "ps", "list": "ps", "umount": "unmount"},
@@ -138,6 +147,7 @@ GROUPS = {
         "ls": "images",
         "list": "images",
         "rm": "rmi",
+        "umount": "image unmount",
     },
 }
 """`crunpy GROUP WORD` is the same as `crunpy VERB`."""

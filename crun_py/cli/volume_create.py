@@ -5,6 +5,7 @@ from __future__ import annotations
 from crun_py import events, volumes
 from crun_py.cli.context import Context, write
 from crun_py.errors import Unsupported
+from crun_py.options import volume_options
 from crun_py.options.request import labels
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ ARGUMENTS = "[NAME]"
 OPTIONS = (
     ("-l --label", "list", "Set a label", "KEY=VALUE"),
     ("-d --driver", "value", "local, which is the only one", "DRIVER"),
-    ("-o --opt", "list", "An option of the driver (local has none)", "KEY=VALUE"),
+    ("-o --opt", "list", "type=bind|tmpfs, device=PATH, o=MOUNT,OPTIONS", "KEY=VALUE"),
     ("--name", "value", "", "NAME"),
     ("--ignore", "flag", "Accepted: one that is there is no error", ""),
 )
@@ -25,17 +26,15 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Create, if it is not there, and print the name."""
     if values["driver"] not in (None, "local"):
         raise Unsupported(f"volume driver {values['driver']!r}: not known", hint="known: local")
-    if values["opt"]:
-        raise Unsupported(
-            f"volume option {values['opt'][0]!r}: the driver local has none here",
-            hint="mount on the host, and bind with -v PATH:PATH",
-        )
+    options = volume_options.parse(values["opt"])
     name = arguments[0] if arguments else values["name"] or volumes.new_name()
     context.enter()
     anonymous = not arguments and not values["name"]
     chosen = labels(values["label"], "label")
     with volumes.Filling(context.paths, volumes.new_name()) as stage:
-        new = volumes.ensure(context.paths, name, stage, None, anonymous=anonymous, labels=chosen)
+        new = volumes.ensure(
+            context.paths, name, stage, None, anonymous=anonymous, labels=chosen, options=options
+        )
     if new:
         events.emit(context.paths, "volume", "create", name, {"driver": "local"})
     write(name)

@@ -17,6 +17,7 @@ ARGUMENTS = "[VOLUME...]"
 OPTIONS = (
     ("-f --force", "flag", "Remove the containers that have it; what is not there is no error", ""),
     ("-a --all", "flag", "All volumes", ""),
+    ("-t --time", "value", "With -f: stop containers first, SIGKILL after so long", "SECONDS"),
 )
 
 
@@ -40,7 +41,10 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
                     f"removing volume {name}: container {user} has it",
                     hint=f"crunpy rm {user}, or --force",
                 )
-            ending.remove(state.find(context.paths, user), force=True)
+            container = state.find(context.paths, user)
+            if values["time"] is not None:
+                ending.stop(container, int(values["time"]))
+            ending.remove(container, force=True)
         volumes.remove(context.paths, name)
         events.emit(context.paths, "volume", "destroy", name, {"driver": "local"})
         write(text)

@@ -37,6 +37,10 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
     container_id = state.new_id()
     config: dict[str, Any] = (image.config.get("config") or {}) if image else {}
     layers = image.layers if image else []
+    over = image is None and options["image"].endswith(":O")
+    if over:  # changes stay out of the directory, podman-run(1), --rootfs
+        options = {**options, "image": _rootfs(options["image"][:-2])}
+        layers = [options["image"]]
     own_ids = None
     if _asks_for_ids(options):
         from crun_py.options import userns
@@ -45,9 +49,9 @@ def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.
         options = {**options, "user": userns.user_for(options, own_ids)}
     record = request.record(paths, container_id, image.id if image else "", config, options)
     record["userns"] = own_ids
-    if image is None:
+    if image is None and not over:
         record["rootfs"] = record["image"] = _rootfs(options["image"])
-    view = LayeredView(layers[::-1] if image else [record["rootfs"]])
+    view = LayeredView(layers[::-1] or [record["rootfs"]])
     groups = [g for g in options.get("group_add") or [] if g != "keep-groups"]
     user = users.resolve(view, record["config"]["user"], groups)
     host = _host(Ids.of(record))
@@ -135,6 +139,9 @@ def check(options: dict[str, Any]) -> None:
     filesystems.chosen(options)
     environment.environment_options(options)
     limits.resources(options)
+    groups = options.get("group_add") or []
+    if "keep-groups" in groups and len(set(groups)) > 1:
+        raise InvalidArgument("group-add keep-groups: it goes with no other group")
     if options.get("name"):
         state.check_name(options["name"].removeprefix("/"))
 

@@ -179,10 +179,17 @@ def _volume(
     flags = [] if options.get("privileged") or "dev" in entry["options"] else ["nodev"]
     flags += ["ro"] if not entry["rw"] else []
     if entry["type"] == "image":
-        return _image(paths, entry, host)
+        own = _own_layer(paths, record, entry, number) if entry["rw"] else {}
+        return _image(paths, entry, own, host)
     if entry["type"] == "volume":
         if not entry["name"]:
             entry["name"], entry["anonymous"] = volumes.new_name(), True
+        elif own := volumes.options_of(paths, entry["name"]):
+            from crun_py.options import volume_options
+
+            entry["copy"] = False
+            entry["source"] = volumes.data_directory(paths, entry["name"])
+            return volume_options.mount(own, destination, flags)
         entry["source"] = volumes.data_directory(paths, entry["name"])
     elif entry.get("create") is False and not os.path.lexists(entry["source"]):
         raise InvalidArgument(
@@ -190,17 +197,25 @@ def _volume(
             hint="-v makes a missing directory, --mount does not",
         )
     if entry.get("overlay"):
-        # changes go into a layer of the container's own
-        entry["layer"] = f"volume-{number}"
-        own = f"{paths.container(record['id'])}/{entry['layer']}"
-        upper = {"upperdir": own + "/upper", "workdir": own + "/work"}
+        upper = _own_layer(paths, record, entry, number)
         return _overlay(destination, [entry["source"]], upper, host, *flags)
     recursive = "bind" if "norbind" in entry["options"] else "rbind"
     passed = [o for o in entry["options"] if o != "norbind"]
     return spec.mount("bind", entry["source"], destination, recursive, *flags, *passed)
 
 
-def _image(paths: Paths, entry: dict[str, Any], host: spec.Host) -> dict[str, Any]:
+def _own_layer(
+    paths: Paths, record: dict[str, Any], entry: dict[str, Any], number: int
+) -> dict[str, str]:
+    """Changes of a mount go into a layer of the container's own: the overlay's options."""
+    entry["layer"] = f"volume-{number}"
+    own = f"{paths.container(record['id'])}/{entry['layer']}"
+    return {"upperdir": own + "/upper", "workdir": own + "/work"}
+
+
+def _image(
+    paths: Paths, entry: dict[str, Any], upper: dict[str, str], host: spec.Host
+) -> dict[str, Any]:
     from crun_py.oci.store import ImageStore
 
     image = ImageStore(paths).lookup(entry["name"])
@@ -214,6 +229,9 @@ def _image(paths: Paths, entry: dict[str, Any], host: spec.Host) -> dict[str, An
 
         image = own(paths, image)
     entry["image_id"] = image.id
+    if upper:
+        entry["source"] = image.layers[-1]
+        return _overlay(entry["destination"], image.layers[::-1], upper, host, "nodev")
     if len(image.layers) == 1:
         entry["source"] = image.layers[0]
         return spec.mount("bind", image.layers[0], entry["destination"], "rbind", "ro", "nodev")
@@ -254,10 +272,12 @@ def make(
     the option U; ids: the container's, if it has a user namespace of its own.
     """
     for entry in record["mounts"]:
+        for name in ("upper", "work") if "layer" in entry else ():
+            os.makedirs(f"{directory}/{entry['layer']}/{name}", 0o755)
         if entry["type"] == "image":
             continue
         if entry["type"] == "bind":
-            _make_source(directory, entry)
+            _make_source(entry)
         else:
             _make_volume(paths, record, entry, layers, made, ids)
         if entry.get("chown"):
@@ -269,15 +289,13 @@ def make(
                 ) from e
 
 
-def _make_source(directory: str, entry: dict[str, Any]) -> None:
+def _make_source(entry: dict[str, Any]) -> None:
     try:
         # as Docker: a directory that is missing on the host is made
         if entry.get("create", True) and not os.path.lexists(entry["source"]):
             os.makedirs(entry["source"], 0o755)
     except OSError as e:
         raise InvalidArgument.from_os(f"creating {entry['source']} for a mount", e) from e
-    for name in ("upper", "work") if entry.get("overlay") else ():
-        os.makedirs(f"{directory}/{entry['layer']}/{name}", 0o755)
 
 
 def _make_volume(

@@ -158,8 +158,6 @@ def _tmpfs(text: str, given: dict[str, str], entry: dict[str, Any]) -> None:
 def _image(text: str, given: dict[str, str], entry: dict[str, Any]) -> None:
     if not given.get("source"):
         raise InvalidArgument(f"mount {text!r}: an image mount needs source=IMAGE")
-    if _switch(text, given, "rw"):
-        raise InvalidArgument(f"mount {text!r}: an image is mounted read-only")
     if "subpath" in given:
         raise InvalidArgument(f"mount {text!r}: a part of an image cannot be mounted by itself")
-    entry["name"], entry["rw"] = given["source"], False
+    entry["name"], entry["rw"] = given["source"], _switch(text, given, "rw")

@@ -113,6 +113,8 @@ def containers(
         for value in wanted.get(key, []):
             if value not in values:
                 raise InvalidArgument(f"filter {key}={value}: not one", hint=", ".join(values))
+    for pattern in wanted.get("name", []):
+        _name_matches("", pattern)
     broken: list[str] = []
     known: dict[str, int] = {}
     rows = []
@@ -328,7 +330,8 @@ def _name_matches(name: str, pattern: str) -> bool:
     import re
 
     try:
-        return re.search(pattern.removeprefix("/"), name) is not None
+        # docker's names begin with a slash
+        return any(re.search(pattern, text) for text in (name, "/" + name))
     except re.error as e:
         raise InvalidArgument(f"filter name={pattern!r}: {e}") from None
 

@@ -68,7 +68,7 @@ def document(paths: Paths, name: str) -> dict[str, Any]:
         "Labels": found["labels"],
         "Mountpoint": volumes.data_directory(paths, name),
         "Name": name,
-        "Options": None,
+        "Options": found.get("options"),
         "Scope": "local",
         "Anonymous": found["anonymous"],
     }
