@@ -147,7 +147,7 @@ def new_name() -> str:
 
 
 _STAGE = ".new-"
-_UNUSED = "unused"
+UNUSED = "unused"
 """In volume.json of a volume that no container has had: the first one fills it."""
 
 
@@ -214,7 +214,7 @@ def ensure(
     if options:
         about["options"] = options
     elif fill is None:
-        about[_UNUSED] = True
+        about[UNUSED] = True
     try:
         private_dir(stage)
         jsonfile.write(stage + "/volume.json", about)
@@ -254,11 +254,11 @@ def _first_use(paths: Paths, name: str, stage: str, fill: Callable[[str], None])
     """Fill a volume that `volume create` made and no container has had, unless it has content."""
     file = f"{paths.volumes}/{name}/volume.json"
     try:
-        if not jsonfile.read(file).get(_UNUSED):
+        if not jsonfile.read(file).get(UNUSED):
             return
         with jsonfile.Lock(f"{paths.volumes}/{name}/lock"):
             about = jsonfile.read(file)
-            if about.pop(_UNUSED, None) and not os.listdir(data_directory(paths, name)):
+            if about.pop(UNUSED, None) and not os.listdir(data_directory(paths, name)):
                 _prepare_data(stage, fill)
                 os.rename(stage, data_directory(paths, name))  # in place of the empty one
             jsonfile.write(file, about)

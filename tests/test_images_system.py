@@ -96,7 +96,7 @@ def test_info(engine: Engine) -> None:
     text = engine.ok("info")
     for name in ("Containers", "Images", "Storage Driver", "Backing Filesystem", "Kernel Version",
                  "Operating System", "CPUs", "Total Memory", "Name", "ID", "Logging Driver",
-                 "Execution Driver", "Architecture", "Root Dir"):  # fmt: skip
+                 "Execution Driver", "Architecture", "Docker Root Dir"):  # fmt: skip
         assert re.search(rf"^ ?{name}: \S", text, re.MULTILINE), name
     assert "Logging Driver: json-file" in text
     kernel = os.uname().release

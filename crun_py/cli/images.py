@@ -47,7 +47,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         reference=arguments[0] if arguments else None,
         everything=values["all"],
         whole=values["no_trunc"],
-        labels="Labels" in (values["format"] or ""),
+        labels=any(w in (values["format"] or "") for w in ("Labels", "json")),
         sort=values["sort"] or "created",
         **({"in_use": images.users(context.paths)} if used else {}),
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from crun_py import jsonfile
 from crun_py.cli import table
 from crun_py.cli.context import Context, write
-from crun_py.show import info
-from crun_py.show.listing import human_size
+from crun_py.show import info, podman_info
+from crun_py.show.stats import binary_size
+from crun_py.show.struct import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _LINES = (
     ("Total Memory", "MemTotal"),
     ("Name", "Name"),
     ("ID", "ID"),
-    ("Root Dir", "DockerRootDir"),
+    ("Docker Root Dir", "DockerRootDir"),
     ("Run Dir", "RunRoot"),
     ("Labels", "Labels"),
     ("Registry Mirrors", "RegistryMirrors"),
@@ -51,6 +52,7 @@ _ONE_BELOW_THE_OTHER = ("Labels", "RegistryMirrors", "InsecureRegistries")
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print the facts; warnings last."""
     facts = info.gather(context.paths)
+    facts = Struct({**facts, **podman_info.as_json(facts)})
     if values["format"] == "json":
         write(jsonfile.dumps(facts))
     elif values["format"]:
@@ -63,7 +65,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
                     write("\n ".join([f"{name}:", *value]))
                 continue
             if key == "MemTotal":
-                value = human_size(value)
+                value = binary_size(value)
             write(f"{name}: {' '.join(value) if isinstance(value, list) else value}")
         for warning in facts["Warnings"]:
             write(warning)

@@ -68,6 +68,13 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         time.sleep(min(pause_s, _LONGEST_S))
 
 
+def _asks_for_namespaces(form: str) -> bool:
+    """Whether a template needs what takes reading /proc for each container."""
+    words = ("json", "Cgroup", "CGROUPNS", "IPC", "MNT", "NET", "PIDNS", "USERNS", "UTS",
+             "Namespaces")  # fmt: skip
+    return any(word in form for word in words)
+
+
 def show(values: dict[str, Any], context: Context) -> int:
     """The table once."""
     last = values["last"]
@@ -79,7 +86,7 @@ def show(values: dict[str, Any], context: Context) -> int:
         whole=values["no_trunc"],
         sizes=values["size"] or values["sort"] == "size",
         sort=values["sort"] or "",
-        namespaces=values["ns"],
+        namespaces=values["ns"] or _asks_for_namespaces(values["format"] or ""),
     )
     columns = _NAMESPACES if values["ns"] else COLUMNS
     columns += (("POD ID", "Pod"), ("PODNAME", "PodName")) if values["pod"] else ()

@@ -50,5 +50,9 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         wanted=search.Filter(filters),
         whole=values["no_trunc"],
     )
+    if "json" in (values["format"] or ""):  # docker has a mark for people, and a word for programs
+        for row in rows:
+            for name in ("IsOfficial", "IsAutomated"):
+                row[name] = "true" if row[name] else "false"
     table.show(rows, COLUMNS, values["format"])
     return 0

@@ -129,4 +129,7 @@ def _row(kind: str, total: int, active: int, size: int, reclaimable: int) -> dic
         "Active": str(active),
         "Size": human_size(size),
         "Reclaimable": won,
+        # podman's
+        "RawSize": size,
+        "RawReclaimable": reclaimable,
     }

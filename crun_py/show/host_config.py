@@ -13,15 +13,25 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def document(record: dict[str, Any]) -> dict[str, Any]:
-    """The object for a container's record.  Fields of other systems (Windows) are left out."""
+def document(record: dict[str, Any], log_path: str) -> dict[str, Any]:
+    """The object for a container's record and the path of its log.  Fields of other systems
+    (Windows) say nothing."""
     host, network, log = record["host"], record["network"], record["log"]
     policy = record.get("restart") or restart.parse("no")
     options = {"max-size": str(log["max_bytes"]), "max-file": str(log["max_files"])}
+    written = log["driver"] != "none"
+    told = {
+        "Type": log["driver"],
+        "Config": options,
+        # podman's
+        "Path": log_path if written else "",
+        "Tag": log.get("tag") or "",
+        "Size": "0B",
+    }
     return {
         "Binds": host.get("volume") or None,
         "ContainerIDFile": host.get("cidfile") or "",
-        "LogConfig": {"Type": log["driver"], "Config": options},
+        "LogConfig": told,
         "NetworkMode": network["mode"],
         "PortBindings": bindings(network["ports"]),
         "RestartPolicy": {"Name": policy["name"], "MaximumRetryCount": policy["max"]},
@@ -53,6 +63,15 @@ def document(record: dict[str, Any]) -> dict[str, Any]:
         "Devices": [_device(text) for text in host.get("device") or []],
         "DeviceCgroupRules": host.get("device_cgroup_rule"),
         "DeviceRequests": None,
+        "ConsoleSize": [0, 0],
+        "StorageOpt": None,
+        # podman's
+        "CgroupManager": "cgroupfs",
+        "CgroupMode": record.get("namespaces", {}).get("cgroup", "private"),
+        "Cgroups": "disabled" if record.get("cgroup_parent") == "-" else "default",
+        "CgroupConf": dict(t.partition("=")[::2] for t in host.get("cgroup_conf") or []) or None,
+        "DiskQuota": 0,
+        "IDMappings": _id_mappings(record),
         "Ulimits": _ulimits(host.get("ulimit") or []),
         "MaskedPaths": [] if host.get("privileged") else list(spec.MASKED),
         "ReadonlyPaths": [] if host.get("privileged") else list(spec.READONLY),
@@ -74,6 +93,15 @@ def _namespaces(record: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def _id_mappings(record: dict[str, Any]) -> dict[str, list[str]] | None:
+    """podman's UidMap and GidMap, INSIDE:OUTSIDE:COUNT."""
+    found = record.get("userns")
+    if not found:
+        return None
+    texts = {kind: [":".join(map(str, row)) for row in found[kind]] for kind in ("uids", "gids")}
+    return {"UidMap": texts["uids"], "GidMap": texts["gids"]}
+
+
 def _limits(host: dict[str, Any]) -> dict[str, Any]:
     cpu = limits.resources({key: host.get(key) for key in ("cpu_period", "cpu_quota")}).get(
         "cpu", {}
@@ -90,6 +118,11 @@ def _limits(host: dict[str, Any]) -> dict[str, Any]:
         "CpuQuota": cpu.get("quota", 0),
         "CpuRealtimePeriod": 0,
         "CpuRealtimeRuntime": 0,
+        "CpuCount": 0,
+        "CpuPercent": 0,
+        "IOMaximumIOps": 0,
+        "IOMaximumBandwidth": 0,
+        "KernelMemoryTCP": 0,
         "CpusetCpus": host.get("cpuset_cpus") or "",
         "CpusetMems": host.get("cpuset_mems") or "",
         "NanoCpus": int(float(host.get("cpus") or 0) * 10**9),

@@ -152,7 +152,9 @@ def _row(
         "History": ", ".join(image.familiar_names),
         "ParentId": "",
         "ReadOnly": False,
+        "IsReadOnly": False,
         "Dangling": not image.names,
+        "IsDangling": not image.names,
     }
 
 

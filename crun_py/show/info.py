@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 
@@ -9,11 +10,53 @@ from crun_py import __version__, clock, state
 from crun_py.cgroup import group
 from crun_py.oci.registries import Registries, daemon_settings
 from crun_py.paths import Paths
-from crun_py.show import podman_info
+from crun_py.show import podman_info, version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+_OF_THE_DAEMON: dict[str, Any] = {
+    "Swarm": {
+        "LocalNodeState": "inactive",
+        "NodeID": "",
+        "NodeAddr": "",
+        "ControlAvailable": False,
+        "Error": "",
+        "RemoteManagers": None,
+        "Nodes": 0,
+        "Managers": 0,
+        "Cluster": None,
+        "Warnings": None,
+    },
+    "SystemStatus": None,
+    "KernelMemory": False,
+    "KernelMemoryTCP": False,
+    "OomKillDisable": False,
+    "IPv4Forwarding": True,
+    "Debug": False,
+    "NFd": 0,
+    "NGoroutines": 0,
+    "NEventsListener": 0,
+    "GenericResources": None,
+    "ProductLicense": "",
+    "DefaultAddressPools": None,
+    "FirewallBackend": None,
+    "CDISpecDirs": [],
+    "DiscoveredDevices": None,
+    "Containerd": None,
+    "LiveRestoreEnabled": False,
+    "Isolation": "",
+    "InitBinary": "crunpy-core",
+    "ContainerdCommit": {"ID": ""},
+    "RuncCommit": {"ID": ""},
+    "InitCommit": {"ID": ""},
+    "OSVersion": "",
+    "ServerErrors": None,
+    "ClientErrors": None,
+}
+"""Docker's facts of a daemon, which is not here."""
 
 
 def gather(paths: Paths) -> dict[str, Any]:
@@ -74,7 +117,7 @@ def gather(paths: Paths) -> dict[str, Any]:
         "HttpsProxy": os.environ.get("HTTPS_PROXY", ""),
         "NoProxy": os.environ.get("NO_PROXY", ""),
         "ExperimentalBuild": False,
-        "Swarm": {"LocalNodeState": "inactive"},
+        **_OF_THE_DAEMON,
         "DockerRootDir": paths.root,
         "RunRoot": paths.run,
         "Rootless": rootless,
@@ -85,8 +128,15 @@ def gather(paths: Paths) -> dict[str, Any]:
         "RegistryConfig": {
             "Mirrors": registries.mirrors(),
             "InsecureRegistryCIDRs": ["127.0.0.0/8"],
+            "IndexConfigs": {},
         },
         "Warnings": _warnings(base, controllers),
+        "ClientInfo": {
+            **version.part(),
+            "Debug": False,
+            "Plugins": [],
+            "Warnings": None,
+        },
     }
     return facts | podman_info.gather(paths, facts, registries.search)
 
@@ -131,7 +181,7 @@ def _controllers(base: str | None) -> list[str]:
 
 
 def _id(paths: Paths) -> str:
-    """A stable id of this store on this host."""
+    """A stable id of this store on this host, a UUID as docker's."""
     import hashlib
 
     try:
@@ -139,7 +189,9 @@ def _id(paths: Paths) -> str:
             machine = f.read().strip()
     except OSError:
         machine = os.uname().nodename
-    return hashlib.sha256(f"{machine}\0{paths.root}".encode()).hexdigest()[:32]
+    digits = hashlib.sha256(f"{machine}\0{paths.root}".encode()).hexdigest()
+    ends = (0, 8, 12, 16, 20, 32)
+    return "-".join(digits[a:b] for a, b in itertools.pairwise(ends))
 
 
 def _filesystem(path: str) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from crun_py import jsonfile, signals, spec
 from crun_py.container import ending, failure, health, restart
-from crun_py.errors import CorruptState, NotFound
+from crun_py.errors import CorruptState, InvalidArgument, NotFound
+from crun_py.oci.reference import is_id_prefix, parse
+from crun_py.options.request import is_systemd
 from crun_py.paths import Paths
 from crun_py.show import host_config
+from crun_py.show.struct import Struct
 from crun_py.tree import disk_usage
 from crun_py.volumes import PROPAGATION
 
@@ -40,14 +43,16 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
         "LogPath": found.log_path if log["driver"] != "none" else "",
         "Name": "/" + found.name,
         "RestartCount": restart.count(found),
-        "ImageName": record["image"],
+        "ImageName": _full_name(record["image"]),
+        "ImageDigest": _image_digest(found),
+        "ImageManifestDescriptor": None,
         "Driver": "overlay",
         "MountLabel": "",
         "ProcessLabel": "",
         "ExecIDs": None,
         "Platform": "linux",
         "AppArmorProfile": "",
-        "HostConfig": host_config.document(record),
+        "HostConfig": host_config.document(record, found.log_path),
         "GraphDriver": {
             "Name": "overlay",
             "Data": {
@@ -59,29 +64,36 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
             },
         },
         "Mounts": [_mount(m) for m in record["mounts"]],
-        "Config": {
-            "Hostname": record["hostname"],
-            "Domainname": record.get("domainname", ""),
-            "User": config["user"],
-            "AttachStdin": config["stdin_once"],
-            "AttachStdout": True,
-            "AttachStderr": True,
-            "ExposedPorts": {port: {} for port in config["exposed"]},
-            "Tty": config["tty"],
-            "OpenStdin": config["open_stdin"],
-            "StdinOnce": config["stdin_once"],
-            "Env": config["env"],
-            "Cmd": config["cmd"] or None,
-            "Image": record["image"],
-            "Volumes": {path: {} for path in config["volumes"]} or None,
-            "WorkingDir": config["workdir"],
-            "Entrypoint": config["entrypoint"] or None,
-            "Labels": config["labels"],
-            "StopSignal": signals.name(config["stop_signal"]),
-            "StopTimeout": config["stop_timeout"],
-            "CreateCommand": record.get("create_command") or [],
-            **({"Healthcheck": check} if (check := _healthcheck(config)) else {}),
-        },
+        "Config": Struct(
+            {
+                "Hostname": record["hostname"],
+                "Domainname": record.get("domainname", ""),
+                "User": config["user"],
+                "AttachStdin": config["stdin_once"],
+                "AttachStdout": True,
+                "AttachStderr": True,
+                "ExposedPorts": {port: {} for port in config["exposed"]},
+                "Tty": config["tty"],
+                "OpenStdin": config["open_stdin"],
+                "StdinOnce": config["stdin_once"],
+                "Env": config["env"],
+                "Cmd": config["cmd"] or None,
+                "Image": record["image"],
+                "Volumes": {path: {} for path in config["volumes"]} or None,
+                "WorkingDir": config["workdir"],
+                "Entrypoint": config["entrypoint"] or None,
+                "Labels": config["labels"],
+                "StopSignal": signals.name(config["stop_signal"]),
+                "StopTimeout": config["stop_timeout"],
+                "OnBuild": None,
+                "ArgsEscaped": False,
+                "NetworkDisabled": record["network"]["mode"] == "none",
+                "MacAddress": record["network"]["mac"],
+                "Shell": None,
+                **({"Healthcheck": check} if (check := _healthcheck(config)) else {}),
+                **_config_as_podman(record),
+            }
+        ),
         "NetworkSettings": _network(found, status),
         **_as_podman(found),
     }
@@ -114,7 +126,47 @@ def _as_podman(found: Container) -> dict[str, Any]:
         "Dependencies": sorted(ending.dependencies(found)),
         "IsInfra": False,
         "IsService": False,
+        "Namespace": "",
+        "SizeRw": None,
+        "SizeRootFs": None,
     }
+
+
+def _config_as_podman(record: dict[str, Any]) -> dict[str, Any]:
+    """What only podman tells in Config."""
+    host = record["host"]
+    return {
+        "CreateCommand": record.get("create_command") or [],
+        "DomainName": record.get("domainname", ""),
+        "Annotations": record.get("annotations") or {},
+        "HealthcheckOnFailureAction": host.get("health_on_failure") or "none",
+        "Timezone": host.get("tz") or "",
+        "SystemdMode": is_systemd(host.get("systemd"), record["args"]),
+        "Umask": host.get("umask") or "0022",
+        "Secrets": None,
+        "Timeout": record.get("timeout") or 0,
+        "Passwd": host.get("passwd") is not False,
+        "ChrootDirs": None,
+        "sdNotifyMode": host.get("sdnotify") or "ignore",
+        "sdNotifySocket": "",
+    }
+
+
+def _full_name(image: str) -> str:
+    """podman's: with registry and tag; a directory or an id as it is."""
+    try:
+        return image if image.startswith("/") or is_id_prefix(image) else str(parse(image))
+    except InvalidArgument:
+        return image
+
+
+def _image_digest(found: Container) -> str:
+    """The digest of the image's manifest, "" where the image is gone."""
+    from crun_py.oci.store import ImageStore
+
+    image_id = found.record["image_id"]
+    image = ImageStore(found.paths).lookup("sha256:" + image_id) if image_id else None
+    return image.source or image.digest if image else ""
 
 
 def _state(found: Container, status: Status) -> dict[str, Any]:
@@ -139,8 +191,16 @@ def _state(found: Container, status: Status) -> dict[str, Any]:
         "ConmonPid": status.monitor_pid if status.running else 0,
         "OciVersion": spec.OCI_VERSION,
         "CgroupPath": found.cgroup or "",
+        "Checkpointed": False,
+        "CheckpointedAt": _NEVER,
+        "CheckpointLog": "",
+        "CheckpointPath": "",
+        "Restored": False,
+        "RestoredAt": _NEVER,
+        "RestoreLog": "",
     }
-    if well:
+    if well or found.record["config"].get("healthcheck"):
+        well = well or {"status": health.STARTING, "failing_streak": 0, "log": []}
         value["Health"] = {
             "Status": well["status"],
             "FailingStreak": well["failing_streak"],
@@ -167,13 +227,14 @@ def _mount(entry: dict[str, Any]) -> dict[str, Any]:
     volume = entry["type"] != "bind"
     return {
         "Type": entry["type"],
-        **({"Name": entry["name"]} if entry["name"] else {}),
+        "Name": entry["name"],
         "Source": entry["source"],
         "Destination": entry["destination"],
-        **({"Driver": "local"} if entry["name"] else {}),
+        "Driver": "local" if entry["name"] else "",
         # docker's: as -v said it, and z for a volume with a name of which nothing was said
         "Mode": entry.get("mode") or ("z" if volume and not entry.get("anonymous") else ""),
         "RW": entry["rw"],
+        "Options": ["rbind" if entry["type"] == "bind" else "nodev", *entry["options"]],
         "Propagation": "" if volume else next(iter(PROPAGATION & {*entry["options"]}), "rprivate"),
     }
 
@@ -202,6 +263,8 @@ def _network(found: Container, status: Status) -> dict[str, Any]:
         "Aliases": None,
         "NetworkID": _network_id(found.paths, mode),
         "DriverOpts": None,
+        "GwPriority": 0,
+        "DNSNames": None,
         **endpoint,
     }
     ports: dict[str, Any] = (
@@ -211,6 +274,11 @@ def _network(found: Container, status: Status) -> dict[str, Any]:
         "Bridge": "",
         "SandboxID": found.id if status.running else "",
         "HairpinMode": False,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
+        "SecondaryIPAddresses": None,
+        "SecondaryIPv6Addresses": None,
+        "AdditionalMacAddresses": None,
         "SandboxKey": f"/proc/{status.pid}/ns/net" if status.running else "",
         "Ports": ports | host_config.bindings(attached.get("ports", [])),
         **endpoint,
@@ -240,6 +308,7 @@ _IMAGE_CONFIG: dict[str, Any] = {
     "Healthcheck": None,
     "Shell": [],
     "StopSignal": "",
+    "ArgsEscaped": False,
 }
 """What templates ask of every image, whether its config says it or not (docker's fields)."""
 
@@ -257,6 +326,14 @@ def image(paths: Paths, found: Image | Described) -> dict[str, Any]:
         "Comment": next((h["comment"] for h in history[::-1] if h.get("comment")), ""),
         "Created": document.get("created", ""),
         "Author": document.get("author", ""),
+        "DockerVersion": document.get("docker_version", ""),
+        "OsVersion": document.get("os.version", ""),
+        "Metadata": {"LastTagTime": _NEVER},
+        "Container": "",
+        "ContainerConfig": None,
+        "Descriptor": None,
+        "Manifests": None,
+        "HealthCheck": config.get("Healthcheck"),
         "Config": _IMAGE_CONFIG | {k: v for k, v in config.items() if v is not None},
         "Architecture": document.get("architecture", ""),
         "Variant": document.get("variant", ""),

@@ -28,7 +28,7 @@ class Labels(str):
 
     def __new__(cls, pairs: dict[str, str]) -> Labels:
         self = super().__new__(
-            cls, ",".join(f"{printable(k)}={printable(v)}" for k, v in pairs.items())
+            cls, ",".join(f"{printable(k)}={printable(v)}" for k, v in sorted(pairs.items()))
         )
         self.pairs = pairs
         return self
@@ -160,10 +160,13 @@ def _row(
         "Mounts": ",".join(m["name"] or m["source"] for m in record["mounts"]),
         "Networks": record["network"]["mode"],
         "LocalVolumes": str(sum(m["type"] == "volume" for m in record["mounts"])),
-        "Size": "",
+        "Size": "0B",
+        "Platform": "",
         "Pid": status.pid,
         "ExitCode": status.exit_code,
         # podman's names
+        "Id": container.id,
+        "User": record["config"]["user"],
         "ImageID": record["image_id"] if whole else record["image_id"][:12],
         "Created": since(record["created"]) + " ago",
         "CreatedHuman": since(record["created"]) + " ago",
@@ -191,16 +194,19 @@ _NAMESPACES = {"CGROUPNS": "cgroup", "IPC": "ipc", "MNT": "mnt", "NET": "net", "
 """The fields of `ps --ns`, podman's, and their names in /proc/PID/ns."""
 
 
-def _namespaces(pid: int) -> dict[str, str]:
+def _namespaces(pid: int) -> dict[str, Any]:
     import os
 
-    found = {}
+    found: dict[str, Any] = {}
     for field, name in _NAMESPACES.items():
         try:
             # the link reads "net:[4026531840]"
             found[field] = os.readlink(f"/proc/{pid}/ns/{name}").partition("[")[2].rstrip("]")
         except OSError:
             found[field] = ""  # it does not run, or is another user's
+    found["Cgroup"] = found["CGROUPNS"]
+    names = ("MNT", "Cgroup", "IPC", "NET", "PIDNS", "UTS")
+    found["Namespaces"] = {**{name: found[name] for name in names}, "User": found["USERNS"]}
     return found
 
 
@@ -220,12 +226,14 @@ def _health(container: Container, status: Status) -> str:
 def _broken_row(container_id: str, whole: bool) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(
         "Image Command CreatedAt RunningFor Ports Labels Mounts Networks LocalVolumes Size ImageID "
-        "Created CreatedHuman StartedAt ExitedAt Pod PodName".split()
+        "Created CreatedHuman StartedAt ExitedAt Pod PodName Platform User Cgroup".split()
         + list(_NAMESPACES),
         "",
     )
     return row | {
         "ID": container_id if whole else container_id[:12],
+        "Id": container_id,
+        "Namespaces": {},
         "Status": "Damaged",
         "State": "damaged",
         "Names": "",

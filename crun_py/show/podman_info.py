@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import platform
 
+from crun_py._native import CORE
 from crun_py.ns import caps
+from crun_py.ns.idmap import own_map
 from crun_py.paths import Paths
+from crun_py.show import version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +28,14 @@ def gather(paths: Paths, facts: dict[str, Any], search: list[str]) -> dict[str, 
             "CPUs": facts["NCPU"],
             "CgroupManager": facts["CgroupDriver"],
             "CgroupVersion": "v" + facts["CgroupVersion"],
+            "CgroupsVersion": "v" + facts["CgroupVersion"],
+            "BuildahVersion": "",
+            "Conmon": {"Package": "", "Path": CORE, "Version": facts["ServerVersion"]},
+            "CPUUtilization": _cpu(),
+            "IDMappings": _id_mappings(),
+            "Linkmode": "dynamic",
+            "RuntimeInfo": None,
+            "Slirp4NetNS": _slirp(),
             "CgroupControllers": facts["CgroupControllers"],
             "Distribution": _distribution(),
             "EventLogger": "file",
@@ -35,7 +46,12 @@ def gather(paths: Paths, facts: dict[str, Any], search: list[str]) -> dict[str, 
             "MemTotal": facts["MemTotal"],
             "NetworkBackend": "crunpy",
             "OS": facts["OSType"],
-            "OCIRuntime": {"Name": "crunpy", "Version": facts["ServerVersion"]},
+            "OCIRuntime": {
+                "Name": "crunpy",
+                "Package": "",
+                "Path": CORE,
+                "Version": facts["ServerVersion"],
+            },
             "RemoteSocket": {"Path": "", "Exists": False},
             "ServiceIsRemote": False,
             "Security": {
@@ -52,6 +68,7 @@ def gather(paths: Paths, facts: dict[str, Any], search: list[str]) -> dict[str, 
         },
         "Store": {
             "GraphDriverName": facts["Driver"],
+            "ConfigFile": "",
             "GraphOptions": {},
             "GraphRoot": facts["DockerRootDir"],
             **_space(paths.root),
@@ -68,13 +85,64 @@ def gather(paths: Paths, facts: dict[str, Any], search: list[str]) -> dict[str, 
             "ImageStore": {"Number": facts["Images"]},
         },
         "Registries": {"Search": search},
-        "Version": {
-            "Version": facts["ServerVersion"],
-            "APIVersion": facts["ServerVersion"],
-            "Os": facts["OSType"],
-            "OsArch": f"{facts['OSType']}/{architecture}",
-        },
+        "Version": version.part(),
     }
+
+
+_SPELLED = {
+    "AppArmorEnabled": "apparmorEnabled",
+    "CPUUtilization": "cpuUtilization",
+    "CPUs": "cpus",
+    "DefaultCapabilities": "capabilities",
+    "GIDMap": "gidmap",
+    "IDMappings": "idMappings",
+    "OCIRuntime": "ociRuntime",
+    "OS": "os",
+    "SECCOMPEnabled": "seccompEnabled",
+    "SECCOMPProfilePath": "seccompProfilePath",
+    "SELinuxEnabled": "selinuxEnabled",
+    "Slirp4NetNS": "slirp4netns",
+    "UIDMap": "uidmap",
+}
+"""podman's JSON names that are not the template's with a small first letter."""
+
+
+def as_json(facts: dict[str, Any]) -> dict[str, Any]:
+    """The same by the names of podman's JSON."""
+    found = {name.lower(): _camel(facts[name]) for name in ("Host", "Store", "Registries")}
+    found["plugins"] = {name.lower(): value for name, value in facts["Plugins"].items()}
+    return found | {"version": facts["Version"]}
+
+
+def _camel(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {_SPELLED.get(k, k[:1].lower() + k[1:]): _camel(v) for k, v in value.items()}
+
+
+def _cpu() -> dict[str, float]:
+    """Shares of the time since boot, percent (proc(5), /proc/stat)."""
+    with open("/proc/stat", encoding="ascii") as f:
+        spent = [int(word) for word in f.readline().split()[1:]]
+    total = sum(spent) or 1
+    shares = {"UserPercent": spent[0], "SystemPercent": spent[2], "IdlePercent": spent[3]}
+    return {name: round(100 * value / total, 2) for name, value in shares.items()}
+
+
+def _id_mappings() -> dict[str, Any]:
+    """The maps of the namespace that containers are made in; nothing for root."""
+    keys = ("container_id", "host_id", "size")
+    maps = {}
+    for kind in ("uid", "gid"):
+        rows = [dict(zip(keys, row, strict=True)) for row in own_map(kind)]
+        maps[kind.upper() + "Map"] = None if rows[0]["size"] == 0xFFFFFFFF else rows
+    return maps
+
+
+def _slirp() -> dict[str, str]:
+    import shutil
+
+    return {"Executable": shutil.which("slirp4netns") or "", "Package": "", "Version": ""}
 
 
 def _memory() -> dict[str, int]:
@@ -98,7 +166,12 @@ def _distribution() -> dict[str, str]:
         told = platform.freedesktop_os_release()
     except OSError:
         told = {}
-    names = {"Distribution": "ID", "Version": "VERSION_ID", "Codename": "VERSION_CODENAME"}
+    names = {
+        "Distribution": "ID",
+        "Version": "VERSION_ID",
+        "Codename": "VERSION_CODENAME",
+        "Variant": "VARIANT_ID",
+    }
     return {name: told.get(key, "") for name, key in names.items()}
 
 

@@ -70,7 +70,18 @@ def document(paths: Paths, name: str) -> dict[str, Any]:
         "Name": name,
         "Options": found.get("options"),
         "Scope": "local",
+        "ClusterVolume": None,
+        "Status": None,
+        "UsageData": None,
+        # podman's
         "Anonymous": found["anonymous"],
+        "UID": 0,
+        "GID": 0,
+        "MountCount": 0,
+        "NeedsCopyUp": bool(found.get(volumes.UNUSED)),
+        "NeedsChown": False,
+        "Timeout": 0,
+        "StorageID": "",
     }
 
 
@@ -82,19 +93,12 @@ def rows(paths: Paths, filters: list[str]) -> list[dict[str, Any]]:
     for name in names(paths):
         value = document(paths, name)
         if all(_matches(value, key, values, used) for key, values in wanted.items()):
-            mountpoint = value["Mountpoint"]
             found.append(
                 {
-                    "Driver": "local",
-                    "Name": name,
-                    "Scope": "local",
-                    "Mountpoint": mountpoint,
+                    **value,
                     "Labels": Labels(value["Labels"]),
-                    "Links": "N/A",
-                    "Size": "N/A",
-                    "CreatedAt": value["CreatedAt"],
-                    "Options": "",
-                    "Anonymous": value["Anonymous"],
+                    **dict.fromkeys(("Availability", "Group", "Links", "Size", "Status"), "N/A"),
+                    "Options": ",".join(f"{k}={v}" for k, v in (value["Options"] or {}).items()),
                 }
             )
     return found

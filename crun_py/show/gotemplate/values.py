@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from crun_py import jsonfile
+from crun_py.show.struct import Struct
 
 
 class NilSlice(list[Any]):
@@ -63,6 +64,8 @@ def of_null(name: str) -> Any:
 
 
 def is_struct(value: Any) -> bool:
+    if isinstance(value, Struct):
+        return True
     return isinstance(value, dict) and bool(value) and all(k[:1].isupper() for k in value)
 
 
