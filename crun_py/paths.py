@@ -38,6 +38,32 @@ def in_user_namespace() -> bool:
         return False
 
 
+def configuration() -> list[str]:
+    """The files of containers.conf(5) that count here, the most important last.
+
+    A plain user's own ones come after the machine's; CONTAINERS_CONF names one instead of all,
+    CONTAINERS_CONF_OVERRIDE one after all.
+    """
+    found = []
+    if only := os.environ.get("CONTAINERS_CONF"):
+        found = [] if only == os.devnull else [only]
+    else:
+        tops = ["/etc/containers"]
+        if os.geteuid() != 0 or in_user_namespace():
+            base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+            tops.append(base + "/containers")
+        for top in tops:
+            if os.path.exists(top + "/containers.conf"):
+                found.append(top + "/containers.conf")
+            try:
+                names = sorted(os.listdir(top + "/containers.conf.d"))
+            except OSError:
+                continue
+            found += [f"{top}/containers.conf.d/{n}" for n in names if n.endswith(".conf")]
+    last = os.environ.get("CONTAINERS_CONF_OVERRIDE")
+    return [*found, last] if last else found
+
+
 class Paths:
     """The directories of one store; nothing is created by naming it."""
 

@@ -229,7 +229,12 @@ def build(
     privileged = bool(options.get("privileged"))
     added = bool(options.get("cap_add")) or privileged
     names = sorted(
-        caps.compute(options.get("cap_add") or (), options.get("cap_drop") or (), privileged)
+        caps.compute(
+            options.get("cap_add") or (),
+            options.get("cap_drop") or (),
+            privileged,
+            options.get("default_capabilities", caps.DEFAULT),
+        )
     )
     no_new_privileges, seccomp, mask, unmask = _security(options.get("security_opt") or [])
     hide_nothing = privileged or "ALL" in unmask

@@ -39,6 +39,14 @@ def check(
             act(value, option)  # type: ignore[misc]
 
 
+def one(verb: str, options: tuple[tuple[str, str, str, str], ...], key: str, value: str) -> None:
+    """As `check`, for one value of the option whose key is `key`."""
+    from crun_py.cli.fast import destination
+
+    entry = next(entry for entry in options if destination(entry[0]) == key)
+    check(verb, (entry,), {key: [value] if entry[1] == "list" else value})
+
+
 def names_beside(verb: str, usage: str, values: dict[str, Any], arguments: list[str]) -> None:
     """Raises InvalidArgument for names beside an option that stands for all of them."""
     optional = usage.startswith("[") and usage.endswith("...]") and verb != "top"

@@ -9,6 +9,7 @@ from crun_py.cli import reach
 from crun_py.cli.context import Context, write, write_error
 from crun_py.errors import Conflict, InvalidArgument, NotFound
 from crun_py.options import foreign
+from crun_py.paths import configuration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ OPTIONS = (
     ("--dns", "list", "Name server", "ADDRESS"),
     ("--dns-search", "list", "Search domain", "DOMAIN"),
     ("--dns-option --dns-opt", "list", "Resolver option", "OPTION"),
-    ("--read-only", "flag", "Mount the root file system read-only", ""),
+    ("--read-only", "switch", "Mount the root file system read-only", ""),
     ("--cap-add", "list", "Add a capability", "NAME"),
     ("--cap-drop", "list", "Drop a capability", "NAME"),
     ("--privileged", "flag", "All capabilities and devices, nothing masked", ""),
@@ -65,7 +66,7 @@ OPTIONS = (
     ("-l --label", "list", "Set a label", "KEY=VALUE"),
     ("--stop-signal", "value", "Signal that asks it to end", "SIGNAL"),
     ("--stop-timeout", "value", "Seconds until SIGKILL", "SECONDS"),
-    ("--init", "flag", "Run a small init as process 1", ""),
+    ("--init", "switch", "Run a small init as process 1", ""),
     ("--restart", "value", "no, on-failure[:N], always or unless-stopped", "POLICY"),
     ("--health-cmd", "value", "A shell's command that tells whether it is well", "COMMAND"),
     ("--health-interval", "value", "Time between health checks (30s; disable: none)", "TIME"),
@@ -139,6 +140,26 @@ OPTIONS = (
     ("-q --quiet", "flag", "No progress while pulling", ""),
     *foreign.OPTIONS,
 )
+
+
+def with_defaults(values: dict[str, Any], context: Context) -> dict[str, Any]:
+    """The options' values, and of those not given what containers.conf says.
+
+    Raises InvalidArgument, which names the file.
+    """
+    files = configuration()
+    if not files:
+        return values
+    from crun_py.cli import checks
+    from crun_py.options import containers_conf
+
+    def check(key: str, value: str) -> None:
+        if key == "detach_keys":
+            checks.one("exec", (("--detach-keys", "value", "", "KEYS"),), key, value)
+        else:
+            checks.one("create", OPTIONS, key, value)
+
+    return containers_conf.apply(values, files, check, context.explain)
 
 
 def image_for(values: dict[str, Any], name: str, context: Context) -> Image:
@@ -217,6 +238,7 @@ def _remove(name: str | None, context: Context) -> None:
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Create and print the id."""
+    values = with_defaults(values, context)
     try:
         write(make(values, arguments, context).id)
     except Conflict as e:

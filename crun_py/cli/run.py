@@ -28,6 +28,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Run; the exit status is the container's."""
     from crun_py.container import attach, foreground, lifecycle
 
+    values = create.with_defaults(values, context)
     # refused before anything is made
     attach.parse_detach_keys(values["detach_keys"] or "")
     streams = foreground.parse_streams(values["attach"])

@@ -142,7 +142,10 @@ def _start(
         else:
             _warn_systemd(container)
         wanted = group.values(spec["linux"].get("resources", {}))
-        group.apply(cgroup, wanted, {"pids.max": str(DEFAULT_PIDS)})
+        optional = {"pids.max": str(DEFAULT_PIDS)}
+        if container.record["host"].get("pids_optional"):  # a file's default, not a wish
+            optional |= {name: wanted.pop(name) for name in ("pids.max",) if name in wanted}
+        group.apply(cgroup, wanted, optional)
         joined.update(namespaces.join(container))
         attached.update(namespaces.shared_mounts(container))
         if own_ids >= 0:

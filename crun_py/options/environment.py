@@ -39,7 +39,8 @@ def environment(
         variables |= {name: os.environ[name] for name in _PROXIES if name in os.environ}
     if options.get("env_host"):
         variables |= dict(os.environ)
-    variables |= dict(entry.partition("=")[::2] for entry in config.get("Env") or [])
+    for entries in (options.get("default_env"), config.get("Env")):
+        variables |= dict(entry.partition("=")[::2] for entry in entries or [])
     if options.get("unsetenv_all"):
         variables = {}
     for name in options.get("unsetenv") or []:

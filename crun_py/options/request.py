@@ -171,7 +171,7 @@ _KEPT = (
     "cpu_period cpu_quota cpuset_mems memory_swappiness kernel_memory oom_kill_disable "
     "blkio_weight blkio_weight_device device_read_bps device_read_iops device_write_bps "
     "device_write_iops device_cgroup_rule cgroup_conf cgroup_parent systemd "
-    "pidfile conmon_pidfile cidfile"
+    "pidfile conmon_pidfile cidfile pids_optional"
 ).split()
 
 
