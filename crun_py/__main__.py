@@ -8,6 +8,7 @@ from the same tables (cli/app.py).
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -18,7 +19,7 @@ if not __package__:  # run as a file, by a monitor that becomes `crunpy cleanup`
         del sys.path[0]
     sys.path.insert(0, os.path.dirname(here))
 
-from crun_py.errors import CrunpyError
+from crun_py.errors import NO_PROCESS, CrunpyError
 
 _SIGINT, _SIGPIPE = 2, 13
 
@@ -49,13 +50,27 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + _SIGPIPE
     except OSError as e:
-        return _report(CrunpyError.from_os(e.filename or "running the command", e))
+        hint = NO_PROCESS if e.errno == errno.EAGAIN else ""
+        return _report(CrunpyError.from_os(_doing(e, words), e, hint=hint))
+    except ImportError as e:
+        if "failed to map" not in str(e) and "annot allocate" not in str(e):
+            raise
+        return _report(CrunpyError("loading crunpy: out of memory (ulimit -v)"))
     except MemoryError:
         return _report(CrunpyError("out of memory"))
     except Exception as e:
         if "--debug" in words:
             raise
         return _report(_internal(e))
+
+
+def _doing(error: OSError, words: list[str]) -> str:
+    """What was being done, of an error of which nobody else said so."""
+    file = error.filename
+    if isinstance(file, str) and file.startswith("/") and not file.startswith("/proc/self/fd/"):
+        return f"using {file}"
+    verb = next((word for word in words if not word.startswith("-")), "the command")
+    return f"carrying out {verb}"
 
 
 def _internal(error: Exception) -> CrunpyError:

@@ -17,6 +17,7 @@ stop; `hint` says what the user can do about it.  Only the command line prints a
 
 from __future__ import annotations
 
+import errno
 import os
 
 
@@ -26,6 +27,18 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+_SHORT = {
+    errno.EMFILE: "too many files are open for one process: ulimit -n, or prlimit --nofile",
+    errno.ENFILE: "the machine has too many open files: sysctl fs.file-max",
+    errno.ENOMEM: "memory is short: free some, or raise the limit (ulimit -v)",
+    errno.ENOLCK: "the kernel has no more file locks (ulimit -x)",
+}
+"""What can be done where something of the machine is used up."""
+
+NO_PROCESS = "too many processes: ulimit -u, or sysctl kernel.pid_max"
+NO_NAMESPACE = "namespaces are limited: see /proc/sys/user/max_*_namespaces"
 
 
 class CrunpyError(Exception):
@@ -45,7 +58,8 @@ class CrunpyError(Exception):
 
     def line(self) -> str:
         """The one line that a user sees: message and hint, nothing in it drives the terminal."""
-        hint = f" ({self.hint})" if self.hint else ""
+        hint = self.hint or _SHORT.get(self.errno or 0, "")
+        hint = f" ({hint})" if hint else ""
         return printable(self.message + hint)
 
     @classmethod
@@ -61,6 +75,10 @@ class InvalidArgument(CrunpyError):
 
 class NotFound(CrunpyError):
     """There is no such object."""
+
+
+class Gone(NotFound, FileNotFoundError):  # type: ignore[misc]  # errno is an int here
+    """It was there, and another command has removed it meanwhile."""
 
 
 class Conflict(CrunpyError):

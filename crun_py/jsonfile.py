@@ -17,6 +17,7 @@ from crun_py.errors import Conflict, CorruptState, CrunpyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Any
 
@@ -167,11 +168,20 @@ class Lock:
     """An exclusive (or shared) flock(2) on `path`, held inside a `with`.
 
     The kernel drops it when the holder dies, so a lock is never stale.  timeout_s: how
-    long to wait before Conflict is raised; None waits for ever, 0 tries once.
+    long to wait before Conflict is raised; None waits for ever, 0 tries once.  gone: makes the
+    error for a directory that is not there, FileNotFoundError if None.
     """
 
-    def __init__(self, path: str, *, shared: bool = False, timeout_s: float | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        shared: bool = False,
+        timeout_s: float | None = None,
+        gone: Callable[[], Exception] | None = None,
+    ) -> None:
         self.path = path
+        self._gone = gone
         self.fd = -1
         self._how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self._timeout_s = timeout_s
@@ -179,7 +189,12 @@ class Lock:
     def __enter__(self) -> Lock:
         while True:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            self.fd = os.open(self.path, flags, 0o600)
+            try:
+                self.fd = os.open(self.path, flags, 0o600)
+            except FileNotFoundError:
+                if self._gone:
+                    raise self._gone() from None
+                raise
             try:
                 self._acquire()
                 # whoever removed the object removed its lock file: what we hold is nobody's
@@ -188,6 +203,8 @@ class Lock:
             except FileNotFoundError:
                 if not os.path.isdir(os.path.dirname(self.path)):
                     self._release()
+                    if self._gone:
+                        raise self._gone() from None
                     raise
             except BaseException:
                 self._release()

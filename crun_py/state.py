@@ -19,7 +19,7 @@ import time
 
 from crun_py import jsonfile
 from crun_py._native import check, lib
-from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument, NotFound
+from crun_py.errors import Conflict, CorruptState, CrunpyError, Gone, InvalidArgument, NotFound
 from crun_py.paths import Paths, private_dir
 from crun_py.staging import Staging
 
@@ -177,8 +177,14 @@ class Container:
         return spec
 
     def lock(self, timeout_s: float | None = None) -> jsonfile.Lock:
-        """Held while the container is started, cleaned up or removed; see jsonfile.Lock."""
-        return jsonfile.Lock(self.directory + "/lock", timeout_s=timeout_s)
+        """Held while the container is started, cleaned up or removed; see jsonfile.Lock.
+
+        Entering it raises Gone when the container has been removed."""
+        return jsonfile.Lock(self.directory + "/lock", timeout_s=timeout_s, gone=self.gone)
+
+    def gone(self) -> Gone:
+        """The error for a container that another command has removed."""
+        return Gone(f"no such container: {self.name}: it was removed just now")
 
     def status(self) -> Status:
         """What is true now."""

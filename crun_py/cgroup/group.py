@@ -220,9 +220,11 @@ def apply(path: str | None, wanted: dict[str, str], defaults: dict[str, str]) ->
             raise CrunpyError.from_os(f"limiting {name}={value}", e) from e
 
 
-def freeze(path: str, frozen: bool, timeout_s: float = 10) -> None:
+def freeze(path: str, frozen: bool, timeout_s: float = 10, what: str = "") -> None:
     """Stop all processes of the group, or let them go on; returns when the kernel has done it
     (cgroup-v2.rst, "cgroup.freeze": the end is told by `frozen` in cgroup.events).
+
+    what: whose group it is, for messages.
 
     A group that is gone has gone on.  Raises Unsupported when it is missing or the kernel
     cannot freeze it, CrunpyError when it does not come to rest within `timeout_s`; it is let
@@ -231,6 +233,7 @@ def freeze(path: str, frozen: bool, timeout_s: float = 10) -> None:
     import time
 
     doing = "pausing" if frozen else "resuming"
+    what = what or f"cgroup {path}"
     wanted = f"frozen {int(frozen)}\n"
     try:
         _write(path + "/cgroup.freeze", str(int(frozen)))
@@ -238,16 +241,16 @@ def freeze(path: str, frozen: bool, timeout_s: float = 10) -> None:
         while wanted not in _read(path + "/cgroup.events"):
             if time.monotonic() > deadline:
                 _write(path + "/cgroup.freeze", "0")
-                raise CrunpyError(f"{doing} cgroup {path}: a process in it does not stop")
+                raise CrunpyError(f"{doing} {what}: a process in it does not stop")
             time.sleep(0.002)
     except OSError as e:
         gone = e.errno in (errno.ENOENT, errno.ENODEV)
         if gone and not frozen:
             return  # what went on has ended, and its group is removed
         if not gone:
-            raise CrunpyError.from_os(f"{doing} cgroup {path}", e) from e
+            raise CrunpyError.from_os(f"{doing} {what}", e) from e
         raise Unsupported(
-            f"{doing} cgroup {path}: the container has no cgroup v2 freezer here",
+            f"{doing} {what}: it has no cgroup v2 freezer here",
             hint="as a user, have a cgroup delegated (systemd: Delegate=yes)",
         ) from None
 

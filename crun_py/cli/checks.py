@@ -365,7 +365,7 @@ _BY_NAME: dict[str, Check] = {
     "kernel-memory": _size,
     "label": _key_value,
     "last": _within(-1),
-    "log-driver": _one_of("json-file", "k8s-file", "none"),
+    "log-driver": _one_of("json-file", "k8s-file", "local", "none"),
     "memory-swappiness": _within(-1, 100),
     "network-alias": _name,
     "oom-score-adj": _within(-1000, 1000),

@@ -8,7 +8,7 @@ import sys
 from crun_py.cli import reach
 from crun_py.cli.context import Context, write, write_error
 from crun_py.errors import Conflict, InvalidArgument, NotFound
-from crun_py.options import foreign
+from crun_py.options import environment, foreign
 from crun_py.paths import configuration
 
 TYPE_CHECKING = False
@@ -188,6 +188,7 @@ def make(values: dict[str, Any], arguments: list[str], context: Context) -> Cont
     cidfile = values["cidfile"]
     if cidfile and os.path.exists(cidfile):
         raise InvalidArgument(f"cidfile {cidfile}: exists already", hint="remove it first")
+    values = environment.with_files(values)
     create.check(values)
     if values["replace"]:
         _remove(values["name"], context)

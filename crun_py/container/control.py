@@ -34,7 +34,12 @@ def pause(container: Container, paused: bool = True) -> None:
             f"{verb} container {container.name}: it has no cgroup v2, whose freezer does it",
             hint="as a user, have one delegated (systemd: Delegate=yes)",
         )
-    group.freeze(container.cgroup, paused)
+    try:
+        group.freeze(container.cgroup, paused, what=f"container {container.name}")
+    except Unsupported:
+        if container.status().running:
+            raise
+        raise Conflict(f"{verb} container {container.name}: it is not running any more") from None
     events.container(container, "pause" if paused else "unpause")
 
 
@@ -124,7 +129,7 @@ def frozen(container: Container, wanted: bool | None) -> Iterator[None]:
     if not cgroup or not container.status().active:
         yield
         return
-    group.freeze(cgroup, True)
+    group.freeze(cgroup, True, what=f"container {container.name}")
     try:
         yield
     finally:

@@ -50,10 +50,14 @@ def run(
     """
     keys = attach.parse_detach_keys(detach_keys or "ctrl-p,ctrl-q")
     wanted = streams_for(container, streams)
-    if container.status().state == "initialized":
-        ours, theirs = attach.connect(container.run_directory), -1
-    else:
-        ours, theirs = attach.socketpair()
+    try:
+        if container.status().state == "initialized":
+            ours, theirs = attach.connect(container.run_directory), -1
+        else:
+            ours, theirs = attach.socketpair()
+    except BaseException:
+        discard(container)
+        raise
     how = wanted | attach.LOSSLESS | attach.CLEANER
     session = attach.Session(ours, how, terminal=container.record["config"]["tty"])
     try:

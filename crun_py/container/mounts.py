@@ -35,10 +35,15 @@ def show(container: Container) -> str:
     where = inside.merged(container)
     if mount.is_mounted(where):
         return where
-    private_dir(where)
+    try:
+        private_dir(where)
+    except FileNotFoundError:
+        raise container.gone() from None
     try:
         _mount(container, where)
     except BaseException:
+        if not os.path.isdir(where):
+            raise container.gone() from None
         os.rmdir(where)
         raise
     events.container(container, "mount")

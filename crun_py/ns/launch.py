@@ -14,7 +14,14 @@ import stat
 from _struct import calcsize, unpack
 
 from crun_py._native import CORE
-from crun_py.errors import CommandError, CrunpyError, InvalidArgument, Unsupported
+from crun_py.errors import (
+    NO_NAMESPACE,
+    NO_PROCESS,
+    CommandError,
+    CrunpyError,
+    InvalidArgument,
+    Unsupported,
+)
 from crun_py.ns import plan as p
 
 _F_ADD_SEALS, _SEALS = 1033, 0xF  # fcntl(2): F_SEAL_SEAL | SHRINK | GROW | WRITE
@@ -77,13 +84,19 @@ def _explain(plan: p.Plan, index: int, error: int, about: str) -> CrunpyError:
         return command_error(step.strings[0].decode("utf-8", "backslashreplace"), error, about)
     if step.op == p.CHDIR:
         return CommandError(
-            f"entering working directory {step.strings[0].decode()}: {cause}", 126, errno=error
+            f"entering working directory {step.strings[0].decode()}: {cause}",
+            127 if error == errno.ENOENT else 126,
+            errno=error,
         )
     if step.op == p.DEVICE and error == errno.ENODEV:
         return _bad_device(step.strings[0].decode(), step.b)
     hint = ""
     if step.op in (p.OVERLAY, p.MOUNT) and error in (errno.EPERM, errno.ENODEV):
         hint = "this kernel or the container we run in does not allow this mount"
+    if error == errno.ENOSPC and step.op == p.UNSHARE:
+        hint = NO_NAMESPACE
+    elif error == errno.ENOSPC:
+        hint = "a disk is full, or there are too many mounts: sysctl fs.mount-max"
     return CrunpyError(
         f"starting the container: step {index} ({step.describe()}): {cause}",
         hint=hint,
@@ -154,7 +167,11 @@ def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
         argv = ["crunpy-monitor", title, str(data)]
         # an interrupt waits until it is known what there is to take down
         unblocked = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_SIGINT,))
-        child = os.posix_spawn(f"/proc/self/fd/{core}", argv, environment(), setsigmask=unblocked)
+        program = f"/proc/self/fd/{core}"
+        try:
+            child = os.posix_spawn(program, argv, environment(), setsigmask=unblocked)
+        except OSError as e:
+            raise _not_started(e.errno or 0) from e
         os.close(told)
         told = -1
         os.waitpid(child, 0)
@@ -178,9 +195,11 @@ def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
         raise Unsupported(
             "starting the container: the kernel has no clone3", hint="use Linux 5.15 or newer"
         )
-    hint = (
-        "namespaces are limited: see /proc/sys/user/max_*_namespaces"
-        if error == errno.ENOSPC
-        else ""
-    )
-    raise CrunpyError(f"starting the monitor: {os.strerror(error).lower()}", hint=hint, errno=error)
+    raise _not_started(error)
+
+
+def _not_started(error: int) -> CrunpyError:
+    """The error for a monitor or init that the kernel did not start."""
+    hints = {errno.ENOSPC: NO_NAMESPACE, errno.EAGAIN: NO_PROCESS}
+    cause = os.strerror(error).lower()
+    return CrunpyError(f"starting the monitor: {cause}", hint=hints.get(error, ""), errno=error)

@@ -11,7 +11,7 @@ import errno
 import os
 
 from crun_py._native import check, ffi, lib
-from crun_py.errors import CrunpyError, NotFound, Unsupported
+from crun_py.errors import NO_PROCESS, CrunpyError, NotFound, Unsupported
 from crun_py.ns.plan import CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_SLAVE
 
 TYPE_CHECKING = False
@@ -53,7 +53,11 @@ def enter() -> None:
         os.close(go)
         # until the parent has unshared; an end without a byte means that it could not
         arguments = [[p, str(parent), *m] for p, (_, m) in zip(programs, maps, strict=True)]
-        os._exit(_write_maps(arguments) if os.read(ready, 1) else 0)
+        try:
+            code = _write_maps(arguments) if os.read(ready, 1) else 0
+        except OSError as e:
+            code = e.errno or 1
+        os._exit(code)
     os.close(ready)
     try:
         result = lib.crunpy_unshare(CLONE_NEWUSER)
@@ -64,6 +68,14 @@ def enter() -> None:
         _, status = os.waitpid(child, 0)
     if result < 0:
         raise _refused(-result)
+    if os.waitstatus_to_exitcode(status) > 1:
+        cause = os.waitstatus_to_exitcode(status)
+        hint = NO_PROCESS if cause == errno.EAGAIN else ""
+        raise CrunpyError(
+            f"entering a user namespace: newuidmap: {os.strerror(cause).lower()}",
+            hint=hint,
+            errno=cause,
+        )
     if status:
         raise Unsupported(
             f"entering a user namespace: newuidmap or newgidmap failed for user {name}",

@@ -69,6 +69,15 @@ def _filled_in(text: str, variables: dict[str, str]) -> str:
     return result + rest
 
 
+def with_files(values: dict[str, Any]) -> dict[str, Any]:
+    """The options with the lines of --env-file among those of --env: a pipe is read once.
+    Raises InvalidArgument."""
+    if not values.get("env_file"):
+        return values
+    lines = [line for path in values["env_file"] for line in lines_of(path, "environment")]
+    return {**values, "env_file": [], "env": [*lines, *(values.get("env") or [])]}
+
+
 def apply(variables: dict[str, str], options: dict[str, Any]) -> None:
     """Change `variables` as --env-file and --env say.  Raises InvalidArgument."""
     for key, value in environment_options(options).items():

@@ -59,6 +59,7 @@ def record(
         {
             *(config.get("ExposedPorts") or {}),
             *(port for text in options.get("expose") or [] for port in exposed_ports(text)),
+            *(f"{p.container_port}/{p.protocol}" for p in published),
         }
     )
     if options.get("publish_all"):
@@ -255,6 +256,7 @@ _LOG_DRIVERS = ("json-file", "k8s-file", "none")
 
 def _log(options: dict[str, Any]) -> dict[str, Any]:
     driver = options.get("log_driver") or "json-file"
+    driver = "json-file" if driver == "local" else driver  # docker's: files of the engine's own
     if driver not in _LOG_DRIVERS:
         raise InvalidArgument(
             f"log driver {driver!r}: not known", hint="known: " + ", ".join(_LOG_DRIVERS)

@@ -77,7 +77,7 @@ _FIXED = {
     "BOOL": ["true", "false"],
     "SIGNAL": [f"SIG{s}" for s in ("TERM", "KILL", "HUP", "INT", "QUIT", "USR1", "USR2", "STOP")],
     "POLICY": ["no", "on-failure", "always", "unless-stopped"],
-    "DRIVER": ["json-file", "k8s-file", "none"],
+    "DRIVER": ["json-file", "k8s-file", "local", "none"],
     "STREAM": ["stdin", "stdout", "stderr"],
 }
 

@@ -114,6 +114,8 @@ def rows(
             names = [r for r in names if any(_reference_matches(r, p) for p in patterns)]
         if reference:
             names = [r for r in names if _reference_matches(r, reference)]
+        tagged = {r.name for r in names if r.tag}
+        names = [r for r in names if r.tag or r.name not in tagged]  # the tag's row has the digest
         nameless: list[Reference | None] = [None] if not (image.names or reference) else []
         made += [_row(image, name, whole, labels) for name in names or nameless]
     return _sorted(made, sort)

@@ -355,8 +355,8 @@ def image(paths: Paths, found: Image | Described) -> dict[str, Any]:
 
 
 def anything(paths: Paths, name: str, kind: str | None, *, size: bool = False) -> dict[str, Any]:
-    """The container or image that `name` means (kind: "container", "image" or None for
-    either, containers first).  Raises NotFound."""
+    """The container, image or volume that `name` means (kind: one of these words, or None for
+    any, in this order).  Raises NotFound."""
     from crun_py import state
     from crun_py.oci.reference import has_transport
     from crun_py.oci.store import ImageStore
@@ -371,7 +371,12 @@ def anything(paths: Paths, name: str, kind: str | None, *, size: bool = False) -
         from crun_py.oci.remote import describe
 
         return image(paths, describe(paths, name))
-    found = ImageStore(paths).lookup(name) if name else None
+    found = ImageStore(paths).lookup(name) if name and kind != "volume" else None
+    if found is None and kind != "image":
+        from crun_py.show import volume_list
+
+        if kind or name in volume_list.names(paths):
+            return volume_list.document(paths, volume_list.resolve(paths, name))
     if found is None:
         what = "image" if kind else "object"
         raise NotFound(f"no such {what}: {name}", hint="crunpy ps -a and crunpy images list them")
