@@ -48,7 +48,7 @@ def test_what_is_kept(
     assert [found["Path"], *found["Args"]] == whole
     root.ok("commit", "c", "made:1")
     config = json.loads(root.ok("image", "inspect", "made:1"))[0]["Config"]
-    assert (config.get("Entrypoint"), config.get("Cmd")) == (entrypoint, cmd)
+    assert (config["Entrypoint"] or None, config["Cmd"] or None) == (entrypoint, cmd)
     root.ok("rmi", "made:1")
 
 

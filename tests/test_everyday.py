@@ -14,9 +14,9 @@ def test_the_digest_of_a_tagged_image_has_no_row(root: Engine) -> None:
     """`rmi $(images | grep none)` must find what is dangling alone."""
     digest = root.ok("image", "inspect", "-f", "{{.Digest}}", "busybox")
     root.ok("pull", "-q", f"busybox@{digest}")
-    assert "<none>" not in root.ok("images")
-    assert root.ok("images", "-q").count("\n") == 0
-    assert digest in root.ok("images", "--digests")
+    assert "<none>" not in root.ok("images", "busybox")
+    assert root.ok("images", "-q", "busybox").count("\n") == 0
+    assert digest in root.ok("images", "--digests", "busybox")
 
 
 def test_variables_from_a_pipe(engine: Engine) -> None:

@@ -47,7 +47,7 @@ def test_objects_in_use(root: Engine) -> None:
     root.detached("--name", "c", "-v", "vol:/v", "busybox", "sleep", "1000")
     assert "running" in root.fails("rm", "c", code=1)
     assert "c" in root.fails("volume", "rm", "vol", code=1)
-    assert root.fails("rmi", "busybox", code=1)
+    assert root.fails("rmi", root.inspect("c")["Image"], code=1)
     assert root.ps() == ["c"] and len(root.volumes()) == 1
 
 

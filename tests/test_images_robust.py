@@ -180,7 +180,7 @@ def test_recovery(root: Engine) -> None:
         server.seen.clear()
         assert "status 500" in root.fails("pull", "-q", "--retry", "1", "--retry-delay=1", name)
         assert len(server.seen) == 2
-        assert "not a number" in root.fails("pull", "-q", "--retry", "often", name)
+        assert "not a whole number" in root.fails("pull", "-q", "--retry", "often", name)
 
 
 class Proxy:

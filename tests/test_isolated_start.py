@@ -141,7 +141,7 @@ def works(engine: Engine, program: Path | list[str | Path], **how: Any) -> None:
     """Fast verbs, what a library parses, help, errors: as ever, with nothing on stderr."""
     for words, code, out in (
         (("ps", "-a", "-q"), 0, ""), (RUN, 0, "hi\n"), (("run", "--help"), 0, None),
-        (("images", "--format", "{{.Repository}}"), 0, "busybox\n"),
+        (("images", "--format", "{{.Repository}}", "busybox"), 0, "busybox\n"),
         (("rm", "nosuch"), 1, ""),
     ):  # fmt: skip
         done = run(engine, program, *words, **how)

@@ -174,8 +174,9 @@ def test_bad_ports(engine: Engine, text: str) -> None:
 
 
 def test_ports_need_a_network_of_their_own(engine: Engine) -> None:
+    engine.detached("--name", "other", "busybox", "sleep", "1000")
     assert "publish" in engine.fails(
-        "run", "--rm", "--network", "none", "-p", "80", "busybox", "true"
+        "run", "--rm", "--network", "container:other", "-p", "80", "busybox", "true"
     )
 
 

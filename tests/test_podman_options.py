@@ -136,7 +136,7 @@ def test_a_root_that_is_laid_over(engine: Engine) -> None:
 
 
 def test_volumes_of_other_kinds(root: Engine) -> None:
-    source = root.home / "source"
+    source = root.home / "bound"
     source.mkdir()
     (source / "f").write_text("here")
     kinds = ("type=bind", "type=none,o=bind", "type=none,o=bind+ro")

@@ -364,7 +364,7 @@ def test_dockers_values_in_lists(root: Engine) -> None:
     for name in ("Availability", "Group", "Links", "Size", "Status"):
         assert row[name] == "N/A"
     assert row["Labels"] == "a=1"
-    row = json.loads(root.ok("images", "--format", "json"))
+    row = json.loads(root.ok("images", "--format", "json").splitlines()[0])
     assert row["Containers"] == row["SharedSize"] == row["UniqueSize"] == "N/A"
     kinds = [json.loads(line)["Type"]
              for line in root.ok("system", "df", "--format", "json").split("\n")]  # fmt: skip

@@ -27,8 +27,8 @@ def test_top_shows_the_hosts_columns_and_pids(engine: Engine) -> None:
 
 
 def test_top_with_descriptors_shows_the_containers_pids(engine: Engine) -> None:
-    engine.detached("--name", "web", "-u", "7:7", "--stop-timeout", "0", "busybox", "sh", "-c",
-                    "sleep 1000; true")  # fmt: skip
+    engine.detached("--name", "web", "-u", "7:7", "--passwd=false", "--stop-timeout", "0",
+                    "busybox", "sh", "-c", "sleep 1000; true")  # fmt: skip
     engine.ok("exec", "-u", "0", "web", "sh", "-c", "echo painter:x:7:7::/: >> /etc/passwd")
     wait_for(lambda: len(engine.ok("top", "web", "pid").splitlines()) == 3)
     lines = engine.ok("top", "web", "user,pid", "ppid", "args", "seccomp", "capeff").splitlines()

@@ -120,7 +120,7 @@ def test_a_user_keeps_what_a_user_may(user: Engine, rich: str) -> None:
 
 def test_sockets_holes_and_everything_of_a_directory(root: Engine) -> None:
     """--rootfs: what no archive of an image can have."""
-    source = root.home / "source"
+    source = root.home / "rich"
     for path in ("bin", "data/sub"):
         (source / path).mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as made:

@@ -406,6 +406,6 @@ _BY_VERB: dict[tuple[str, str], Check] = {
     ("generate systemd", "restart-policy"): _one_of(
         "no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always"
     ),
-    ("push", "progress"): _one_of("auto", "plain", "tty", "quiet"),
+    ("push", "progress"): _one_of("auto", "plain", "tty", "quiet", "json", "none"),
     ("volume create", "label"): _key_value,
 }  # fmt: skip

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from crun_py import outfile, state
 from crun_py.cli.context import Context
 from crun_py.container import commit, inside
-from crun_py.errors import InvalidArgument
+from crun_py.oci import transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,10 +20,8 @@ OPTIONS = (("-o --output", "value", "Write to a file instead of standard output"
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Write the archive."""
     path = values["output"]
-    if not path and os.isatty(1):
-        raise InvalidArgument(
-            "exporting: an archive is not for a terminal", hint="-o FILE, or redirect the output"
-        )
+    if not path:
+        transport.refuse_terminal(1, "exporting", "-o")
     container = state.find(context.paths, arguments[0])
     if not path:
         inside.become_root(container)

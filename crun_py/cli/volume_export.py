@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from crun_py import outfile
 from crun_py.cli.context import Context
 from crun_py.cli.each import each
 from crun_py.container import volume_archive
-from crun_py.errors import InvalidArgument
+from crun_py.oci import transport
 from crun_py.show import volume_list
 
 TYPE_CHECKING = False
@@ -23,10 +22,8 @@ OPTIONS = (("-o --output", "value", "Write to a file instead of standard output"
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Write the archive."""
     path = values["output"]
-    if not path and os.isatty(1):
-        raise InvalidArgument(
-            "exporting: an archive is not for a terminal", hint="-o FILE, or redirect the output"
-        )
+    if not path:
+        transport.refuse_terminal(1, "exporting", "-o")
 
     def act(text: str) -> None:
         name = volume_list.resolve(context.paths, text)

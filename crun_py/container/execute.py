@@ -17,7 +17,6 @@ from crun_py.ns import container as contained
 from crun_py.ns import plan as p
 from crun_py.ns.launch import keep_open, launch
 from crun_py.options import environment
-from crun_py.overlay.view import LayeredView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -206,10 +205,9 @@ def _process(container: Container, args: list[str], options: dict[str, Any]) -> 
     process = dict(first, args=args, terminal=bool(options.get("tty")))
     variables = dict(entry.partition("=")[::2] for entry in first["env"])
     if options.get("user") is not None:
-        layers = [f"{container.paths.root}/{name}" for name in container.record["layers"]]
-        own = container.record.get("rootfs") or container.directory + "/upper"
-        view = LayeredView([own, *layers[::-1]])
-        user = users.resolve(view, options["user"])
+        from crun_py.container import names as known
+
+        user = users.resolve(known.view(container), options["user"])
         names = first["capabilities"]["bounding"]
         process["user"] = {
             "uid": user.uid,

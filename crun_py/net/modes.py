@@ -158,7 +158,8 @@ def disconnect(container: Container) -> None:
 
     Raises CrunpyError after doing all it can.
     """
-    mode = container.record["network"]["mode"]
+    # a container whose record is lost has none
+    mode = (container.record.get("network") or {"mode": "none"})["mode"]
     try:
         found = jsonfile.read(container.run_directory + "/network.json")
     except FileNotFoundError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from crun_py.container import names
 from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.ns import caps
 from crun_py.overlay.view import LayeredView
@@ -59,8 +60,7 @@ class _Names:
     """User and group names of the container's own passwd(5) and group(5)."""
 
     def __init__(self, container: Container) -> None:
-        layers = [f"{container.paths.root}/{name}" for name in container.record["layers"]]
-        view = LayeredView([container.directory + "/upper", *layers[::-1]])
+        view = names.view(container)
         self._users = self._read(view, "/etc/passwd")
         self._groups = self._read(view, "/etc/group")
 
