@@ -28,7 +28,7 @@ def test_defaults(engine: Engine, network: str) -> None:
 def test_a_user_binds_port_80(engine: Engine) -> None:
     for user in ("tester", "4000:4000"):
         done = engine.run("run", "--rm", "--network", "none", "-u", user, "busybox", "sh", "-c",
-                          "timeout 1 nc -l -p 80")  # fmt: skip
+                          "timeout 1 nc -l -p 80; exit $?")  # fmt: skip
         assert "denied" not in done.err and done.code in (124, 143), done
 
 
