@@ -111,6 +111,8 @@ def entries(
     name: "" for the number.  lines: others for the two files, with $USERNAME, $UID, $GID,
     $NAME, $HOME and $GROUPNAME, podman-run(1), --passwd-entry and --group-entry.
     """
+    if user.uid == 0 and user.gid == 0:
+        return {}
     passwd, group = view.read("/etc/passwd"), view.read("/etc/group")
     words = {
         "$USERNAME": name or str(user.uid),
