@@ -281,9 +281,9 @@ def _being_stopped(run_directory: str) -> bool:
     """Whether the process that noted that it waits for the end is still there."""
     try:
         pid, _, ticks = os.readlink(_stop_note(run_directory)).partition(":")
-    except OSError:
+        return start_ticks(int(pid)) == int(ticks)
+    except (OSError, ValueError):
         return False
-    return start_ticks(int(pid)) == int(ticks)
 
 
 class Stopping:

@@ -249,6 +249,17 @@ def test_it_powers_itself_off(machine: Machine) -> None:
     ended(machine, container)
 
 
+def test_groups_as_deep_as_a_container_likes(root: Engine) -> None:
+    """It chooses how deep its groups are: no recursion of ours follows it."""
+    root.detached("--systemd", "always", "--name", "c", "busybox", "sh", "-c",
+                  "cd /sys/fs/cgroup; i=0; while [ $i -lt 1200 ]; do mkdir a && cd a; i=$((i+1));"
+                  " done; echo up; sleep 1000")  # fmt: skip
+    root.logs_until("c", "up")
+    top = os.readlink(root.run_root / "containers" / root.inspect("c")["Id"] / "cgroup")
+    done = root.run("rm", "-f", "c", timeout=60)
+    assert (done.code, done.err) == (0, "") and not os.path.exists(top), done
+
+
 # ---- which signal, which set-up ----
 
 

@@ -257,12 +257,18 @@ def freeze(path: str, frozen: bool, timeout_s: float = 10, what: str = "") -> No
 
 def _remove_below(path: str) -> None:
     """The groups that the container made (systemd makes many), as far as they are empty."""
-    for directory, _, _ in os.walk(path, topdown=False):
-        if directory != path:
-            try:
-                os.rmdir(directory)
-            except OSError:
-                continue  # its processes are still ending
+    found = [path]
+    for directory in found:  # grows; without recursion, for a container chooses the depth
+        try:
+            with os.scandir(directory) as entries:
+                found += [e.path for e in entries if e.is_dir(follow_symlinks=False)]
+        except OSError:
+            continue
+    for directory in found[:0:-1]:
+        try:
+            os.rmdir(directory)
+        except OSError:
+            continue  # its processes are still ending
 
 
 def remove(path: str) -> None:

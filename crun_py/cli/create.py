@@ -159,7 +159,10 @@ def with_defaults(values: dict[str, Any], context: Context) -> dict[str, Any]:
         else:
             checks.one("create", OPTIONS, key, value)
 
-    return containers_conf.apply(values, files, check, context.explain)
+    values = containers_conf.apply(values, files, check, context.explain)
+    for name, value in values.get("engine_env", {}).items():
+        os.environ.setdefault(name, value)
+    return values
 
 
 def image_for(values: dict[str, Any], name: str, context: Context) -> Image:

@@ -204,8 +204,7 @@ def _pairs(setting: Setting) -> list[tuple[str, str]]:
 
 
 def _own_environment(values: dict[str, Any], setting: Setting, check: Check) -> None:
-    for key, value in _pairs(setting):
-        os.environ.setdefault(key, value)
+    values["engine_env"] = dict(_pairs(setting))
 
 
 def _environment(values: dict[str, Any], setting: Setting, check: Check) -> None:
