@@ -26,12 +26,12 @@ HEAVY = {
 
 LEVELS = {
     0: ("errors", "paths", "jsonfile", "clock", "names", "tree", "filters", "quantity", "outfile",
-        "signals"),
+        "signals", "record"),
     1: ("_native", "staging"),
     2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs",
         "archive",
         "events"),
-    3: ("options", "container", "show"),
+    3: ("options", "container", "show", "build"),
     4: ("cli", "__main__"),
 }  # fmt: skip
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
