@@ -8,7 +8,6 @@ from the same tables (cli/app.py).
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import sys
@@ -19,7 +18,7 @@ if not __package__:  # run as a file, by a monitor that becomes `crunpy cleanup`
         del sys.path[0]
     sys.path.insert(0, os.path.dirname(here))
 
-from crun_py.errors import NO_PROCESS, CrunpyError
+from crun_py.errors import CrunpyError
 
 _SIGINT, _SIGPIPE = 2, 13
 
@@ -50,8 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + _SIGPIPE
     except OSError as e:
-        hint = NO_PROCESS if e.errno == errno.EAGAIN else ""
-        return _report(CrunpyError.from_os(_doing(e, words), e, hint=hint))
+        return _report(CrunpyError.from_os(_doing(e, words), e))
     except ImportError as e:
         if "failed to map" not in str(e) and "annot allocate" not in str(e):
             raise

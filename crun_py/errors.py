@@ -29,16 +29,17 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+NO_PROCESS = "too many processes: ulimit -u, or sysctl kernel.pid_max"
+NO_NAMESPACE = "namespaces are limited: see /proc/sys/user/max_*_namespaces"
+
 _SHORT = {
+    errno.EAGAIN: NO_PROCESS,
     errno.EMFILE: "too many files are open for one process: ulimit -n, or prlimit --nofile",
     errno.ENFILE: "the machine has too many open files: sysctl fs.file-max",
     errno.ENOMEM: "memory is short: free some, or raise the limit (ulimit -v)",
     errno.ENOLCK: "the kernel has no more file locks (ulimit -x)",
 }
 """What can be done where something of the machine is used up."""
-
-NO_PROCESS = "too many processes: ulimit -u, or sysctl kernel.pid_max"
-NO_NAMESPACE = "namespaces are limited: see /proc/sys/user/max_*_namespaces"
 
 
 class CrunpyError(Exception):

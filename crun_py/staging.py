@@ -41,7 +41,11 @@ class Staging:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with jsonfile.Lock(self._beginning, shared=True):
             self._lock = os.open(self._lock_path, flags, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
+            except OSError:
+                self._release()
+                raise
         private_dir(self.directory)
 
     def commit(self, *, durable: bool) -> None:

@@ -44,16 +44,17 @@ def command_ran(done: Result) -> bool:
 # ---- open files, memory, processes ----
 
 
-@pytest.mark.parametrize("most", [*range(12, 22, 2), *range(24, 32, 2)])
+@pytest.mark.parametrize("most", range(8, 32))
 def test_open_files(engine: Engine, most: int) -> None:
     done = engine.run(*RUN, wrap=["prlimit", f"--nofile={most}:{most}"])
     if done.code:
         told(done, "ulimit -n", "--nofile")
         assert "operation not permitted" not in done.err.lower(), "that is not what happened"
+        engine.ok(*RUN)  # what could not be removed for the same reason is swept
     assert engine.ps("-a") == [] and not engine.settled()
 
 
-@pytest.mark.parametrize("verb", ["ps", "images", "inspect", "pull", "cp", "logs"])
+@pytest.mark.parametrize("verb", ["ps", "images", "inspect", "pull", "cp", "logs", "exec", "start"])
 def test_open_files_of_other_verbs(root: Engine, verb: str) -> None:
     root.detached("--name", "c", "busybox", "sh", "-c", "echo x; sleep 1000")
     root.ok("create", "--network", "none", "--name", "d", "busybox", "true")
@@ -89,12 +90,12 @@ def processes(user: str) -> int:
     return len(found.stdout.split())
 
 
-@pytest.mark.parametrize("network", ["none"])
+@pytest.mark.parametrize("network", ["none", "bridge"])
 def test_processes_of_a_user(user: Engine, network: str) -> None:
     words = ("run", "--rm", "--network", network, "busybox", "true")
     met = 0
     now = processes(user.user)
-    for most in range(now, now + 16):
+    for most in range(now, now + 20):
         done = user.run(*words, wrap=["prlimit", f"--nproc={most}:{most}"])
         if done.code and command_ran(done):
             met += 1
@@ -124,6 +125,7 @@ FAILING = [
     ("mount", "ENOSPC", 1, ("fs.mount-max", "mounts")),
     ("unshare", "ENOSPC", 1, NAMESPACES),
     ("flock", "ENOLCK", 1, ("locks",)),
+    ("flock", "ENOLCK", 2, ("locks",)),
     ("seccomp", "ENOMEM", 1, MEMORY),
 ]
 

@@ -87,10 +87,10 @@ int main(int argc, char **argv)
 		return 2;
 	title = argv[0];
 	title_size = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0]);
-	/* a child of nobody's: the caller waits for the parent only */
+	/* a child of nobody's: the caller waits for the parent only, and reads an errno in its status */
 	pid_t pid = fork();
 	if (pid)
-		return pid < 0;
+		return pid < 0 ? errno : 0;
 	if (setsid() < 0 || chdir("/") || close_unnamed(&plan) || null_stdio())
 		return 2;
 	(void)prctl(PR_SET_NAME, "crunpy-monitor");

@@ -60,6 +60,8 @@ int resolve_parent(int root, const char *path, const char **name)
 		at--;
 	parent[at] = '\0';
 	int fd = at ? enter_directory(root, parent) : fcntl(root, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0 && !at)
+		fd = -errno;
 	/* after the recursion above, which uses the same buffer */
 	size_t start = len;
 	while (start && path[start - 1] != '/')

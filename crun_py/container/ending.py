@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from crun_py import events, signals, state, volumes
 from crun_py.cgroup import group
@@ -92,9 +93,17 @@ def _tell_end(container: Container) -> None:
 
 
 def warn_on_error(step: Callable[[], object]) -> None:
+    """Do `step`; its error is a warning.
+
+    While an error is handled, a step that fails for the same reason has nothing new to say:
+    what it leaves is swept by the next command.
+    """
+    handled = sys.exc_info()[1]
     try:
         step()
     except CrunpyError as e:
+        if e.errno and e.errno == getattr(handled, "errno", 0):
+            return
         os.write(2, f"crunpy: warning: {e.line()}\n".encode(errors="backslashreplace"))
 
 

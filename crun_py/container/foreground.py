@@ -94,4 +94,4 @@ def signal_forwarder(container: Container) -> Callable[[int], None]:
 def discard(container: Container) -> None:
     """After a start that failed: a container with --rm leaves nothing."""
     if container.record["auto_remove"]:
-        ending.remove(container, force=True, anonymous_volumes=True)
+        ending.warn_on_error(lambda: ending.remove(container, force=True, anonymous_volumes=True))

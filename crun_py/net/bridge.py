@@ -298,7 +298,10 @@ def socket_inside(netns_fd: int, ipv6: bool = False) -> netlink.Socket:
             done.release()
 
     done.acquire()
-    _thread.start_new_thread(enter, ())
+    try:
+        _thread.start_new_thread(enter, ())
+    except RuntimeError as e:
+        raise CrunpyError(f"entering the network namespace: {e}", errno=errno.EAGAIN) from e
     done.acquire()
     if failed:
         raise failed[0]

@@ -20,7 +20,7 @@ import select
 
 from crun_py import jsonfile
 from crun_py._native import lib
-from crun_py.errors import Conflict, CrunpyError, Unsupported
+from crun_py.errors import NO_PROCESS, Conflict, CrunpyError, Unsupported
 from crun_py.net import ipv4, netlink
 from crun_py.net.bridge import socket_inside
 from crun_py.net.ports import Port, reserve
@@ -90,8 +90,15 @@ def _first_that_works(
                 failed.append(e)
     raise CrunpyError(
         "; ".join(error.message for error in failed),
-        hint="" if slirp else "apt install slirp4netns, which works without a default route, too",
+        hint=_hint(failed, slirp),
     )
+
+
+def _hint(failed: list[CrunpyError], slirp: str | None) -> str:
+    """What helps against the errors of the programs, which are in their own words."""
+    if any("temporarily unavailable" in error.message for error in failed):
+        return NO_PROCESS
+    return "" if slirp else "apt install slirp4netns, which works without a default route, too"
 
 
 def _is_unreliable(pasta: str) -> bool:

@@ -16,7 +16,6 @@ from _struct import calcsize, unpack
 from crun_py._native import CORE
 from crun_py.errors import (
     NO_NAMESPACE,
-    NO_PROCESS,
     CommandError,
     CrunpyError,
     InvalidArgument,
@@ -93,6 +92,8 @@ def _explain(plan: p.Plan, index: int, error: int, about: str) -> CrunpyError:
     hint = ""
     if step.op in (p.OVERLAY, p.MOUNT) and error in (errno.EPERM, errno.ENODEV):
         hint = "this kernel or the container we run in does not allow this mount"
+    if step.op == p.RLIMIT and error == errno.EPERM:
+        hint = "only root with CAP_SYS_RESOURCE can raise a limit: ulimit -Hn, prlimit --nofile"
     if error == errno.ENOSPC and step.op == p.UNSHARE:
         hint = NO_NAMESPACE
     elif error == errno.ENOSPC:
@@ -174,7 +175,7 @@ def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
             raise _not_started(e.errno or 0) from e
         os.close(told)
         told = -1
-        os.waitpid(child, 0)
+        status = os.waitpid(child, 0)[1]
         answer = os.read(heard, calcsize(_RESULT))
     finally:
         if unblocked is not None:
@@ -185,6 +186,8 @@ def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
         for fd in inherit:
             os.set_inheritable(fd, False)
     if len(answer) != calcsize(_RESULT):
+        if os.waitstatus_to_exitcode(status) in (errno.EAGAIN, errno.ENOMEM):
+            raise _not_started(os.waitstatus_to_exitcode(status))
         raise CrunpyError("starting the container: the monitor ended without a word")
     kind, index, error, pid, about = read_result(answer)
     if kind == _STARTED:
@@ -200,6 +203,6 @@ def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
 
 def _not_started(error: int) -> CrunpyError:
     """The error for a monitor or init that the kernel did not start."""
-    hints = {errno.ENOSPC: NO_NAMESPACE, errno.EAGAIN: NO_PROCESS}
+    hint = NO_NAMESPACE if error == errno.ENOSPC else ""
     cause = os.strerror(error).lower()
-    return CrunpyError(f"starting the monitor: {cause}", hint=hints.get(error, ""), errno=error)
+    return CrunpyError(f"starting the monitor: {cause}", hint=hint, errno=error)

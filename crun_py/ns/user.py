@@ -11,7 +11,7 @@ import errno
 import os
 
 from crun_py._native import check, ffi, lib
-from crun_py.errors import NO_PROCESS, CrunpyError, NotFound, Unsupported
+from crun_py.errors import CrunpyError, NotFound, Unsupported
 from crun_py.ns.plan import CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_SLAVE
 
 TYPE_CHECKING = False
@@ -70,10 +70,8 @@ def enter() -> None:
         raise _refused(-result)
     if os.waitstatus_to_exitcode(status) > 1:
         cause = os.waitstatus_to_exitcode(status)
-        hint = NO_PROCESS if cause == errno.EAGAIN else ""
         raise CrunpyError(
             f"entering a user namespace: newuidmap: {os.strerror(cause).lower()}",
-            hint=hint,
             errno=cause,
         )
     if status:
