@@ -18,7 +18,11 @@ if not __package__:  # run as a file, by a monitor that becomes `crunpy cleanup`
         del sys.path[0]
     sys.path.insert(0, os.path.dirname(here))
 
-from crun_py.errors import CrunpyError
+from crun_py.startup import bundle
+
+sys.meta_path.insert(0, bundle)
+
+from crun_py.errors import CrunpyError  # noqa: E402
 
 _SIGINT, _SIGPIPE = 2, 13
 
@@ -103,6 +107,7 @@ def entry() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         status = 128 + _SIGPIPE
+    bundle.keep()
     os._exit(status)
 
 
