@@ -19,7 +19,8 @@ status = main(sys.argv[1:])
 from crun_py.startup import bundle
 bundle.keep()
 ours = [m for n, m in sys.modules.items() if n.startswith("crun_py.")]
-print({{type(m.__loader__).__name__ for m in ours if (getattr(m, "__file__", "") or "").endswith(".py")}})
+files = [(m, getattr(m, "__file__", "") or "") for m in ours]
+print({{type(m.__loader__).__name__ for m, file in files if file.endswith(".py")}})
 sys.exit(status)
 """
 
@@ -104,4 +105,4 @@ def test_who_may_not_write_does_without(copy: Copy) -> None:
             os.chmod(folder, folder.stat().st_mode | 0o055)
     assert "Bundle" not in loaders(copy.run(user=65534))
     assert "Bundle" not in loaders(copy.run(user=65534))
-    assert not list(copy.package.glob("__pycache__/startup.*"))
+    assert not list(copy.package.glob("__pycache__/startup.*.bin"))
