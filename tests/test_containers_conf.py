@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -264,6 +265,18 @@ def test_a_container_keeps_what_it_was_created_with(engine: Engine) -> None:
 # ---- [engine] ----
 
 
+def test_the_subnet_of_the_default_network(fresh: Callable[[str], Engine]) -> None:
+    root = fresh("root")
+    root.ok("pull", "-q", "busybox")
+    script = ("sh", "-c", "ip -4 -o addr show eth0 | awk '{print $4}'")
+    env = conf(root, '[network]\ndefault_subnet = "10.231.7.0/24"\n')
+    first = root.ok("run", "--rm", "busybox", *script, env=env)
+    assert first.startswith("10.231.7.") and first.endswith("/24")
+    # the network is there now: another file changes nothing
+    other = conf(root, '[network]\ndefault_subnet = "10.232.7.0/24"\n')
+    assert root.ok("run", "--rm", "busybox", *script, env=other).startswith("10.231.7.")
+
+
 def terminal(engine: Engine, env: Variables, *words: str) -> Pty:
     """A container `c` that says hi and waits, on a terminal."""
     run = ("run", "-it", "--name", "c", "--network", "none", *words)
@@ -431,6 +444,7 @@ def test_unknown_keys_are_told_by_debug_only(engine: Engine) -> None:
 
 
 BROKEN = {
+    "subnet": ('[network]\ndefault_subnet = "10.0.0.0/99"\n', "default_subnet"),
     "syntax": ("[containers]\n\nenv = [\n\nA=\n", "line 5"),
     "cut off": ('[containers]\nenv = ["A', "line 2"),
     "no text": ("[containers]\numask = 7\x00\n", "line 2"),

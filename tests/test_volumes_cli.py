@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
+import pytest
 from engine import Engine
 
 NONE = ("--network", "none")
@@ -57,3 +59,33 @@ def test_what_is_refused(root: Engine) -> None:
     assert "not known" in root.fails("volume", "create", "-d", "nfs", "x")
     assert "not allowed" in root.fails("volume", "create", "a/b")
     assert "no volume given" in root.fails("volume", "rm")
+
+
+def test_options_of_a_volume_that_mount_makes(root: Engine, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("from the host\n")
+    spec = f"type=volume,src=bv,dst=/t,volume-opt=type=none,volume-opt=device={tmp_path}"
+    spec += ',"volume-opt=o=bind,ro",volume-label=a=1,volume-label=b=2'
+    run = ("run", "--rm", "--network", "none", "--mount", spec, "busybox")
+    assert root.ok(*run, "cat", "/t/f") == "from the host"
+    assert root.run(*run, "touch", "/t/g").code != 0
+    about = root.json("volume", "inspect", "bv")[0]
+    assert about["Labels"] == {"a": "1", "b": "2"}
+    assert about["Options"] == {"type": "none", "device": str(tmp_path), "o": "bind,ro"}
+    # the volume that is there keeps its own
+    other = "type=volume,src=bv,dst=/t,volume-opt=type=tmpfs,volume-opt=device=tmpfs"
+    assert root.ok("run", "--rm", "--mount", other, "busybox", "cat", "/t/f") == ("from the host\n")
+
+
+def test_options_of_an_anonymous_volume(root: Engine) -> None:
+    spec = "type=volume,dst=/t,volume-opt=type=tmpfs,volume-opt=device=tmpfs,volume-opt=o=size=1m"
+    done = root.ok("run", "--rm", "--mount", spec, "busybox", "df", "-k", "/t")
+    assert " 1024 " in done
+
+
+@pytest.mark.parametrize(
+    ("option", "word"), [("volume-opt=type=nfs", "nfs"), ("volume-opt=x=1", "x=1")]
+)
+def test_bad_options_of_a_volume_that_mount_makes(root: Engine, option: str, word: str) -> None:
+    done = root.run("run", "--rm", "--mount", f"type=volume,src=nv,dst=/t,{option}", "busybox")
+    assert done.code == 125 and word in done.err
+    assert root.run("volume", "inspect", "nv").code != 0

@@ -198,6 +198,10 @@ def make(values: dict[str, Any], arguments: list[str], context: Context) -> Cont
     kinds = ("network", "pid", "ipc", "uts", "cgroupns", "userns")
     context.enter(*(values[kind] or "" for kind in kinds))
     lifecycle.sweep(context.paths, rootless=context.rootless)
+    if values.get("default_subnet") and not context.rootless:
+        from crun_py.net import config
+
+        config.create(context.paths, config.DEFAULT, values["default_subnet"], exist_ok=True)
     image = None if values["rootfs"] else image_for(values, arguments[0], context)
     options = {**values, "image": arguments[0], "command": arguments[1:]}
     options["create_command"] = sys.argv

@@ -61,6 +61,7 @@ _KEYS: dict[str, dict[str, tuple[str, str]]] = {
         "pull_policy": ("text", "pull"),
         "stop_timeout": ("number", "stop_timeout"),
     },
+    "network": {"default_subnet": ("text", "")},
 }
 """section: key: (type, option); "": `apply` knows it."""
 
@@ -69,6 +70,9 @@ _FOREIGN = {
     "host_containers_internal_ip init_path keyring label label_users log_tag mounts "
     "oom_score_adj prepare_volume_on_create privileged rootless_networking user_prefix_size",
     "engine": "runtime runtimes",
+    "network": "cni_plugin_dirs default_network default_rootless_network_cmd default_subnet_pools "
+    "dns_bind_port firewall_driver netavark_plugin_dirs network_backend network_config_dir "
+    "pasta_options",
 }
 """Keys that mean nothing here, and of which nobody needs to be told."""
 _SECTIONS = ("containers", "engine", "network", "machine", "secrets", "farms", "podmansh")
@@ -263,6 +267,13 @@ def _volumes(values: dict[str, Any], setting: Setting, check: Check) -> None:
     values["volume"] = [*new, *(values.get("volume") or [])]
 
 
+def _subnet(values: dict[str, Any], setting: Setting, check: Check) -> None:
+    from crun_py.net import ipv4
+
+    ipv4.parse_subnet(setting.value)
+    values["default_subnet"] = setting.value
+
+
 def _log_size(values: dict[str, Any], setting: Setting, check: Check) -> None:
     if setting.value >= 0:
         _first(values, "log_opt", [f"max-size={setting.value}"], check)
@@ -301,4 +312,5 @@ _SPECIAL: dict[str, Callable[[dict[str, Any], Setting, Check], None]] = {
     "containers.userns": _namespace("userns"),
     "containers.utsns": _namespace("uts"),
     "containers.volumes": _volumes,
+    "network.default_subnet": _subnet,
 }

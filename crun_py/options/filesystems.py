@@ -184,7 +184,7 @@ def _volume(
     if entry["type"] == "volume":
         if not entry["name"]:
             entry["name"], entry["anonymous"] = volumes.new_name(), True
-        elif own := volumes.options_of(paths, entry["name"]):
+        if own := _options_of(paths, entry):
             from crun_py.options import volume_options
 
             entry["copy"] = False
@@ -202,6 +202,14 @@ def _volume(
     recursive = "bind" if "norbind" in entry["options"] else "rbind"
     passed = [o for o in entry["options"] if o != "norbind"]
     return spec.mount("bind", entry["source"], destination, recursive, *flags, *passed)
+
+
+def _options_of(paths: Paths, entry: dict[str, Any]) -> dict[str, str]:
+    """The options of the volume that is there, or of the one that is made for the container."""
+    if os.path.isdir(volumes.data_directory(paths, entry["name"])):
+        return volumes.options_of(paths, entry["name"])
+    options: dict[str, str] = entry.get("volume_options") or {}
+    return options
 
 
 def _own_layer(
@@ -313,8 +321,16 @@ def _make_volume(
             _copy_up(paths, record, entry["destination"], layers, data, ids)
 
     with volumes.Filling(paths, record["id"]) as stage:
-        anonymous = entry.get("anonymous", False)
-        if volumes.ensure(paths, entry["name"], stage, fill, anonymous=anonymous):
+        is_new = volumes.ensure(
+            paths,
+            entry["name"],
+            stage,
+            fill,
+            anonymous=entry.get("anonymous", False),
+            labels=entry.pop("volume_labels", None),
+            options=entry.pop("volume_options", None),
+        )
+        if is_new:
             made.append(entry["name"])
 
 

@@ -12,6 +12,7 @@ import os
 
 from crun_py import quantity
 from crun_py.errors import InvalidArgument
+from crun_py.options import volume_options
 from crun_py.volumes import PASSED, PROPAGATION, check_destination, check_name, check_place
 
 TYPE_CHECKING = False
@@ -35,7 +36,7 @@ TYPES = tuple(_KEYS)
 
 def parse(text: str) -> dict[str, Any]:
     """One --mount option.  Raises InvalidArgument naming the nearest word."""
-    given = _pairs(text)
+    given, repeated = _pairs(text)
     kind = given.pop("type", "volume")
     if kind not in _KEYS:
         raise _unknown(text, f"type {kind!r}", kind, TYPES)
@@ -56,12 +57,20 @@ def parse(text: str) -> dict[str, Any]:
         "create": False,
     }
     {"bind": _bind, "volume": _volume, "tmpfs": _tmpfs, "image": _image}[kind](text, given, entry)
+    if repeated["volume-opt"]:
+        entry["volume_options"] = volume_options.parse(repeated["volume-opt"])
+    if repeated["volume-label"]:
+        entry["volume_labels"] = dict(word.partition("=")[::2] for word in repeated["volume-label"])
     check_place(entry["destination"], text, source=entry["source"] if kind == "bind" else None)
     return entry
 
 
-def _pairs(text: str) -> dict[str, str]:
-    """The comma-separated KEY=VALUE pairs; a part may be in double quotes, as in CSV."""
+_REPEATED = ("volume-label", "volume-opt")
+
+
+def _pairs(text: str) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """The comma-separated KEY=VALUE pairs, and all values of the keys that may come again; a
+    part may be in double quotes, as in CSV."""
     parts, quoted = [""], False
     for c in text:
         if c == '"':
@@ -71,13 +80,16 @@ def _pairs(text: str) -> dict[str, str]:
         else:
             parts[-1] += c
     result: dict[str, str] = {}
+    repeated: dict[str, list[str]] = {key: [] for key in _REPEATED}
     for part in parts:
         key, sep, value = part.partition("=")
         key = _SAME.get(key.strip(), key.strip())
-        if not key or (key in result and key != "volume-label"):
+        if not key or (key in result and key not in _REPEATED):
             raise InvalidArgument(f"mount {text!r}: {part!r} is not KEY=VALUE, or is given twice")
         result[key] = value if sep else "true"
-    return result
+        if key in repeated:
+            repeated[key].append(value)
+    return result, repeated
 
 
 def _unknown(text: str, what: str, word: str, known: list[str] | tuple[str, ...]) -> Exception:
@@ -130,8 +142,8 @@ def _owners(text: str, given: dict[str, str], entry: dict[str, Any]) -> None:
 def _volume(text: str, given: dict[str, str], entry: dict[str, Any]) -> None:
     if given.get("source"):
         entry["name"] = check_name(given["source"])
-    if given.get("volume-driver", "local") != "local" or "volume-opt" in given:
-        raise InvalidArgument(f"mount {text!r}: only volumes of the driver local, without options")
+    if given.get("volume-driver", "local") != "local":
+        raise InvalidArgument(f"mount {text!r}: only volumes of the driver local")
     if "subpath" in given:
         raise InvalidArgument(f"mount {text!r}: a part of a volume cannot be mounted by itself")
     entry["copy"] = not (_switch(text, given, "volume-nocopy") or _switch(text, given, "nocopy"))
