@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 from engine import Engine
 
@@ -62,3 +63,23 @@ def test_published_ports_are_exposed(root: Engine) -> None:
 def test_dockers_own_log_driver(engine: Engine) -> None:
     engine.ok("run", "--name", "c", *NONE, "--log-driver", "local", "busybox", "echo", "x")
     assert engine.ok("logs", "c") == "x"
+
+
+MARKERS = ("/.dockerenv", "/run/.containerenv")
+
+
+def test_programs_can_tell_that_they_run_in_a_container(engine: Engine) -> None:
+    script = "for f in /.dockerenv /run/.containerenv; do [ -f $f ] && echo $f; done"
+    run = ("run", "--network", "none", "--name", "c")
+    assert engine.ok(*run, "busybox", "sh", "-c", script).split() == [*MARKERS]
+    # they are no change of the container's
+    assert engine.ok("diff", "c") == ""
+    engine.ok("rm", "c")
+    for more in (("--read-only",), ("--tmpfs", "/run"), ("--privileged",)):
+        run = ("run", "--rm", "--network", "none", *more)
+        assert engine.ok(*run, "busybox", "sh", "-c", script).split() == [*MARKERS]
+
+
+def test_markers_are_not_made_in_a_directory_of_the_host(root: Engine, tmp_path: Path) -> None:
+    root.ok("run", "--rm", "--network", "none", "-v", f"{tmp_path}:/run", "busybox", "true")
+    assert list(tmp_path.iterdir()) == []

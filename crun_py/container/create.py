@@ -244,7 +244,7 @@ def _write(
         if record["timezone"]:
             data = jsonfile.read_bytes(record["timezone"])
             jsonfile.write_bytes(staging.directory + "/localtime", data, durable=False, mode=0o644)
-        for name, data in entries.items():
+        for name, data in {"marker": b"", **entries}.items():
             jsonfile.write_bytes(f"{staging.directory}/{name}", data, durable=False, mode=0o644)
         # made now: on a full disk it could not be made when the container is removed
         os.close(os.open(staging.directory + "/lock", os.O_CREAT | os.O_CLOEXEC, 0o600))

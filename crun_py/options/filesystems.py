@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SHM_BYTES = 64 << 20
 _OPTION_BYTES = 4000
+_MARKERS = ("/.dockerenv", "/run/.containerenv")
+"""Empty files by which programs tell that they run in a container (Docker's, podman's)."""
 _TMPFS = ("nosuid", "nodev", "noexec")
 
 
@@ -61,6 +63,9 @@ def decide(
             continue
         mounts[destination] = _volume(paths, record, entry, number, options, host)
         record["mounts"].append(entry)
+    if options.get("rootfs") or "/run" in named:  # nothing is made in a directory of the host's
+        for target in _MARKERS:
+            del mounts[target]
     # what lies deeper is mounted later: a volume on /etc must not hide /etc/hosts
     return sorted(mounts.values(), key=lambda m: str(m["destination"]).count("/"))
 
@@ -106,6 +111,8 @@ def _own(
             found[f"/etc/{name}"] = _file(f"{directory}/{name}", f"/etc/{name}", options)
     for name in options.get("entries") or []:
         found[f"/etc/{name}"] = _file(f"{directory}/{name}", f"/etc/{name}", options)
+    for target in _MARKERS:
+        found[target] = spec.mount("bind", directory + "/marker", target, "rbind", "ro")
     if record.get("timezone"):
         target = "/etc/localtime"
         found[target] = spec.mount("bind", directory + "/localtime", target, "rbind", "ro")
