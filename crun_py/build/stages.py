@@ -129,6 +129,12 @@ def arguments(
     return _values(arg, variables, given, outer, names)
 
 
+def defaults(stages: Stages) -> dict[str, str]:
+    """What would hold before the first FROM without any --build-arg."""
+    given = {n: v for n, v in stages.arguments if n in PLATFORM_NAMES}
+    return _global_values(stages.globals_, {}, given)
+
+
 def _values(
     arg: Arg, variables: Mapping[str, str], given: Mapping[str, str],
     outer: Mapping[str, str], names: Names | None = None,

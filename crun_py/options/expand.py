@@ -19,12 +19,14 @@ class Malformed(ValueError):
 
 
 class Names:
-    """The variables that were looked up: `found`, and `missing` where they were not set."""
+    """The variables that were looked up: `found`, and `missing` where they were not set; of
+    these `covered` are those that say what holds then, like ${NAME:-word}."""
 
-    __slots__ = ("found", "missing")
+    __slots__ = ("covered", "found", "missing")
 
     def __init__(self) -> None:
         self.found: set[str] = set()
+        self.covered: set[str] = set()
         self.missing: set[str] = set()
 
 
@@ -169,6 +171,8 @@ class _Expander:
     def _chosen(self, name: str, operator: str, value: str | None, word: str) -> str:
         """Of the operators - + ? and, where an empty value is as none, :- :+ :?."""
         there = bool(value) if operator[0] == ":" else value is not None
+        if value is None:
+            self.names.covered.add(name)
         if operator[-1] == "+":
             return word if there else ""
         if not there and operator[-1] == "?" and not self.keep_unset:
