@@ -24,7 +24,7 @@ from crun_py.build.records import (
     Volume,
     Workdir,
 )  # fmt: skip
-from crun_py.errors import CrunpyError
+from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.options.expand import Malformed, Names, expand
 from crun_py.options.instructions import ports
 from crun_py.record import replaced
@@ -52,7 +52,7 @@ def expanded(step: Step, variables: Mapping[str, str], names: Names | None = Non
     except CrunpyError as e:
         raise _error(step, e.message, e.hint) from None
     except ValueError as e:
-        raise _error(step, str(e.args[0]), str(e.args[1]) if len(e.args) > 1 else "") from None
+        raise _error(step, str(e), "") from None
 
 
 def _error(step: Step, cause: str, hint: str) -> CrunpyError:
@@ -136,11 +136,11 @@ def _ports(text: str) -> tuple[str, ...]:
     for port in found:
         protocol = port.partition("/")[2]
         if protocol not in PROTOCOLS:
-            raise ValueError(f"protocol {protocol} is not known", "known: tcp, udp, sctp")
+            raise InvalidArgument(f"protocol {protocol} is not known", hint="known: tcp, udp, sctp")
     return tuple(dict.fromkeys(found))
 
 
 def _all_there(paths: tuple[str, ...]) -> tuple[str, ...]:
     if not all(paths):
-        raise ValueError("a path is empty", "a variable in it has no value")
+        raise InvalidArgument("a path is empty", hint="a variable in it has no value")
     return paths

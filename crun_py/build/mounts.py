@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crun_py import quantity
 from crun_py.build.nearest import hint
+from crun_py.errors import InvalidArgument
 from crun_py.record import record
 
 TYPE_CHECKING = False
@@ -56,15 +57,15 @@ def mount(text: str, expanded: Callable[[str], str] | None = None) -> Mount:
     """The mount that `--mount=text` asks for.
 
     expanded: replaces variables in a value; without it values that hold some are looked at only
-    as far as they can be, and stand as they are.  Raises ValueError and InvalidArgument; a
-    suggestion is the error's second argument.
+    as far as they can be, and stand as they are.  Raises InvalidArgument.
     """
     given = _given(text)
     loose = False
     for key, value in given.items():
         if "$" in value and key == "from":
-            raise ValueError(
-                "from cannot hold a variable", "name the stage: FROM …$NAME… AS x, then from=x"
+            raise InvalidArgument(
+                "from cannot hold a variable",
+                hint="name the stage: FROM …$NAME… AS x, then from=x",
             )
         loose = loose or ("$" in value and expanded is None)
         given[key] = expanded(value) if expanded else value
@@ -72,7 +73,7 @@ def mount(text: str, expanded: Callable[[str], str] | None = None) -> Mount:
     if "$" in kind:
         return Mount(type=kind, text=text)
     if kind not in TYPES:
-        raise ValueError(f"type {kind} is not known", hint(kind, TYPES) or _among(TYPES))
+        raise InvalidArgument(f"type {kind} is not known", hint=hint(kind, TYPES) or _among(TYPES))
     _check_keys(kind, given)
     return _made(kind, {k: v for k, v in given.items() if not (loose and "$" in v)}, given, text)
 
@@ -80,16 +81,16 @@ def mount(text: str, expanded: Callable[[str], str] | None = None) -> Mount:
 def _check_keys(kind: str, given: dict[str, str]) -> None:
     for key in given:
         if kind not in _ONLY.get(key, TYPES):
-            raise ValueError(f"a {kind} mount has no {key}", "")
+            raise InvalidArgument(f"a {kind} mount has no {key}")
     if kind == "secret":
         if "from" in given:
-            raise ValueError("a secret mount has no from", "")
+            raise InvalidArgument("a secret mount has no from")
         if "source" in given and "id" in given:
-            raise ValueError("a secret has an id or a source, not both", "")
+            raise InvalidArgument("a secret has an id or a source, not both")
         if not any(given.get(key) for key in ("id", "source", "target")):
-            raise ValueError("a secret mount needs an id or a target", "")
+            raise InvalidArgument("a secret mount needs an id or a target")
     elif kind in ("bind", "cache", "tmpfs") and not given.get("target"):
-        raise ValueError(f"a {kind} mount needs a target", "")
+        raise InvalidArgument(f"a {kind} mount needs a target")
 
 
 def _made(kind: str, known: dict[str, str], given: dict[str, str], text: str) -> Mount:
@@ -121,9 +122,10 @@ def _given(text: str) -> dict[str, str]:
         key, sep, value = field.partition("=")
         key = _SAME.get(key.lower(), key.lower())
         if key not in _KEYS:
-            raise ValueError(f"key {key or field!r} is not known", hint(key, (*_KEYS, *_SAME)))
+            near = hint(key, (*_KEYS, *_SAME))
+            raise InvalidArgument(f"key {key} is not known", hint=near)
         if not sep and key not in _BARE:
-            raise ValueError(f"{key} needs a value", f"{key}=…")
+            raise InvalidArgument(f"{key} needs a value", hint=f"{key}=…")
         if key in ("readonly", "readwrite"):
             given.pop("readonly", None), given.pop("readwrite", None)
         given[key] = value if sep else "true"
@@ -139,7 +141,7 @@ def _fields(text: str) -> list[str]:
             while (end := text.find('"', end)) >= 0 and text[end : end + 2] == '""':
                 end += 2
             if end < 0:
-                raise ValueError("a quote does not end", "")
+                raise InvalidArgument("a quote does not end")
             fields[-1], at = text[at + 1 : end].replace('""', '"'), end + 1
         elif text[at] == ",":
             fields.append("")
@@ -159,7 +161,7 @@ def _switch(known: dict[str, str], key: str, otherwise: bool) -> bool:
     if value is None:
         return otherwise
     if value not in (*_TRUE, *_FALSE):
-        raise ValueError(f"{key}={value} is neither true nor false", "")
+        raise InvalidArgument(f"{key}={value} is neither true nor false")
     return value in _TRUE
 
 
@@ -172,7 +174,8 @@ def _read_only(kind: str, known: dict[str, str]) -> bool:
 def _sharing(known: dict[str, str]) -> str:
     value = known.get("sharing", "shared").lower()
     if value not in SHARING:
-        raise ValueError(f"sharing={value} is not known", hint(value, SHARING) or _among(SHARING))
+        near = hint(value, SHARING) or _among(SHARING)
+        raise InvalidArgument(f"sharing={value} is not known", hint=near)
     return value
 
 

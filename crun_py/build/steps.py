@@ -33,7 +33,7 @@ from crun_py.build.records import (
     Workdir,
 )  # fmt: skip
 from crun_py.build.syntax import parse
-from crun_py.errors import CrunpyError
+from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.options import instructions
 from crun_py.options.expand import expand, split
 
@@ -59,11 +59,11 @@ NETWORKS = ("default", "host", "none")
 SECURITY = ("insecure", "sandbox")
 
 
-class _Wrong(ValueError):
+class _Wrong(InvalidArgument):
     """What is wrong, a hint, and the word where."""
 
     def __init__(self, cause: str, hint: str = "", word: str = "") -> None:
-        super().__init__(cause, hint)
+        super().__init__(cause, hint=hint)
         self.word = word
 
 
@@ -81,8 +81,7 @@ def step(instruction: Instruction, source: Source) -> Step:
 
 def error(keyword: str, e: Exception, source: Source, line: int, last: int) -> DockerfileError:
     """`e`, met in an instruction, as an error that points there."""
-    cause = e.message if isinstance(e, CrunpyError) else str(e.args[0]) if e.args else str(e)
-    found = e.hint if isinstance(e, CrunpyError) else str(e.args[1]) if len(e.args) > 1 else ""
+    cause, found = (e.message, e.hint) if isinstance(e, CrunpyError) else (str(e), "")
     word = getattr(e, "word", "")
     return source.error(f"{keyword}: {cause}", line, last=last, word=word, hint=found)
 
@@ -172,10 +171,8 @@ def _run(i: Instruction, place: _Place) -> Run:
 def _mount(text: str) -> Mount:
     try:
         return mount(text)
-    except CrunpyError as e:
+    except InvalidArgument as e:
         raise _Wrong(f"--mount={text}: {e.message}", e.hint, "--mount") from None
-    except ValueError as e:
-        raise _Wrong(f"--mount={text}: {e.args[0]}", e.args[1], "--mount") from None
 
 
 def _copy(i: Instruction, place: _Place) -> Copy:

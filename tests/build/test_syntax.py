@@ -70,7 +70,8 @@ def test_keyword_and_rest(text: str, keyword: str, rest: str) -> None:
 
 def test_bytes() -> None:
     assert parse(b"\xef\xbb\xbfFROM a").instructions[0].rest == "a"
-    assert parse(b"\xef\xbb\xbf# escape=`\r\nFROM a\r\nRUN x `\r\n y").instructions[1].rest == "x  y"
+    found = parse(b"\xef\xbb\xbf# escape=`\r\nFROM a\r\nRUN x `\r\n y")
+    assert found.instructions[1].rest == "x  y"
     assert second(b"RUN \xff").rest == "\ufffd"
 
 
