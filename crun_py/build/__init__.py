@@ -1,1 +1,1 @@
-"""`crunpy build`: from the text of a Dockerfile to an image."""
+"""The verb `build`: from the text of a Dockerfile to an image."""

@@ -181,5 +181,3 @@ def _sharing(known: dict[str, str]) -> str:
 
 def _among(known: tuple[str, ...]) -> str:
     return "known: " + ", ".join(known)
-
-

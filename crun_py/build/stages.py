@@ -288,5 +288,3 @@ def _order(stages: Collection[Stage], target: int) -> tuple[int, ...]:
         needed |= more
         waiting += more
     return tuple(sorted(needed))
-
-

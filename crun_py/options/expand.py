@@ -78,9 +78,7 @@ def expand(
 class _Expander:
     """Reads `text` from `at` on."""
 
-    def __init__(
-        self, text: str, variables: Mapping[str, str], escape: str, names: Names
-    ) -> None:
+    def __init__(self, text: str, variables: Mapping[str, str], escape: str, names: Names) -> None:
         self.text, self.variables, self.at = text, variables, 0
         self.escape, self.names, self.depth = escape, names, 0
         self.quotes, self.keep_unset = True, False

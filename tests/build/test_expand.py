@@ -90,7 +90,7 @@ def test_backtick(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [('"$a" \'$a\'', "\"A\" 'A'"), ("it's", "it's"), ("\\$a", "$a")]
+    ("text", "expected"), [("\"$a\" '$a'", "\"A\" 'A'"), ("it's", "it's"), ("\\$a", "$a")]
 )
 def test_without_quotes(text: str, expected: str) -> None:
     assert expand(text, ENV, quotes=False) == expected

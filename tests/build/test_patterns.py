@@ -33,8 +33,8 @@ def test_match(pattern: str, path: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["[]a]", "[-]", "[x-]", "[-x]", "\\", "[a-b-c]", "[", "[^", "[^bc", "a[", "a[b",
-    "[\\"]
+    "pattern",
+    ["[]a]", "[-]", "[x-]", "[-x]", "\\", "[a-b-c]", "[", "[^", "[^bc", "a[", "a[b", "[\\"],
 )
 def test_malformed(pattern: str) -> None:
     with pytest.raises(InvalidArgument, match="malformed"):
