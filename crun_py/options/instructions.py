@@ -1,4 +1,5 @@
-"""Dockerfile instructions as `commit --change` and `import --change` apply them to a config.
+"""Dockerfile instructions as `commit --change` and `import --change` apply them to a config,
+and what the arguments of single instructions mean, for `build` too.
 
 Pure.  An instruction is given as `CMD ["a"]` or, as podman takes it too, `CMD=a`.
 Dockerfile reference, docs.docker.com.
@@ -7,15 +8,15 @@ Dockerfile reference, docs.docker.com.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from crun_py import jsonfile, quantity, signals
 from crun_py.clock import parse_span_ms
 from crun_py.errors import InvalidArgument
-from crun_py.options.expand import expand, split
+from crun_py.options.expand import Malformed, expand, split
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     Config = dict[str, Any]
@@ -50,9 +51,10 @@ def check(changes: list[str]) -> None:
         elif keyword in _EXPANDED:
             try:
                 expand(rest, {})
-            except ValueError as e:
-                if "${" in str(e) or "does not end" in str(e):
-                    raise InvalidArgument(f"change {text!r}: {e}") from None
+            except Malformed as e:
+                raise InvalidArgument(f"change {text!r}: {e}") from None
+            except ValueError:
+                pass  # it depends on the values
 
 
 def _parsed(text: str) -> tuple[str, str]:
@@ -70,16 +72,22 @@ def _variables(config: Config) -> dict[str, str]:
     return dict(entry.partition("=")[::2] for entry in config.get("Env") or [])
 
 
-def _words(text: str) -> list[str] | None:
-    """The list that a JSON array of strings means; None for anything else."""
+def json_list(text: str) -> list[object] | None:
+    """The list that a JSON array means; None for anything else, which is a shell's text."""
     if not text.startswith("["):
         return None
     try:
         value = jsonfile.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    good = isinstance(value, list) and all(isinstance(word, str) for word in value)
-    return value if good else None
+    return value if isinstance(value, list) else None
+
+
+def _words(text: str) -> list[str] | None:
+    """The list that a JSON array of strings means; None for anything else."""
+    found = json_list(text)
+    words = [word for word in found or () if isinstance(word, str)]
+    return None if found is None or len(words) < len(found) else words
 
 
 def _command(config: Config, text: str, key: str) -> None:
@@ -87,20 +95,27 @@ def _command(config: Config, text: str, key: str) -> None:
     config[key] = words if words is not None else [*_SHELL, text] if text else []
 
 
-def _pairs(config: Config, text: str) -> list[tuple[str, str]]:
-    """`K=V K2="V 2"`, or the old form `K V`."""
-    variables = _variables(config)
-    first = text.split(maxsplit=1)
-    if not first:
+def pairs(text: str, escape: str = "\\") -> list[tuple[str, str]]:
+    """The names and values of ENV and LABEL, variables and quotes as they stand:
+    `K=V K2="V 2"`, or the old form `K V`.  Raises ValueError."""
+    words = split(text, escape)
+    if not words:
         raise ValueError("it needs a name and a value")
-    if "=" not in first[0]:
-        if len(first) < 2:
+    if "=" not in words[0]:
+        key, *rest = text.split(maxsplit=1)
+        if not rest:
             raise ValueError("it needs a name and a value")
-        return [(expand(first[0], variables), expand(first[1], variables))]
-    pairs = [word.partition("=") for word in split(text)]
-    if not all(key and sep for key, sep, _ in pairs):
-        raise ValueError("not KEY=VALUE")
-    return [(expand(key, variables), expand(value, variables)) for key, _, value in pairs]
+        return [(key, rest[0])]
+    for word in words:
+        key, sep, _ = word.partition("=")
+        if not key or not sep:
+            raise ValueError(f"{word!r} is not KEY=VALUE")
+    return [word.partition("=")[::2] for word in words]
+
+
+def _pairs(config: Config, text: str) -> list[tuple[str, str]]:
+    variables = _variables(config)
+    return [(expand(key, variables), expand(value, variables)) for key, value in pairs(text)]
 
 
 def _env(config: Config, text: str) -> None:
@@ -113,18 +128,24 @@ def _label(config: Config, text: str) -> None:
     config["Labels"] = {**(config.get("Labels") or {}), **dict(_pairs(config, text))}
 
 
-def _expose(config: Config, text: str) -> None:
-    ports = dict(config.get("ExposedPorts") or {})
-    for word in expand(text, _variables(config)).split():
+def ports(text: str) -> list[str]:
+    """`80 90-91/udp` as 80/tcp, 90/udp and 91/udp.  Raises ValueError."""
+    found = []
+    for word in text.split():
         number, _, protocol = word.partition("/")
         first, _, last = number.partition("-")
         if not quantity.is_number(first) or not quantity.is_number(last or first):
-            raise ValueError("not PORT[/PROTOCOL]")
+            raise ValueError(f"{word!r} is not PORT[/PROTOCOL]")
         if not 0 < int(first) <= int(last or first) < 65536:
-            raise ValueError("not a port")
-        for port in range(int(first), int(last or first) + 1):
-            ports[f"{port}/{(protocol or 'tcp').lower()}"] = {}
-    config["ExposedPorts"] = ports
+            raise ValueError(f"{word!r} is not a port")
+        protocol = (protocol or "tcp").lower()
+        found += [f"{port}/{protocol}" for port in range(int(first), int(last or first) + 1)]
+    return found
+
+
+def _expose(config: Config, text: str) -> None:
+    found = ports(expand(text, _variables(config)))
+    config["ExposedPorts"] = {**(config.get("ExposedPorts") or {}), **{port: {} for port in found}}
 
 
 def _volume(config: Config, text: str) -> None:
@@ -155,10 +176,15 @@ def _stop_signal(config: Config, text: str) -> None:
     config["StopSignal"] = text
 
 
-def _onbuild(config: Config, text: str) -> None:
-    keyword = text.split(maxsplit=1)[0].upper() if text else ""
+def check_trigger(text: str) -> None:
+    """Raises ValueError for what ONBUILD cannot hold."""
+    keyword = text.split(maxsplit=1)[0].upper() if text.strip() else ""
     if keyword in ("", "ONBUILD", "FROM", "MAINTAINER"):
         raise ValueError(f"{keyword or 'nothing'} cannot come after ONBUILD")
+
+
+def _onbuild(config: Config, text: str) -> None:
+    check_trigger(text)
     config["OnBuild"] = [*(config.get("OnBuild") or []), text]
 
 
@@ -166,27 +192,34 @@ _SPANS = {"--interval": "Interval", "--timeout": "Timeout", "--start-period": "S
           "--start-interval": "StartInterval"}  # fmt: skip
 
 
-def _healthcheck(config: Config, text: str) -> None:
+def healthcheck(options: Iterable[tuple[str, str]], text: str) -> dict[str, Any]:
+    """The Healthcheck of a config, times in nanoseconds, that the options (with their --) and
+    `CMD command` or `NONE` mean.  Raises ValueError and InvalidArgument."""
     found: dict[str, Any] = {}
-    while text.startswith("--"):
-        option, _, text = text.partition(" ")
-        name, _, value = option.partition("=")
-        text = text.lstrip()
+    for name, value in options:
         if name == "--retries" and quantity.is_number(value):
             found["Retries"] = int(value)
         elif name in _SPANS:
             found[_SPANS[name]] = parse_span_ms(value, name) * 1_000_000
         else:
-            raise ValueError(f"option {option} is not known")
-    keyword, _, command = text.partition(" ")
-    if keyword.upper() == "NONE" and not command.strip():
-        config["Healthcheck"] = {"Test": ["NONE"]}
-        return
-    if keyword.upper() != "CMD" or not command.strip():
+            raise ValueError(f"option {name}={value} is not known")
+    keyword, *rest = text.split(maxsplit=1) or [""]
+    if keyword.upper() == "NONE" and not rest:
+        return {"Test": ["NONE"]}
+    if keyword.upper() != "CMD" or not rest:
         raise ValueError("CMD and a command, or NONE, must follow")
-    words = _words(command.strip())
-    test = ["CMD-SHELL", command.strip()] if words is None else ["CMD", *words]
-    config["Healthcheck"] = {"Test": test, **found}
+    words = _words(rest[0].strip())
+    test = ["CMD-SHELL", rest[0].strip()] if words is None else ["CMD", *words]
+    return {"Test": test, **found}
+
+
+def _healthcheck(config: Config, text: str) -> None:
+    options = []
+    while text.startswith("--"):
+        option, _, text = text.partition(" ")
+        options.append(option.partition("=")[::2])
+        text = text.lstrip()
+    config["Healthcheck"] = healthcheck(options, text)
 
 
 _EXPANDED = ("ENV", "EXPOSE", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR")

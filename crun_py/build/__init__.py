@@ -1,0 +1,1 @@
+"""The verb `build`: from the text of a Dockerfile to an image."""
