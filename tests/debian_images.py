@@ -21,10 +21,10 @@ from isal import igzip
 from oci_images import CONFIG, LAYER, MANIFEST
 
 SUITE = "bookworm"
-SYSTEMD = "systemd systemd-sysv dbus libpam-systemd cron redis-server apache2"
+SYSTEMD = "systemd systemd-sysv dbus libpam-systemd cron redis-server apache2 mariadb-server"
 SOFTWARE = (
-    "postgresql redis-server apache2 openssh-server openssh-client nodejs strace gdb sudo cron "
-    "iputils-ping git python3 libcap2-bin procps inotify-tools stress-ng"
+    "postgresql mariadb-server redis-server apache2 openssh-server openssh-client nodejs strace "
+    "gdb sudo cron iputils-ping git python3 libcap2-bin procps inotify-tools stress-ng"
 )
 _PIECE_BYTES = 1 << 20
 _LEFT_OUT = ("doc", "locale", "man", "info", "i18n")

@@ -50,7 +50,7 @@ def unpack(
         for at in range(0, len(data), piece):
             stage.feed(data[at : at + piece])
         stage.finish()
-        stage.commit("sha256:" + name, "sha256:" + name, below or [])
+        stage.unpacked("sha256:" + name, "sha256:" + name, below or [])
     finally:
         stage.discard()
     return Path(diff_path(paths, "sha256:" + name))

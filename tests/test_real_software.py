@@ -63,6 +63,18 @@ WORK = {
         """,
         "375250", "-u postgres",
     ),
+    "mariadb": Work(
+        """
+        mariadb-install-db --datadir=/tmp/data --auth-root-authentication-method=normal > /tmp/log
+        mariadbd --datadir=/tmp/data --socket=/tmp/sock --skip-networking 2>> /tmp/log &
+        until mariadb-admin -S /tmp/sock -u root status > /dev/null 2>&1; do sleep 0.1; done
+        mariadb -S /tmp/sock -u root -N -e "create table test.t as select seq n from seq_1_to_1000;
+            create index i on test.t (n); select sum(n) from test.t where n > 500"
+        mariadb-admin -S /tmp/sock -u root shutdown
+        wait
+        """,
+        "375250", "-u mysql",
+    ),
     "redis": Work(
         """
         redis-server --save '' --dir /tmp --daemonize yes > /dev/null

@@ -152,7 +152,7 @@ def test_a_unit_in_a_user_namespace(booted: Machine) -> None:
 
 
 def test_services_serve(booted: Machine) -> None:
-    for unit in ("cron", "apache2", "dbus", "systemd-logind", "systemd-journald"):
+    for unit in ("cron", "apache2", "mariadb", "dbus", "systemd-logind", "systemd-journald"):
         assert booted.ok("exec", "c", "systemctl", "is-active", unit) == "active", unit
     ask = (
         "exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; head -n 1 <&3"

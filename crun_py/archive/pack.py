@@ -47,7 +47,7 @@ class Packer:
         self._write, self._xattrs, self._whiteouts = write, xattrs, whiteouts
         self._wanted, self._shut, self._owner = wanted, shut, owner
         self._seen: dict[tuple[int, int], bytes] = {}
-        self.size = 0
+        self.size = self.content = 0  # bytes of the archive, and of files in it
 
     def finish(self) -> None:
         """End the archive."""
@@ -149,6 +149,7 @@ class Packer:
         if not stat.S_ISREG(found.st_mode):
             raise CrunpyError(f"archiving {path}: it was replaced while it was read")
         left = found.st_size
+        self.content += left
         self._entry(path, header.FILE, found, self._attributes(fd))
         while left:
             data = os.read(fd, min(left, _PIECE_BYTES)) or bytes(min(left, _PIECE_BYTES))

@@ -13,7 +13,7 @@ from typing import Any
 
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError, ImageError, InvalidArgument, NotFound
-from crun_py.oci import blobs
+from crun_py.oci import blobs, repack
 from crun_py.oci.inflate import compress, inflate
 from crun_py.oci.layers import Limits
 from crun_py.oci.manifest import (
@@ -117,6 +117,7 @@ def of_image(paths: Paths, digest: str) -> Content:
     manifest = parse(data)
     if not isinstance(manifest, Manifest):
         raise ImageError(f"reading {digest[:19]}: it is a manifest list")
+    repack.complete(paths, manifest)
     content = Content(paths, data, manifest.media_type)
     _fill(content, paths, manifest)
     return content
@@ -183,6 +184,7 @@ def rewritten(
     value: dict[str, Any] = jsonfile.loads(blobs.read(paths, digest, DOCUMENT_LIMIT))
     manifest = parse(jsonfile.dumps(value).encode())
     assert isinstance(manifest, Manifest)
+    repack.complete(paths, manifest)
     media_type = _MANIFESTS.get(form, manifest.media_type)
     kinds = [compression(layer.media_type) for layer in manifest.layers]
     asked = "" if kind == PLAIN else kind

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _WANTED = "/.collect"
+CACHED = "cached"
+"""The file beside a layer that is kept for the builds to come; it names the layers below."""
 _DOCUMENT_LIMIT = 4 << 20
 
 
@@ -82,6 +84,7 @@ def _collect(paths: Paths) -> list[str]:
     kept_layers: set[str] = set()
     for entry in read_index(paths):
         _mark(paths, entry.get("digest"), kept_blobs, kept_layers)
+    kept_layers |= _cached(paths)
     deleted = [
         "sha256:" + name
         for name in _hex_names(paths.layers)
@@ -92,6 +95,18 @@ def _collect(paths: Paths) -> list[str]:
         if name not in kept_blobs:
             os.unlink(f"{directory}/{name}")
     return deleted
+
+
+def _cached(paths: Paths) -> set[str]:
+    """The layers that a build may want again, and those below them."""
+    found: set[str] = set()
+    for name in _hex_names(paths.layers):
+        try:
+            with open(f"{paths.layers}/{name}/{CACHED}") as f:
+                found |= {name, *(chain_id[7:] for chain_id in f.read().split())}
+        except FileNotFoundError:
+            continue
+    return found
 
 
 def _mark(paths: Paths, digest: Any, kept_blobs: set[str], kept_layers: set[str]) -> None:

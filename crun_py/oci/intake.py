@@ -262,7 +262,7 @@ def _layers(
             below = chain[: chain.index(layer.chain_id)]
             if layer.stage is None:  # only its blob was missing
                 continue
-            layer.stage.commit(
+            layer.stage.unpacked(
                 layer.chain_id, layer.diff_id, [diff_path(job.paths, c) for c in below]
             )
     except BaseException as e:

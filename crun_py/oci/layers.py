@@ -46,22 +46,17 @@ class Limits:
         self.ratio = ratio
 
 
-class Stage:
-    """A layer on its way into the store.  One process at a time; feed from one thread.
+class Place:
+    """A layer on its way into the store: the directory `path`/diff, which nobody else works on.
 
-    feed() the uncompressed tar in pieces of any size, then finish(), then commit() once
-    the layers below are in place; or discard() at any time.
+    commit() once it is whole and the layers below are in place; or discard() at any time.
     """
 
-    def __init__(self, paths: Paths, *, limits: Limits | None = None) -> None:
-        limits = limits or Limits()
+    def __init__(self, paths: Paths) -> None:
         private_dir(paths.layers)
         self._paths = paths
         self.path = f"{paths.layers}/{STAGE}{os.urandom(8).hex()}"
-        self._untar = ffi.NULL
         self._root = self._owner = -1
-        self._fixups = b""
-        self.size = 0
         try:
             with _stages(paths):
                 os.mkdir(self.path, 0o700)
@@ -72,7 +67,53 @@ class Stage:
             self._root = os.open(self.path + "/diff", DIRECTORY)
         except OSError as e:
             self.discard()
-            raise CrunpyError.from_os("unpacking a layer", e) from e
+            raise CrunpyError.from_os("making a layer", e) from e
+
+    @property
+    def tree(self) -> str:
+        """The layer's directory."""
+        return self.path + "/diff"
+
+    def commit(self, chain_id: str, diff_id: str, size: int) -> None:
+        """Give the layer its name; if it has come to be meanwhile, drop this one.
+
+        size: bytes of file content.
+        """
+        target = layer_directory(self._paths, chain_id)
+        try:
+            about = {"schema": 1, "diff_id": diff_id, "size": size}
+            jsonfile.write(self.path + "/layer.json", about, durable=False)
+            os.rename(self.path, target)
+            os.unlink(target + "/owner")
+        except OSError as e:
+            if e.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise CrunpyError.from_os("making a layer", e) from e
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Let go of everything; what was not committed is deleted."""
+        for fd in (self._root, self._owner):
+            if fd >= 0:
+                os.close(fd)
+        if self._owner >= 0 and os.path.isdir(self.path):
+            remove_tree(self.path)
+        self._root = self._owner = -1
+
+
+class Stage(Place):
+    """A layer that an archive is unpacked into.  One process at a time; feed from one thread.
+
+    feed() the uncompressed tar in pieces of any size, then finish(), then unpacked() once
+    the layers below are in place; or discard() at any time.
+    """
+
+    def __init__(self, paths: Paths, *, limits: Limits | None = None) -> None:
+        limits = limits or Limits()
+        self._untar = ffi.NULL
+        self._fixups = b""
+        self.size = 0
+        super().__init__(paths)
         flags = lib.UNTAR_USERNS if in_user_namespace() else 0
         self._untar = lib.crunpy_untar_new(self._root, flags, limits.bytes, limits.entries)
         if self._untar == ffi.NULL:
@@ -92,33 +133,25 @@ class Stage:
         self._fixups = ffi.buffer(data, length[0])[:]
         self._free()
 
-    def commit(self, chain_id: str, diff_id: str, below: Sequence[str]) -> None:
-        """Give the finished layer its name; if it has come to be meanwhile, drop this one.
+    def unpacked(self, chain_id: str, diff_id: str, below: Sequence[str]) -> None:
+        """Commit the finished layer.
 
         below: trees of the layers below, base first, all in the store.
         """
-        target = layer_directory(self._paths, chain_id)
         try:
             lower.apply(self._fixups, self._root, below)
-            about = {"schema": 1, "diff_id": diff_id, "size": self.size}
-            jsonfile.write(self.path + "/layer.json", about, durable=False)
-            os.rename(self.path, target)
-            os.unlink(target + "/owner")
         except OSError as e:
-            if e.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                raise CrunpyError.from_os("unpacking a layer", e) from e
-        finally:
             self.discard()
+            raise CrunpyError.from_os("unpacking a layer", e) from e
+        except BaseException:
+            self.discard()
+            raise
+        self.commit(chain_id, diff_id, self.size)
 
     def discard(self) -> None:
         """Let go of everything; what was not committed is deleted."""
         self._free()
-        for fd in (self._root, self._owner):
-            if fd >= 0:
-                os.close(fd)
-        if self._owner >= 0 and os.path.isdir(self.path):
-            remove_tree(self.path)
-        self._root = self._owner = -1
+        super().discard()
 
     def _free(self) -> None:
         if self._untar != ffi.NULL:

@@ -116,7 +116,7 @@ class _Layer:
         chain = chain_ids([*below, self.diff_id])
         if not is_unpacked(self._paths, chain[-1]):
             trees = [diff_path(self._paths, c) for c in chain[:-1]]
-            self._stage.commit(chain[-1], self.diff_id, trees)
+            self._stage.unpacked(chain[-1], self.diff_id, trees)
 
     def close(self) -> None:
         """Let go of everything; what was not committed is deleted."""
@@ -163,7 +163,7 @@ def _add(
     base: Image | None,
     form: str,
 ) -> Image:
-    manifest_type, config_type, layer_type = _TYPES[form]
+    layer_type = _TYPES[form][2]
     blobs.prepare(paths)
     gc.sweep(paths)
     with gc.pulling(paths):
@@ -176,22 +176,42 @@ def _add(
             layer.commit(below)
         finally:
             layer.close()
-        layers = _below(paths, base, layer_type)
+        layers = below_of(paths, base, form)
         layers.append({"mediaType": layer_type, "digest": layer.digest, "size": layer.size})
         rootfs = {"type": "layers", "diff_ids": [*below, layer.diff_id]}
         data = jsonfile.dumps({**config, "rootfs": rootfs}).encode()
-        manifest = {
-            "schemaVersion": 2,
-            "mediaType": manifest_type,
-            "config": {
-                "mediaType": config_type,
-                "digest": blobs.put(paths, data),
-                "size": len(data),
-            },
-            "layers": layers,
-        }
-        blobs.sync(paths)
-        return store.add(jsonfile.dumps(manifest).encode(), manifest_type, names)
+        return put(paths, data, layers, names, form=form)
+
+
+def put(
+    paths: Paths,
+    config: bytes,
+    layers: list[dict[str, Any]],
+    names: list[str],
+    *,
+    form: str = "oci",
+    annotations: dict[str, str] | None = None,
+    built: bool = False,
+) -> Image:
+    """Add the image with the config document `config` and `layers` (descriptors of blobs,
+    base first), whose trees are in the store.  built: its own layers have no blobs yet, and a
+    registry gets them compressed."""
+    manifest_type, config_type, _ = _TYPES[form]
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": manifest_type,
+        "config": {
+            "mediaType": config_type,
+            "digest": blobs.put(paths, config),
+            "size": len(config),
+        },
+        "layers": layers,
+    }
+    if annotations:
+        manifest["annotations"] = annotations
+    blobs.sync(paths)
+    data = jsonfile.dumps(manifest).encode()
+    return ImageStore(paths).add(data, manifest_type, names, made=built)
 
 
 def _fill(layer: _Layer, fill: Callable[[Write], None]) -> None:
@@ -203,10 +223,11 @@ def _fill(layer: _Layer, fill: Callable[[Write], None]) -> None:
         raise layer.error from None
 
 
-def _below(paths: Paths, base: Image | None, layer_type: str) -> list[dict[str, Any]]:
-    """The descriptors of the base's layers, of the media types that go with ours."""
+def below_of(paths: Paths, base: Image | None, form: str) -> list[dict[str, Any]]:
+    """The descriptors of the base's layers, of the media types that an image of `form` has."""
     if base is None:
         return []
+    layer_type = _TYPES[form][2]
     value = jsonfile.loads(blobs.read(paths, base.digest, 4 << 20))
     docker = ".docker." in layer_type
     found = []

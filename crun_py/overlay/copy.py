@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_SMALL_BYTES = 4096
+"""No hole is smaller than a block."""
+
+
 def copy_up(
     root: int, path: str, target: str, owner: Callable[[int, int], tuple[int, int]]
 ) -> None:
@@ -137,22 +141,7 @@ class Copier:
         found = os.fstat(source)
         if not stat.S_ISREG(found.st_mode):
             raise CrunpyError("copying a file: it was replaced while it was read")
-        os.ftruncate(target, found.st_size)
-        at = 0
-        while at < found.st_size:
-            try:
-                at = os.lseek(source, at, os.SEEK_DATA)
-            except OSError as e:
-                if e.errno != errno.ENXIO:
-                    raise
-                break  # nothing but a hole is left
-            end = os.lseek(source, at, os.SEEK_HOLE)
-            while at < end:
-                done = _copy_range(source, target, at, end - at)
-                if not done:
-                    break  # it has shrunk
-                at += done
-            at = max(at, end)
+        copy_content(source, target, found.st_size)
         self._describe(source, target, found)
 
     def _describe(self, source: int, target: int, found: os.stat_result) -> None:
@@ -162,6 +151,32 @@ class Copier:
             if self._xattrs(name):
                 os.setxattr(target, name, os.getxattr(source, name))
         os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def copy_content(source: int, target: int, size: int) -> None:
+    """The `size` bytes of one regular file into another, empty one; holes stay holes.
+
+    Raises OSError.
+    """
+    if size <= _SMALL_BYTES:
+        os.write(target, os.read(source, size))
+        return
+    os.ftruncate(target, size)
+    at = 0
+    while at < size:
+        try:
+            at = os.lseek(source, at, os.SEEK_DATA)
+        except OSError as e:
+            if e.errno != errno.ENXIO:
+                raise
+            break  # nothing but a hole is left
+        end = os.lseek(source, at, os.SEEK_HOLE)
+        while at < end:
+            done = _copy_range(source, target, at, end - at)
+            if not done:
+                break  # it has shrunk
+            at += done
+        at = max(at, end)
 
 
 def _copy_range(source: int, target: int, at: int, size: int) -> int:

@@ -35,16 +35,21 @@ def prepare(directory: str, layers: list[str]) -> None:
 
     layers: the image's, base first.
     """
+    for name in ("upper", "work"):
+        path = f"{directory}/{name}"
+        os.mkdir(path, 0o700)
+    like_below(f"{directory}/upper", layers)
+
+
+def like_below(upper: str, layers: list[str]) -> None:
+    """Give the directory `upper` the mode and owner of the topmost of `layers` (base first)."""
     mode, uid, gid = 0o755, 0, 0
     if layers:
         top = os.stat(layers[-1])
         mode, uid, gid = stat.S_IMODE(top.st_mode), top.st_uid, top.st_gid
-    for name in ("upper", "work"):
-        path = f"{directory}/{name}"
-        os.mkdir(path, 0o700)
-    os.chmod(f"{directory}/upper", mode)
+    os.chmod(upper, mode)
     if uid != os.geteuid() or gid != os.getegid():
-        os.chown(f"{directory}/upper", uid, gid)
+        os.chown(upper, uid, gid)
 
 
 def describe(directory: str, layers: list[str], *, volatile: bool, devices: bool) -> RootFs:
@@ -52,6 +57,14 @@ def describe(directory: str, layers: list[str], *, volatile: bool, devices: bool
 
     volatile: no sync on unmount, for containers that are removed at their end.
     """
+    upper, work = f"{directory}/upper", f"{directory}/work"
+    return over(layers, upper, work, volatile=volatile, devices=devices)
+
+
+def over(
+    layers: list[str], upper: str, work: str, *, volatile: bool, devices: bool = False
+) -> RootFs:
+    """The overlay of the writable layer `upper` over `layers` (base first); as `describe`."""
     lowers = layers[::-1]
     for path in lowers:
         if not os.path.isdir(path):
@@ -63,6 +76,4 @@ def describe(directory: str, layers: list[str], *, volatile: bool, devices: bool
     # what the writable layer holds must be the whole of a change, whatever the kernel's
     # defaults are: diff and commit read it
     options.append("userxattr" if in_user_namespace() else "redirect_dir=off,metacopy=off")
-    return RootFs(
-        lowers, f"{directory}/upper", f"{directory}/work", ",".join(options), devices=devices
-    )
+    return RootFs(lowers, upper, work, ",".join(options), devices=devices)

@@ -1,0 +1,74 @@
+"""What earlier builds made, by what they made it of.
+
+    ROOT/build/cache/KEY.json   what a step came to: when, and its layer if it made one
+    ROOT/layers/ID/cached       the layers below it: while it is there, none of them is collected
+
+A key is the digest of the key before it and of all that a step depends on.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import jsonfile
+from crun_py.build.layer import Layer
+from crun_py.errors import CorruptState
+from crun_py.oci import gc
+from crun_py.oci.chain import is_unpacked, layer_directory
+from crun_py.paths import private_dir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.paths import Paths
+
+
+def digest(*parts: str) -> str:
+    """One key of several texts."""
+    from _blake2 import blake2b  # a tenth of hashlib's import
+
+    return str(
+        blake2b("\0".join(parts).encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
+    )
+
+
+class Step:
+    """created: RFC 3339.  layer: None where the step only changed the config."""
+
+    __slots__ = ("created", "layer")
+
+    def __init__(self, created: str, layer: Layer | None) -> None:
+        self.created, self.layer = created, layer
+
+
+class Cache:
+    """The steps of one store."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._directory = paths.root + "/build/cache"
+
+    def find(self, key: str, chain: list[str]) -> Step | None:
+        """What the step `key` came to on top of the layers `chain`; None: it is not known, or
+        its layer has gone."""
+        try:
+            found = jsonfile.read(f"{self._directory}/{key}.json")
+            layer = Layer(**found["layer"]) if found.get("layer") else None
+            step = Step(str(found["created"]), layer)
+        except (FileNotFoundError, CorruptState, KeyError, TypeError):
+            return None
+        if layer and not all(is_unpacked(self._paths, c) for c in (*chain, layer.chain_id)):
+            return None
+        os.utime(f"{self._directory}/{key}.json")
+        return step
+
+    def keep(self, key: str, created: str, layer: Layer | None, chain: list[str]) -> None:
+        """Remember what the step `key` came to; chain: of the layers below."""
+        private_dir(self._directory)
+        value: dict[str, Any] = {"schema": 1, "created": created}
+        if layer:
+            value["layer"] = {name: getattr(layer, name) for name in layer._fields}  # type: ignore[attr-defined]
+            marker = f"{layer_directory(self._paths, layer.chain_id)}/{gc.CACHED}"
+            jsonfile.write_bytes(marker, " ".join(chain).encode(), durable=False, mode=0o600)
+        jsonfile.write(f"{self._directory}/{key}.json", value, durable=False)
