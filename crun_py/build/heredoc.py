@@ -34,7 +34,7 @@ def begun(word: str) -> Heredoc | None:
     rest = rest[2:]
     chomp = rest.startswith("-")
     rest = rest[chomp:]
-    if not rest or "<" in rest:
+    if "<" in rest or len(split(rest)) != 1 or rest != rest.strip():
         return None
     try:
         name = expand(rest, {}, keep_unset=True)

@@ -99,6 +99,8 @@ class Ignore:
 
 def _clean(path: str) -> str:
     """As Go's filepath.Clean, without a slash at the start; "" for nothing."""
+    if path and path[0] not in "./" and path[-1] != "/" and "//" not in path and "/." not in path:
+        return path
     parts: list[str] = []
     for part in path.split("/"):
         if part == ".." and parts and parts[-1] != "..":

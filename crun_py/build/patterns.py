@@ -34,14 +34,21 @@ class Pattern:
         self._suffix = "".join(chars[len(chars) - tail :])
         # between prefix and suffix: one * or ** needs no more than a comparison of both
         self._simple = (*self.tokens[plain : len(chars) - tail],)
+        self._slashes = _slashes(self.tokens)
+        rest = text[3:] if deep and text.startswith("**/") and "**" not in text[3:] else ""
+        self._last = Pattern(rest) if rest else None
 
     def matches(self, path: str) -> bool:
         """Whether the whole of `path` is matched."""
         if self.literal:
             return path == self.prefix
+        if self._last and self._last._slashes is not None:  # then only the last names matter
+            return self._last.matches(_last_names(path, self._last._slashes))
         if not path.startswith(self.prefix) or not path.endswith(self._suffix):
             return False
         if len(path) < len(self.prefix) + len(self._suffix):
+            return False
+        if self._slashes is not None and path.count("/") != self._slashes:
             return False
         if self._simple in ((_ALL,), (_STAR,)):
             middle = path[len(self.prefix) : len(path) - len(self._suffix)]
@@ -90,6 +97,25 @@ class Pattern:
                 states.add(state + 2)
                 waiting.append(state + 2)
         return states
+
+
+def _slashes(tokens: tuple[Token, ...]) -> int | None:
+    """How many slashes a path must have; None if that is not certain."""
+    if _ALL in tokens or _DIRECTORIES in tokens:
+        return None
+    if any(not isinstance(token, str) and _is(token, "/") for token in tokens):
+        return None
+    return tokens.count("/")
+
+
+def _last_names(path: str, slashes: int) -> str:
+    """The end of `path` with that many slashes, all of it if it has no more."""
+    cut = len(path)
+    for _ in range(slashes + 1):
+        cut = path.rfind("/", 0, cut)
+        if cut < 0:
+            return path
+    return path[cut + 1 :]
 
 
 def has_magic(text: str) -> bool:

@@ -7,7 +7,7 @@ Every record has `line` and `last` (its lines in `source`), and `text`, what his
 from __future__ import annotations
 
 from crun_py.build.errors import NOWHERE, Source
-from crun_py.build.heredoc import Heredoc
+from crun_py.build.heredoc import Heredoc, begun
 from crun_py.build.mounts import Mount
 from crun_py.record import record
 
@@ -54,9 +54,9 @@ class Label(Placed):
 
 @record
 class Run(Placed):
-    """command: text for the shell (`shell` is true), or the words to execute.  heredocs: their
-    `content` is what the command reads, or the whole script where the command is only their
-    beginning.  network: default, none or host.  security: sandbox or insecure."""
+    """command: text for the shell (`shell` is true), or the words to execute.  heredocs: what
+    the command reads, or the whole of it: see `script`.  network: default, none or host.
+    security: sandbox or insecure."""
 
     command: str | tuple[str, ...]
     shell: bool = True
@@ -64,6 +64,21 @@ class Run(Placed):
     mounts: tuple[Mount, ...] = ()
     network: str = "default"
     security: str = "sandbox"
+
+    @property
+    def script(self) -> str | None:
+        """The here-document that is the whole command, if it is: the shell runs it, or it is
+        executed as a file where it begins with #!."""
+        alone = len(self.heredocs) == 1 and isinstance(self.command, str) and begun(self.command)
+        return self.heredocs[0].content if alone else None
+
+    @property
+    def shell_text(self) -> str:
+        """What the shell is given: the script, or the command with its here-documents."""
+        if self.script is not None or not isinstance(self.command, str):
+            return self.script or ""
+        ends = (f"\n{found.text}{found.name}" for found in self.heredocs)
+        return self.command + "".join(ends)
 
 
 @record

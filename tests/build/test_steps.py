@@ -117,6 +117,25 @@ def test_text_for_history(text: str, shown: str) -> None:
     assert one(text).text == shown
 
 
+@pytest.mark.parametrize(
+    ("text", "script", "shell_text"),
+    [
+        ("RUN a", None, "a"),
+        ("RUN <<E\na\nb\nE", "a\nb\n", "a\nb\n"),
+        ("RUN <<-E\n\ta\n\tE", "a\n", "a\n"),
+        ("RUN <<'E'\n#!/bin/x\nE", "#!/bin/x\n", "#!/bin/x\n"),
+        ("RUN cat <<E\na\nE", None, "cat <<E\na\nE"),
+        ("RUN <<E cat\na\nE", None, "<<E cat\na\nE"),
+        ("RUN cat <<A - <<-B\n1\nA\n\t2\n\tB", None, "cat <<A - <<-B\n1\nA\n\t2\nB"),
+        ('RUN ["a"]', None, ""),
+    ],
+)
+def test_what_the_shell_gets(text: str, script: str | None, shell_text: str) -> None:
+    made = one(text)
+    assert isinstance(made, Run)
+    assert (made.script, made.shell_text) == (script, shell_text)
+
+
 def test_the_config_of_a_health_check() -> None:
     made = one("HEALTHCHECK --retries=2 CMD x")
     assert isinstance(made, Healthcheck)
