@@ -23,12 +23,22 @@ from crun_py.tree import change_owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Protocol
 
-    from crun_py.oci.image import Image
+    class Basis(Protocol):
+        """What a container's files and defaults are from: an image, or a build's state."""
+
+        @property
+        def id(self) -> str: ...
+
+        @property
+        def config(self) -> dict[str, Any]: ...
+
+        @property
+        def layers(self) -> list[str]: ...
 
 
-def create(paths: Paths, image: Image | None, options: dict[str, Any]) -> state.Container:
+def create(paths: Paths, image: Basis | None, options: dict[str, Any]) -> state.Container:
     """Make a container of `image`, or (None) of the directory that --rootfs names.
 
     options: the values of the options of `crunpy create` by their names (cli/run.py), and

@@ -12,7 +12,7 @@ import os
 import sys
 
 import crun_py
-from crun_py import events, staging, state, volumes
+from crun_py import events, staging, state, volumes, workspace
 from crun_py.cgroup import group
 from crun_py.container import attach, ending, failure, restart
 from crun_py.errors import CommandError, Conflict, CorruptState, NotFound
@@ -335,6 +335,8 @@ def _unfinished(paths: Paths, *, rootless: bool) -> Iterator[Callable[[], object
             container_id = name[len(staging.PREFIX) : -len(staging.SUFFIX)]
             if staging.Staging(paths, container_id).abandoned():
                 yield _deferred(_discard_staging, paths, container_id)
+    for containers, remove in workspace.abandoned(paths):
+        yield _deferred(_discard_build, paths, containers, remove)
     for container_id in _names_in(paths.run_containers):
         status = state.status(paths, container_id)
         # a monitor that lives is still at it
@@ -365,6 +367,16 @@ def _discard_staging(paths: Paths, container_id: str) -> None:
 def _discard_gone(paths: Paths, container_id: str) -> None:
     state.release_names(paths, container_id)
     remove_tree(paths.containers + "/" + ending.GONE + container_id)
+
+
+def _discard_build(paths: Paths, containers: list[str], remove: Callable[[], None]) -> None:
+    """What runs for a build that was killed must end."""
+    for container_id in containers:
+        try:
+            ending.remove(state.load(paths, container_id), force=True)
+        except NotFound:
+            continue  # it has ended meanwhile
+    remove()
 
 
 def _sweep_one(paths: Paths, container_id: str, rootless: bool) -> None:

@@ -209,8 +209,9 @@ def put(
     }
     if annotations:
         manifest["annotations"] = annotations
-    blobs.sync(paths)
     data = jsonfile.dumps(manifest).encode()
+    if not blobs.has(paths, "sha256:" + hashlib.sha256(data).hexdigest()):
+        blobs.sync(paths)  # else it has been here before
     return ImageStore(paths).add(data, manifest_type, names, made=built)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from crun_py.overlay.rootfs import RootFs
 
+_MS_NOSUID = 2
 _MS_RDONLY, _MS_NODEV, _MS_REMOUNT, _MS_RELATIME = 1, 4, 32, 1 << 21
 _MS_BIND, _MS_REC, _MS_SLAVE = 0x1000, 0x4000, 1 << 19
 _CLONE_NEWNS = 0x20000
@@ -106,6 +107,11 @@ def _with_ids(path: str, where: str, userns: int) -> int:
 def bind(source: str, where: str) -> None:
     """Show `source` and what is mounted below it at `where`.  Raises OSError."""
     _mount(source, where, "", _MS_BIND | _MS_REC)
+
+
+def memory(where: str) -> None:
+    """A tmpfs that only its owner may enter, on the directory `where`.  Raises OSError."""
+    _mount("tmpfs", where, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0700")
 
 
 def make_read_only(where: str) -> None:

@@ -110,6 +110,11 @@ class LayeredView:
         found = found if done else self._find([])
         return (found[0], done, found[1]) if found else None
 
+    def resolve(self, path: str) -> list[str] | None:
+        """The components of what `path` leads to, none of which is a link; None: absent."""
+        found = self._resolve(path)
+        return found[1] if found else None
+
     def at(self, parts: list[str]) -> os.stat_result | None:
         """lstat(2) of the entry with these components, whose parents are no links; None: absent."""
         found = self._find(parts)

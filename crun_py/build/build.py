@@ -1,0 +1,125 @@
+"""`crunpy build`: from a Dockerfile and its context to an image.
+
+parse → stages → the images they begin with → each stage (schedule, execute) → save
+"""
+
+from __future__ import annotations
+
+from crun_py import events
+from crun_py.build import schedule, syntax
+from crun_py.build import stages as stages_
+from crun_py.build.cache import Cache
+from crun_py.build.request import Event
+from crun_py.build.site import Site
+from crun_py.clock import rfc3339
+from crun_py.errors import CrunpyError
+from crun_py.oci import blobs, gc
+from crun_py.oci.causes import named
+from crun_py.oci.manifest import host_platform, split_platform
+from crun_py.overlay import mount
+from crun_py.workspace import Workspace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crun_py.build.draft import Draft
+    from crun_py.build.files import Tree
+    from crun_py.build.request import BuildRequest, Obtain
+    from crun_py.build.stages import Stages
+    from crun_py.build.syntax import Dockerfile
+    from crun_py.oci.image import Image
+    from crun_py.paths import Paths
+
+
+def parsed(request: BuildRequest, dockerfile: Dockerfile, contexts: dict[str, str]) -> Stages:
+    """The stages that the request wants of a Dockerfile.  Raises DockerfileError,
+    InvalidArgument."""
+    platforms = {}
+    for prefix, text in (("TARGET", request.platform), ("BUILD", "")):
+        text = text or host_platform()
+        system, architecture, variant = split_platform(text)
+        platforms |= {
+            prefix + "PLATFORM": text,
+            prefix + "OS": system,
+            prefix + "ARCH": architecture,
+            prefix + "VARIANT": variant,
+        }
+    return stages_.stages(
+        dockerfile, dict(request.build_args), request.target, platforms=platforms,
+        contexts=tuple(contexts),
+    )  # fmt: skip
+
+
+def parse(text: bytes, name: str) -> Dockerfile:
+    """The Dockerfile that `text` is.  Raises DockerfileError."""
+    return syntax.parse(text, name)
+
+
+def build(
+    paths: Paths,
+    request: BuildRequest,
+    stages: Stages,
+    context: Tree,
+    *,
+    workspace: Workspace,
+    obtain: Obtain,
+    tell: Callable[[Event], object] = lambda event: None,
+    contexts: dict[str, str] | None = None,
+    rootless: bool = False,
+) -> Image:
+    """Build and name the image.
+
+    contexts: of --build-context.  Runs as root of a user namespace or of the host, and in a
+    mount namespace of its own from here on.  Raises BuildError, DockerfileError, CrunpyError.
+    """
+    blobs.prepare(paths)
+    mount.own_namespace()
+    with gc.pulling(paths):
+        site = Site(
+            paths, request, stages, workspace, context, Cache(paths), obtain=obtain, tell=tell,
+            contexts=contexts or {}, rootless=rootless,
+        )  # fmt: skip
+        with site:
+            wanted = stages_.used(stages, all=request.all_stages)
+            for stage in wanted:
+                if stage.parent is None and stage.base.image != stages_.SCRATCH:
+                    _obtained(site, stage)
+            schedule.run(site, wanted)
+            draft = finished(site.drafts[stages.target], request)
+            try:
+                image = draft.save([*request.names])
+            except CrunpyError as e:
+                raise named(paths, "saving the image", e) from e
+    events.image(paths, "build", image.id, request.names[0] if request.names else "")
+    gc.collect_if_wanted(paths)
+    return image
+
+
+def _obtained(site: Site, stage: stages_.Stage) -> None:
+    from crun_py.build.request import at
+
+    try:
+        site.base(stage.base.image, stage.base.platform or site.request.platform)
+    except CrunpyError as e:
+        what = f"FROM {stage.base.image}: {e.message}"
+        raise at(stage.base.source, stage.base.line, what, hint=e.hint) from e
+
+
+def finished(draft: Draft, request: BuildRequest) -> Draft:
+    """The target's image with what the request says of it."""
+    if request.labels:
+        draft.config["Labels"] = {**(draft.config.get("Labels") or {}), **dict(request.labels)}
+    if request.env or request.unset_env:
+        variables = {**draft.variables, **dict(request.env)}
+        for name in request.unset_env:
+            variables.pop(name, None)
+        draft.set_variables(variables)
+    draft.annotations |= dict(request.annotations)
+    if request.created >= 0:
+        draft.created = rfc3339(request.created * 1_000_000_000)
+    if request.squash:
+        from crun_py.build import squash
+
+        draft = squash.squashed(draft, whole=request.squash == "all")
+    return draft

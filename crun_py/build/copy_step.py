@@ -1,0 +1,196 @@
+"""COPY and ADD: which files of what tree, where to, and what they are (Dockerfile reference)."""
+
+from __future__ import annotations
+
+import os
+
+from crun_py.build.chmod import Mode
+from crun_py.build.draft import resolved
+from crun_py.build.files import NOTHING, Tree
+from crun_py.build.fingerprint import Fingerprint
+from crun_py.build.ignore import Ignore
+from crun_py.build.layer import Layer, NewLayer
+from crun_py.build.transfer import Target, Transfer
+from crun_py.errors import CrunpyError, InvalidArgument
+from crun_py.ns import users
+from crun_py.overlay.view import LayeredView
+from crun_py.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.build.draft import Draft
+    from crun_py.build.records import Copy
+    from crun_py.build.site import Site
+
+
+@record
+class Plan:
+    """What a step copies.  sources: paths in the tree, each with where --parents puts it.
+    written: files that the Dockerfile itself holds, by name.  remote: what ADD fetches.
+    destination: absolute.  into: it is a directory."""
+
+    tree: Tree
+    owners: bool
+    sources: tuple[tuple[str, str], ...]
+    written: tuple[tuple[str, str], ...]
+    remote: tuple[str, ...]
+    destination: str
+    into: bool
+    exclude: Ignore
+
+
+def plan(site: Site, step: Copy, draft: Draft, index: int) -> Plan:
+    """Look the sources up.  Raises CrunpyError."""
+    tree, owners = site.tree(step.from_, index)
+    sources: list[tuple[str, str]] = []
+    remote = tuple(s for s in step.sources if step.add and is_remote(s))
+    for text in step.sources:
+        if text not in remote:
+            sources += _found(tree, text, parents=step.parents)
+    many = len(sources) + len(step.heredocs) + len(remote) > 1
+    into = step.destination.endswith(("/", "/.")) or step.destination == "."
+    if not step.destination:
+        raise InvalidArgument("no destination")
+    if many and not into and not step.parents:
+        target = LayeredView(draft.trees[::-1] or [os.devnull])
+        there = resolved(draft.workdir, step.destination)
+        if not _is_directory(target, there):
+            raise InvalidArgument(
+                f"several files cannot become {step.destination}",
+                hint=f"{step.destination}/ is a directory",
+            )
+    return Plan(
+        tree=tree, owners=owners, sources=tuple(sources), remote=remote, into=into,
+        written=tuple((found.name, found.content) for found in step.heredocs),
+        destination=resolved(draft.workdir, step.destination),
+        exclude=Ignore.of(step.exclude) if step.exclude else NOTHING,
+    )  # fmt: skip
+
+
+def is_remote(source: str) -> bool:
+    """Whether ADD fetches `source`."""
+    return source.startswith(("http://", "https://", "git://", "git@", "ssh://"))
+
+
+def _is_directory(view: LayeredView, path: str) -> bool:
+    import stat
+
+    found = view.stat(path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def _found(tree: Tree, text: str, *, parents: bool) -> list[tuple[str, str]]:
+    """The paths that a source means, each with the directories that are kept above it: with
+    --parents those behind the `/./` of the source, or all."""
+    pivot = ""
+    if parents and "/./" in text:
+        pivot, _, rest = text.partition("/./")
+        text = f"{pivot}/{rest}"
+    found = tree.matching(text)
+    if not parents:
+        return [(path, "") for path in found]
+    depth = len([p for p in pivot.split("/") if p not in ("", ".")])
+    return [(path, "/".join(path.split("/")[depth:-1])) for path in found]
+
+
+def fingerprint(site: Site, step: Copy, made: Plan) -> str:
+    """One digest of all that is copied."""
+    whole = Fingerprint(made.tree, site.known, owners=made.owners, exclude=made.exclude)
+    for path, _ in made.sources:
+        whole.add(path)
+    return whole.hexdigest()
+
+
+def copy(site: Site, step: Copy, draft: Draft, made: Plan) -> Layer:
+    """Carry the step out on top of `draft`.  Raises CrunpyError."""
+    new = NewLayer(site.paths, draft.trees, draft.chain, site.workspace.directory("root"))
+    try:
+        root = new.mount()
+        try:
+            _fill(site, step, draft, made, root)
+        except OSError as e:
+            raise CrunpyError.from_os(f"copying to {step.destination}", e) from e
+        finally:
+            os.close(root)
+        return new.commit(site.request.times)
+    finally:
+        new.discard()
+
+
+def _fill(site: Site, step: Copy, draft: Draft, made: Plan, root: int) -> None:
+    owner: tuple[int, int] | None = None if made.owners else (0, 0)
+    if step.chown:
+        view = LayeredView(draft.trees[::-1])
+        user = users.resolve(view, step.chown) if draft.trees else _numbers(step.chown)
+        owner = user.uid, user.gid
+    target = Target(root, owner, Mode(step.chmod) if step.chmod else None)
+    if made.into:
+        os.close(target.directory(made.destination))
+    transfer = Transfer(made.tree, target, made.exclude)
+    for path, above in made.sources:
+        if step.add and step.unpack is not False and _unpacked(made, path, target):
+            continue
+        destination = made.destination
+        if step.parents:
+            destination = _with_parents(made, path, above, target)
+        transfer.copy(path, destination, into=made.into or step.parents)
+    for name, content in made.written:
+        _write(target, made, name, content.encode("utf-8", "surrogateescape"))
+    for url in made.remote:
+        _fetch(site, step, made, url, target)
+
+
+def _numbers(text: str) -> users.User:
+    """The owner that `text` means where there is no passwd."""
+    name, _, group = text.partition(":")
+    for part in (name, group or name):
+        if not part.isascii() or not part.isdigit():
+            raise InvalidArgument(f"chown {text}: there is no /etc/passwd to look it up in")
+    return users.User(int(name), int(group or name), [], "/")
+
+
+def _with_parents(made: Plan, path: str, above: str, target: Target) -> str:
+    """The directory that a source with --parents goes to, made like those in the tree."""
+    import stat
+
+    destination = f"{made.destination}/{above}" if above else made.destination
+    os.close(target.directory(destination))
+    fd = made.tree.open(path)
+    try:
+        is_directory = stat.S_ISDIR(os.fstat(fd).st_mode)
+    finally:
+        os.close(fd)
+    return f"{destination}/{path.rpartition('/')[2]}" if is_directory else destination
+
+
+def _write(target: Target, made: Plan, name: str, content: bytes) -> None:
+    """A here-document."""
+    above, last = made.destination, name
+    if not made.into and not target.is_directory(made.destination):
+        above, _, last = made.destination.rpartition("/")
+    parent = target.directory(above)
+    try:
+        if os.path.lexists(f"/proc/self/fd/{parent}/{last}"):
+            os.unlink(last, dir_fd=parent)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(last, flags, 0o644, dir_fd=parent), "wb") as file:
+            file.write(content)
+            os.fchown(file.fileno(), *(target.owner or (0, 0)))
+            os.fchmod(file.fileno(), target.mode.apply(0o644, directory=False) if target.mode
+                      else 0o644)  # fmt: skip
+    finally:
+        os.close(parent)
+
+
+def _unpacked(made: Plan, path: str, target: Target) -> bool:
+    """Whether `path` is an archive, which is unpacked then."""
+    from crun_py.build import add
+
+    return add.unpacked(made.tree, path, target, made.destination)
+
+
+def _fetch(site: Site, step: Copy, made: Plan, url: str, target: Target) -> None:
+    from crun_py.build import add
+
+    add.fetched(site.workspace.directory("fetched"), url, step, target, made.destination,
+                into=made.into)  # fmt: skip

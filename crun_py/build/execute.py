@@ -1,0 +1,313 @@
+"""The steps of a stage, one after the other: found in the cache, or carried out."""
+
+from __future__ import annotations
+
+from crun_py.build import cache, copy_step, stages
+from crun_py.build.draft import Draft, resolved
+from crun_py.build.errors import DockerfileError
+from crun_py.build.layer import NewLayer
+from crun_py.build.records import (
+    Arg,
+    Cmd,
+    Copy,
+    Entrypoint,
+    Env,
+    Expose,
+    Healthcheck,
+    Label,
+    Maintainer,
+    Onbuild,
+    Run,
+    Shell,
+    StopSignal,
+    User,
+    Volume,
+    Workdir,
+)  # fmt: skip
+from crun_py.build.request import BuildError, Event, at
+from crun_py.build.steps import expanded, triggers
+from crun_py.build.transfer import Target
+from crun_py.clock import now, rfc3339
+from crun_py.errors import CrunpyError
+from crun_py.overlay.view import LayeredView
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crun_py.build.layer import Layer
+    from crun_py.build.records import Step
+    from crun_py.build.site import Site
+    from crun_py.build.stages import Stage
+
+_SHELL = ("/bin/sh", "-c")
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class StageRun:
+    """A stage at work.  number: of its first step, of `total` of the build."""
+
+    def __init__(self, site: Site, stage: Stage, number: int, total: int) -> None:
+        self._site, self._stage = site, stage
+        self._number, self._total = number, total
+        self._arguments: dict[str, str] = {}
+        self._cmd_is_own = False
+        self._cached = site.request.cache and not (
+            stage.name in site.request.uncached_stages
+            or str(stage.index) in site.request.uncached_stages
+        )
+        self.draft = self._begin()
+
+    # ---- FROM ----
+
+    def _begin(self) -> Draft:
+        site, stage = self._site, self._stage
+        told = self._told(stage.base.text)
+        site.tell(told, "step")
+        try:
+            draft = self._base()
+        except DockerfileError:
+            raise
+        except CrunpyError as e:
+            what = f"FROM {stage.base.image}: {e.message}"
+            raise at(stage.base.source, stage.base.line, what, hint=e.hint) from e
+        site.tell(told, "done", _short(draft))
+        return draft
+
+    def _base(self) -> Draft:
+        site, stage, form = self._site, self._stage, self._site.request.form
+        if stage.parent is not None:
+            self._arguments = dict(site.arguments.get(stage.parent) or {})
+            return site.drafts[stage.parent].copy()
+        platform = stage.base.platform or site.request.platform
+        if stage.base.image == stages.SCRATCH:
+            from crun_py.oci.manifest import host_platform
+
+            platform = platform or host_platform()
+            draft = Draft.scratch(site.paths, form, platform, cache.digest("scratch", platform))
+            draft.set_variables({"PATH": _PATH})
+            return draft
+        image = site.base(stage.base.image, platform)
+        draft = Draft.of_image(site.paths, form, image, cache.digest("image", image.id))
+        if not site.request.inherit_labels:
+            draft.config.pop("Labels", None)
+        return draft
+
+    # ---- the steps ----
+
+    def run(self) -> Draft:
+        """Carry out all steps.  Raises BuildError, DockerfileError, CrunpyError."""
+        waiting = self.draft.config.pop("OnBuild", None) or []
+        steps = [*triggers(waiting, self._stage.base.image), *self._stage.steps]
+        for step in steps:
+            self._number += 1
+            self._step(step)
+        site = self._site
+        site.drafts[self._stage.index] = self.draft
+        site.arguments[self._stage.index] = self._arguments
+        site.known.save()
+        return self.draft
+
+    def _told(self, text: str) -> Event:
+        return Event(
+            kind="", stage=self._stage.title, number=self._number, total=self._total, text=text
+        )
+
+    def _step(self, step: Step) -> None:
+        told = self._told(step.text)
+        self._site.tell(told, "step")
+        try:
+            if isinstance(step, Arg):
+                self._declare(step)
+            else:
+                self._perform(expanded(step, self._variables), told)
+        except (BuildError, DockerfileError):
+            raise
+        except CrunpyError as e:
+            what = f"{step.text.partition(chr(10))[0]}: {e.message}"
+            raise at(step.source, step.line, what, hint=e.hint) from e
+        self._site.tell(told, "done", _short(self.draft))
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        """Those that an instruction may use: of the environment, and build arguments."""
+        return {**self._arguments, **self.draft.variables}
+
+    def _declare(self, step: Arg) -> None:
+        found = stages.arguments(step, self._variables, self._site.stages)
+        self._arguments.update({name: value for name, value in found.items() if value is not None})
+        names = " ".join(f"{name}={value}" if value else name for name, value in step.pairs)
+        self._config_step(f"ARG {names}", f"ARG {names}", lambda: None)
+
+    def _perform(self, step: Step, told: Event) -> None:
+        if isinstance(step, Run):
+            self._run(step, told)
+        elif isinstance(step, Copy):
+            self._copy(step, told)
+        elif isinstance(step, Workdir):
+            self._workdir(step, told)
+        else:
+            change = _CHANGES[type(step)]
+            self._config_step(_described(step), step.text, lambda: change(self, step), told)
+
+    def _config_step(
+        self, what: str, text: str, change: Callable[[], object], told: Event | None = None
+    ) -> None:
+        """A step that makes no layer."""
+        site, draft = self._site, self.draft
+        draft.key = cache.digest(draft.key, what)
+        found = site.cache.find(draft.key, draft.chain) if self._cached else None
+        change()
+        if found is None:
+            self._cached = False
+        elif told:
+            site.tell(told, "cached")
+        created = found.created if found else self._now()
+        if found is None and site.request.keep:
+            site.cache.keep(draft.key, created, None, draft.chain)
+        draft.note(created, text, empty=True)
+
+    def _now(self) -> str:
+        created = self._site.request.created
+        return now() if created < 0 else rfc3339(created * 1_000_000_000)
+
+    def _layer_step(self, what: str, text: str, make: Callable[[], Layer], told: Event) -> None:
+        """A step that makes a layer, unless it was made before."""
+        site, draft = self._site, self.draft
+        draft.key = cache.digest(draft.key, what, repr(site.request.times))
+        found = site.cache.find(draft.key, draft.chain) if self._cached else None
+        if found is not None and found.layer is not None:
+            layer, created = found.layer, found.created
+            site.tell(told, "cached")
+        else:
+            self._cached = False
+            layer, created = make(), self._now()
+            if site.request.keep:
+                site.cache.keep(draft.key, created, layer, draft.chain)
+        draft.add_layer(layer)
+        draft.note(created, text, empty=False)
+
+    def _run(self, step: Run, told: Event) -> None:
+        from crun_py.build import run, run_mounts
+
+        site, draft = self._site, self.draft
+        arguments = {**_proxies(site), **self._arguments}
+        words = run.words(step, draft)
+        mounts = repr(step.mounts)
+        files = run_mounts.fingerprints(site, step, self._stage.index) if step.mounts else []
+        seen = sorted(self._arguments.items())
+        what = "\0".join(
+            ["RUN", *words, mounts, step.network, step.security, repr(seen), repr(step.heredocs),
+             repr(site.request.limits.add_host), *files]
+        )  # fmt: skip
+        names = [f"{k}={v}" for k, v in seen]
+        shown = " ".join([*([f"|{len(names)}"] if names else []), *names, *words])
+        self._layer_step(
+            what, f"RUN {shown}",
+            lambda: run.run(site, step, draft, arguments, self._stage.index, told), told,
+        )  # fmt: skip
+
+    def _copy(self, step: Copy, told: Event) -> None:
+        site, draft = self._site, self.draft
+        made = copy_step.plan(site, step, draft, self._stage.index)
+        words = (*step.sources, *(name for name, _ in made.written))
+        what = "\0".join(
+            ["ADD" if step.add else "COPY", *words, step.destination, step.chown, step.chmod,
+             repr((step.parents, step.exclude, step.checksum, step.keep_git_dir, step.unpack)),
+             repr(made.written), copy_step.fingerprint(site, step, made)]
+        )  # fmt: skip
+        self._layer_step(what, step.text, lambda: copy_step.copy(site, step, draft, made), told)
+
+    def _workdir(self, step: Workdir, told: Event) -> None:
+        site, draft = self._site, self.draft
+        path = resolved(draft.workdir, step.path)
+        if step.path.endswith("/") and path != "/":
+            path = path.rstrip("/")
+        text = f"WORKDIR {path}"
+        there = LayeredView(draft.trees[::-1]).stat(path) if draft.trees else None
+        if there is not None or path == "/":
+            change = lambda: draft.config.update(WorkingDir=path)  # noqa: E731
+            self._config_step(text, text, change, told)
+            return
+
+        def make() -> Layer:
+            new = NewLayer(site.paths, draft.trees, draft.chain, site.workspace.directory("root"))
+            try:
+                root = new.mount()
+                import os
+
+                try:
+                    os.close(Target(root, (0, 0), None).directory(path))
+                finally:
+                    os.close(root)
+                return new.commit(site.request.times)
+            finally:
+                new.discard()
+
+        self._layer_step(text, text, make, told)
+        draft.config["WorkingDir"] = path
+
+    # ---- what only changes the config ----
+
+    def command_words(self, command: str | tuple[str, ...], *, shell: bool) -> list[str] | None:
+        """A command as the config holds it."""
+        if not command:
+            return None
+        if not shell:
+            return list(command)
+        assert isinstance(command, str)
+        return [*(self.draft.config.get("Shell") or _SHELL), command]
+
+    def _set_cmd(self, step: Cmd) -> None:
+        self.draft.config["Cmd"] = self.command_words(step.command, shell=step.shell)
+        self._cmd_is_own = True
+
+    def _set_entrypoint(self, step: Entrypoint) -> None:
+        self.draft.config["Entrypoint"] = self.command_words(step.command, shell=step.shell)
+        if not self._cmd_is_own:
+            self.draft.config.pop("Cmd", None)  # it was meant for the base's entry point
+
+    def _set_env(self, step: Env) -> None:
+        self.draft.set_variables({**self.draft.variables, **dict(step.pairs)})
+
+    def _add(self, key: str, new: dict[str, object]) -> None:
+        self.draft.config[key] = {**(self.draft.config.get(key) or {}), **new}
+
+    def _set(self, key: str, value: object) -> None:
+        self.draft.config[key] = value
+
+    def _append_trigger(self, step: Onbuild) -> None:
+        self.draft.config["OnBuild"] = [*(self.draft.config.get("OnBuild") or []), step.trigger]
+
+    def _set_author(self, step: Maintainer) -> None:
+        self.draft.about["author"] = step.name
+
+
+_CHANGES: dict[type, Callable[[StageRun, object], None]] = {
+    Cmd: StageRun._set_cmd,  # type: ignore[dict-item]
+    Entrypoint: StageRun._set_entrypoint,  # type: ignore[dict-item]
+    Env: StageRun._set_env,  # type: ignore[dict-item]
+    Expose: lambda run, s: run._add("ExposedPorts", {p: {} for p in s.ports}),  # type: ignore[attr-defined]
+    Healthcheck: lambda run, s: run._set("Healthcheck", s.config),  # type: ignore[attr-defined]
+    Label: lambda run, s: run._add("Labels", dict(s.pairs)),  # type: ignore[attr-defined]
+    Maintainer: StageRun._set_author,  # type: ignore[dict-item]
+    Onbuild: StageRun._append_trigger,  # type: ignore[dict-item]
+    Shell: lambda run, s: run._set("Shell", list(s.words)),  # type: ignore[attr-defined]
+    StopSignal: lambda run, s: run._set("StopSignal", s.signal),  # type: ignore[attr-defined]
+    User: lambda run, s: run._set("User", s.user),  # type: ignore[attr-defined]
+    Volume: lambda run, s: run._add("Volumes", {p: {} for p in s.paths}),  # type: ignore[attr-defined]
+}
+
+
+def _described(step: Step) -> str:
+    """All that such a step depends on."""
+    fields = [n for n in step._fields if n not in ("line", "last", "text", "source")]  # type: ignore[union-attr]
+    return type(step).__name__ + repr([getattr(step, name) for name in fields])
+
+
+def _proxies(site: Site) -> dict[str, str]:
+    return {k: v for k, v in site.request.build_args if k in stages.PROXY_NAMES}
+
+
+def _short(draft: Draft) -> str:
+    return draft.key[:12]

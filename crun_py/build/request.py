@@ -1,0 +1,130 @@
+"""What a build is asked for, and what it tells meanwhile."""
+
+from __future__ import annotations
+
+from crun_py.build.layer import Times
+from crun_py.errors import CrunpyError
+from crun_py.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crun_py.build.errors import Source
+    from crun_py.oci.image import Image
+
+    Pairs = tuple[tuple[str, str], ...]
+    Obtain = Callable[[str, str], Image]
+    """Gives the image of a name for a platform ("": this host's), pulled if need be."""
+
+
+@record
+class Secret:
+    """content: what it holds."""
+
+    id: str
+    content: bytes
+
+
+@record
+class RunLimits:
+    """How RUN's containers are limited; values are in the words of `crunpy run`."""
+
+    add_host: tuple[str, ...] = ()
+    annotation: tuple[str, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    cgroup_parent: str = ""
+    cpu_period: str = ""
+    cpu_quota: str = ""
+    cpu_shares: str = ""
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    device: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    dns_option: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    memory: str = ""
+    memory_swap: str = ""
+    security_opt: tuple[str, ...] = ()
+    shm_size: str = ""
+    ulimit: tuple[str, ...] = ()
+    volume: tuple[str, ...] = ()
+
+
+@record
+class BuildRequest:
+    """names: full references of the image.  build_args: those with a value.  platform: of the
+    target, "" for this host's.  cache: whether steps of earlier builds are used;
+    uncached_stages: stages of which none is; keep: whether this build's may be used later.
+    all_stages: also those that the target does not need.  env, unset_env: of the image's
+    config.  inherit_labels: whether the base's labels stay.  form: oci or docker.  times: what
+    becomes of the times of files.  created: seconds since the epoch for the config, -1: now.
+    squash: "", "new" (the build's layers become one) or "all".  insecure: RUN
+    --security=insecure is allowed.  jobs: stages at once, 0 for one a processor."""
+
+    names: tuple[str, ...] = ()
+    build_args: Pairs = ()
+    target: str = ""
+    platform: str = ""
+    cache: bool = True
+    uncached_stages: tuple[str, ...] = ()
+    keep: bool = True
+    all_stages: bool = False
+    labels: Pairs = ()
+    annotations: Pairs = ()
+    inherit_labels: bool = True
+    env: Pairs = ()
+    unset_env: tuple[str, ...] = ()
+    network: str = ""
+    limits: RunLimits = RunLimits()
+    secrets: tuple[Secret, ...] = ()
+    agents: Pairs = ()
+    form: str = "oci"
+    times: Times = Times()
+    created: int = -1
+    squash: str = ""
+    insecure: bool = False
+    jobs: int = 0
+
+
+@record
+class Event:
+    """Something that a build tells.
+
+    kind:   "step" (a step begins; `number` of `total`, `text`), "cached" (it was made before),
+            "container" (`text` is the id of what RUN runs in), "output" (`data` on `stream` 1
+            or 2), "done" (the step has ended; `text` is the id of the image so far),
+            "warning" (`text`).
+    stage:  the title of its stage.
+    """
+
+    kind: str
+    stage: str = ""
+    number: int = 0
+    total: int = 0
+    text: str = ""
+    stream: int = 0
+    data: bytes = b""
+
+
+class BuildError(CrunpyError):
+    """A step of a build failed.
+
+    shown: the lines of the Dockerfile around, the step marked.  code: the exit status of the
+    step's command, 0 where there was none.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "", errno: int = 0, shown: str = "",
+                 code: int = 0) -> None:  # fmt: skip
+        super().__init__(message, hint=hint, errno=errno)
+        self.shown, self.code = shown, code
+
+
+def at(source: Source, line: int, cause: str, *, hint: str = "", code: int = 0) -> BuildError:
+    """An error of the step on `line`."""
+    return BuildError(
+        f"{source.name}:{line}: {cause}", hint=hint, shown=source.excerpt(line), code=code
+    )

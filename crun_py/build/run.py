@@ -1,0 +1,149 @@
+"""RUN: a command in a container like those of `crunpy run`, and what it changed.
+
+The container's writable layer becomes the new layer as it is, without the places that only
+something was mounted on.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py.build.layer import Layer, NewLayer
+from crun_py.build.request import Event, at
+from crun_py.build.tidy import tidy
+from crun_py.container import attach, create, ending, lifecycle
+from crun_py.errors import CommandError, Unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.build.draft import Draft
+    from crun_py.build.records import Run
+    from crun_py.build.request import RunLimits
+    from crun_py.build.site import Site
+    from crun_py.state import Container
+
+_SHELL = ["/bin/sh", "-c"]
+
+
+class Basis:
+    """What the container is made of: the draft, and the variables of its build arguments."""
+
+    def __init__(self, draft: Draft, arguments: dict[str, str]) -> None:
+        self.id = ""
+        self.layers = draft.trees
+        config = {k: draft.config[k] for k in ("User", "WorkingDir") if draft.config.get(k)}
+        variables = {**arguments, **draft.variables}
+        config["Env"] = [f"{key}={value}" for key, value in variables.items()]
+        self.config: dict[str, Any] = {**draft.about, "config": config}
+
+
+def words(step: Run, draft: Draft) -> list[str]:
+    """What is executed, but for a here-document that is a program."""
+    if not step.shell:
+        return list(step.command)
+    return [*(draft.config.get("Shell") or _SHELL), step.shell_text]
+
+
+def run(
+    site: Site, step: Run, draft: Draft, arguments: dict[str, str], index: int, told: Event
+) -> Layer:
+    """Carry out the step of the stage `index` on top of `draft`; told: an event that names it.
+
+    Raises BuildError, CrunpyError.
+    """
+    with site.mounts(step, draft, index) as mounted:
+        options = _options(site, step, words(step, draft), mounted.options)
+        script = step.script
+        if script is not None and script.startswith("#!"):
+            name = step.heredocs[0].name
+            options["command"] = [mounted.program(script, name)]
+        container = create.create(site.paths, Basis(draft, arguments), options)
+        return _carried_out(site, step, draft, container, told)
+
+
+def _options(
+    site: Site, step: Run, command: list[str], mounted: dict[str, list[str]]
+) -> dict[str, Any]:
+    if step.security == "insecure" and not site.request.insecure:
+        raise Unsupported(
+            "RUN --security=insecure: not allowed", hint="crunpy build --allow security.insecure"
+        )
+    given = _given(site.request.limits)
+    network = {"none": "none", "host": "host"}.get(step.network) or site.request.network
+    options: dict[str, Any] = {
+        "image": "build",
+        "command": command,
+        "rm": True,
+        "network": network,
+        "http_proxy": False,
+        "privileged": step.security == "insecure",
+        **given,
+    }
+    for name, more in mounted.items():
+        options[name] = [*(options.get(name) or []), *more]
+    return options
+
+
+def _given(limits: RunLimits) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in limits._fields:  # type: ignore[attr-defined]
+        value = getattr(limits, name)
+        if value:
+            values[name] = list(value) if isinstance(value, tuple) else value
+    return values
+
+
+def _carried_out(site: Site, step: Run, draft: Draft, container: Container, told: Event) -> Layer:
+    site.workspace.note(container.id)
+    new = None
+    try:
+        site.tell(told, "container", container.id)
+        code = _served(site, container, told)
+        if code:
+            what = step.text.partition("\n")[0]
+            raise at(
+                step.source, step.line, f"{what}: exit status {code}", code=code,
+                hint="killed: out of memory" if code == 137 else "",
+            )  # fmt: skip
+        new = NewLayer(site.paths, draft.trees, draft.chain, "")
+        new.adopt(container.directory + "/upper")
+        tidy(new.tree, draft.trees, _places(container))
+        lifecycle.cleanup(container, rootless=site.rootless)
+        return new.commit(site.request.times)
+    except CommandError as e:
+        raise at(step.source, step.line, e.message, hint=e.hint, code=e.exit_code) from e
+    finally:
+        if new is not None:
+            new.discard()
+        if os.path.isdir(container.directory):
+            ending.remove(container, force=True)
+        site.workspace.forget(container.id)
+
+
+def _served(site: Site, container: Container, told: Event) -> int:
+    """The exit code of the container, started and followed to its end."""
+    ours, theirs = attach.socketpair()
+    how = attach.STDOUT | attach.STDERR | attach.LOSSLESS | attach.CLEANER
+
+    def sink(stream: int, data: memoryview) -> None:
+        site.tell(told, "output", stream=stream, data=bytes(data))
+
+    session = attach.Session(ours, how, terminal=False, sink=sink)
+    try:
+        try:
+            lifecycle.start(container, rootless=site.rootless, client=theirs)
+        finally:
+            os.close(theirs)
+        code = session.serve()
+    finally:
+        session.close()
+    return ending.wait(container) if code == attach.LOST else code
+
+
+def _places(container: Container) -> list[str]:
+    """Where the engine mounted or made something that is no part of the image."""
+    spec = container.spec()
+    found = [entry["destination"] for entry in spec["mounts"]]
+    return [*found, *(entry["path"] for entry in spec["linux"].get("devices", ()))]

@@ -1,0 +1,183 @@
+"""The stages of a build, several at once where none needs another.
+
+A stage that has company runs in a process of its own, which tells through a pipe what happens
+and at last what became of it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+
+from crun_py import jsonfile
+from crun_py._native import lib
+from crun_py.build.draft import Draft
+from crun_py.build.errors import DockerfileError
+from crun_py.build.execute import StageRun
+from crun_py.build.request import BuildError, Event
+from crun_py.errors import CrunpyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.build.site import Site
+    from crun_py.build.stages import Stage
+
+_PR_SET_PDEATHSIG = 1
+
+
+def run(site: Site, wanted: tuple[Stage, ...]) -> None:
+    """Build the stages, each behind what it needs: `site.drafts` has them then.
+
+    Raises BuildError, DockerfileError, CrunpyError.
+    """
+    total = sum(1 + len(stage.steps) for stage in wanted)
+    first, numbers = 1, {}
+    for stage in wanted:
+        numbers[stage.index] = first
+        first += 1 + len(stage.steps)
+    jobs = site.request.jobs or os.cpu_count() or 1
+    waiting = list(wanted)
+    children: dict[int, _Child] = {}
+    try:
+        while waiting or children:
+            ready = [s for s in waiting if s.needs <= site.drafts.keys()]
+            if ready and not children and (len(ready) == 1 or jobs == 1):
+                stage = ready[0]
+                StageRun(site, stage, numbers[stage.index], total).run()
+                waiting.remove(stage)
+                continue
+            for stage in ready[: jobs - len(children)]:
+                child = _Child(site, stage, numbers[stage.index], total)
+                children[child.heard] = child
+                waiting.remove(stage)
+            _attend(site, children)
+    except BaseException:
+        for child in children.values():
+            child.end()
+        raise
+
+
+def _attend(site: Site, children: dict[int, _Child]) -> None:
+    """Wait until a child has something to say, and take it."""
+    poll = select.poll()
+    for fd in children:
+        poll.register(fd, select.POLLIN)
+    for fd, _ in poll.poll():
+        child = children[fd]
+        for message in child.messages():
+            child.take(site, message)
+        if child.ended:
+            del children[fd]
+            child.finish(site)
+
+
+class _Child:
+    """A stage in a process of its own."""
+
+    def __init__(self, site: Site, stage: Stage, number: int, total: int) -> None:
+        self._stage = stage
+        self._rest = b""
+        self._answer: dict[str, Any] | None = None
+        self.ended = False
+        self.heard, told = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(self.heard)
+            _work(site, stage, number, total, told)
+        os.close(told)
+
+    def messages(self) -> list[dict[str, Any]]:
+        data = os.read(self.heard, 1 << 20)
+        self.ended = not data
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return [jsonfile.loads(line) for line in lines]
+
+    def take(self, site: Site, message: dict[str, Any]) -> None:
+        if "event" not in message:
+            self._answer = message
+            return
+        found = message["event"]
+        site.pass_on(Event(**{**found, "data": found["data"].encode("latin-1")}))
+
+    def finish(self, site: Site) -> None:
+        """Take what became of it.  Raises its error."""
+        os.close(self.heard)
+        os.waitpid(self._pid, 0)
+        answer = self._answer
+        if answer is None:
+            raise CrunpyError(f"building {self._stage.title}: the process was killed")
+        if "error" in answer:
+            raise _error(answer)
+        site.drafts[self._stage.index] = _draft(site, answer["draft"])
+        site.arguments[self._stage.index] = answer["arguments"]
+
+    def end(self) -> None:
+        """Let it clean up and end."""
+        if self.ended:
+            return
+        os.kill(self._pid, signal.SIGINT)
+        while os.read(self.heard, 1 << 16):
+            continue
+        os.close(self.heard)
+        os.waitpid(self._pid, 0)
+
+
+_FIELDS = ("layers", "diff_ids", "chain", "config", "about", "history", "key", "created",
+           "annotations")  # fmt: skip
+
+
+def _draft(site: Site, fields: dict[str, Any]) -> Draft:
+    draft = Draft(site.paths, site.request.form, "")
+    for name in _FIELDS:
+        setattr(draft, name, fields[name])
+    return draft
+
+
+def _work(site: Site, stage: Stage, number: int, total: int, told: int) -> None:
+    """Runs in the child; never returns."""
+    lib.crunpy_prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+    out = open(told, "wb", buffering=0)  # noqa: SIM115  (open to the end)
+
+    def say(message: dict[str, Any]) -> None:
+        out.write(jsonfile.dumps(message).encode() + b"\n")
+
+    def tell(event: Event) -> None:
+        fields = {name: getattr(event, name) for name in event._fields}  # type: ignore[attr-defined]
+        say({"event": {**fields, "data": event.data.decode("latin-1")}})
+
+    code = 0
+    try:
+        site.apart(tell)
+        with site:
+            draft = StageRun(site, stage, number, total).run()
+        say(
+            {
+                "draft": {name: getattr(draft, name) for name in _FIELDS},
+                "arguments": site.arguments[stage.index],
+            }
+        )
+    except CrunpyError as e:
+        say(_said(e))
+    except KeyboardInterrupt:
+        say({"error": "interrupted", "hint": "", "errno": 0})
+    except BaseException as e:  # whatever it is, it must not go on as its parent
+        say({"error": f"internal error: {type(e).__name__}: {e}", "hint": "", "errno": 0})
+        code = 1
+    os._exit(code)
+
+
+def _said(e: CrunpyError) -> dict[str, Any]:
+    found: dict[str, Any] = {"error": e.message, "hint": e.hint, "errno": e.errno}
+    if isinstance(e, BuildError | DockerfileError):
+        found["shown"], found["code"] = e.shown, getattr(e, "code", 0)
+    return found
+
+
+def _error(answer: dict[str, Any]) -> CrunpyError:
+    known = {key: answer[key] for key in ("hint", "errno")}
+    if "shown" in answer:
+        return BuildError(answer["error"], shown=answer["shown"], code=answer["code"], **known)
+    return CrunpyError(answer["error"], **known)

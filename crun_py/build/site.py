@@ -1,0 +1,187 @@
+"""What the steps of one process of a build share: where files come from, and where it works.
+
+All that is mounted is seen by this build alone, whose mount namespace is its own.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py._native import check, lib
+from crun_py.build.files import Tree
+from crun_py.build.fingerprint import Known
+from crun_py.errors import InvalidArgument
+from crun_py.overlay import mount
+from crun_py.record import replaced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from crun_py.build.cache import Cache
+    from crun_py.build.draft import Draft
+    from crun_py.build.records import Run
+    from crun_py.build.request import BuildRequest, Event, Obtain
+    from crun_py.build.run_mounts import Mounted
+    from crun_py.build.stages import Stages
+    from crun_py.oci.image import Image
+    from crun_py.paths import Paths
+    from crun_py.workspace import Workspace
+
+_ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Site:
+    """context: the files of the build context.  contexts: those of --build-context by name, a
+    directory or IMAGE behind `docker-image://`.  drafts: of the stages that are built, by
+    index; arguments: their build arguments.  obtain: gives an image by name and platform."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        request: BuildRequest,
+        stages: Stages,
+        workspace: Workspace,
+        context: Tree,
+        cache: Cache,
+        *,
+        obtain: Obtain,
+        tell: Callable[[Event], object],
+        contexts: dict[str, str],
+        rootless: bool,
+    ) -> None:
+        self.paths, self.request, self.stages = paths, request, stages
+        self.workspace, self.context, self.cache = workspace, context, cache
+        self.obtain, self._tell, self.rootless = obtain, tell, rootless
+        self.drafts: dict[int, Draft] = {}
+        self.arguments: dict[int, dict[str, str]] = {}
+        self._bases: dict[tuple[str, str], Image] = {}
+        self.known = Known(paths.root + "/build/content.json")
+        self._contexts = contexts
+        self._trees: dict[str, Tree] = {}
+        self._mounted: list[str] = []
+
+    def __enter__(self) -> Site:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for tree in self._trees.values():
+            os.close(tree.root)
+        for where in reversed(self._mounted):
+            mount.unmount(where)
+        self._trees, self._mounted = {}, []
+
+    def tell(
+        self, step: Event, kind: str, text: str = "", *, stream: int = 0, data: bytes = b""
+    ) -> None:
+        """Tell that something of `step` happened."""
+        self._tell(replaced(step, kind=kind, text=text or step.text, stream=stream, data=data))
+
+    def mounts(self, step: Run, draft: Draft, index: int) -> Mounted:
+        """What is mounted for a RUN of the stage `index`, to be used in a `with`."""
+        from crun_py.build.run_mounts import Mounted
+
+        return Mounted(self, step, draft, index)
+
+    def held(self, where: str) -> None:
+        """Something is mounted on `where`, until the end."""
+        self._mounted.append(where)
+
+    def pass_on(self, event: Event) -> None:
+        """Tell what another process told."""
+        self._tell(event)
+
+    def apart(self, tell: Callable[[Event], object]) -> None:
+        """From here on this is another process: what is mounted stays the first one's."""
+        self._trees, self._mounted, self._tell = {}, [], tell
+
+    def base(self, name: str, platform: str) -> Image:
+        """The image that FROM names.  Raises CrunpyError."""
+        key = name.lower()
+        if key in self._contexts:
+            where = self._contexts[key]
+            if not where.startswith("docker-image://"):
+                raise InvalidArgument(
+                    f"build context {key}: {where} is a directory, and no image",
+                    hint=f"--build-context {key}=docker-image://IMAGE",
+                )
+            name = where.removeprefix("docker-image://")
+        if (name, platform) not in self._bases:
+            self._bases[name, platform] = self.obtain(name, platform)
+        return self._bases[name, platform]
+
+    # ---- where files come from ----
+
+    def tree(self, name: str, stage: int) -> tuple[Tree, bool]:
+        """The files that `--from=name` means in the stage with index `stage`, "" for the build
+        context; and whether they keep their owners.  Raises CrunpyError."""
+        if not name:
+            return self.context, False
+        key = name.lower()
+        if key in self._contexts:
+            where = self._contexts[key]
+            if where.startswith("docker-image://"):
+                return self._of_image(where.removeprefix("docker-image://")), True
+            return self._of_directory(key, where), False
+        index = self.stages.find(name, stage)
+        if index is None:
+            return self._of_image(name), True
+        title = f"stage {self.stages.all[index].title}"
+        return self._shown(f"stage {index}", self.drafts[index].trees, title), True
+
+    def _of_image(self, name: str) -> Tree:
+        if name not in self._trees:
+            image = self.obtain(name, self.request.platform)
+            return self._shown(name, image.layers, f"image {name}")
+        return self._trees[name]
+
+    def _of_directory(self, key: str, where: str) -> Tree:
+        if f"context {key}" not in self._trees:
+            try:
+                root = os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except OSError as e:
+                raise InvalidArgument.from_os(f"opening build context {key}: {where}", e) from e
+            self._trees[f"context {key}"] = Tree(root, f"context {key}")
+        return self._trees[f"context {key}"]
+
+    def _shown(self, key: str, trees: list[str], title: str) -> Tree:
+        """The layers `trees`, base first, merged."""
+        if key not in self._trees:
+            where = self.workspace.directory("from")
+            if trees:
+                mount.layers(trees[::-1], where)
+                self.held(where)
+            self._trees[key] = Tree(os.open(where, _ROOT), title)
+        return self._trees[key]
+
+    def show(self, tree: Tree, path: str) -> str:
+        """A name in the workspace under which `path` of the tree is seen.  Raises OSError."""
+        source = tree.open(path)
+        try:
+            return self.bind(source)
+        finally:
+            os.close(source)
+
+    def bind(self, source: int) -> str:
+        """The same for what is open as `source`."""
+        import stat
+
+        where = self.workspace.directory("bind")
+        if not stat.S_ISDIR(os.fstat(source).st_mode):
+            where += "/file"
+            os.close(os.open(where, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        detached = check(
+            lib.crunpy_clone_tree(-1, os.fsencode(f"/proc/self/fd/{source}"), 1), "open_tree"
+        )
+        try:
+            check(lib.crunpy_attach(detached, os.fsencode(where)), where)
+        finally:
+            os.close(detached)
+        self.held(where)
+        return where
