@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def parsed(request: BuildRequest, dockerfile: Dockerfile, contexts: dict[str, str]) -> Stages:
     """The stages that the request wants of a Dockerfile.  Raises DockerfileError,
     InvalidArgument."""
-    platforms = {}
+    platforms: dict[str, str] = {}
     for prefix, text in (("TARGET", request.platform), ("BUILD", "")):
         text = text or host_platform()
         system, architecture, variant = split_platform(text)
@@ -66,11 +66,13 @@ def build(
     obtain: Obtain,
     tell: Callable[[Event], object] = lambda event: None,
     contexts: dict[str, str] | None = None,
+    environment: dict[str, str] | None = None,
     rootless: bool = False,
 ) -> Image:
     """Build and name the image.
 
-    contexts: of --build-context.  Runs as root of a user namespace or of the host, and in a
+    contexts: of --build-context; environment: of programs like git.
+    Runs as root of a user namespace or of the host, and in a
     mount namespace of its own from here on.  Raises BuildError, DockerfileError, CrunpyError.
     """
     blobs.prepare(paths)
@@ -78,7 +80,8 @@ def build(
     with gc.pulling(paths):
         site = Site(
             paths, request, stages, workspace, context, Cache(paths), obtain=obtain, tell=tell,
-            contexts=contexts or {}, rootless=rootless,
+            contexts=contexts or {}, environment=environment or {},
+            rootless=rootless,
         )  # fmt: skip
         with site:
             wanted = stages_.used(stages, all=request.all_stages)
@@ -87,6 +90,11 @@ def build(
                     _obtained(site, stage)
             schedule.run(site, wanted)
             draft = finished(site.drafts[stages.target], request)
+            if request.squash:
+                from crun_py.build import squash
+
+                below = _base_layers(site, stages) if request.squash == "new" else 0
+                draft = squash.squashed(draft, paths, below)
             try:
                 image = draft.save([*request.names])
             except CrunpyError as e:
@@ -118,8 +126,14 @@ def finished(draft: Draft, request: BuildRequest) -> Draft:
     draft.annotations |= dict(request.annotations)
     if request.created >= 0:
         draft.created = rfc3339(request.created * 1_000_000_000)
-    if request.squash:
-        from crun_py.build import squash
-
-        draft = squash.squashed(draft, whole=request.squash == "all")
     return draft
+
+
+def _base_layers(site: Site, stages: Stages) -> int:
+    """How many layers are those of the image that the target begins with."""
+    stage = stages.all[stages.target]
+    while stage.parent is not None:
+        stage = stages.all[stage.parent]
+    if stage.base.image == stages_.SCRATCH:
+        return 0
+    return len(site.base(stage.base.image, stage.base.platform or site.request.platform).chain)

@@ -3,7 +3,7 @@ repository (docker-build(1), podman-build(1))."""
 
 from __future__ import annotations
 
-from crun_py.build.files import NOTHING, Tree
+from crun_py.build.files import Tree
 from crun_py.record import record
 
 TYPE_CHECKING = False
@@ -19,9 +19,7 @@ class Context(Tree):
     dockerfile: its bytes.  dockerfile_name: what errors call it.
     """
 
-    def __init__(
-        self, root: int, ignore: Ignore, dockerfile: bytes, dockerfile_name: str
-    ) -> None:
+    def __init__(self, root: int, ignore: Ignore, dockerfile: bytes, dockerfile_name: str) -> None:
         super().__init__(root, "the build context", ignore)
         self.dockerfile, self.dockerfile_name = dockerfile, dockerfile_name
 

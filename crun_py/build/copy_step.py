@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 
+from crun_py.build import add, git
 from crun_py.build.chmod import Mode
 from crun_py.build.draft import resolved
 from crun_py.build.files import NOTHING, Tree
@@ -14,10 +16,11 @@ from crun_py.build.transfer import Target, Transfer
 from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.ns import users
 from crun_py.overlay.view import LayeredView
-from crun_py.record import record
+from crun_py.record import record, replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crun_py.build.add import Fetched
     from crun_py.build.draft import Draft
     from crun_py.build.records import Copy
     from crun_py.build.site import Site
@@ -26,14 +29,15 @@ if TYPE_CHECKING:
 @record
 class Plan:
     """What a step copies.  sources: paths in the tree, each with where --parents puts it.
-    written: files that the Dockerfile itself holds, by name.  remote: what ADD fetches.
-    destination: absolute.  into: it is a directory."""
+    written: files that the Dockerfile itself holds, by name.  fetched: files of URLs; cloned:
+    repositories, each with its commit.  destination: absolute.  into: it is a directory."""
 
     tree: Tree
     owners: bool
     sources: tuple[tuple[str, str], ...]
     written: tuple[tuple[str, str], ...]
-    remote: tuple[str, ...]
+    fetched: tuple[Fetched, ...]
+    cloned: tuple[tuple[Tree, str], ...]
     destination: str
     into: bool
     exclude: Ignore
@@ -43,11 +47,21 @@ def plan(site: Site, step: Copy, draft: Draft, index: int) -> Plan:
     """Look the sources up.  Raises CrunpyError."""
     tree, owners = site.tree(step.from_, index)
     sources: list[tuple[str, str]] = []
-    remote = tuple(s for s in step.sources if step.add and is_remote(s))
+    fetched: list[Fetched] = []
+    cloned: list[tuple[Tree, str]] = []
     for text in step.sources:
-        if text not in remote:
+        remote = git.parse(text) if step.add else None
+        if remote:
+            remote = replaced(remote, checksum=step.checksum, keep_git_dir=step.keep_git_dir)
+            work = site.workspace.directory("git")
+            root, commit = git.fetch(remote, work, site.environment)
+            cloned.append((Tree(root, text), commit))
+        elif step.add and text.startswith(("http://", "https://")):
+            work = site.workspace.directory("url")
+            fetched.append(add.fetch_url(text, work, step.checksum))
+        else:
             sources += _found(tree, text, parents=step.parents)
-    many = len(sources) + len(step.heredocs) + len(remote) > 1
+    many = len(sources) + len(step.heredocs) + len(fetched) > 1
     into = step.destination.endswith(("/", "/.")) or step.destination == "."
     if not step.destination:
         raise InvalidArgument("no destination")
@@ -60,21 +74,15 @@ def plan(site: Site, step: Copy, draft: Draft, index: int) -> Plan:
                 hint=f"{step.destination}/ is a directory",
             )
     return Plan(
-        tree=tree, owners=owners, sources=tuple(sources), remote=remote, into=into,
+        tree=tree, owners=owners, sources=tuple(sources), into=into,
+        fetched=tuple(fetched), cloned=tuple(cloned),
         written=tuple((found.name, found.content) for found in step.heredocs),
         destination=resolved(draft.workdir, step.destination),
         exclude=Ignore.of(step.exclude) if step.exclude else NOTHING,
     )  # fmt: skip
 
 
-def is_remote(source: str) -> bool:
-    """Whether ADD fetches `source`."""
-    return source.startswith(("http://", "https://", "git://", "git@", "ssh://"))
-
-
 def _is_directory(view: LayeredView, path: str) -> bool:
-    import stat
-
     found = view.stat(path)
     return found is not None and stat.S_ISDIR(found.st_mode)
 
@@ -98,7 +106,8 @@ def fingerprint(site: Site, step: Copy, made: Plan) -> str:
     whole = Fingerprint(made.tree, site.known, owners=made.owners, exclude=made.exclude)
     for path, _ in made.sources:
         whole.add(path)
-    return whole.hexdigest()
+    others = [*(f"{f.name} {f.digest}" for f in made.fetched), *(c for _, c in made.cloned)]
+    return " ".join([whole.hexdigest(), *others])
 
 
 def copy(site: Site, step: Copy, draft: Draft, made: Plan) -> Layer:
@@ -136,8 +145,15 @@ def _fill(site: Site, step: Copy, draft: Draft, made: Plan, root: int) -> None:
         transfer.copy(path, destination, into=made.into or step.parents)
     for name, content in made.written:
         _write(target, made, name, content.encode("utf-8", "surrogateescape"))
-    for url in made.remote:
-        _fetch(site, step, made, url, target)
+    for file in made.fetched:
+        _place(made, target, file)
+    for clone, _ in made.cloned:
+        Transfer(clone, replaced_owner(target), made.exclude).copy("", made.destination, into=True)
+
+
+def replaced_owner(target: Target) -> Target:
+    """The same for files whose own owners mean nothing."""
+    return Target(target.root, target.owner or (0, 0), target.mode)
 
 
 def _numbers(text: str) -> users.User:
@@ -151,8 +167,6 @@ def _numbers(text: str) -> users.User:
 
 def _with_parents(made: Plan, path: str, above: str, target: Target) -> str:
     """The directory that a source with --parents goes to, made like those in the tree."""
-    import stat
-
     destination = f"{made.destination}/{above}" if above else made.destination
     os.close(target.directory(destination))
     fd = made.tree.open(path)
@@ -184,13 +198,33 @@ def _write(target: Target, made: Plan, name: str, content: bytes) -> None:
 
 def _unpacked(made: Plan, path: str, target: Target) -> bool:
     """Whether `path` is an archive, which is unpacked then."""
-    from crun_py.build import add
+    fd = made.tree.open(path)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return False
+        reader = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(fd)
+    try:
+        if not add.is_archive(reader):
+            return False
+        os.close(target.directory(made.destination))
+        add.unpack(reader, target, made.destination, path)
+        return True
+    finally:
+        os.close(reader)
 
-    return add.unpacked(made.tree, path, target, made.destination)
 
-
-def _fetch(site: Site, step: Copy, made: Plan, url: str, target: Target) -> None:
-    from crun_py.build import add
-
-    add.fetched(site.workspace.directory("fetched"), url, step, target, made.destination,
-                into=made.into)  # fmt: skip
+def _place(made: Plan, target: Target, file: Fetched) -> None:
+    """A file from a URL: mode 0600 unless --chmod says otherwise."""
+    directory, _, name = file.path.rpartition("/")
+    root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        into = made.into or target.is_directory(made.destination)
+        if into and not file.name:
+            raise InvalidArgument("the URL has no file name", hint="give the file's whole path")
+        destination = f"{made.destination}/{file.name}" if into else made.destination
+        transfer = Transfer(Tree(root, "what was fetched"), replaced_owner(target))
+        transfer.copy(name, destination, into=False)
+    finally:
+        os.close(root)

@@ -35,7 +35,8 @@ _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 class Site:
     """context: the files of the build context.  contexts: those of --build-context by name, a
     directory or IMAGE behind `docker-image://`.  drafts: of the stages that are built, by
-    index; arguments: their build arguments.  obtain: gives an image by name and platform."""
+    index; arguments: their build arguments.  obtain: gives an image by name and platform.
+    environment: of programs like git."""
 
     def __init__(
         self,
@@ -49,11 +50,13 @@ class Site:
         obtain: Obtain,
         tell: Callable[[Event], object],
         contexts: dict[str, str],
+        environment: dict[str, str],
         rootless: bool,
     ) -> None:
         self.paths, self.request, self.stages = paths, request, stages
         self.workspace, self.context, self.cache = workspace, context, cache
         self.obtain, self._tell, self.rootless = obtain, tell, rootless
+        self.environment = environment
         self.drafts: dict[int, Draft] = {}
         self.arguments: dict[int, dict[str, str]] = {}
         self._bases: dict[tuple[str, str], Image] = {}

@@ -61,7 +61,12 @@ _SYSTEM = {
 _NETWORK = {
     "network reload": ("network_reload", "Publish ports again that lost their firewall rules"),
 }
+_BUILDER = {
+    "builder prune": ("builder_prune", "Remove what builds keep for the builds to come"),
+    "buildx du": ("buildx_du", "Show what builds keep, and how large it is"),
+}
 _IMAGE = {
+    "build": ("build", "Build an image from a Dockerfile"),
     "pull": ("pull", "Fetch images from a registry"),
     "push": ("push", "Send images to a registry"),
     "save": ("save", "Write images to an archive"),
@@ -113,6 +118,7 @@ VERBS = {
     **_GENERATE,
     **_NETWORK,
     **_IMAGE,
+    **_BUILDER,
     **_MANIFEST,
     **_ENGINE,
 }
@@ -141,6 +147,8 @@ GROUPS = {
     },
     "system": {**_members(_SYSTEM), "info": "info", "events": "events"},
     "manifest": _members(_MANIFEST),
+    "builder": {"build": "build", "prune": "builder prune"},
+    "buildx": {"build": "build", "prune": "builder prune", "du": "buildx du"},
     "container": {**_members(_CONTAINER), "ls": "ps", "list": "ps", "umount": "unmount"},
     "image": {
         **{word: verb for word, verb in _members(_IMAGE).items() if verb not in _TOP_ONLY},
@@ -159,6 +167,8 @@ GROUP_SUMMARIES = {
     "volume": "Volumes: directories that outlive containers",
     "system": "The engine as a whole: disk use, pruning, boots",
     "manifest": "Manifest lists: one name for several platforms",
+    "builder": "Builds, and what they keep for later ones",
+    "buildx": "The same under the name that Docker gives it",
     "container": "Containers: the same commands as without this word",
     "image": "Images",
 }

@@ -83,10 +83,12 @@ class Copier:
         if depth > DEPTH_LIMIT:
             raise CrunpyError(f"copying {path[:80]}…: more than {DEPTH_LIMIT} directories deep")
         for name in os.listdir(source):
-            self._entry(source, target, name, f"{path}/{name}" if path else name, depth)
-        self._describe(source, target, os.fstat(source))
+            self.entry(source, target, name, f"{path}/{name}" if path else name, depth)
+        self.describe(source, target, os.fstat(source))
 
-    def _entry(self, source: int, target: int, name: str, path: str, depth: int) -> None:
+    def entry(self, source: int, target: int, name: str, path: str, depth: int = 0) -> None:
+        """The entry `name` of the directory open as `source`, with all below it, into `target`,
+        which is the parent of `path` in the directory that is copied to.  Raises as copy()."""
         found = os.stat(name, dir_fd=source, follow_symlinks=False)
         kind = stat.S_IFMT(found.st_mode)
         if kind == stat.S_IFDIR:
@@ -142,9 +144,10 @@ class Copier:
         if not stat.S_ISREG(found.st_mode):
             raise CrunpyError("copying a file: it was replaced while it was read")
         copy_content(source, target, found.st_size)
-        self._describe(source, target, found)
+        self.describe(source, target, found)
 
-    def _describe(self, source: int, target: int, found: os.stat_result) -> None:
+    def describe(self, source: int, target: int, found: os.stat_result) -> None:
+        """Make `target` like `source`, of which fstat(2) says `found`.  Raises OSError."""
         os.fchown(target, *self._owner(found.st_uid, found.st_gid))
         os.fchmod(target, stat.S_IMODE(found.st_mode))  # after it: chown clears setuid
         for name in os.listxattr(source):

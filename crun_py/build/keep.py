@@ -1,0 +1,123 @@
+"""What builds keep for the builds to come: how much it is, and removing it."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from crun_py import jsonfile
+from crun_py.errors import Conflict, CorruptState
+from crun_py.oci import gc
+from crun_py.oci.chain import layer_directory
+from crun_py.oci.image import layer_size
+from crun_py.record import record
+from crun_py.tree import disk_usage, remove_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crun_py.paths import Paths
+
+
+@record
+class Kept:
+    """kind: "layer", "config" (a step without one) or "mount" (of RUN --mount=type=cache).
+    used: when it was last wanted, seconds since the epoch.  text: its id, or the mount's."""
+
+    kind: str
+    name: str
+    text: str
+    size: int
+    used: float
+
+
+def kept(paths: Paths) -> list[Kept]:
+    """All that is kept, the latest first."""
+    found = [*_steps(paths), *_mounts(paths)]
+    return sorted(found, key=lambda one: -one.used)
+
+
+def _steps(paths: Paths) -> Iterator[Kept]:
+    for name, used in _files(paths.root + "/build/cache", ".json"):
+        try:
+            layer = jsonfile.read(f"{paths.root}/build/cache/{name}.json").get("layer")
+        except (FileNotFoundError, CorruptState):
+            layer = None
+        chain_id = layer["chain_id"] if layer else ""
+        size = layer_size(paths, chain_id) if layer else 0
+        kind = "layer" if layer else "config"
+        yield Kept(kind=kind, name=name, text=chain_id or name, size=size, used=used)
+
+
+def _mounts(paths: Paths) -> Iterator[Kept]:
+    for name, used in _files(paths.root + "/build/mounts", ".lock"):
+        path = f"{paths.root}/build/mounts/{name}"
+        try:
+            text = str(jsonfile.read(path + ".json")["id"])
+        except (FileNotFoundError, CorruptState, KeyError):
+            text = name
+        yield Kept(kind="mount", name=name, text=text, size=disk_usage(path), used=used)
+
+
+def _files(directory: str, ending: str) -> Iterator[tuple[str, float]]:
+    try:
+        entries = list(os.scandir(directory))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.name.endswith(ending):
+            yield entry.name[: -len(ending)], entry.stat().st_mtime
+
+
+def prune(
+    paths: Paths, *, older_s: float = 0, keep_bytes: int = 0, mounts: bool = True
+) -> tuple[list[Kept], int]:
+    """Remove what was not wanted for `older_s` seconds, the oldest first, until no more than
+    `keep_bytes` are left; (what was removed, bytes of the layers and mounts that went).
+
+    Layers that an image has stay on the disk.
+    """
+    before = time.time() - older_s
+    everything = kept(paths)
+    left = sum(one.size for one in everything)
+    gone: list[Kept] = []
+    for one in reversed(everything):
+        if one.used > before or (keep_bytes and left <= keep_bytes):
+            continue
+        if one.kind == "mount" and not (mounts and _remove_mount(paths, one.name)):
+            continue
+        if one.kind != "mount":
+            os.unlink(f"{paths.root}/build/cache/{one.name}.json")
+        left -= one.size
+        gone.append(one)
+    content = paths.root + "/build/content.json"
+    if not older_s and not keep_bytes and os.path.exists(content):
+        os.unlink(content)
+    _release(paths, gone)
+    return gone, sum(one.size for one in gone)
+
+
+def _release(paths: Paths, gone: list[Kept]) -> None:
+    """Layers that no step is kept for are collected when no image has them."""
+    wanted = {one.text for one in kept(paths) if one.kind == "layer"}
+    for one in gone:
+        if one.kind == "layer" and one.text not in wanted:
+            marker = f"{layer_directory(paths, one.text)}/{gc.CACHED}"
+            if os.path.exists(marker):
+                os.unlink(marker)
+    gc.tidy(paths)
+
+
+def _remove_mount(paths: Paths, name: str) -> bool:
+    """False while a build uses it."""
+    path = f"{paths.root}/build/mounts/{name}"
+    try:
+        with jsonfile.Lock(path + ".lock", timeout_s=0):
+            remove_tree(path)
+            for ending in (".json", ".lock"):
+                if os.path.exists(path + ending):
+                    os.unlink(path + ending)
+    except Conflict:
+        return False
+    return True

@@ -1,0 +1,54 @@
+"""crunpy builder prune: remove what builds keep for the builds to come."""
+
+from __future__ import annotations
+
+import sys
+
+from crun_py import quantity
+from crun_py.cli.context import Context, write
+from crun_py.errors import InvalidArgument
+from crun_py.show.listing import human_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = ""
+OPTIONS = (
+    ("-a --all", "flag", "Everything (always so unless a filter says otherwise)", ""),
+    ("-f --force", "flag", "Do not ask", ""),
+    ("--filter", "list", "until=24h: what was not wanted for so long", "FILTER"),
+    ("--keep-storage --reserved-space", "value", "How much may stay", "SIZE"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Prune and say what was won."""
+    from crun_py.build import keep
+
+    older_s = _until(values["filter"])
+    text = values["keep_storage"]
+    most = quantity.size(text, "keep storage") if text else 0
+    if not values["force"]:
+        sys.stdout.write("WARNING! This will remove all build cache.\nContinue? [y/N] ")
+        sys.stdout.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            return 0
+    context.enter()
+    gone, size = keep.prune(context.paths, older_s=older_s, keep_bytes=most)
+    for one in gone:
+        write(one.text.rpartition(":")[2][:25])
+    write(f"Total reclaimed space: {human_size(size)}")
+    return 0
+
+
+def _until(filters: list[str]) -> float:
+    from crun_py.clock import parse_span_ms
+
+    seconds = 0.0
+    for text in filters:
+        key, _, value = text.partition("=")
+        if key not in ("until", "unused-for"):
+            raise InvalidArgument(f"filter {text!r}: not known", hint="until=24h")
+        seconds = parse_span_ms(value, "until") / 1000
+    return seconds

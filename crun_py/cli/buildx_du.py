@@ -1,0 +1,30 @@
+"""crunpy buildx du: what builds keep, and how large it is."""
+
+from __future__ import annotations
+
+from crun_py.cli.context import Context, write
+from crun_py.show.listing import human_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = ""
+OPTIONS = (("--verbose", "flag", "Say more of each", ""),)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print a line for each, and the sum."""
+    from crun_py.build import keep
+    from crun_py.clock import ago
+
+    found = [one for one in keep.kept(context.paths) if one.kind != "config"]
+    rows = [("ID", "TYPE", "SIZE", "LAST ACCESSED")]
+    for one in found:
+        name = one.text.rpartition(":")[2][:25] if one.kind == "layer" else one.text
+        rows.append((name, one.kind, human_size(one.size), ago(int(one.used * 1e9)) + " ago"))
+    widths = [max(len(row[n]) for row in rows) for n in range(3)]
+    for row in rows:
+        write("   ".join([*(row[n].ljust(widths[n]) for n in range(3)), row[3]]))
+    write(f"Total:\t{human_size(sum(one.size for one in found))}")
+    return 0
