@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from crun_py.paths import Paths
 
 
+def begun(paths: Paths) -> Workspace:
+    """A place for a build.  This process has a mount namespace of its own from here on: what is
+    opened now can be mounted."""
+    mount.own_namespace()
+    return Workspace(paths)
+
+
 def parsed(request: BuildRequest, dockerfile: Dockerfile, contexts: dict[str, str]) -> Stages:
     """The stages that the request wants of a Dockerfile.  Raises DockerfileError,
     InvalidArgument."""
@@ -71,12 +78,10 @@ def build(
 ) -> Image:
     """Build and name the image.
 
-    contexts: of --build-context; environment: of programs like git.
-    Runs as root of a user namespace or of the host, and in a
-    mount namespace of its own from here on.  Raises BuildError, DockerfileError, CrunpyError.
+    workspace: of `begun`; context: opened since.  contexts: of --build-context; environment: of
+    programs like git.  Raises BuildError, DockerfileError, CrunpyError.
     """
     blobs.prepare(paths)
-    mount.own_namespace()
     with gc.pulling(paths):
         site = Site(
             paths, request, stages, workspace, context, Cache(paths), obtain=obtain, tell=tell,

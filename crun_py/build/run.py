@@ -54,11 +54,10 @@ def run(
     Raises BuildError, CrunpyError.
     """
     with site.mounts(step, draft, index) as mounted:
-        options = _options(site, step, words(step, draft), mounted.options)
-        script = step.script
+        command, script = words(step, draft), step.script
         if script is not None and script.startswith("#!"):
-            name = step.heredocs[0].name
-            options["command"] = [mounted.program(script, name)]
+            command = [mounted.program(script, step.heredocs[0].name)]
+        options = _options(site, step, command, mounted.options)
         container = create.create(site.paths, Basis(draft, arguments), options)
         return _carried_out(site, step, draft, container, told)
 

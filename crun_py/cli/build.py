@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from crun_py.cli import pull, reach
-from crun_py.cli.context import Context, write, write_error
+from crun_py.cli.context import Context
 from crun_py.errors import CrunpyError, InvalidArgument
 
 TYPE_CHECKING = False
@@ -95,13 +95,13 @@ _LIMITS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Build; prints the steps, and at last the image's id."""
+    from crun_py.build import build
     from crun_py.build import context as contexts
-    from crun_py.workspace import Workspace
 
     request = _request(values)
     where = arguments[0] if arguments else "."
     context.enter()
-    workspace = Workspace(context.paths)
+    workspace = build.begun(context.paths)
     try:
         files = contexts.opened(
             where, work=workspace.directory("context"), environment=dict(os.environ),
@@ -264,6 +264,3 @@ def _write_files(values: dict[str, Any], image: Image) -> None:
             "image.name": ",".join(image.names),
         }
         outfile.write(values["metadata_file"], (jsonfile.dumps(about) + "\n").encode())
-
-
-__all__ = ["ARGUMENTS", "OPTIONS", "main", "write", "write_error"]

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import contextmanager
 
-from crun_py.build.request import BuildError
+from crun_py import jsonfile
 from crun_py.cli.context import write
 from crun_py.errors import CrunpyError, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, Protocol
 
     from crun_py.build.ignore import Ignore
     from crun_py.build.request import BuildRequest, Event
     from crun_py.build.stages import Stages
     from crun_py.build.syntax import Dockerfile
     from crun_py.oci.image import Image
+
+    class Display(Protocol):
+        """What shows a build."""
+
+        def tell(self, event: Event) -> None: ...
+
+        def failed(self, error: CrunpyError) -> None: ...
+
+        def built(self, image: Image, request: BuildRequest) -> None: ...
 
 
 class Quiet:
@@ -91,6 +101,22 @@ class Plain:
             self._line(f"Successfully tagged {parse(name).familiar}")
 
 
+class Raw:
+    """An event a line, as JSON; the last one tells the image."""
+
+    def tell(self, event: Event) -> None:
+        fields = {name: getattr(event, name) for name in event._fields}  # type: ignore[attr-defined]
+        fields["data"] = event.data.decode("utf-8", "replace")
+        write(jsonfile.dumps({key: value for key, value in fields.items() if value}))
+        sys.stdout.flush()
+
+    def failed(self, error: CrunpyError) -> None:
+        write(jsonfile.dumps({"kind": "error", "text": error.message}))
+
+    def built(self, image: Image, request: BuildRequest) -> None:
+        write(jsonfile.dumps({"kind": "built", "text": "sha256:" + image.id}))
+
+
 def printable_lines(text: str) -> str:
     """`text`, which may have several lines, as a terminal may show it."""
     return "\n".join(printable(line) for line in text.split("\n"))
@@ -110,14 +136,20 @@ def _write_all(fd: int, data: bytes) -> None:
 
 
 @contextmanager
-def display(
-    values: dict[str, Any], stages: Stages, request: BuildRequest
-) -> Iterator[Quiet | Plain]:
+def display(values: dict[str, Any], stages: Stages, request: BuildRequest) -> Iterator[Display]:
     """What shows the build, by --progress and --quiet."""
-    if values["quiet"] or values["progress"] in ("quiet", "none"):
+    kind = values["progress"] or "auto"
+    if values["quiet"] or kind in ("quiet", "none"):
         yield Quiet()
-        return
-    yield Plain()
+    elif kind == "rawjson":
+        yield Raw()
+    elif kind == "tty" or (kind == "auto" and os.isatty(1) and os.isatty(2)):
+        from crun_py.cli.build_live import Terminal
+
+        with Terminal() as terminal:
+            yield terminal
+    else:
+        yield Plain()
 
 
 def check(dockerfile: Dockerfile, stages: Stages, ignore: Ignore) -> int:
@@ -135,6 +167,3 @@ def check(dockerfile: Dockerfile, stages: Stages, ignore: Ignore) -> int:
         return 0
     write(f"Check complete, {len(found)} warning{'s' if len(found) > 1 else ''} found.")
     return 1
-
-
-__all__ = ["BuildError", "Plain", "Quiet", "check", "display", "show_place"]
