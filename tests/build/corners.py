@@ -77,6 +77,8 @@ class Corner(NamedTuple):
     users:      also built by a plain user
     by_hand:    replaces what was recorded: {"error": True}, or parts of "config" and "tree"
     why:        of by_hand
+    prefer:     whose result counts where both are recorded
+    code:       the exit status, where it is that of a RUN
     """
 
     name: str
@@ -89,6 +91,7 @@ class Corner(NamedTuple):
     by_hand: dict[str, Any] | None = None
     why: str = ""
     prefer: str = "docker"
+    code: int = 0
 
 
 CORNERS: dict[str, Corner] = {}
@@ -642,11 +645,11 @@ _add("run: continued over empty lines", "RUN echo a \\\n\n  b > /f")
 _add("run: backslashes", "RUN echo 'a\\tb' \"c\\\\d\" > /f")
 _add("run: a variable of the shell", "RUN X=1; echo $X ${X} \\$X > /f")
 _add("run: quotes stay", "RUN echo \"a  b\" 'c  $d' > /f")
-_add("run: it fails", "RUN exit 7")
+_add("run: it fails", "RUN exit 7", code=7)
 _add("run: a program that is not there", 'RUN ["/nothing"]')
-_add("run: a command that is not there", "RUN nothing-of-this-name")
-_add("run: a later one fails", "RUN echo a > /f\nRUN false\nRUN echo b > /f")
-_add("run: killed", "RUN kill -9 $$")
+_add("run: a command that is not there", "RUN nothing-of-this-name", code=127)
+_add("run: a later one fails", "RUN echo a > /f\nRUN false\nRUN echo b > /f", code=1)
+_add("run: killed", "RUN kill -9 $$", code=137)
 _add("run: a file deleted", "RUN rm /etc/group", user=True)
 _add("run: a file made and deleted", "RUN echo > /f\nRUN rm /f")
 _add("run: a file deleted and made", "RUN rm /etc/group\nRUN echo new > /etc/group")
@@ -805,7 +808,7 @@ _add("heredoc: RUN stops at nothing", "RUN <<EOF\nfalse\necho b > /f\nEOF", **_H
 _add("heredoc: RUN quoted", "RUN <<'EOF'\nX=1; echo \"$X\" '\\t' > /f\nEOF", **_H)
 _add("heredoc: RUN with comments", "RUN <<EOF\n# a comment\necho '# kept' > /f\n\nEOF", **_H)
 _add("heredoc: RUN with tabs", "RUN <<-EOF\n\techo a > /f\n\t\techo b >> /f\n\tEOF", **_H)
-_add("heredoc: RUN fails", "RUN <<EOF\necho a > /f\nexit 5\nEOF", **_H)
+_add("heredoc: RUN fails", "RUN <<EOF\necho a > /f\nexit 5\nEOF", **_H, code=5)
 _add(
     "heredoc: RUN and SHELL", 'SHELL ["/bin/sh", "-ec"]\nRUN <<EOF\nfalse\necho no > /f\nEOF', **_H
 )
