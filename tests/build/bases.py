@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from debian_images import _LEFT_OUT, SUITE, _Blobs
 from images import ARCHITECTURE, CACHE, PATH, _outside
-from oci_images import CONFIG, LAYER, MANIFEST
+from oci_images import CONFIG, MANIFEST
 
 
 class Base(NamedTuple):
@@ -33,8 +33,12 @@ BASES = {
     "debian-tools": Base(
         "gcc libc6-dev make python3-pip python3-venv npm ruby tzdata cron",
         "usr/lib/gcc/*/*/lto1 usr/lib/gcc/*/*/*san* usr/lib/*/libasan* usr/lib/*/libtsan* "
-        "usr/share/icons usr/share/perl/*/unicore/lib usr/share/nodejs/*/test "
-        "usr/include/node/openssl var/cache/apt/* var/lib/apt/lists/*",
+        "usr/bin/*lto-dump* usr/lib/*/gconv usr/share/perl usr/lib/*/perl/5* usr/include/nodejs "
+        "usr/share/nodejs/@types usr/share/nodejs/core-js* usr/share/nodejs/webpack "
+        "usr/share/nodejs/eslint* usr/share/nodejs/@babel usr/share/nodejs/web-streams-polyfill "
+        "usr/share/nodejs/caniuse-lite usr/share/nodejs/regenerate-unicode-properties "
+        "usr/share/nodejs/es-abstract usr/share/nodejs/lodash-es usr/share/nodejs/@webassemblyjs "
+        "var/cache/apt/* var/lib/apt/lists/*",
     ),
     "debian-languages": Base(
         "golang-go openjdk-17-jdk-headless",
@@ -42,6 +46,10 @@ BASES = {
         "usr/lib/go-*/pkg/tool/*/pprof usr/lib/go-*/pkg/tool/*/trace "
         "usr/lib/go-*/pkg/tool/*/cover usr/lib/go-*/pkg/tool/*/vet "
         "usr/lib/go-*/pkg/tool/*/doc usr/lib/go-*/pkg/tool/*/objdump "
+        "usr/lib/go-*/pkg/*/cmd usr/lib/go-*/pkg/tool/*/api usr/lib/go-*/pkg/tool/*/addr2line "
+        "usr/lib/go-*/pkg/tool/*/nm usr/lib/go-*/pkg/tool/*/dist usr/lib/go-*/pkg/tool/*/fix "
+        "usr/lib/jvm/*/lib/ct.sym usr/share/fonts usr/lib/*/gconv usr/share/perl "
+        "usr/lib/*/perl/5* "
         "usr/lib/jvm/*/jmods/j[!a]* usr/lib/jvm/*/jmods/java.[!b]* "
         "usr/lib/jvm/*/lib/server/*.jsa usr/lib/jvm/*/lib/src.zip "
         "usr/lib/gcc usr/lib/*/libasan* usr/lib/*/libtsan* usr/bin/*-g++* usr/bin/*-gcc* "
@@ -60,6 +68,8 @@ def _make(name: str, layout: Path) -> None:
     subprocess.run(
         [*_outside(), "mmdebstrap", "--quiet", "--variant=minbase", "--skip=output/dev",
          f"--include={','.join(base.packages.split())}", *excluded,
+         # OpenJDK's maintainer scripts put links there
+         '--essential-hook=mkdir -p "$1/usr/share/man/man1"',
          f'--customize-hook=cd "$1" && rm -rf {base.removed}', SUITE, archive],
         check=True,
     )  # fmt: skip
@@ -91,7 +101,7 @@ def _make(name: str, layout: Path) -> None:
 def layout(name: str) -> Path:
     """The image NAME:latest, as an OCI image layout that `load` takes."""
     CACHE.mkdir(exist_ok=True)
-    made_from = Path(__file__).read_bytes()
+    made_from = repr((BASES[name], SUITE, _LEFT_OUT)).encode()
     path = CACHE / f"{name}-{hashlib.sha256(made_from).hexdigest()[:12]}"
     with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

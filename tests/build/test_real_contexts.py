@@ -110,17 +110,16 @@ TOOLS, LANGUAGES, SOFTWARE = "debian-tools", "debian-languages", "debian-softwar
 REAL = {
     "shell-tool": Real("3 words, counter counted in /data", words="a b c"),
     "shell-tool by its CMD": Real("usage: count WORD...", context="shell-tool"),
-    "onbuild-parent": Real(".*: can't open 'message'.*|", words="true"),
+    "onbuild-parent": Real("", words="true"),
     "onbuild-child": Real("salut from the child\nand goodbye", build="--build-arg GREETING=salut",
                           after="onbuild-parent"),
     "many-steps": Real("40\nc40\n40"),
-    "debug-production": Real("production 0 run"),
+    "debug-production": Real("production 1 run"),
     "debug-production debug": Real("debug 2 run tools", build="--target debug",
                                    context="debug-production"),
     "labels": Real("3.1 unknown", build="--build-arg VERSION=3.1 --label extra=yes"),
-    "parents": Real("./libs/core/one.txt\n./services/api/package.txt\n./services/web/package.txt|"
-                    "./core/one.txt\n./services/api/package.txt\n./services/web/package.txt"),
-    "tarball": Real("second\nhello\n755 0\n640 0", prepare=_tarballs),
+    "parents": Real("./core/one.txt\n./services/api/package.txt\n./services/web/package.txt"),
+    "tarball": Real("second\nhello\n755 1000\n640 1000", prepare=_tarballs),
     "platforms": Real(f"I am for {ARCHITECTURE}\nlinux/{ARCHITECTURE}"),
     "secret": Real("fetched\n400\nclean", prepare=_secrets,
                    build="--secret id=token,src=token --secret id=netrc,src=netrc"),
@@ -157,7 +156,7 @@ REAL = {
     "java-jlink": Real("1 /opt/jre", f"nginx {LANGUAGES}"),
     "redis": Real("OK\nredis", SOFTWARE, asked="redis-cli set k v && stat -c %U /data"),
     "postgresql": Real("7", SOFTWARE,
-                       asked="psql -h /tmp -Atqc 'select sum(n) from fruit' postgres"),
+                       asked="psql -h /tmp -U postgres -Atqc 'select sum(n) from fruit' postgres"),
 }  # fmt: skip
 
 _OF_A_USER = (
@@ -197,7 +196,7 @@ class Builder:
     def build(self, name: str) -> str:
         """The name of the image."""
         real = REAL[name]
-        tag = name.replace(" ", "-")
+        tag = name.replace(" ", "-").lower()
         if tag in self.has:
             return tag
         if real.after:

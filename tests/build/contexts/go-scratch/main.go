@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"example.com/reverse"
@@ -10,7 +11,7 @@ var version = "none"
 
 func main() {
 	for _, word := range os.Args[1:] {
-		print(reverse.String(word), " ")
+		fmt.Print(reverse.String(word), " ")
 	}
-	println(version)
+	fmt.Println(version)
 }
