@@ -13,6 +13,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,7 +103,7 @@ def _add(
     **more: Any,
 ) -> None:  # fmt: skip
     assert name not in CORNERS, name
-    if dockerfile and not dockerfile.lstrip("\ufeff#").upper().startswith(("FROM", "ARG", " ")):
+    if dockerfile and not re.search(r"^[\s\ufeff]*FROM(\s|$)", dockerfile, re.M | re.I):
         dockerfile = "FROM busybox\n" + dockerfile
     CORNERS[name] = Corner(name, dockerfile, files or {}, options, **more)
 
@@ -649,7 +650,7 @@ _add("run: it fails", "RUN exit 7", code=7)
 _add("run: a program that is not there", 'RUN ["/nothing"]')
 _add("run: a command that is not there", "RUN nothing-of-this-name", code=127)
 _add("run: a later one fails", "RUN echo a > /f\nRUN false\nRUN echo b > /f", code=1)
-_add("run: killed", "RUN kill -9 $$", code=137)
+_add("run: killed", "RUN sh -c 'kill -9 $$; :'; exit $?", code=137)
 _add("run: a file deleted", "RUN rm /etc/group", user=True)
 _add("run: a file made and deleted", "RUN echo > /f\nRUN rm /f")
 _add("run: a file deleted and made", "RUN rm /etc/group\nRUN echo new > /etc/group")
