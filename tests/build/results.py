@@ -13,6 +13,8 @@ from typing import Any
 NEW = 1_700_000_000
 """A time from here on is that of the build, and nobody's business."""
 _TEXT_BYTES = 200
+_MOUNT_POINTS = ("/dev", "/proc", "/sys")
+"""Empty, they are what RUN needs in an image without them; docker leaves them there."""
 _TYPES = {
     tarfile.DIRTYPE: "dir", tarfile.SYMTYPE: "link", tarfile.FIFOTYPE: "fifo",
     tarfile.CHRTYPE: "char", tarfile.BLKTYPE: "block",
@@ -126,6 +128,10 @@ class Saved:
                     apply(self.tree, inner)
 
 
+def _below(tree: Tree, name: str) -> bool:
+    return any(other.startswith(name + "/") for other in tree)
+
+
 def _same(one: Node, other: Node) -> bool:
     """Nothing was changed but a directory's time."""
     if one["type"] == other["type"] == "dir":
@@ -142,6 +148,8 @@ def files(saved: Saved, base: Tree) -> Tree:
     for name, node in saved.tree.items():
         plain = node["type"] == "dir" and (node["mode"], node["uid"], node["gid"]) == ("0755", 0, 0)
         if (name == "/" and plain) or (name in base and _same(node, base[name])):
+            continue
+        if name in _MOUNT_POINTS and plain and name not in base and not _below(saved.tree, name):
             continue
         found[name] = {k: v for k, v in node.items() if v or k not in ("uid", "gid")}
         if node["mtime"] >= NEW:
@@ -160,7 +168,7 @@ def config(saved: Saved, *, base: dict[str, Any] | None = None) -> dict[str, Any
     found: dict[str, Any] = {"Author": saved.config.get("author")}
     for key in ("Env", "Cmd", "Entrypoint", "User", "StopSignal", "Shell", "OnBuild"):
         found[key] = given.get(key)
-    found["WorkingDir"] = given.get("WorkingDir") if given.get("WorkingDir") != "/" else None
+    found["WorkingDir"] = (given.get("WorkingDir") or "").rstrip("/")
     for key in ("ExposedPorts", "Volumes"):
         found[key] = sorted(given.get(key) or [])
     labels = given.get("Labels") or {}
