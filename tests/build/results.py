@@ -12,6 +12,9 @@ from typing import Any
 
 NEW = 1_700_000_000
 """A time from here on is that of the build, and nobody's business."""
+_USUAL = 1_000_000_000
+"""When all of a context was changed (corners.MTIME).  The peers do not agree which directories
+keep it, docker not even with itself, so only an unusual one is looked at."""
 _TEXT_BYTES = 200
 _MOUNT_POINTS = ("/dev", "/proc", "/sys")
 """Empty, they are what RUN needs in an image without them; docker leaves them there."""
@@ -152,7 +155,7 @@ def files(saved: Saved, base: Tree) -> Tree:
         if name in _MOUNT_POINTS and plain and name not in base and not _below(saved.tree, name):
             continue
         found[name] = {k: v for k, v in node.items() if v or k not in ("uid", "gid")}
-        if node["mtime"] >= NEW:
+        if node["mtime"] >= NEW or (node["type"] == "dir" and node["mtime"] == _USUAL):
             del found[name]["mtime"]
         if len(groups[id(node)]) > 1:
             found[name]["links"] = sorted(groups[id(node)])
@@ -198,7 +201,7 @@ def of(path: Path, base: Saved) -> dict[str, Any]:
 
 def differences(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
     """Where `found` is not what `wanted` says; what that does not say is free: parts of the
-    whole, and times."""
+    whole, times, and extended attributes."""
     seen = []
     for part in ("base", "layers", "history"):
         if part in wanted and wanted[part] != found.get(part):
@@ -215,8 +218,10 @@ def differences(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
         for key in sorted(given.keys() | have.keys()):
             one, other = given.get(key), have.get(key)
             both = isinstance(one, dict) and isinstance(other, dict)
-            if both and part == "tree" and "mtime" not in one:
-                other = {k: v for k, v in other.items() if k != "mtime"}
+            if both and part == "tree":
+                # docker drops those of user.*, buildah keeps them
+                free = {"mtime", "xattrs"} - one.keys()
+                other = {k: v for k, v in other.items() if k not in free}
             if one != other:
                 seen.append(f"{part} {key}: {other}, not {one}")
     return list(dict.fromkeys(seen))
