@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import zstandard
-from images import ARCHITECTURE
+from images import ARCHITECTURE, PATH
 from oci_images import directory as tar_dir
 from oci_images import entry as tar_file
 from oci_images import symlink as tar_link
@@ -677,7 +677,7 @@ _add("run: hard links", "RUN echo x > /a; ln /a /b; mkdir /d; ln /a /d/c", user=
 _add("run: a hard link in a later layer", "RUN echo x > /a\nRUN ln /a /b")
 _add("run: a hard link changed later", "RUN echo x > /a; ln /a /b\nRUN echo y >> /a")
 _add("run: a fifo", "RUN mkfifo -m 640 /p")
-_add("run: a device", "RUN mknod /n c 1 3", prefer="podman")
+_add("run: a device", "RUN mknod /n c 1 3")
 _add("run: a sparse file", "RUN truncate -s 200000 /s; echo x >> /s")
 _add("run: an empty file and directory", "RUN > /f; mkdir /d", user=True)
 _add("run: names with odd characters", "RUN touch '/a b' '/c\\d' /é '/.wh' || true")
@@ -881,12 +881,14 @@ _P = {"peers": "podman", "prefer": "podman"}
 _add(
     "option: --timestamp", "RUN echo a > /f\nCOPY one /n/\nENV A=1", TREE, "--timestamp", "0", **_P
 )
-_add("option: --squash", "RUN echo a > /f\nRUN rm /f; echo b > /g\nENV A=1", {}, "--squash", **_P)
+_add("option: --squash", "RUN echo a > /f\nRUN rm /f; echo b > /g\nENV A=1", {}, "--squash",
+     peers="")  # fmt: skip
 _add("option: --squash-all", "RUN echo a > /f\nRUN rm /f; echo b > /g; rm /etc/group\nENV A=1", {},
-     "--squash-all", **_P)  # fmt: skip
+     "--squash-all", peers="")  # fmt: skip
 _add("option: --layers=false", "RUN echo a > /f\nRUN rm /f; echo b > /g\nENV A=1", {},
      "--layers=false", **_P)  # fmt: skip
-_add("option: --annotation", "ENV A=1", {}, "--annotation", "a=b", "--format", "oci", **_P)
+_add("option: --annotation", "ENV A=1", {}, "--annotation", "a=b", "--format", "oci", **_P,
+     by_hand={"annotations": {"a": "b"}}, why="the archive that is compared has none")  # fmt: skip
 _add("option: --env", "ENV A=1", {}, "--env", "B=2", "--env", "A=3", **_P)
 _add("option: --env from the environment", "ENV A=1", {}, "--env", "B", env=(("B", "mine"),), **_P)
 _add("option: --unsetenv", "ENV A=1 B=2", {}, "--unsetenv", "A", **_P)
@@ -922,6 +924,18 @@ _by_hand(_ERROR, "docker 26 says nothing and keeps the beginning: half an archiv
          "add: a tar cut short")  # fmt: skip
 _by_hand({"either": True}, "neither peer's way makes sense: refused or built, but no crash",
          "add: a tar with names of whiteouts")  # fmt: skip
+_by_hand({"either": True}, "docker builds nothing that can be saved, buildah an empty layer",
+         "stage: scratch alone")  # fmt: skip
+_SQUASHED: dict[str, Any] = {
+    "tree": {"/g": {"type": "file", "mode": "0644", "text": "b\n"}},
+    "config": {"Env": [PATH, "A=1"], "Cmd": ["sh"]},
+}
+_by_hand({**_SQUASHED, "base": True, "layers": 1},
+         "podman's --squash is of the new layers; buildah's, which was asked, of all",
+         "option: --squash")  # fmt: skip
+_by_hand({**_SQUASHED, "tree": {"/etc/group": {"type": "gone"}, **_SQUASHED["tree"]},
+          "base": False, "layers": 1},
+         "podman's option for all layers; buildah has no such word", "option: --squash-all")  # fmt: skip
 _by_hand({"either": True}, "docker 26 takes any name for root where there is no passwd, buildah none",
          "chown: scratch and a name")  # fmt: skip
 _by_hand({"either": True}, "buildah makes a volume's directory at once, docker when a container is made",

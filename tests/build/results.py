@@ -16,6 +16,7 @@ _USUAL = 1_000_000_000
 """When all of a context was changed (corners.MTIME).  The peers do not agree which directories
 keep it, docker not even with itself, so only an unusual one is looked at."""
 _TEXT_BYTES = 200
+_OF_BASE = "/bin/busybox"
 _MOUNT_POINTS = ("/dev", "/proc", "/sys")
 """Empty, they are what RUN needs in an image without them; docker leaves them there."""
 _TYPES = {
@@ -190,9 +191,11 @@ def of(path: Path, base: Saved) -> dict[str, Any]:
     """All that is kept and compared of an image."""
     saved = Saved(path)
     on_base = saved.ids[: len(base.ids)] == base.ids
+    # one layer of both is left after --squash-all
+    has_base = on_base or saved.tree.get(_OF_BASE) == base.tree[_OF_BASE]
     return {
         "base": on_base,
-        "tree": files(saved, base.tree if on_base else {}),
+        "tree": files(saved, base.tree if has_base else {}),
         "config": config(saved),
         "layers": len(saved.ids) - (len(base.ids) if on_base else 0),
         "history": _told(saved) - (_told(base) if on_base else 0),
