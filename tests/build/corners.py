@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import os
@@ -326,13 +327,13 @@ _add("chmod: nonsense", "COPY --chmod=rwx one /n", TREE)
 _add("chmod: too large", "COPY --chmod=99 one /n", TREE)
 _add("chmod: symbolic", "COPY --chmod=u=rwX,go=rX d /n", TREE, peers="",
      by_hand={"tree": {
-         "/n": {"type": "dir", "mode": "0755", "mtime": MTIME},
+         "/n": {"type": "dir", "mode": "0755"},
          **{f"/n/{f}": {"type": "file", "mode": "0644", "mtime": MTIME, "text": t} for f, t in (
              ("a.txt", "a\n"), ("b.txt", "b\n"), ("c.md", "c\n"), (".hidden", "h\n"),
              ("sub/e.txt", "e\n"))},
          "/n/run.sh": {"type": "file", "mode": "0755", "mtime": MTIME, "text": "#!/bin/sh\n"},
-         "/n/sub": {"type": "dir", "mode": "0755", "mtime": MTIME},
-     }, "config": {}},
+         "/n/sub": {"type": "dir", "mode": "0755"},
+     }},
      why="Dockerfile 1.14 and later take symbolic modes; no peer here is that new")  # fmt: skip
 
 _add("from: a name", "FROM busybox AS one\nRUN echo x > /x && chown 5:6 /x && chmod 640 /x\n"
@@ -367,6 +368,40 @@ _add("from: hard links", "FROM busybox AS a\nRUN mkdir /d; echo x > /d/a; ln /d/
      "FROM scratch\nCOPY --from=a /d /n")  # fmt: skip
 _add("from: a variable", "ARG V=one\nFROM busybox AS one\nRUN echo x > /x\nFROM busybox\nARG V\n"
      "COPY --from=$V /x /y")  # fmt: skip
+
+# ---- COPY: what newer Dockerfiles have ----
+
+_add("copy: --link", "COPY --link one /p/x", TREE, peers="docker")
+_add("copy: --link with chown", "COPY --link --chown=5:6 --chmod=600 d /n/", TREE, peers="docker")
+_add("copy: --link from a stage", "FROM busybox AS a\nRUN echo x > /x\nFROM busybox\n"
+     "COPY --link --from=a /x /y", peers="docker")  # fmt: skip
+
+
+def _text(name: str, text: str) -> dict[str, Any]:
+    return {name: {"type": "file", "mode": "0644", "mtime": MTIME, "text": text}}
+
+
+_DIR = {"type": "dir", "mode": "0755"}
+_P20 = "Dockerfile 1.20 (1.7-labs); the values are those of the reference's examples"
+_add("copy: --parents", "COPY --parents x/a.txt y/a.txt /p/", {"x/a.txt": "x\n", "y/a.txt": "y\n"},
+     peers="", why=_P20, by_hand={"tree": {"/p": _DIR, "/p/x": _DIR, "/p/y": _DIR,
+     **_text("/p/x/a.txt", "x\n"), **_text("/p/y/a.txt", "y\n")}})  # fmt: skip
+_add("copy: --parents from a point on", "COPY --parents x/./y/*.txt /p/",
+     {"x/y/a.txt": "a\n", "x/y/b.txt": "b\n", "x/y/c.md": "c\n"}, peers="", why=_P20,
+     by_hand={"tree": {"/p": _DIR, "/p/y": _DIR, **_text("/p/y/a.txt", "a\n"),
+     **_text("/p/y/b.txt", "b\n")}})  # fmt: skip
+_add("copy: --parents with double star", "COPY --parents src/**/*.txt /p/",
+     {"src/a.txt": "a\n", "src/x/b.txt": "b\n", "src/x/y/c.txt": "c\n", "src/x/n.md": "n\n"},
+     peers="", why=_P20, by_hand={"tree": {"/p": _DIR, "/p/src": _DIR, "/p/src/x": _DIR,
+     "/p/src/x/y": _DIR, **_text("/p/src/a.txt", "a\n"), **_text("/p/src/x/b.txt", "b\n"),
+     **_text("/p/src/x/y/c.txt", "c\n")}})  # fmt: skip
+_P19 = "Dockerfile 1.19 (1.7-labs); by what the reference says"
+_add("copy: --exclude", "COPY --exclude=*.txt --exclude=sub --exclude=.h* d /n", TREE, peers="",
+     why=_P19, by_hand={"tree": {"/n": _DIR, **_text("/n/c.md", "c\n"), "/n/run.sh": {
+     "type": "file", "mode": "0755", "mtime": MTIME, "text": "#!/bin/sh\n"}}})  # fmt: skip
+_add("copy: --exclude with a star", "COPY --exclude=b* --exclude=r* d/*.* /n/", TREE, peers="",
+     why=_P19, by_hand={"tree": {"/n": _DIR, **_text("/n/a.txt", "a\n"), **_text("/n/c.md", "c\n"),
+     **_text("/n/.hidden", "h\n")}})  # fmt: skip
 
 # ---- ADD ----
 
@@ -419,6 +454,10 @@ _add("add: a tar with missing parents", "ADD t.tar /x/",
      {"t.tar": F(tar(tar_file("p/q/f", b"x")))})  # fmt: skip
 _add("add: a tar with dot", "RUN mkdir -m 700 /x\nADD t.tar /x/",
      {"t.tar": F(tar(tar_dir("./", mode=0o755), tar_file("./f", b"x")))})  # fmt: skip
+_add("add: --unpack=false", "ADD --unpack=false t.tar /x/", {"t.tar": F(_T)}, peers="",
+     why="Dockerfile 1.17 and later", by_hand={"tree": {"/x": _DIR, "/x/t.tar": {
+     "type": "file", "mode": "0644", "mtime": MTIME, "size": len(_T),
+     "sha256": hashlib.sha256(_T).hexdigest()}}})  # fmt: skip
 _add("add: a missing file", "ADD nothing.tar /x/", TREE)
 
 # ---- WORKDIR ----
@@ -732,6 +771,23 @@ _add("run: a secret that is missing", "RUN --mount=type=secret,id=s test ! -e /r
 _add("run: a secret that is required", "RUN --mount=type=secret,id=s,required=true true")
 _add("run: a secret from the environment", "RUN --mount=type=secret,id=s cat /run/secrets/s > /g",
      {}, "--secret", "id=s,env=MINE", env=(("MINE", "hidden"),))  # fmt: skip
+_add("run: a bind of what is missing", "RUN --mount=type=bind,source=no,target=/c true")
+_add("run: a bind without a target", "RUN --mount=type=bind true")
+_add("run: a mount of an unknown type", "RUN --mount=type=nothing,target=/c true")
+_add("run: a cache from a stage", "FROM busybox AS a\nRUN mkdir /seed && echo s > /seed/f\n"
+     "FROM busybox\nRUN --mount=type=cache,from=a,source=/seed,target=/c,id=seed cat /c/f > /g",
+     peers="docker")  # fmt: skip
+_add("run: a private cache", "RUN --mount=type=cache,target=/c,sharing=private ls /c > /g",
+     peers="docker")  # fmt: skip
+_add("run: a tmpfs over a directory", "RUN --mount=type=tmpfs,target=/home ls /home > /f")
+_add("run: two mounts and a command", "RUN --mount=type=tmpfs,target=/a --mount=type=tmpfs,target=/b "
+     "touch /a/x /b/y && ls /a /b > /f")  # fmt: skip
+_add(
+    "run: a mount with a variable",
+    "ARG T=/c\nRUN --mount=type=tmpfs,target=$T echo x > /c/f && echo y > /f",
+)
+_add("run: ulimit of files", "RUN test $(ulimit -n) = 100 && echo x > /f", {}, "--ulimit",
+     "nofile=100:100")  # fmt: skip
 _add("run: an unknown option", "RUN --nothing=1 true")
 
 # ---- .dockerignore ----
@@ -854,13 +910,14 @@ _add(
     "FROM busybox AS Abc\nENV A=1\nFROM aBC\nENV B=1",
     prefer="podman",
 )
-_add("stage: an alias hides an image", "FROM scratch AS busybox\nENV A=1\nFROM busybox\nENV B=1")
+_add("stage: an alias hides an image", "FROM scratch AS busybox\nENV A=1\nFROM busybox\nENV B=1",
+     peers="podman")  # fmt: skip
 _add("stage: a chain", "FROM busybox AS a\nRUN echo 1 > /1\nFROM a AS b\nRUN echo 2 > /2; rm /1\n"
      "FROM b\nRUN echo 3 > /3")  # fmt: skip
-_add("stage: scratch", "FROM scratch\nENV A=1")
+_add("stage: scratch", "FROM scratch\nENV A=1", peers="podman")
 _add("stage: scratch with a file", "FROM scratch\nCOPY one /", TREE)
 _add("stage: scratch and WORKDIR", "FROM scratch\nWORKDIR /a")
-_add("stage: scratch alone", "FROM scratch")
+_add("stage: scratch alone", "FROM scratch", peers="podman")
 _add("stage: FROM alone", "FROM busybox", user=True)
 _add("stage: a missing image", "FROM localhost/nothing-of-this-name")
 _add("stage: a number is no stage", "FROM busybox\nFROM 0")

@@ -106,6 +106,95 @@ def test_corner_of_a_user(as_user: Place, name: str) -> None:
     _check(as_user, name)
 
 
+# ---- what is not one context and one build ----
+
+
+def _context(place: Place, files: dict[str, corners.Entry]) -> Path:
+    where = place.work / "context"
+    shutil.rmtree(where, ignore_errors=True)
+    corner = corners.Corner("x", None, files)
+    return corners.write(corner, where)
+
+
+def _files(place: Place) -> results.Tree:
+    archive = place.work / "made.tar"
+    place.engine.ok("save", "-q", "-o", archive, "made")
+    tree: results.Tree = results.of(archive, place.base)["tree"]
+    return tree
+
+
+_BUILD = ("build", "-q", "--network", "none", "-t", "made")
+_UUID = "RUN cat /proc/sys/kernel/random/uuid > /u\n"
+
+
+def test_a_dockerfile_from_standard_input(as_root: Place) -> None:
+    context = _context(as_root, {"one": "1\n", "Dockerfile": "FROM nothing"})
+    text = "FROM busybox\nCOPY one /x\n"
+    as_root.engine.ok(*_BUILD, "-f", "-", context, input=text)
+    assert _files(as_root)["/x"]["text"] == "1\n"
+
+
+def test_a_dockerfile_alone_from_standard_input(as_root: Place) -> None:
+    as_root.engine.ok(*_BUILD, "-", input="FROM busybox\nRUN echo a > /x\n")
+    assert _files(as_root)["/x"]["text"] == "a\n"
+
+
+@pytest.mark.parametrize("how", ["", "gz"])
+def test_a_context_from_standard_input(as_root: Place, how: str) -> None:
+    data = corners._packed(how, corners.tar(
+        corners.tar_file("Dockerfile", b"FROM busybox\nCOPY d /n\n"),
+        corners.tar_file("d/f", b"x\n", mode=0o600, uid=5),
+    ))  # fmt: skip
+    as_root.engine.ok(*_BUILD, "-", input=data)
+    tree = _files(as_root)
+    assert tree["/n/f"] == {"type": "file", "mode": "0600", "text": "x\n", "mtime": 1_600_000_000}
+
+
+def test_names_and_ids(as_root: Place) -> None:
+    """-q prints the id alone; every -t is a name; --iidfile holds the id."""
+    context = _context(as_root, {"Dockerfile": "FROM busybox\nENV A=1\n"})
+    engine, file = as_root.engine, as_root.work / "id"
+    said = engine.run(*_BUILD, "-t", "other/name:v1", "--iidfile", file, context, check=True)
+    found = engine.inspect("made")["Id"].removeprefix("sha256:")
+    assert said.out.strip().removeprefix("sha256:") == found and not said.err
+    assert engine.inspect("other/name:v1")["Id"].removeprefix("sha256:") == found
+    assert file.read_text().strip().removeprefix("sha256:") == found
+
+
+def test_what_is_built_already(as_root: Place) -> None:
+    """A step is done again when its words, its files' content or modes, its base or its
+    arguments are others; not when only times are."""
+    engine = as_root.engine
+    text = f"FROM busybox\nCOPY f /f\n{_UUID}"
+
+    def build(files: dict[str, corners.Entry], *options: str) -> str:
+        engine.ok(*_BUILD, *options, _context(as_root, {"Dockerfile": text, **files}))
+        return str(_files(as_root)["/u"]["text"])
+
+    first = build({"f": "x"})
+    assert build({"f": "x"}) == first
+    assert build({"f": corners.F("x", mtime=corners.MTIME + 100)}) == first
+    assert build({"f": "x", "other": "file"}) == first
+    assert build({"f": "y"}) != first
+    assert build({"f": corners.F("x", 0o755)}) != first
+    assert build({"f": "x"}) == first
+    again = build({"f": "x"}, "--no-cache")
+    assert again != first
+
+
+def test_arguments_and_what_is_built_already(as_root: Place) -> None:
+    engine = as_root.engine
+    text = f"FROM busybox\nARG A\n{_UUID}"
+
+    def build(*options: str) -> str:
+        engine.ok(*_BUILD, *options, _context(as_root, {"Dockerfile": text}))
+        return str(_files(as_root)["/u"]["text"])
+
+    one = build("--build-arg", "A=1")
+    assert build("--build-arg", "A=2") != one
+    assert build("--build-arg", "A=1") == one
+
+
 def test_every_corner_is_recorded() -> None:
     missing = [name for name, corner in corners.CORNERS.items() if not wanted(corner)]
     assert not missing
