@@ -1,0 +1,2 @@
+#define TEXT "static"
+int shorten(int n);

@@ -1,0 +1,2 @@
+#!/bin/sh
+echo "report of $(id -un)" >> /var/log/report.log

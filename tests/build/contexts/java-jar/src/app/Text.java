@@ -1,0 +1,7 @@
+package app;
+
+class Text {
+    static String of(int n) {
+        return n == 1 ? "single" : "many";
+    }
+}

@@ -1,0 +1,1 @@
+insert into fruit values ('fig', 3), ('pear', 4);
