@@ -65,10 +65,26 @@ def guard(client: httpx.Client, host: str) -> httpx.Client:
     return client
 
 
+class Download:
+    """What a server sends: called with n it gives the next bytes, at most n; b"" at the end.
+
+    last_modified: that header, or "".
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._read = _reader(response.iter_bytes())
+        self.last_modified = str(response.headers.get("Last-Modified", ""))
+
+    def __call__(self, size: int) -> bytes:
+        return self._read(size)
+
+
 @contextmanager
-def download(url: str, doing: str) -> Iterator[Callable[[int], bytes]]:
-    """Inside it `read(n)` gives the next bytes (at most n) of what the user's `url` names; b""
-    at its end.  doing: for messages.  Raises CrunpyError."""
+def download(url: str, doing: str) -> Iterator[Download]:
+    """Inside it what the user's `url` names can be read.  doing: for messages.
+
+    Raises CrunpyError.
+    """
     try:
         host = httpx.URL(url).host
         with (
@@ -79,7 +95,7 @@ def download(url: str, doing: str) -> Iterator[Callable[[int], bytes]]:
                 status = response.status_code
                 reason = httpx.codes.get_reason_phrase(status).lower()
                 raise CrunpyError(f"{doing}: the server answered {status} {reason}".rstrip())
-            yield _reader(response.iter_bytes())
+            yield Download(response)
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as e:
         raise CrunpyError(f"{doing}: {cause_of(e)}") from e
 
