@@ -124,10 +124,10 @@ def finished(draft: Draft, request: BuildRequest) -> Draft:
     if request.labels:
         draft.config["Labels"] = {**(draft.config.get("Labels") or {}), **dict(request.labels)}
     if request.env or request.unset_env:
-        variables = {**draft.variables, **dict(request.env)}
-        for name in request.unset_env:
+        variables = draft.variables
+        for name in (*request.unset_env, *(name for name, _ in request.env)):
             variables.pop(name, None)
-        draft.set_variables(variables)
+        draft.set_variables({**variables, **dict(request.env)})
     draft.annotations |= dict(request.annotations)
     if request.created >= 0:
         draft.created = rfc3339(request.created * 1_000_000_000)

@@ -12,9 +12,9 @@ from crun_py.build.files import NOTHING, Tree
 from crun_py.build.fingerprint import Fingerprint
 from crun_py.build.ignore import Ignore
 from crun_py.build.layer import Layer, NewLayer
+from crun_py.build.owner import owner as owner_of
 from crun_py.build.transfer import Target, Transfer
 from crun_py.errors import CrunpyError, InvalidArgument
-from crun_py.ns import users
 from crun_py.overlay.view import LayeredView
 from crun_py.record import record, replaced
 
@@ -62,9 +62,7 @@ def plan(site: Site, step: Copy, draft: Draft, index: int) -> Plan:
         else:
             sources += _found(tree, text, parents=step.parents)
     many = len(sources) + len(step.heredocs) + len(fetched) > 1
-    into = step.destination.endswith(("/", "/.")) or step.destination == "."
-    if not step.destination:
-        raise InvalidArgument("no destination")
+    into = step.destination.endswith(("/", "/.")) or step.destination in ("", ".")
     if many and not into and not step.parents:
         target = LayeredView(draft.trees[::-1] or [os.devnull])
         there = resolved(draft.workdir, step.destination)
@@ -129,15 +127,15 @@ def copy(site: Site, step: Copy, draft: Draft, made: Plan) -> Layer:
 def _fill(site: Site, step: Copy, draft: Draft, made: Plan, root: int) -> None:
     owner: tuple[int, int] | None = None if made.owners else (0, 0)
     if step.chown:
-        view = LayeredView(draft.trees[::-1])
-        user = users.resolve(view, step.chown) if draft.trees else _numbers(step.chown)
-        owner = user.uid, user.gid
+        owner = owner_of(step.chown, draft.trees)
     target = Target(root, owner, Mode(step.chmod) if step.chmod else None)
-    if made.into:
+    if made.into and (made.sources or made.written or made.fetched or made.cloned):
         os.close(target.directory(made.destination))
     transfer = Transfer(made.tree, target, made.exclude)
     for path, above in made.sources:
-        if step.add and step.unpack is not False and _unpacked(made, path, target):
+        if _is_excluded(made, path):
+            continue
+        if step.add and step.unpack is not False and _unpacked(step, made, path, target):
             continue
         destination = made.destination
         if step.parents:
@@ -156,13 +154,15 @@ def replaced_owner(target: Target) -> Target:
     return Target(target.root, target.owner or (0, 0), target.mode)
 
 
-def _numbers(text: str) -> users.User:
-    """The owner that `text` means where there is no passwd."""
-    name, _, group = text.partition(":")
-    for part in (name, group or name):
-        if not part.isascii() or not part.isdigit():
-            raise InvalidArgument(f"chown {text}: there is no /etc/passwd to look it up in")
-    return users.User(int(name), int(group or name), [], "/")
+def _is_excluded(made: Plan, path: str) -> bool:
+    """Whether --exclude means a source that is a file."""
+    if not made.exclude or not made.exclude.hides(path.rpartition("/")[2], False):
+        return False
+    fd = made.tree.open(path)
+    try:
+        return not stat.S_ISDIR(os.fstat(fd).st_mode)
+    finally:
+        os.close(fd)
 
 
 def _with_parents(made: Plan, path: str, above: str, target: Target) -> str:
@@ -196,7 +196,7 @@ def _write(target: Target, made: Plan, name: str, content: bytes) -> None:
         os.close(parent)
 
 
-def _unpacked(made: Plan, path: str, target: Target) -> bool:
+def _unpacked(step: Copy, made: Plan, path: str, target: Target) -> bool:
     """Whether `path` is an archive, which is unpacked then."""
     fd = made.tree.open(path)
     try:
@@ -209,7 +209,8 @@ def _unpacked(made: Plan, path: str, target: Target) -> bool:
         if not add.is_archive(reader):
             return False
         os.close(target.directory(made.destination))
-        add.unpack(reader, target, made.destination, path)
+        archived = Target(target.root, target.owner if step.chown else None, target.mode)
+        add.unpack(reader, archived, made.destination, path)
         return True
     finally:
         os.close(reader)

@@ -86,7 +86,7 @@ def lookup(root: int, local: str, wanted: str, stdin: int = -1) -> Dockerfile:
         if below is None:
             return _of_caller(wanted)
         return _in_context(root, below, wanted)
-    return _in_context(root, inside(wanted, "the build context"), wanted)
+    return _in_context(root, inside(wanted), wanted)
 
 
 def _alone(read: Callable[[int], bytes], label: str) -> Dockerfile:

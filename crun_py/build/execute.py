@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
+
 from crun_py.build import cache, copy_step, stages
 from crun_py.build.draft import Draft, resolved
 from crun_py.build.errors import DockerfileError
 from crun_py.build.layer import NewLayer
+from crun_py.build.owner import owner as owner_of
 from crun_py.build.records import (
     Arg,
     Cmd,
@@ -28,7 +32,7 @@ from crun_py.build.request import BuildError, Event, at
 from crun_py.build.steps import expanded, triggers
 from crun_py.build.transfer import Target
 from crun_py.clock import now, rfc3339
-from crun_py.errors import CrunpyError
+from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.overlay.view import LayeredView
 
 TYPE_CHECKING = False
@@ -131,7 +135,7 @@ class StageRun:
     @property
     def _variables(self) -> dict[str, str]:
         """Those that an instruction may use: of the environment, and build arguments."""
-        return {**self._arguments, **self.draft.variables}
+        return {**self.draft.variables, **self._arguments}
 
     def _declare(self, step: Arg) -> None:
         found = stages.arguments(step, self._variables, self._site.stages)
@@ -165,7 +169,8 @@ class StageRun:
         created = found.created if found else self._now()
         if found is None and site.request.keep:
             site.cache.keep(draft.key, created, None, draft.chain)
-        draft.note(created, text, empty=True)
+        if not text.startswith("ONBUILD"):
+            draft.note(created, text, empty=True)
 
     def _now(self) -> str:
         created = self._site.request.created
@@ -225,36 +230,37 @@ class StageRun:
             path = path.rstrip("/")
         text = f"WORKDIR {path}"
         there = LayeredView(draft.trees[::-1]).stat(path) if draft.trees else None
+        if there is not None and not stat.S_ISDIR(there.st_mode):
+            raise InvalidArgument(f"{path} is a file")
         if there is not None or path == "/":
             change = lambda: draft.config.update(WorkingDir=path)  # noqa: E731
             self._config_step(text, text, change, told)
             return
 
+        user = draft.config.get("User") or ""
+        owner = owner_of(user, draft.trees) if user else (0, 0)
+
         def make() -> Layer:
             new = NewLayer(site.paths, draft.trees, draft.chain, site.workspace.directory("root"))
             try:
                 root = new.mount()
-                import os
-
                 try:
-                    os.close(Target(root, (0, 0), None).directory(path))
+                    os.close(Target(root, owner, None).directory(path))
                 finally:
                     os.close(root)
                 return new.commit(site.request.times)
             finally:
                 new.discard()
 
-        self._layer_step(text, text, make, told)
+        self._layer_step(f"{text} {owner}", text, make, told)
         draft.config["WorkingDir"] = path
 
     # ---- what only changes the config ----
 
     def command_words(self, command: str | tuple[str, ...], *, shell: bool) -> list[str] | None:
         """A command as the config holds it."""
-        if not command:
-            return None
         if not shell:
-            return list(command)
+            return list(command) or None
         assert isinstance(command, str)
         return [*(self.draft.config.get("Shell") or _SHELL), command]
 
@@ -269,6 +275,8 @@ class StageRun:
 
     def _set_env(self, step: Env) -> None:
         self.draft.set_variables({**self.draft.variables, **dict(step.pairs)})
+        for name, _ in step.pairs:
+            self._arguments.pop(name, None)  # the later one counts
 
     def _add(self, key: str, new: dict[str, object]) -> None:
         self.draft.config[key] = {**(self.draft.config.get(key) or {}), **new}

@@ -13,7 +13,7 @@ import stat
 from crun_py._native import check, lib
 from crun_py.build.ignore import Ignore
 from crun_py.build.patterns import Pattern, has_magic
-from crun_py.errors import CrunpyError, InvalidArgument, NotFound
+from crun_py.errors import CrunpyError, NotFound
 from crun_py.tree import DEPTH_LIMIT, DIRECTORY
 
 TYPE_CHECKING = False
@@ -52,9 +52,9 @@ class Tree:
 
         Raises InvalidArgument, NotFound for one without wildcards that is not there.
         """
-        path = inside(pattern, self.title)
+        path = inside(pattern)
         if not has_magic(path):
-            self._need(path)
+            self._need(path, ".." in pattern.split("/"))
             return [path]
         found = [""]
         for part in path.split("/"):
@@ -63,6 +63,8 @@ class Tree:
 
     def _below(self, above: str, part: str) -> list[str]:
         """What `part`, perhaps with wildcards, means in the directory `above`."""
+        if part == "**":
+            return [above, *self._all_below(above)]
         pattern = Pattern(part)
         lead = above + "/" if above else ""
         if pattern.literal:
@@ -76,6 +78,24 @@ class Tree:
         finally:
             os.close(directory)
         return [lead + name for name in names if pattern.matches(name)]
+
+    def _all_below(self, above: str) -> list[str]:
+        """All directories below `above`."""
+        found: list[str] = []
+        try:
+            directory = self.open(above, DIRECTORY & ~os.O_NOFOLLOW)
+        except OSError:
+            return []
+
+        def enter(_: int, name: str, path: str, about: os.stat_result) -> bool:
+            found.append(f"{above}/{path}" if above else path)
+            return True
+
+        try:
+            Walk(self).over(directory, above, enter, lambda *_: True, lambda: None)
+        finally:
+            os.close(directory)
+        return found
 
     def _exists(self, path: str) -> bool:
         try:
@@ -94,13 +114,14 @@ class Tree:
         finally:
             os.close(fd)
 
-    def _need(self, path: str) -> None:
+    def _need(self, path: str, led_out: bool) -> None:
         try:
             fd = self.open(path)
         except OSError as e:
             if e.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 raise CrunpyError.from_os(f"opening {path} of {self.title}", e) from e
-            raise NotFound(f"{path}: not in {self.title}", hint=self._nearest(path)) from None
+            hint = "what lies above it cannot be copied" if led_out else self._nearest(path)
+            raise NotFound(f"{path}: not in {self.title}", hint=hint) from None
         try:
             hidden = self.hides(path, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
         finally:
@@ -126,19 +147,12 @@ class Tree:
             os.close(directory)
 
 
-def inside(path: str, title: str) -> str:
-    """`path` of a COPY without leading slashes, `.` and `..`.
-
-    Raises InvalidArgument for one that leads out of the root.
-    """
+def inside(path: str) -> str:
+    """`path` of a COPY without leading slashes, `.` and `..`: nothing leads above the root."""
     parts: list[str] = []
     for part in path.split("/"):
         if part == "..":
-            if not parts:
-                raise InvalidArgument(
-                    f"{path}: outside of {title}", hint="files are taken from below it only"
-                )
-            parts.pop()
+            del parts[-1:]
         elif part not in ("", "."):
             parts.append(part)
     return "/".join(parts)

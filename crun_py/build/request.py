@@ -121,6 +121,7 @@ class BuildError(CrunpyError):
                  code: int = 0) -> None:  # fmt: skip
         super().__init__(message, hint=hint, errno=errno)
         self.shown, self.code = shown, code
+        self.exit_code = code or 1
 
 
 def at(source: Source, line: int, cause: str, *, hint: str = "", code: int = 0) -> BuildError:

@@ -34,7 +34,7 @@ class Basis:
         self.id = ""
         self.layers = draft.trees
         config = {k: draft.config[k] for k in ("User", "WorkingDir") if draft.config.get(k)}
-        variables = {**arguments, **draft.variables}
+        variables = {**draft.variables, **arguments}
         config["Env"] = [f"{key}={value}" for key, value in variables.items()]
         self.config: dict[str, Any] = {**draft.about, "config": config}
 
@@ -77,6 +77,7 @@ def _options(
         "rm": True,
         "network": network,
         "http_proxy": False,
+        "passwd": False,
         "privileged": step.security == "insecure",
         **given,
     }

@@ -140,16 +140,13 @@ def _values(
     outer: Mapping[str, str], names: Names | None = None,
 ) -> dict[str, str | None]:  # fmt: skip
     found: dict[str, str | None] = {}
-    known = dict(variables)
     for name, default in arg.pairs:
         value = given.get(name)
         if value is None and default is None:
             value = outer.get(name)
         elif value is None:
-            one = expanded(replaced(arg, pairs=((name, default),)), known, names)
+            one = expanded(replaced(arg, pairs=((name, default),)), variables, names)
             value = one.pairs[0][1] if isinstance(one, Arg) else None
-        if value is not None:
-            known[name] = value
         found[name] = value
     return found
 
@@ -261,7 +258,8 @@ def _found(stages: Collection[Stage], name: str, before: int, contexts: frozense
             earlier = f"stages before this one: {before}, counted from 0" if before else ""
             raise InvalidArgument(f"there is no stage {name} before this one", hint=earlier)
         return number
-    found = [s.index for s in stages if s.name == lower and s.index < before]
+    wanted = lower if numbers else name  # FROM takes a name as it is: an image's may not differ
+    found = [s.index for s in stages if s.name == wanted and s.index < before]
     return found[-1] if found and lower else None
 
 
@@ -272,8 +270,6 @@ def _target(stages: Collection[Stage], target: str) -> int:
     found = [s.index for s in stages if s.name == target.lower()]
     if found:
         return found[-1]
-    if target.isascii() and target.isdecimal() and int(target[:9]) < len(stages):
-        return int(target[:9])
     names = [s.name for s in stages if s.name]
     known = "stages: " + ", ".join(names) if names else "no stage has a name"
     raise InvalidArgument(f"target {target!r}: no such stage", hint=hint(target, names) or known)

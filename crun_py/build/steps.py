@@ -156,7 +156,7 @@ def _pairs(i: Instruction, place: _Place) -> tuple[tuple[tuple[str, str], ...], 
 
 
 def _run(i: Instruction, place: _Place) -> Run:
-    command = _need(i.rest if i.words is None else i.words, "a command")
+    command = i.rest if i.words is None else _need(i.words, "a command")
     network = flags.value(i.flags, "network") or "default"
     security = flags.value(i.flags, "security") or "sandbox"
     for name, value, known in (("network", network, NETWORKS), ("security", security, SECURITY)):
@@ -206,8 +206,7 @@ def _copy(i: Instruction, place: _Place) -> Copy:
 
 
 def _cmd(i: Instruction, place: _Place) -> Cmd:
-    return Cmd(command=i.words if i.words is not None else i.rest or (),
-               shell=i.words is None and bool(i.rest), **place)  # fmt: skip
+    return Cmd(command=i.rest if i.words is None else i.words, shell=i.words is None, **place)
 
 
 def _entrypoint(i: Instruction, place: _Place) -> Entrypoint:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from crun_py.build.chmod import Mode
     from crun_py.build.ignore import Ignore
 
+_MAX_LINKS = 40
 _ANY_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -41,6 +42,7 @@ class Target:
 
         Raises OSError, InvalidArgument where a file is in the way.
         """
+        path = self.followed(path)
         fd = lib.crunpy_open_in_root(self.root, os.fsencode(path or "/"), _ANY_DIRECTORY)
         if fd == -errno.ENOTDIR:
             raise InvalidArgument(f"{path}: a file is there, and no directory")
@@ -51,13 +53,28 @@ class Target:
         try:
             os.mkdir(name, 0o755, dir_fd=parent)
             fd = os.open(name, DIRECTORY, dir_fd=parent)
-        except FileExistsError:
-            raise InvalidArgument(f"{path}: a link is there that leads nowhere") from None
         finally:
             os.close(parent)
         os.fchmod(fd, 0o755)
         self._own(fd, (0, 0))
         return fd
+
+    def followed(self, path: str) -> str:
+        """`path`, or what a link there leads to, wherever that is inside the root."""
+        for _ in range(_MAX_LINKS):
+            fd = lib.crunpy_open_in_root(
+                self.root, os.fsencode(path or "/"), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+            )
+            if fd < 0:
+                return path
+            try:
+                if not stat.S_ISLNK(os.fstat(fd).st_mode):
+                    return path
+                link = os.readlink("", dir_fd=fd)
+            finally:
+                os.close(fd)
+            path = os.path.normpath(os.path.join("/", os.path.dirname(path), link))
+        raise InvalidArgument(f"{path}: too many links")
 
     def is_directory(self, path: str) -> bool:
         """Whether `path` is a directory in the root, or a link to one."""
@@ -118,14 +135,11 @@ class Transfer:
     def _copy(self, source: int, path: str, destination: str, *, into: bool) -> None:
         found = os.fstat(source)
         if stat.S_ISDIR(found.st_mode):
-            is_new = not self._target.is_directory(destination)
             top = self._target.directory(destination)
             directory = os.open(".", _ANY_DIRECTORY, dir_fd=source)
             try:
                 self._stack = [(top, None)]
                 self._walk.over(directory, path, self._enter, self._file, self._leave)
-                if is_new:
-                    self._describe(directory, top, found)
             finally:
                 os.close(directory)
                 os.close(top)
@@ -133,7 +147,7 @@ class Transfer:
         if into or self._target.is_directory(destination):
             above, name = destination, path.rpartition("/")[2]
         else:
-            above, _, name = destination.rpartition("/")
+            above, _, name = self._target.followed(destination).rpartition("/")
         parent = self._target.directory(above)
         try:
             if not stat.S_ISREG(found.st_mode):
@@ -158,18 +172,9 @@ class Transfer:
         try:
             fd = os.open(name, DIRECTORY, dir_fd=above)
         except NotADirectoryError:
-            fd = self._through_link(above, name, path)
+            raise InvalidArgument(f"copying the directory {path}: a file is there") from None
         self._stack.append((fd, new))
         return True
-
-    def _through_link(self, above: int, name: str, path: str) -> int:
-        """The directory that a link at `name` leads to inside the root; else an error."""
-        where = os.readlink(f"/proc/self/fd/{above}").removeprefix(_root_path(self._target.root))
-        flags = _ANY_DIRECTORY
-        fd = lib.crunpy_open_in_root(self._target.root, os.fsencode(f"{where}/{name}"), flags)
-        if fd < 0:
-            raise InvalidArgument(f"copying the directory {path}: a file is there already")
-        return int(fd)
 
     def _leave(self) -> None:
         fd, found = self._stack.pop()
@@ -255,8 +260,3 @@ class Transfer:
             os.chmod(name, self._target.permissions(found), dir_fd=parent)
         times = (found.st_mtime_ns, found.st_mtime_ns)
         os.utime(name, ns=times, dir_fd=parent, follow_symlinks=False)
-
-
-def _root_path(root: int) -> str:
-    path = os.readlink(f"/proc/self/fd/{root}")
-    return "" if path == "/" else path

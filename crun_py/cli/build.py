@@ -176,6 +176,8 @@ def _build_args(values: dict[str, Any]) -> dict[str, str]:
     lines = [line for path in values["build_arg_file"] for line in lines_of(path, "build argument")]
     for text in [*lines, *values["build_arg"]]:
         name, equals, value = text.partition("=")
+        if not name:
+            raise InvalidArgument(f"build-arg {text!r}: not NAME=VALUE")
         if equals:
             found[name] = value
         elif name in os.environ:
@@ -199,6 +201,7 @@ def _request(values: dict[str, Any]) -> BuildRequest:
         latest=int(epoch) if epoch and stamp is None else -1,
     )
     network = values["network"] or ""
+    one = values["squash"] or values["layers"] is False  # podman-build(1), --layers
     return BuildRequest(
         names=tuple(str(parse(name.removeprefix("="))) for name in values["tag"]),
         build_args=tuple(_build_args(values).items()),
@@ -219,7 +222,7 @@ def _request(values: dict[str, Any]) -> BuildRequest:
         form=values["format"] or "oci",
         times=times,
         created=max(times.set, times.latest),
-        squash="all" if values["squash_all"] else "new" if values["squash"] else "",
+        squash="all" if values["squash_all"] else "new" if one else "",
         insecure="security.insecure" in values["allow"],
         jobs=int(values["jobs"] or 0),
     )  # fmt: skip

@@ -73,14 +73,17 @@ def _variables(config: Config) -> dict[str, str]:
 
 
 def json_list(text: str) -> list[object] | None:
-    """The list that a JSON array means; None for anything else, which is a shell's text."""
-    if not text.startswith("["):
-        return None
-    try:
-        value = jsonfile.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, list) else None
+    """The list that a JSON array means, whatever follows it; None for anything else, which is a
+    shell's text."""
+    end = text.find("]") if text.startswith("[") else -1
+    while end >= 0:
+        try:
+            value = jsonfile.loads(text[: end + 1])
+        except (ValueError, RecursionError):
+            end = text.find("]", end + 1)  # within a string, or no JSON at all
+            continue
+        return value if isinstance(value, list) else None
+    return None
 
 
 def _words(text: str) -> list[str] | None:
@@ -201,6 +204,8 @@ def healthcheck(options: Iterable[tuple[str, str]], text: str) -> dict[str, Any]
             found["Retries"] = int(value)
         elif name in _SPANS:
             found[_SPANS[name]] = parse_span_ms(value, name) * 1_000_000
+            if not found[_SPANS[name]] and value.strip("0.hmsuµn"):
+                raise ValueError(f"option {name}={value}: shorter than 1ms")
         else:
             raise ValueError(f"option {name}={value} is not known")
     keyword, *rest = text.split(maxsplit=1) or [""]
