@@ -981,6 +981,10 @@ _by_hand(_ERROR, "docker 26 says nothing and keeps the beginning: half an archiv
          "add: a tar cut short")  # fmt: skip
 _by_hand({"either": True}, "neither peer's way makes sense: refused or built, but no crash",
          "add: a tar with names of whiteouts")  # fmt: skip
+_by_hand({"either": True}, "an instruction without a word: docker runs nothing, buildah's shell fails",
+         "run: nothing", "cmd: nothing")  # fmt: skip
+_by_hand({"either": True}, "docker's command refuses it, buildah has an argument without a name",
+         "arg: a bad build-arg")  # fmt: skip
 _by_hand({"either": True}, "docker builds nothing that can be saved, buildah an empty layer",
          "stage: scratch alone")  # fmt: skip
 _SQUASHED: dict[str, Any] = {
