@@ -108,8 +108,11 @@ def _add(
     CORNERS[name] = Corner(name, dockerfile, files or {}, options, **more)
 
 
-def write(corner: Corner, where: Path) -> Path:
-    """Make the context in the directory `where`, which must not exist; returns it."""
+def write(corner: Corner, where: Path, owner: tuple[int, int] | None = None) -> Path:
+    """Make the context in the directory `where`, which must not exist; returns it.
+
+    owner: whose everything is, if not the caller's.
+    """
     where.mkdir()
     where.chmod(0o755)
     files = dict(corner.files)
@@ -146,6 +149,10 @@ def write(corner: Corner, where: Path) -> Path:
             path = Path(top, name)
             given = files.get(str(path.relative_to(where)))
             mtime = given.mtime if isinstance(given, F | D) else MTIME
+            if owner:
+                os.chown(path, *owner, follow_symlinks=False)
+                if isinstance(given, F | D | Fifo):
+                    path.chmod(given.mode)  # chown takes set-user-id bits away
             os.utime(path, (mtime, mtime), follow_symlinks=False)
     return where
 
