@@ -149,6 +149,8 @@ def write(corner: Corner, where: Path, owner: tuple[int, int] | None = None) -> 
             path = Path(top, name)
             given = files.get(str(path.relative_to(where)))
             mtime = given.mtime if isinstance(given, F | D) else MTIME
+            if given is None and path.is_dir() and not path.is_symlink():
+                path.chmod(0o755)  # whatever the umask is
             if owner:
                 os.chown(path, *owner, follow_symlinks=False)
                 if isinstance(given, F | D | Fifo):
