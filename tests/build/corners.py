@@ -108,8 +108,11 @@ def _add(
     CORNERS[name] = Corner(name, dockerfile, files or {}, options, **more)
 
 
-def write(corner: Corner, where: Path) -> Path:
-    """Make the context in the directory `where`, which must not exist; returns it."""
+def write(corner: Corner, where: Path, owner: tuple[int, int] | None = None) -> Path:
+    """Make the context in the directory `where`, which must not exist; returns it.
+
+    owner: whose everything is, if not the caller's.
+    """
     where.mkdir()
     where.chmod(0o755)
     files = dict(corner.files)
@@ -146,6 +149,12 @@ def write(corner: Corner, where: Path) -> Path:
             path = Path(top, name)
             given = files.get(str(path.relative_to(where)))
             mtime = given.mtime if isinstance(given, F | D) else MTIME
+            if given is None and path.is_dir() and not path.is_symlink():
+                path.chmod(0o755)  # whatever the umask is
+            if owner:
+                os.chown(path, *owner, follow_symlinks=False)
+                if isinstance(given, F | D | Fifo):
+                    path.chmod(given.mode)  # chown takes set-user-id bits away
             os.utime(path, (mtime, mtime), follow_symlinks=False)
     return where
 
@@ -981,6 +990,10 @@ _by_hand(_ERROR, "docker 26 says nothing and keeps the beginning: half an archiv
          "add: a tar cut short")  # fmt: skip
 _by_hand({"either": True}, "neither peer's way makes sense: refused or built, but no crash",
          "add: a tar with names of whiteouts")  # fmt: skip
+_by_hand({"either": True}, "an instruction without a word: docker runs nothing, buildah's shell fails",
+         "run: nothing", "cmd: nothing")  # fmt: skip
+_by_hand({"either": True}, "docker's command refuses it, buildah has an argument without a name",
+         "arg: a bad build-arg")  # fmt: skip
 _by_hand({"either": True}, "docker builds nothing that can be saved, buildah an empty layer",
          "stage: scratch alone")  # fmt: skip
 _SQUASHED: dict[str, Any] = {

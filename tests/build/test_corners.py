@@ -7,6 +7,7 @@ The contexts are tests/build/corners.py, what they must give is tests/data/build
 from __future__ import annotations
 
 import json
+import pwd
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -71,9 +72,9 @@ def _check(place: Place, name: str) -> None:
     corner, engine = corners.CORNERS[name], place.engine
     expected = wanted(corner)
     assert expected, "not recorded: tools/record-build-corners"
-    context = corners.write(corner, place.work / f"c{list(corners.CORNERS).index(name)}")
-    if engine.user:
-        subprocess.run(["chown", "-Rh", f"{engine.user}:", context], check=True)
+    where = place.work / f"c{list(corners.CORNERS).index(name)}"
+    user = pwd.getpwnam(engine.user) if engine.user else None
+    context = corners.write(corner, where, (user.pw_uid, user.pw_gid) if user else None)
     words = ("build", "--network", "none", "-t", "made", *corner.options, ".")
     done = engine.run(*words, cwd=context, env=dict(corner.env))
     shutil.rmtree(context)
