@@ -135,7 +135,7 @@ def _fill(site: Site, step: Copy, draft: Draft, made: Plan, root: int) -> None:
     for path, above in made.sources:
         if _is_excluded(made, path):
             continue
-        if step.add and step.unpack is not False and _unpacked(step, made, path, target):
+        if step.add and step.unpack is not False and _unpacked(made, path, target):
             continue
         destination = made.destination
         if step.parents:
@@ -196,7 +196,7 @@ def _write(target: Target, made: Plan, name: str, content: bytes) -> None:
         os.close(parent)
 
 
-def _unpacked(step: Copy, made: Plan, path: str, target: Target) -> bool:
+def _unpacked(made: Plan, path: str, target: Target) -> bool:
     """Whether `path` is an archive, which is unpacked then."""
     fd = made.tree.open(path)
     try:
@@ -209,7 +209,7 @@ def _unpacked(step: Copy, made: Plan, path: str, target: Target) -> bool:
         if not add.is_archive(reader):
             return False
         os.close(target.directory(made.destination))
-        archived = Target(target.root, target.owner if step.chown else None, target.mode)
+        archived = Target(target.root, None, target.mode)  # theirs
         add.unpack(reader, archived, made.destination, path)
         return True
     finally:

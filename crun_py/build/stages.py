@@ -197,8 +197,10 @@ def _stage(
     needs = {parent} - {None}
     for each in (*_inherited(before, parent), *made):
         try:
-            needs |= {_found(before, name, len(before), contexts, numbers=True)
-                      for name in uses(each)}  # fmt: skip
+            for name in uses(each):
+                if name.lower() == base.alias and base.alias not in contexts:
+                    raise InvalidArgument(f"{name} is this stage itself")
+                needs |= {_found(before, name, len(before), contexts, numbers=True)}
         except InvalidArgument as e:
             keyword = each.text.partition(" ")[0]
             raise error(keyword, e, source, each.line, each.last) from None

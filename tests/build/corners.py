@@ -254,7 +254,7 @@ _add("copy: unicode names", "COPY é /日本", {"é": "x\n"})
 _add("copy: modes", "COPY m /m", {
     "m/suid": F("s", 0o4755), "m/sgid": F("s", 0o2755), "m/none": F("s", 0), "m/all": F("s", 0o777),
     "m/sticky": D(0o1777), "m/open": D(0o777), "m/closed": D(0o700), "m/setgid": D(0o2775),
-}, user=True)  # fmt: skip
+})  # fmt: skip
 _add(
     "copy: owners are root's",
     "COPY . /o",
@@ -450,7 +450,8 @@ _add("add: a tar through a link", "RUN mkdir /real; ln -s /real /x\nADD t.tar /x
      {"t.tar": F(_T)})  # fmt: skip
 _add("add: a tar's directory onto a link", "RUN mkdir -p /x /real; ln -s /real /x/a\nADD t.tar /x/",
      {"t.tar": F(_T)})  # fmt: skip
-_add("add: a tar with dot dot", "ADD t.tar /x/y/", {"t.tar": F(tar(tar_file("../f", b"x")))})
+_add("add: a tar with dot dot", "ADD t.tar /x/y/", {"t.tar": F(tar(tar_file("../f", b"x")))},
+     by_hand={"error": True}, why="refused: its name leads out of the directory")  # fmt: skip
 _add("add: a tar with an absolute name", "ADD t.tar /x/", {"t.tar": F(tar(tar_file("/f", b"x")))})
 _add("add: a tar with names of whiteouts", "RUN mkdir /x; echo > /x/f\nADD t.tar /x/",
      {"t.tar": F(tar(tar_file(".wh.f"), tar_file("g", b"g")))})  # fmt: skip
@@ -941,8 +942,6 @@ _add("option: a Dockerfile of lower case", None, {"dockerfile": "FROM busybox\nE
 _add("option: no Dockerfile", None, {"x": "x"})
 _add("option: a Containerfile", None, {"Containerfile": "FROM busybox\nENV A=1"}, peers="podman",
      prefer="podman")  # fmt: skip
-_add("option: a Containerfile comes first", "ENV A=docker",
-     {"Containerfile": "FROM busybox\nENV A=container"}, peers="docker")  # fmt: skip
 _P = {"peers": "podman", "prefer": "podman"}
 _add(
     "option: --timestamp", "RUN echo a > /f\nCOPY one /n/\nENV A=1", TREE, "--timestamp", "0", **_P

@@ -69,7 +69,7 @@ CASES: list[tuple[str, str, list[int]]] = [
     ("FROM i\nARG foo\nCOPY $foo .", "UndefinedVar", []),
     ("FROM i\nENV foo=1\nCOPY $foo .", "UndefinedVar", []),
     ("FROM i\nENV a=1 b=$a", "UndefinedVar", [2]),
-    ("FROM i\nARG a=1 b=$a", "UndefinedVar", []),
+    ("FROM i\nARG a=1 b=$a", "UndefinedVar", [2]),
     ("ARG foo=1\nFROM i\nCOPY $foo .", "UndefinedVar", [3]),
     ("FROM i\nCOPY ${foo:-x} .", "UndefinedVar", []),
     ("FROM i\nENV PATH=$JAVA_HOME/bin:$PATH", "UndefinedVar", []),

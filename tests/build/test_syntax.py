@@ -101,7 +101,7 @@ WORDS = [
     ("RUN ['a']", None),
     ('RUN ["a",]', None),
     ('RUN ["a"', None),
-    ('RUN ["a"] x', None),
+    ('RUN ["a"] x', ("a",)),
     ('RUN "a"', None),
     ('RUN {"a": 1}', None),
     ('ENV ["a"]=1', None),
