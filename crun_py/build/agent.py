@@ -7,9 +7,9 @@ questions on, and only those: to list keys and to sign (BuildKit has the same li
 
 from __future__ import annotations
 
+import _signal as signal  # its front, signal, imports enum
 import contextlib
 import os
-import signal
 import stat
 
 from crun_py.build.mounts import fields
@@ -232,7 +232,8 @@ class _Forward:
 
     def stop(self) -> None:
         os.close(self._held)
-        os.waitpid(self._pid, 0)
+        with contextlib.suppress(ChildProcessError):  # somebody else has waited
+            os.waitpid(self._pid, 0)
         _unlink(self.path)
 
 

@@ -115,7 +115,7 @@ def _opened(where: str, work: str, environment: Mapping[str, str], stdin: int) -
     if where == "-":
         if stdin < 0 or os.isatty(stdin):
             raise InvalidArgument("build context -: standard input is a terminal",
-                                  hint="crunpy build - <Dockerfile, or PATH")  # fmt: skip
+                                  hint="- < Dockerfile, or a directory")  # fmt: skip
         return _of_stream(lambda size: os.read(stdin, size), "standard input", work)
     local = _of_path(where, work)
     if local is not None:

@@ -129,11 +129,10 @@ def _in_context(root: int, path: str, name: str) -> Dockerfile:
         from crun_py.build.nearest import hint
 
         above, _, last = path.rpartition("/")
-        try:
-            directory = os.open(above or ".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=root)
-        except OSError:
-            near = ""
-        else:
+        flags = os.O_RDONLY | os.O_DIRECTORY
+        directory = lib.crunpy_open_in_root(root, os.fsencode(above or "."), flags)
+        near = ""
+        if directory >= 0:
             near = hint(last, sorted(os.listdir(directory))[:5000])
             os.close(directory)
         raise NotFound(f"Dockerfile {name}: no such file", hint=near) from None

@@ -34,6 +34,13 @@ _SETTINGS = {
 }  # fmt: skip
 
 
+_NETWORK = "https:http:git:ssh"
+_NOTHING_OF_USER = {
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_SSH_COMMAND": "ssh -F none -oIdentityFile=none -oBatchMode=yes",
+}
+
+
 @record
 class Remote:
     """url: what git is given.  ref: branch, tag, commit or a name below refs/, "" for HEAD.
@@ -83,6 +90,32 @@ def parse(text: str) -> Remote | None:
     if base.startswith("http") and not url.endswith(".git") and not text.startswith("github.com/"):
         return None
     return _checked(Remote(url=url), fragment, query)
+
+
+def for_add(text: str, *, keep_git_dir: bool = False, checksum: str = "") -> Remote | None:
+    """The repository that a source of ADD means, with what its flags say; None when it is none.
+
+    Raises InvalidArgument, also for one of this host's files.
+    """
+    remote = parse(text)
+    if remote is None:
+        return None
+    if remote.url.startswith("file:"):
+        raise InvalidArgument(
+            f"repository {remote.shown}: a Dockerfile reaches no files of this host",
+            hint="--build-context NAME=DIRECTORY, and COPY --from=NAME",
+        )
+    check_commit(checksum)
+    if checksum and remote.checksum and checksum != remote.checksum:
+        raise InvalidArgument(f"repository {remote.shown}: two checksums, which differ")
+    return Remote(
+        url=remote.url,
+        ref=remote.ref,
+        directory=remote.directory,
+        checksum=checksum or remote.checksum,
+        submodules=remote.submodules,
+        keep_git_dir=keep_git_dir or remote.keep_git_dir,
+    )
 
 
 def _is_scp(text: str) -> bool:
@@ -182,14 +215,18 @@ def check_commit(checksum: str) -> None:
 # ---- fetching ----
 
 
-def fetch(remote: Remote, work: str, environment: Mapping[str, str]) -> tuple[int, str]:
+def fetch(
+    remote: Remote, work: str, environment: Mapping[str, str], *, by_user: bool = True
+) -> tuple[int, str]:
     """(descriptor of the directory that is meant, name of the commit); all is below `work`.
 
-    Raises NotFound for a ref or directory, Unsupported without git, CrunpyError.
+    by_user: the user named it; else a Dockerfile did, and nothing of the user's is used: no
+    passwords, no keys, but the agent that SSH_AUTH_SOCK of `environment` names.  Raises
+    NotFound for a ref or directory, Unsupported without git, CrunpyError.
     """
     place = f"{work}/git-{os.urandom(6).hex()}"
     os.mkdir(place, 0o755)
-    repository = _Repository(remote, place, environment)
+    repository = _Repository(remote, place, environment, by_user=by_user)
     commit = repository.fetch()
     top = os.open(place, DIRECTORY)
     try:
@@ -220,7 +257,9 @@ def _forget_submodules(top: int) -> None:
 class _Repository:
     """A working tree of `remote` in the empty directory `place`."""
 
-    def __init__(self, remote: Remote, place: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, remote: Remote, place: str, environment: Mapping[str, str], *, by_user: bool
+    ) -> None:
         self._remote, self._place = remote, place
         kept = {
             key: value
@@ -228,7 +267,11 @@ class _Repository:
             if key != "SSH_ASKPASS" and (not key.startswith("GIT_") or key.startswith(_KEPT))
         }
         self._environment = {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "LC_ALL": "C"}
-        self._protocols = "https:http:git:ssh"
+        self._settings = dict(_SETTINGS)
+        if not by_user:
+            self._environment |= {"HOME": place, "XDG_CONFIG_HOME": place, **_NOTHING_OF_USER}
+            self._settings["credential.helper"] = ""
+        self._protocols = _NETWORK
 
     def fetch(self) -> str:
         """Fetch what is meant, check it out; returns the commit."""
@@ -258,12 +301,12 @@ class _Repository:
 
     def _fetch(self, how: str, ref: str, *, must: bool) -> bool:
         local = self._remote.url.startswith("file://")
-        self._protocols = "file" if local else "https:http:git:ssh"
+        self._protocols = "file" if local else _NETWORK
         try:
             done = self._git("fetch", "-q", how, "--no-recurse-submodules", "--force", "--",
                              self._remote.url, ref, must=must)  # fmt: skip
         finally:
-            self._protocols = "https:http:git:ssh"
+            self._protocols = _NETWORK
         return done is not None
 
     def _submodules(self) -> None:
@@ -286,7 +329,9 @@ class _Repository:
         """What git prints; None when it fails and need not succeed."""
         import subprocess
 
-        settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
+        settings = [
+            word for key, value in self._settings.items() for word in ("-c", f"{key}={value}")
+        ]
         doing = f"fetching {self._remote.shown}"
         try:
             done = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
@@ -447,3 +448,26 @@ def test_a_small_context_is_measured_at_once(opened: Opened, place: Path) -> Non
         size_of(context)
         times.append(time.perf_counter() - begun)
     assert min(times) < 0.001
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_large_archive_comes_through_a_pipe(opened: Opened, kind: str) -> None:
+    content = os.urandom(3 << 20)
+    data = tar(("a", content), ("Dockerfile", TEXT), ("b", content))
+    found = opened("-", data=PACKED[kind](data))
+    with open(found.open("b", os.O_RDONLY), "rb") as f:
+        assert f.read() == content
+
+
+def test_what_every_build_loads_is_light() -> None:
+    code = (
+        "import sys\nbefore = set(sys.modules)\n"
+        "import crun_py.build.context, crun_py.build.output, crun_py.build.secrets\n"
+        "import crun_py.build.agent, crun_py.build.add\n"
+        "print(*(set(sys.modules) - before))"
+    )
+    words = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"]
+    found = set(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
+    heavy = {"json", "re", "typing", "socket", "subprocess", "pathlib", "dataclasses", "enum",
+             "httpx", "httpcore", "urllib", "email", "hashlib", "tempfile", "shutil"}  # fmt: skip
+    assert not found & heavy

@@ -342,3 +342,66 @@ def test_a_server_that_asks_for_a_password_is_not_answered(tmp_path: Path) -> No
         server.server_close()
     assert "credentials" in caught.value.hint
     assert not mark.exists() and time.monotonic() - begun < 10
+
+
+# ---- what a Dockerfile names ----
+
+
+def test_a_dockerfile_names_no_files_of_the_host() -> None:
+    with pytest.raises(InvalidArgument, match="no files of this host"):
+        git.for_add("file:///home/me/x")
+    with pytest.raises(InvalidArgument, match="not the name of a commit"):
+        git.for_add(URL, checksum="sha256:abc")
+    with pytest.raises(InvalidArgument, match="two checksums"):
+        git.for_add(f"{URL}?checksum=1234567", checksum="7654321")
+    assert git.for_add("x.tar") is None
+    assert git.for_add(URL, keep_git_dir=True, checksum="1234567") == Remote(
+        url=URL, keep_git_dir=True, checksum="1234567"
+    )
+
+
+@pytest.mark.parametrize("by_user", [True, False])
+def test_a_dockerfile_uses_no_password_of_the_user(tmp_path: Path, by_user: bool) -> None:
+    import threading
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    seen: set[str] = set()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.add(self.headers.get("Authorization", ""))
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="x"')
+            self.end_headers()
+
+        def log_message(self, *words: object) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    helper = "!f() { echo username=me; echo password=secret; }; f"
+    (tmp_path / ".gitconfig").write_text(f'[credential]\nhelper = "{helper}"\n')
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    remote = parse(f"http://127.0.0.1:{server.server_port}/x.git")
+    assert remote
+    (tmp_path / "work").mkdir()
+    try:
+        with pytest.raises(CrunpyError):
+            git.fetch(remote, str(tmp_path / "work"), {**PATH, "HOME": str(tmp_path)},
+                      by_user=by_user)  # fmt: skip
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert (seen - {""} != set()) is by_user
+
+
+def test_ssh_is_given_no_key_and_no_configuration(tmp_path: Path) -> None:
+    (tmp_path / "ssh").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/words\nexit 1\n')
+    (tmp_path / "ssh").chmod(0o755)
+    remote = parse("git@example.com:u/r.git")
+    assert remote
+    env = {"PATH": f"{tmp_path}:{PATH['PATH']}", "GIT_SSH_COMMAND": "false"}
+    with pytest.raises(CrunpyError):
+        git.fetch(remote, str(tmp_path), env, by_user=False)
+    words = (tmp_path / "words").read_text()
+    assert "-F none -oIdentityFile=none -oBatchMode=yes" in words and "git@example.com" in words
