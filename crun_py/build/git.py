@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py._native import check, lib
+from crun_py._native import lib
 from crun_py.build.nearest import hint
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound, Unsupported
 from crun_py.record import record
@@ -225,23 +225,34 @@ def fetch(
     NotFound for a ref or directory, Unsupported without git, CrunpyError.
     """
     place = f"{work}/git-{os.urandom(6).hex()}"
-    os.mkdir(place, 0o755)
-    repository = _Repository(remote, place, environment, by_user=by_user)
-    commit = repository.fetch()
+    try:
+        os.mkdir(place)
+        os.chmod(place, 0o755)  # whatever the umask is
+    except OSError as e:
+        raise CrunpyError.from_os(f"creating directory {place}", e) from e
+    commit = _Repository(remote, place, environment, by_user=by_user).fetch()
     top = os.open(place, DIRECTORY)
     try:
         if not remote.keep_git_dir:
             remove_tree_at(top, ".git")
             if remote.submodules and os.path.lexists(place + "/.gitmodules"):
                 _forget_submodules(top)
-        path = os.fsencode(remote.directory or ".")
-        found = lib.crunpy_open_in_root(top, path, os.O_RDONLY | os.O_DIRECTORY)
-        return check(found, remote.directory), commit
+        return _meant(top, remote), commit
     except OSError as e:
-        name = remote.directory
-        raise NotFound(f"fetching {remote.shown}: directory {name} is not in it") from e
+        raise CrunpyError.from_os(f"fetching {remote.shown}: in {place}", e) from e
     finally:
         os.close(top)
+
+
+def _meant(top: int, remote: Remote) -> int:
+    """The directory that is meant of the one open as `top`."""
+    path = os.fsencode(remote.directory or ".")
+    found = lib.crunpy_open_in_root(top, path, os.O_RDONLY | os.O_DIRECTORY)
+    if found < 0:
+        cause = OSError(-found, os.strerror(-found))
+        name = remote.directory
+        raise NotFound(f"fetching {remote.shown}: directory {name} is not in it") from cause
+    return int(found)
 
 
 def _forget_submodules(top: int) -> None:

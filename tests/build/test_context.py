@@ -471,3 +471,35 @@ def test_what_every_build_loads_is_light() -> None:
     heavy = {"json", "re", "typing", "socket", "subprocess", "pathlib", "dataclasses", "enum",
              "httpx", "httpcore", "urllib", "email", "hashlib", "tempfile", "shutil"}  # fmt: skip
     assert not found & heavy
+
+
+@pytest.mark.parametrize("where", ["-", "."])
+def test_a_directory_as_standard_input(
+    place: Path, work: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    fd = os.open(place, os.O_RDONLY)
+    with pytest.raises(CrunpyError, match="reading standard input: is a directory"):
+        contexts.opened(where, work=str(work), environment={}, stdin=fd,
+                        dockerfile="" if where == "-" else "-")  # fmt: skip
+    os.close(fd)
+
+
+def test_a_terminal_as_standard_input(place: Path, work: Path) -> None:
+    terminal, slave = os.openpty()
+    for where, dockerfile in (("-", ""), (str(place), "-")):
+        with pytest.raises(InvalidArgument, match="is a terminal"):
+            contexts.opened(where, work=str(work), environment={}, stdin=slave,
+                            dockerfile=dockerfile)  # fmt: skip
+    os.close(terminal)
+    os.close(slave)
+
+
+def test_the_umask_is_of_no_concern(opened: Opened) -> None:
+    before = os.umask(0o077)
+    try:
+        found = opened("-", data=tar(("d", None), ("Dockerfile", TEXT), ("e/f", b"")))
+    finally:
+        os.umask(before)
+    for path, mode in ((".", 0o755), ("d", 0o755), ("e/f", 0o640)):
+        assert os.stat(path, dir_fd=found.root).st_mode & 0o777 == mode
