@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from crun_py.archive.extract import Extractor, Rules
-from crun_py.build import add, git
+from crun_py.build import add, repository
 from crun_py.build.dockerfile import STDIN, Dockerfile, ignore_of, lookup, of_stream, reader
 from crun_py.build.files import NOTHING, Tree, Walk
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound
@@ -120,14 +120,16 @@ def _opened(where: str, work: str, environment: Mapping[str, str], stdin: int) -
     local = _of_path(where, work)
     if local is not None:
         return local
-    remote = git.parse(where)
+    remote = repository.parse(where)
     if remote is not None:
+        from crun_py.build import git
+
         root, _ = git.fetch(remote, work, environment)
         return _Found(root=root, label=remote.shown)
     if add.is_url(where):
         from crun_py.oci.connect import download
 
-        label = git.shown(where)
+        label = repository.shown(where)
         with download(where, f"fetching {label}") as read:
             return _of_stream(read, label, work)
     raise _nothing_at(where)

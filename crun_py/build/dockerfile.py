@@ -88,7 +88,7 @@ def lookup(root: int, local: str, wanted: str, stdin: int = -1) -> Dockerfile:
     if not wanted:
         return _by_default(root, local)
     if wanted.startswith(("http://", "https://")):
-        from crun_py.build.git import shown
+        from crun_py.build.repository import shown
         from crun_py.oci.connect import download
 
         with download(wanted, f"fetching {shown(wanted)}") as read:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from crun_py.build import agent
+from crun_py.build import forward
 from crun_py.build.agent import Agent, Ssh, parse
 from crun_py.errors import InvalidArgument, NotFound, Unsupported
 
@@ -156,7 +156,7 @@ def test_what_is_no_message_ends_a_connection_and_no_other(
 def test_many_idle_connections_do_no_harm(
     key: Path, made: Callable[..., Agent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent, "_CONNECTIONS", 8)
+    monkeypatch.setattr(forward, "_CONNECTIONS", 8)
     path = made(f"x={key}").start()
     idle = [connected(path) for _ in range(8)]
     for one in idle:

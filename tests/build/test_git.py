@@ -14,7 +14,7 @@ import pytest
 from engine import free_port, wait_for
 
 from crun_py.build import git
-from crun_py.build.git import Remote, parse
+from crun_py.build.repository import Remote, for_add, parse, shown
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound, Unsupported
 
 PATH = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
@@ -70,12 +70,12 @@ def test_what_is_refused_before_git_sees_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "without"),
     [("https://u:p@h/x", "https://h/x"), ("https://token@h/x", "https://h/x"),
      ("ssh://git:p@h/x", "ssh://git@h/x"), ("git@h:x", "git@h:x"), ("https://h/@x", "https://h/@x")],
 )  # fmt: skip
-def test_no_password_is_shown(url: str, shown: str) -> None:
-    assert git.shown(url) == shown
+def test_no_password_is_shown(url: str, without: str) -> None:
+    assert shown(url) == without
 
 
 # ---- fetching ----
@@ -349,13 +349,13 @@ def test_a_server_that_asks_for_a_password_is_not_answered(tmp_path: Path) -> No
 
 def test_a_dockerfile_names_no_files_of_the_host() -> None:
     with pytest.raises(InvalidArgument, match="no files of this host"):
-        git.for_add("file:///home/me/x")
+        for_add("file:///home/me/x")
     with pytest.raises(InvalidArgument, match="not the name of a commit"):
-        git.for_add(URL, checksum="sha256:abc")
+        for_add(URL, checksum="sha256:abc")
     with pytest.raises(InvalidArgument, match="two checksums"):
-        git.for_add(f"{URL}?checksum=1234567", checksum="7654321")
-    assert git.for_add("x.tar") is None
-    assert git.for_add(URL, keep_git_dir=True, checksum="1234567") == Remote(
+        for_add(f"{URL}?checksum=1234567", checksum="7654321")
+    assert for_add("x.tar") is None
+    assert for_add(URL, keep_git_dir=True, checksum="1234567") == Remote(
         url=URL, keep_git_dir=True, checksum="1234567"
     )
 
