@@ -31,6 +31,7 @@ _SETTINGS = {
 
 
 _HEX = "0123456789abcdef"
+_NO_QUESTIONS = {"SSH_ASKPASS_REQUIRE": "never", "GCM_INTERACTIVE": "never"}
 _NETWORK = "https:http:git:ssh"
 _NOTHING_OF_USER = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -100,7 +101,13 @@ class _Repository:
             for key, value in environment.items()
             if key != "SSH_ASKPASS" and (not key.startswith("GIT_") or key.startswith(_KEPT))
         }
-        self._environment = {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "LC_ALL": "C"}
+        self._environment = {
+            **kept,
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": "",
+            "LC_ALL": "C",
+            **_NO_QUESTIONS,
+        }
         self._settings = dict(_SETTINGS)
         if not by_user:
             self._environment |= {"HOME": place, "XDG_CONFIG_HOME": place, **_NOTHING_OF_USER}
