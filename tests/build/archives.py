@@ -13,7 +13,7 @@ import zstandard
 Entry = tuple[str, bytes | str | None]
 PACKED = {
     "plain": lambda data: data,
-    "gzip": gzip.compress,
+    "gzip": lambda data: gzip.compress(data, mtime=0),
     "bzip2": bz2.compress,
     "xz": lzma.compress,
     "zstd": lambda data: zstandard.ZstdCompressor().compress(data),

@@ -145,7 +145,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("data", HOSTILE)
+@pytest.mark.parametrize("data", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_archives_are_refused(root: Path, data: bytes) -> None:
     with pytest.raises(CrunpyError):
         unpack(root, data, "/x")

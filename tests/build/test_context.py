@@ -360,7 +360,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("data", HOSTILE)
+@pytest.mark.parametrize("data", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_archives(opened: Opened, tmp_path: Path, work: Path, data: bytes) -> None:
     (tmp_path / "secret").write_text("secret")
     begun = time.monotonic()
