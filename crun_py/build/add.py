@@ -12,7 +12,7 @@ import stat
 from crun_py.archive.extract import Extractor, Rules
 from crun_py.archive.header import BLOCK
 from crun_py.archive.read import Reader, Stream
-from crun_py.build.git import shown
+from crun_py.build.repository import shown
 from crun_py.errors import CrunpyError, ImageError, InvalidArgument, Unsupported
 from crun_py.paths import in_user_namespace
 from crun_py.record import record

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 
 from crun_py.archive.extract import Extractor, Rules
-from crun_py.build import add, git
-from crun_py.build.dockerfile import Dockerfile, ignore_of, lookup, of_stream
+from crun_py.build import add, repository
+from crun_py.build.dockerfile import STDIN, Dockerfile, ignore_of, lookup, of_stream, reader
 from crun_py.build.files import NOTHING, Tree, Walk
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound
 from crun_py.record import record
@@ -115,19 +115,21 @@ def _opened(where: str, work: str, environment: Mapping[str, str], stdin: int) -
     if where == "-":
         if stdin < 0 or os.isatty(stdin):
             raise InvalidArgument("build context -: standard input is a terminal",
-                                  hint="crunpy build - <Dockerfile, or PATH")  # fmt: skip
-        return _of_stream(lambda size: os.read(stdin, size), "standard input", work)
+                                  hint="- < Dockerfile, or a directory")  # fmt: skip
+        return _of_stream(reader(stdin, STDIN), STDIN, work)
     local = _of_path(where, work)
     if local is not None:
         return local
-    remote = git.parse(where)
+    remote = repository.parse(where)
     if remote is not None:
+        from crun_py.build import git
+
         root, _ = git.fetch(remote, work, environment)
         return _Found(root=root, label=remote.shown)
     if add.is_url(where):
         from crun_py.oci.connect import download
 
-        label = git.shown(where)
+        label = repository.shown(where)
         with download(where, f"fetching {label}") as read:
             return _of_stream(read, label, work)
     raise _nothing_at(where)
@@ -147,7 +149,7 @@ def _of_path(where: str, work: str) -> _Found | None:
             root = os.open(f"/proc/self/fd/{fd}", _DIRECTORY)
             return _Found(root=root, label=where, local=where)
         if add.is_archive(fd):
-            return _of_stream(lambda size: os.read(fd, size), where, work)
+            return _of_stream(reader(fd, where), where, work)
     except OSError as e:
         raise CrunpyError.from_os(f"build context {where}", e) from e
     finally:
@@ -176,9 +178,7 @@ def _of_stream(read: Callable[[int], bytes], label: str, work: str) -> _Found:
         raise InvalidArgument(f"build context {label}: it is empty")
     archive = add.begins_archive(_bytes_reader(first))
     alone = None if archive else of_stream(add.prefixed(first, read), label)
-    place = f"{work}/context-{os.urandom(6).hex()}"
-    os.mkdir(place, 0o755)
-    root = os.open(place, DIRECTORY)
+    root = _new_directory(f"{work}/context-{os.urandom(6).hex()}")
     try:
         if archive:
             # devices are passed over: no context is one that has them
@@ -188,6 +188,16 @@ def _of_stream(read: Callable[[int], bytes], label: str, work: str) -> _Found:
         os.close(root)
         raise
     return _Found(root=root, label=label, alone=alone)
+
+
+def _new_directory(place: str) -> int:
+    try:
+        os.mkdir(place)
+        root = os.open(place, DIRECTORY)
+        os.fchmod(root, 0o755)  # whatever the umask is
+        return root
+    except OSError as e:
+        raise CrunpyError.from_os(f"creating directory {place}", e) from e
 
 
 def _bytes_reader(data: bytes) -> Callable[[int], bytes]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NAMES = ("Dockerfile", "dockerfile", "Containerfile")
 LIMIT_BYTES = 4 << 20
 _IGNORE = (".containerignore", ".dockerignore")
-_STDIN = "standard input"
+STDIN = "standard input"
 _PATH = os.O_PATH | os.O_CLOEXEC
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
 
@@ -41,6 +41,18 @@ class Dockerfile:
         if self.base >= 0:
             os.close(self.base)
             self.base = -1
+
+
+def reader(fd: int, label: str) -> Callable[[int], bytes]:
+    """`read(n)` of a descriptor, which raises CrunpyError."""
+
+    def read(size: int) -> bytes:
+        try:
+            return os.read(fd, size)
+        except OSError as e:
+            raise CrunpyError.from_os(f"reading {label}", e) from e
+
+    return read
 
 
 def of_stream(read: Callable[[int], bytes], label: str) -> bytes:
@@ -72,11 +84,11 @@ def lookup(root: int, local: str, wanted: str, stdin: int = -1) -> Dockerfile:
     if wanted == "-":
         if stdin < 0 or os.isatty(stdin):
             raise InvalidArgument("Dockerfile -: standard input is a terminal")
-        return _alone(lambda size: os.read(stdin, size), _STDIN)
+        return _alone(reader(stdin, STDIN), STDIN)
     if not wanted:
         return _by_default(root, local)
     if wanted.startswith(("http://", "https://")):
-        from crun_py.build.git import shown
+        from crun_py.build.repository import shown
         from crun_py.oci.connect import download
 
         with download(wanted, f"fetching {shown(wanted)}") as read:
@@ -129,11 +141,10 @@ def _in_context(root: int, path: str, name: str) -> Dockerfile:
         from crun_py.build.nearest import hint
 
         above, _, last = path.rpartition("/")
-        try:
-            directory = os.open(above or ".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=root)
-        except OSError:
-            near = ""
-        else:
+        flags = os.O_RDONLY | os.O_DIRECTORY
+        directory = lib.crunpy_open_in_root(root, os.fsencode(above or "."), flags)
+        near = ""
+        if directory >= 0:
             near = hint(last, sorted(os.listdir(directory))[:5000])
             os.close(directory)
         raise NotFound(f"Dockerfile {name}: no such file", hint=near) from None
@@ -219,8 +230,8 @@ def _content(fd: int, name: str) -> bytes:
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode):
         what = special(found.st_mode) or "no regular file"
-        advice = "a pipe is read by: -f - " if stat.S_ISFIFO(found.st_mode) else ""
-        raise InvalidArgument(f"reading {name}: it is {what}", hint=advice.strip())
+        advice = "-f - reads a pipe that is standard input" if stat.S_ISFIFO(found.st_mode) else ""
+        raise InvalidArgument(f"reading {name}: it is {what}", hint=advice)
     if found.st_size > LIMIT_BYTES:
         raise _too_large(name)
     with open(os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC), "rb") as file:

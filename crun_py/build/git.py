@@ -1,28 +1,24 @@
-"""Git repositories as build contexts and as sources of ADD (docs.docker.com, "Build context",
-"Git repositories"; BuildKit, dfgitutil).
+"""Git repositories, fetched as build contexts and as sources of ADD; by git, where it is
+installed.
 
-Who wrote the repository must not get to run anything: no hooks, no other protocols than those
-of a network, no words of a URL that git or ssh would take for options.
+Who wrote the repository must not get to run anything here: no hooks, no other protocols than
+those of a network, nobody to ask for a password.
 """
 
 from __future__ import annotations
 
 import os
 
-from crun_py._native import check, lib
-from crun_py.build.nearest import hint
-from crun_py.errors import CrunpyError, InvalidArgument, NotFound, Unsupported
-from crun_py.record import record
+from crun_py._native import lib
+from crun_py.errors import CrunpyError, NotFound, Unsupported
 from crun_py.tree import DIRECTORY, remove_tree_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SCHEMES = ("https", "http", "ssh", "git", "file")
-_QUERIES = ("ref", "branch", "tag", "commit", "checksum", "subdir", "submodules", "keep-git-dir")
-_HEX = frozenset("0123456789abcdef")
-_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+    from crun_py.build.repository import Remote
+
 _KEPT = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_SSL_", "GIT_CONFIG_GLOBAL",
          "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_PROXY_", "GIT_EXEC_PATH")  # fmt: skip
 """What git is told by our environment; the rest, GIT_DIR say, is of another repository."""
@@ -34,177 +30,53 @@ _SETTINGS = {
 }  # fmt: skip
 
 
-@record
-class Remote:
-    """url: what git is given.  ref: branch, tag, commit or a name below refs/, "" for HEAD.
-    directory: the subdirectory that is meant, "" for all.  checksum: the commit that it must
-    be, or the beginning of its name."""
-
-    url: str
-    ref: str = ""
-    directory: str = ""
-    checksum: str = ""
-    submodules: bool = True
-    keep_git_dir: bool = False
-
-    @property
-    def shown(self) -> str:
-        """The URL for messages."""
-        return shown(self.url)
+_HEX = "0123456789abcdef"
+_NO_QUESTIONS = {"SSH_ASKPASS_REQUIRE": "never", "GCM_INTERACTIVE": "never"}
+_NETWORK = "https:http:git:ssh"
+_NOTHING_OF_USER = {
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_SSH_COMMAND": "ssh -F none -oIdentityFile=none -oBatchMode=yes",
+}
 
 
-def shown(url: str) -> str:
-    """`url` without a password or token that it may hold."""
-    scheme, sep, rest = url.partition("://")
-    if not sep:
-        return url
-    host, slash, path = rest.partition("/")
-    user, at, host_name = host.rpartition("@")
-    if not at:
-        return url
-    who = "" if scheme.startswith("http") else user.partition(":")[0] + "@"
-    return f"{scheme}://{who}{host_name}{slash}{path}"
-
-
-# ---- what a text means ----
-
-
-def parse(text: str) -> Remote | None:
-    """The repository that `text` means; None when it is no git URL.
-
-    An http URL is one if its path ends in .git.  Raises InvalidArgument.
-    """
-    base, _, fragment = text.partition("#")
-    if text.startswith("github.com/") and base.count("/") >= 2:
-        base = "https://" + base
-    elif not base.startswith(tuple(f"{scheme}://" for scheme in _SCHEMES)):
-        return _checked(Remote(url=base), fragment, "") if _is_scp(base) else None
-    url, _, query = base.partition("?")
-    if base.startswith("http") and not url.endswith(".git") and not text.startswith("github.com/"):
-        return None
-    return _checked(Remote(url=url), fragment, query)
-
-
-def _is_scp(text: str) -> bool:
-    """USER@HOST:PATH, as ssh has it."""
-    user, at, rest = text.partition("@")
-    host, colon, path = rest.partition(":")
-    return bool(at and colon and path and user and host and not set(user + host) - _NAME)
-
-
-def _checked(remote: Remote, fragment: str, query: str) -> Remote:
-    given = _queries(query, remote.shown) if query else {}
-    ref, _, directory = fragment.partition(":")
-    names = [given.get("ref", ""), ref]
-    names += [f"refs/{kind}/{given[key]}" for key, kind in (("branch", "heads"), ("tag", "tags"))
-              if given.get(key)]  # fmt: skip
-    named = [name for name in names if name]
-    if len(named) > 1:
-        raise InvalidArgument(f"repository {remote.shown}: more than one ref is named")
-    checksum = given.get("checksum") or given.get("commit") or ""
-    made = Remote(
-        url=remote.url,
-        ref=named[0] if named else checksum,
-        directory=_directory(given.get("subdir") or directory, remote.shown),
-        checksum=checksum,
-        submodules=_switch(given, "submodules", True, remote.shown),
-        keep_git_dir=_switch(given, "keep-git-dir", False, remote.shown),
-    )
-    _check_url(made)
-    _check_ref(made)
-    check_commit(made.checksum)
-    return made
-
-
-def _queries(query: str, where: str) -> dict[str, str]:
-    from urllib.parse import unquote
-
-    given = {}
-    for pair in query.split("&"):
-        key, _, value = pair.partition("=")
-        if key not in _QUERIES:
-            near = hint(key, _QUERIES) or "known: " + ", ".join(_QUERIES)
-            raise InvalidArgument(f"repository {where}: query {key} is not known", hint=near)
-        given[key] = unquote(value)
-    return given
-
-
-def _switch(given: dict[str, str], key: str, otherwise: bool, where: str) -> bool:
-    value = given.get(key)
-    if value is None:
-        return otherwise
-    if value.lower() not in ("", "1", "0", "true", "false"):
-        raise InvalidArgument(f"repository {where}: {key}={value} is neither true nor false")
-    return value.lower() in ("", "1", "true")
-
-
-def _directory(path: str, where: str) -> str:
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    if ".." in parts or "\0" in path:
-        raise InvalidArgument(f"repository {where}: directory {path} is outside of it")
-    return "/".join(parts)
-
-
-def _check_url(remote: Remote) -> None:
-    scheme, sep, rest = remote.url.partition("://")
-    host = rest.partition("/")[0] if sep else remote.url.partition(":")[0]
-    user, _, name = host.rpartition("@")
-    if any(ord(c) <= 32 or ord(c) == 127 for c in remote.url):
-        raise InvalidArgument(f"repository {remote.shown}: a URL has no spaces")
-    if user.startswith("-") or name.startswith("-") or (not name and scheme != "file"):
-        raise InvalidArgument(f"repository {remote.shown}: this is not the name of a host")
-    path = rest.partition("/")[2] if sep else remote.url.partition(":")[2]
-    if path.startswith("-"):
-        raise InvalidArgument(f"repository {remote.shown}: a path that begins with -")
-
-
-def _check_ref(remote: Remote) -> None:
-    """git-check-ref-format(1); and nothing that is an option or names a place to write to."""
-    ref = remote.ref
-    bad = any(ord(c) <= 32 or ord(c) == 127 or c in '~^:?*[\\"' for c in ref)
-    if bad or ref.startswith(("-", "+", "/")) or ref.endswith(("/", ".lock", ".")) or (
-        ".." in ref or "@{" in ref or "//" in ref
-    ):  # fmt: skip
-        raise InvalidArgument(
-            f"repository {remote.shown}: {ref!r} is not the name of a branch, tag or commit",
-            hint="URL#REF:DIRECTORY",
-        )
-
-
-def check_commit(checksum: str) -> None:
-    """Raises InvalidArgument unless `checksum` begins the name of a commit, or is ""."""
-    if checksum and (not 7 <= len(checksum) <= 64 or set(checksum) - _HEX):
-        raise InvalidArgument(
-            f"checksum {checksum}: not the name of a commit", hint="40 hexadecimal digits"
-        )
-
-
-# ---- fetching ----
-
-
-def fetch(remote: Remote, work: str, environment: Mapping[str, str]) -> tuple[int, str]:
+def fetch(
+    remote: Remote, work: str, environment: Mapping[str, str], *, by_user: bool = True
+) -> tuple[int, str]:
     """(descriptor of the directory that is meant, name of the commit); all is below `work`.
 
-    Raises NotFound for a ref or directory, Unsupported without git, CrunpyError.
+    by_user: the user named it; else a Dockerfile did, and nothing of the user's is used: no
+    passwords, no keys, but the agent that SSH_AUTH_SOCK of `environment` names.  Raises
+    NotFound for a ref or directory, Unsupported without git, CrunpyError.
     """
     place = f"{work}/git-{os.urandom(6).hex()}"
-    os.mkdir(place, 0o755)
-    repository = _Repository(remote, place, environment)
-    commit = repository.fetch()
+    try:
+        os.mkdir(place)
+        os.chmod(place, 0o755)  # whatever the umask is
+    except OSError as e:
+        raise CrunpyError.from_os(f"creating directory {place}", e) from e
+    commit = _Repository(remote, place, environment, by_user=by_user).fetch()
     top = os.open(place, DIRECTORY)
     try:
         if not remote.keep_git_dir:
             remove_tree_at(top, ".git")
             if remote.submodules and os.path.lexists(place + "/.gitmodules"):
                 _forget_submodules(top)
-        path = os.fsencode(remote.directory or ".")
-        found = lib.crunpy_open_in_root(top, path, os.O_RDONLY | os.O_DIRECTORY)
-        return check(found, remote.directory), commit
+        return _meant(top, remote), commit
     except OSError as e:
-        name = remote.directory
-        raise NotFound(f"fetching {remote.shown}: directory {name} is not in it") from e
+        raise CrunpyError.from_os(f"fetching {remote.shown}: in {place}", e) from e
     finally:
         os.close(top)
+
+
+def _meant(top: int, remote: Remote) -> int:
+    """The directory that is meant of the one open as `top`."""
+    path = os.fsencode(remote.directory or ".")
+    found = lib.crunpy_open_in_root(top, path, os.O_RDONLY | os.O_DIRECTORY)
+    if found < 0:
+        cause = OSError(-found, os.strerror(-found))
+        name = remote.directory
+        raise NotFound(f"fetching {remote.shown}: directory {name} is not in it") from cause
+    return int(found)
 
 
 def _forget_submodules(top: int) -> None:
@@ -220,15 +92,27 @@ def _forget_submodules(top: int) -> None:
 class _Repository:
     """A working tree of `remote` in the empty directory `place`."""
 
-    def __init__(self, remote: Remote, place: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, remote: Remote, place: str, environment: Mapping[str, str], *, by_user: bool
+    ) -> None:
         self._remote, self._place = remote, place
         kept = {
             key: value
             for key, value in environment.items()
             if key != "SSH_ASKPASS" and (not key.startswith("GIT_") or key.startswith(_KEPT))
         }
-        self._environment = {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "LC_ALL": "C"}
-        self._protocols = "https:http:git:ssh"
+        self._environment = {
+            **kept,
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": "",
+            "LC_ALL": "C",
+            **_NO_QUESTIONS,
+        }
+        self._settings = dict(_SETTINGS)
+        if not by_user:
+            self._environment |= {"HOME": place, "XDG_CONFIG_HOME": place, **_NOTHING_OF_USER}
+            self._settings["credential.helper"] = ""
+        self._protocols = _NETWORK
 
     def fetch(self) -> str:
         """Fetch what is meant, check it out; returns the commit."""
@@ -254,16 +138,16 @@ class _Repository:
         return names[-1]
 
     def _may_be_commit(self) -> bool:
-        return 7 <= len(self._remote.ref) <= 64 and not set(self._remote.ref) - _HEX
+        return 7 <= len(self._remote.ref) <= 64 and not self._remote.ref.strip(_HEX)
 
     def _fetch(self, how: str, ref: str, *, must: bool) -> bool:
         local = self._remote.url.startswith("file://")
-        self._protocols = "file" if local else "https:http:git:ssh"
+        self._protocols = "file" if local else _NETWORK
         try:
             done = self._git("fetch", "-q", how, "--no-recurse-submodules", "--force", "--",
                              self._remote.url, ref, must=must)  # fmt: skip
         finally:
-            self._protocols = "https:http:git:ssh"
+            self._protocols = _NETWORK
         return done is not None
 
     def _submodules(self) -> None:
@@ -286,7 +170,9 @@ class _Repository:
         """What git prints; None when it fails and need not succeed."""
         import subprocess
 
-        settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
+        settings = [
+            word for key, value in self._settings.items() for word in ("-c", f"{key}={value}")
+        ]
         doing = f"fetching {self._remote.shown}"
         try:
             done = subprocess.run(

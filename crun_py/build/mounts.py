@@ -118,7 +118,7 @@ def _made(kind: str, known: dict[str, str], given: dict[str, str], text: str) ->
 def _given(text: str) -> dict[str, str]:
     """Values by the keys' first names; a later one holds."""
     given: dict[str, str] = {}
-    for field in _fields(text):
+    for field in fields(text):
         key, sep, value = field.partition("=")
         key = _SAME.get(key.lower(), key.lower())
         if key not in _KEYS:
@@ -132,7 +132,7 @@ def _given(text: str) -> dict[str, str]:
     return given
 
 
-def _fields(text: str) -> list[str]:
+def fields(text: str) -> list[str]:
     """The fields of one line of CSV: a quoted one may hold commas, and "" for a quote."""
     fields, at = [""], 0
     while at < len(text):

@@ -3,10 +3,9 @@ session/secrets)."""
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 
+from crun_py.build.mounts import fields
 from crun_py.build.nearest import hint
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound
 from crun_py.record import record
@@ -23,20 +22,21 @@ _TYPES = ("file", "env")
 
 @record
 class Secret:
-    """source: a file; env: a variable; neither: the variable, or else the file, called `id`."""
+    """source: the path of a file.  env: a variable, which comes first where there are both."""
 
     id: str
     source: str = ""
     env: str = ""
 
 
-def parse(text: str) -> Secret:
+def parse(text: str, directory: str) -> Secret:
     """The secret that `--secret=text` gives: `id=X[,src=FILE|,env=NAME][,type=file|env]`.
 
-    Raises InvalidArgument.
+    With an id alone it is the variable of that name, or else the file.  directory: where
+    relative paths begin.  Raises InvalidArgument.
     """
     given: dict[str, str] = {}
-    for field in text.split(","):
+    for field in fields(text):
         key, sep, value = field.partition("=")
         if key not in _KEYS:
             near = hint(key, _KEYS) or "id=NAME,src=FILE or id=NAME,env=VARIABLE"
@@ -50,47 +50,40 @@ def parse(text: str) -> Secret:
     id_, source, env = (given.get(key, "") for key in ("id", "src", "env"))
     if not id_:
         raise InvalidArgument(f"secret {text!r}: it has no id", hint="id=NAME,src=FILE")
-    if kind == "env":
-        source, env = "", env or source or id_
-    elif kind == "file":
-        source = source or id_
     if source and env:
         raise InvalidArgument(f"secret {text!r}: it is a file or a variable, not both")
-    return Secret(id=id_, source=source, env=env)
+    if kind == "env":
+        source, env = "", env or source or id_
+    elif kind == "file" or not (source or env):
+        source, env = source or id_, "" if kind else id_
+    return Secret(id=id_, source=source and os.path.join(directory, source), env=env)
 
 
 def content(secret: Secret, environment: Mapping[str, str]) -> bytes:
-    """What is secret.  Files are relative to the working directory.
-
-    Raises NotFound, InvalidArgument for too much of it, CrunpyError.
-    """
-    name = secret.env or ("" if secret.source else secret.id)
-    if name in environment:
-        return _limited(os.fsencode(environment[name]), secret)
-    if secret.env:
+    """What is secret.  Raises NotFound, InvalidArgument for too much of it, CrunpyError."""
+    if secret.env in environment:
+        return _limited(os.fsencode(environment[secret.env]), secret)
+    if not secret.source:
         raise NotFound(
             f"secret {secret.id}: the variable {secret.env} is not set",
             hint=hint(secret.env, environment) or f"export {secret.env}",
         )
-    path = secret.source or secret.id
     try:
-        return _limited(_read(path), secret)
+        return _limited(_read(secret.source), secret)
+    except FileNotFoundError as e:
+        what = f"no variable {secret.env}, and no file {secret.source}" if secret.env else (
+            f"no file {secret.source}"
+        )  # fmt: skip
+        raise NotFound(
+            f"secret {secret.id}: {what}", hint="--secret id=NAME,src=FILE or id=NAME,env=VARIABLE"
+        ) from e
     except OSError as e:
-        if e.errno == errno.ENOENT and not secret.source:
-            raise NotFound(
-                f"secret {secret.id}: neither a variable nor a file of that name is there",
-                hint="--secret id=NAME,src=FILE or id=NAME,env=VARIABLE",
-            ) from e
-        kind = NotFound if e.errno == errno.ENOENT else CrunpyError
-        raise kind.from_os(f"secret {secret.id}: reading {path}", e) from e
+        raise CrunpyError.from_os(f"secret {secret.id}: reading {secret.source}", e) from e
 
 
 def _read(path: str) -> bytes:
     """At most one byte more than is allowed of what the user named, perhaps a pipe."""
-    fd = os.open(path, os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
-    with open(fd, "rb") as file:
-        if stat.S_ISDIR(os.fstat(fd).st_mode):
-            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    with open(path, "rb") as file:
         return file.read(LIMIT_BYTES + 1)
 
 

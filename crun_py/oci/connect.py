@@ -21,6 +21,8 @@ from crun_py.oci.challenge import is_internal
 
 _REDIRECTS = 10
 _TIMEOUT_S = 60
+_AS_IT_IS = {"Accept-Encoding": "identity"}
+"""A file is what its checksum says, not what a server packs for the way."""
 
 
 class Guard(httpcore.SyncBackend):
@@ -72,7 +74,7 @@ class Download:
     """
 
     def __init__(self, response: httpx.Response) -> None:
-        self._read = _reader(response.iter_bytes())
+        self._read = _reader(response.iter_raw())
         self.last_modified = str(response.headers.get("Last-Modified", ""))
 
     def __call__(self, size: int) -> bytes:
@@ -89,7 +91,7 @@ def download(url: str, doing: str) -> Iterator[Download]:
         host = httpx.URL(url).host
         with (
             guard(httpx.Client(timeout=_TIMEOUT_S, max_redirects=_REDIRECTS), host) as client,
-            client.stream("GET", url, follow_redirects=True) as response,
+            client.stream("GET", url, headers=_AS_IT_IS, follow_redirects=True) as response,
         ):
             if response.status_code != 200:
                 status = response.status_code
