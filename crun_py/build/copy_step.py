@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from crun_py.build import add, git
+from crun_py.build import add, git, repository
 from crun_py.build.chmod import Mode
 from crun_py.build.draft import resolved
 from crun_py.build.files import NOTHING, Tree
@@ -16,7 +16,7 @@ from crun_py.build.owner import owner as owner_of
 from crun_py.build.transfer import Target, Transfer
 from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.overlay.view import LayeredView
-from crun_py.record import record, replaced
+from crun_py.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,13 +50,16 @@ def plan(site: Site, step: Copy, draft: Draft, index: int) -> Plan:
     fetched: list[Fetched] = []
     cloned: list[tuple[Tree, str]] = []
     for text in step.sources:
-        remote = git.parse(text) if step.add else None
+        remote = None
+        if step.add:
+            remote = repository.for_add(
+                text, keep_git_dir=step.keep_git_dir, checksum=step.checksum
+            )
         if remote:
-            remote = replaced(remote, checksum=step.checksum, keep_git_dir=step.keep_git_dir)
             work = site.workspace.directory("git")
-            root, commit = git.fetch(remote, work, site.environment)
+            root, commit = git.fetch(remote, work, site.environment, by_user=False)
             cloned.append((Tree(root, text), commit))
-        elif step.add and text.startswith(("http://", "https://")):
+        elif step.add and add.is_url(text):
             work = site.workspace.directory("url")
             fetched.append(add.fetch_url(text, work, step.checksum))
         else:

@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from crun_py.build.agent import Ssh
     from crun_py.build.errors import Source
     from crun_py.oci.image import Image
 
@@ -79,7 +80,7 @@ class BuildRequest:
     network: str = ""
     limits: RunLimits = RunLimits()
     secrets: tuple[Secret, ...] = ()
-    agents: Pairs = ()
+    agents: tuple[Ssh, ...] = ()
     form: str = "oci"
     times: Times = Times()
     created: int = -1

@@ -26,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from crun_py.build.agent import Agent
     from crun_py.build.draft import Draft
     from crun_py.build.mounts import Mount
     from crun_py.build.records import Run
@@ -44,6 +45,7 @@ class Mounted:
         self._site, self._step, self._draft, self._index = site, step, draft, index
         self.options: dict[str, list[str]] = {"mount": [], "volume": [], "env": []}
         self._locks: list[jsonfile.Lock] = []
+        self._agents: list[Agent] = []
         self._private = ""
 
     def __enter__(self) -> Mounted:
@@ -69,7 +71,9 @@ class Mounted:
     def _close(self) -> None:
         for lock in self._locks:
             lock.__exit__(None, None, None)
-        self._locks = []
+        for agent in self._agents:
+            agent.stop()
+        self._locks, self._agents = [], []
 
     def _make(self, entry: Mount) -> None:
         {"bind": self._bind, "cache": self._cache, "tmpfs": self._tmpfs, "secret": self._secret,
@@ -162,8 +166,8 @@ class Mounted:
             self._add(path, self._target(entry), read_only=True)
 
     def _ssh(self, entry: Mount) -> None:
-        agents = dict(self._site.request.agents)
-        if entry.id not in agents:
+        asked = next((ssh for ssh in self._site.request.agents if ssh.id == entry.id), None)
+        if asked is None:
             if not entry.required:
                 return
             raise NotFound(
@@ -171,7 +175,13 @@ class Mounted:
                 hint=f"crunpy build --ssh {entry.id}",
             )
         target = resolved("/", entry.target or f"/run/buildkit/ssh_agent.{len(self._step.mounts)}")
-        self._add(agents[entry.id], target, read_only=False)
+        from crun_py.build.agent import Agent
+
+        agent = Agent(asked, self._site.workspace.directory("ssh"), self._site.environment)
+        self._agents.append(agent)
+        mode = entry.mode if entry.mode is not None else 0o600
+        socket = agent.start(mode=mode, uid=entry.uid, gid=entry.gid)
+        self._add(socket, target, read_only=False)
         self.options["env"].append(f"SSH_AUTH_SOCK={target}")
 
     def program(self, script: str, name: str) -> str:

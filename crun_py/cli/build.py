@@ -219,6 +219,7 @@ def _request(values: dict[str, Any]) -> BuildRequest:
         network="" if network in ("default", "private") else network,
         limits=_limits(values),
         secrets=_secrets(values["secret"]),
+        agents=_agents(values["ssh"]),
         form=values["format"] or "oci",
         times=times,
         created=max(times.set, times.latest),
@@ -251,8 +252,16 @@ def _secrets(texts: list[str]) -> Any:
     from crun_py.build import secrets
     from crun_py.build.request import Secret
 
-    found = [secrets.parse(text) for text in texts]
+    found = [secrets.parse(text, os.getcwd()) for text in texts]
     return tuple(Secret(id=one.id, content=secrets.content(one, dict(os.environ))) for one in found)
+
+
+def _agents(texts: list[str]) -> Any:
+    if not texts:
+        return ()
+    from crun_py.build import agent
+
+    return tuple(agent.parse(text, os.getcwd()) for text in texts)
 
 
 def _write_files(values: dict[str, Any], image: Image) -> None:

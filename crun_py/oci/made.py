@@ -196,6 +196,7 @@ def put(
     """Add the image with the config document `config` and `layers` (descriptors of blobs,
     base first), whose trees are in the store.  built: its own layers have no blobs yet, and a
     registry gets them compressed."""
+    blobs.prepare(paths)
     manifest_type, config_type, _ = _TYPES[form]
     manifest = {
         "schemaVersion": 2,
