@@ -76,6 +76,9 @@ def test_switch_that_is_neither_true_nor_false() -> None:
         fast.parse(["rm", "--force=perhaps", "a"])
 
 
+ALONE = (fast.FLAG, fast.SWITCH, fast.OPTIONAL)
+
+
 def test_every_verb_has_its_module() -> None:
     for verb in VERBS:
         module = fast.load(verb)
@@ -83,8 +86,8 @@ def test_every_verb_has_its_module() -> None:
         names = [n for names, *_ in module.OPTIONS for n in names.split()]
         assert len(names) == len(set(names)), f"{verb}: an option twice"
         for names, kind, text, metavar in module.OPTIONS:
-            assert kind in (fast.FLAG, fast.SWITCH, fast.VALUE, fast.LIST), (verb, names)
-            assert bool(metavar) == (kind not in (fast.FLAG, fast.SWITCH)), (verb, names)
+            assert kind in (*ALONE, fast.VALUE, fast.LIST), (verb, names)
+            assert bool(metavar) == (kind not in ALONE), (verb, names)
             assert not text.endswith("."), (verb, text)
     for members in GROUPS.values():
         assert set(members.values()) <= set(VERBS)
@@ -97,7 +100,7 @@ def test_typer_and_the_fast_parser_agree(verb: str, monkeypatch: pytest.MonkeyPa
     words = verb.split()
     for names, kind, _, _ in module.OPTIONS:
         word = next((n for n in names.split() if n.startswith("--")), names.split()[0])
-        words += [word] if kind in (fast.FLAG, fast.SWITCH) else [word, "7"]
+        words += [word] if kind in ALONE else [word, "7"]
     count = sum(1 for w in module.ARGUMENTS.split() if w[0] != "[")
     words += [f"argument{n}" for n in range(count)]
     quick = fast.parse(words)

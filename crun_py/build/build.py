@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from crun_py.build.draft import Draft
     from crun_py.build.files import Tree
+    from crun_py.build.remote import Remote
     from crun_py.build.request import BuildRequest, Obtain
     from crun_py.build.stages import Stages
     from crun_py.build.syntax import Dockerfile
@@ -74,19 +75,21 @@ def build(
     tell: Callable[[Event], object] = lambda event: None,
     contexts: dict[str, str] | None = None,
     environment: dict[str, str] | None = None,
+    remote: Remote | None = None,
     rootless: bool = False,
 ) -> Image:
     """Build and name the image.
 
     workspace: of `begun`; context: opened since.  contexts: of --build-context; environment: of
-    programs like git.  Raises BuildError, DockerfileError, CrunpyError.
+    programs like git; remote: steps of other machines.  Raises BuildError, DockerfileError,
+    CrunpyError.
     """
     blobs.prepare(paths)
     with gc.pulling(paths):
         site = Site(
-            paths, request, stages, workspace, context, Cache(paths), obtain=obtain, tell=tell,
-            contexts=contexts or {}, environment=environment or {},
-            rootless=rootless,
+            paths, request, stages, workspace, context, Cache(paths, older_s=request.older_s),
+            obtain=obtain, tell=tell, contexts=contexts or {}, environment=environment or {},
+            remote=remote, rootless=rootless,
         )  # fmt: skip
         with site:
             wanted = stages_.used(stages, all=request.all_stages)
@@ -101,6 +104,8 @@ def build(
                 below = _base_layers(site, stages) if request.squash == "new" else 0
                 draft = squash.squashed(draft, paths, below)
             try:
+                if remote:
+                    remote.send()
                 image = draft.save([*request.names])
             except CrunpyError as e:
                 raise named(paths, "saving the image", e) from e
@@ -113,7 +118,7 @@ def _obtained(site: Site, stage: stages_.Stage) -> None:
     from crun_py.build.request import at
 
     try:
-        site.base(stage.base.image, stage.base.platform or site.request.platform)
+        site.base(stage)
     except CrunpyError as e:
         what = f"FROM {stage.base.image}: {e.message}"
         raise at(stage.base.source, stage.base.line, what, hint=e.hint) from e
@@ -141,4 +146,4 @@ def _base_layers(site: Site, stages: Stages) -> int:
         stage = stages.all[stage.parent]
     if stage.base.image == stages_.SCRATCH:
         return 0
-    return len(site.base(stage.base.image, stage.base.platform or site.request.platform).chain)
+    return len(site.base(stage).chain)

@@ -9,9 +9,11 @@ A key is the digest of the key before it and of all that a step depends on.
 from __future__ import annotations
 
 import os
+import time
 
 from crun_py import jsonfile
 from crun_py.build.layer import Layer
+from crun_py.clock import parse_rfc3339
 from crun_py.errors import CorruptState
 from crun_py.oci import gc
 from crun_py.oci.chain import is_unpacked, layer_directory
@@ -43,10 +45,10 @@ class Step:
 
 
 class Cache:
-    """The steps of one store."""
+    """The steps of one store.  older_s: those made so many seconds ago are not found; 0: all."""
 
-    def __init__(self, paths: Paths) -> None:
-        self._paths = paths
+    def __init__(self, paths: Paths, *, older_s: float = 0) -> None:
+        self._paths, self._older_s = paths, older_s
         self._directory = paths.root + "/build/cache"
 
     def find(self, key: str, chain: list[str]) -> Step | None:
@@ -57,6 +59,8 @@ class Cache:
             layer = Layer(**found["layer"]) if found.get("layer") else None
             step = Step(str(found["created"]), layer)
         except (FileNotFoundError, CorruptState, KeyError, TypeError):
+            return None
+        if self._older_s and parse_rfc3339(step.created) < time.time_ns() - self._older_s * 1e9:
             return None
         if layer and not all(is_unpacked(self._paths, c) for c in (*chain, layer.chain_id)):
             return None

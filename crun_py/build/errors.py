@@ -16,6 +16,8 @@ class DockerfileError(InvalidArgument):
     shown:  the lines around, numbered, the wrong one marked; "" where the text is not known.
     """
 
+    exit_code = 1
+
     def __init__(self, cause: str, *, source: Source, line: int, column: int = 1,
                  hint: str = "") -> None:  # fmt: skip
         super().__init__(f"{source.name}:{line}:{column}: {cause}", hint=hint)

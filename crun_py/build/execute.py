@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from crun_py.build.layer import Layer
     from crun_py.build.records import Step
+    from crun_py.build.remote import Found
     from crun_py.build.site import Site
     from crun_py.build.stages import Stage
 
@@ -60,6 +61,8 @@ class StageRun:
             stage.name in site.request.uncached_stages
             or str(stage.index) in site.request.uncached_stages
         )
+        remote = site.remote
+        self._elsewhere = remote if remote and remote.sources else None
         self.draft = self._begin()
 
     # ---- FROM ----
@@ -91,7 +94,7 @@ class StageRun:
             draft = Draft.scratch(site.paths, form, platform, cache.digest("scratch", platform))
             draft.set_variables({"PATH": _PATH})
             return draft
-        image = site.base(stage.base.image, platform)
+        image = site.base(stage)
         draft = Draft.of_image(site.paths, form, image, cache.digest("image", image.id))
         if not site.request.inherit_labels:
             draft.config.pop("Labels", None)
@@ -163,7 +166,7 @@ class StageRun:
         found = site.cache.find(draft.key, draft.chain) if self._cached else None
         change()
         if found is None:
-            self._cached = False
+            self._cached = self._cached and bool(self._elsewhere)
         elif told:
             site.tell(told, "cached")
         created = found.created if found else self._now()
@@ -184,6 +187,11 @@ class StageRun:
         if found is not None and found.layer is not None:
             layer, created = found.layer, found.created
             site.tell(told, "cached")
+        elif (other := self._from_elsewhere()) is not None and other.step.layer:
+            layer, created = other.step.layer, other.step.created
+            draft.history = list(other.history[:-1])
+            site.tell(told, "cached")
+            site.cache.keep(draft.key, created, layer, draft.chain)
         else:
             self._cached = False
             layer, created = make(), self._now()
@@ -191,6 +199,17 @@ class StageRun:
                 site.cache.keep(draft.key, created, layer, draft.chain)
         draft.add_layer(layer)
         draft.note(created, text, empty=False)
+        if site.remote and site.remote.sinks:
+            site.remote.keep(draft.key, draft, layer)
+
+    def _from_elsewhere(self) -> Found | None:
+        """What another machine's build made of the step; after one that none has, no further
+        one is asked for."""
+        if not self._cached or not self._elsewhere:
+            return None
+        found = self._elsewhere.find(self.draft.key, self.draft.chain)
+        self._elsewhere = self._elsewhere if found else None
+        return found
 
     def _run(self, step: Run, told: Event) -> None:
         from crun_py.build import run, run_mounts

@@ -57,7 +57,9 @@ class RunLimits:
 class BuildRequest:
     """names: full references of the image.  build_args: those with a value.  platform: of the
     target, "" for this host's.  cache: whether steps of earlier builds are used;
-    uncached_stages: stages of which none is; keep: whether this build's may be used later.
+    uncached_stages: stages of which none is; older_s: nor steps so many seconds old, 0: of any age;
+    keep: whether this build's may be used later.
+    base: stands for the image of the first FROM.
     all_stages: also those that the target does not need.  env, unset_env: of the image's
     config.  inherit_labels: whether the base's labels stay.  form: oci or docker.  times: what
     becomes of the times of files.  created: seconds since the epoch for the config, -1: now.
@@ -71,6 +73,8 @@ class BuildRequest:
     cache: bool = True
     uncached_stages: tuple[str, ...] = ()
     keep: bool = True
+    older_s: float = 0
+    base: str = ""
     all_stages: bool = False
     labels: Pairs = ()
     annotations: Pairs = ()

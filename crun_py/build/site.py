@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from crun_py.build.cache import Cache
     from crun_py.build.draft import Draft
     from crun_py.build.records import Run
+    from crun_py.build.remote import Remote
     from crun_py.build.request import BuildRequest, Event, Obtain
     from crun_py.build.run_mounts import Mounted
-    from crun_py.build.stages import Stages
+    from crun_py.build.stages import Stage, Stages
     from crun_py.oci.image import Image
     from crun_py.paths import Paths
     from crun_py.workspace import Workspace
 
+_IMAGE = "docker-image://"
 _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -36,7 +38,7 @@ class Site:
     """context: the files of the build context.  contexts: those of --build-context by name, a
     directory or IMAGE behind `docker-image://`.  drafts: of the stages that are built, by
     index; arguments: their build arguments.  obtain: gives an image by name and platform.
-    environment: of programs like git."""
+    environment: of programs like git.  remote: steps of other machines."""
 
     def __init__(
         self,
@@ -51,12 +53,13 @@ class Site:
         tell: Callable[[Event], object],
         contexts: dict[str, str],
         environment: dict[str, str],
+        remote: Remote | None,
         rootless: bool,
     ) -> None:
         self.paths, self.request, self.stages = paths, request, stages
         self.workspace, self.context, self.cache = workspace, context, cache
         self.obtain, self._tell, self.rootless = obtain, tell, rootless
-        self.environment = environment
+        self.environment, self.remote = environment, remote
         self.drafts: dict[int, Draft] = {}
         self.arguments: dict[int, dict[str, str]] = {}
         self._bases: dict[tuple[str, str], Image] = {}
@@ -104,20 +107,27 @@ class Site:
         """From here on this is another process: what is mounted stays the first one's."""
         self._trees, self._mounted, self._tell = {}, [], tell
 
-    def base(self, name: str, platform: str) -> Image:
-        """The image that FROM names.  Raises CrunpyError."""
-        key = name.lower()
-        if key in self._contexts:
-            where = self._contexts[key]
-            if not where.startswith("docker-image://"):
-                raise InvalidArgument(
-                    f"build context {key}: {where} is a directory, and no image",
-                    hint=f"--build-context {key}=docker-image://IMAGE",
-                )
-            name = where.removeprefix("docker-image://")
+    def base(self, stage: Stage) -> Image:
+        """The image that a stage begins with.  Raises CrunpyError."""
+        name = stage.base.image
+        platform = stage.base.platform or self.request.platform
+        if stage.index == 0 and self.request.base:
+            name = self.request.base
+        elif name.lower() in self._contexts:
+            name = self._image_of(name.lower())
         if (name, platform) not in self._bases:
             self._bases[name, platform] = self.obtain(name, platform)
         return self._bases[name, platform]
+
+    def _image_of(self, key: str) -> str:
+        """The image that a --build-context is.  Raises InvalidArgument for a directory."""
+        where = self._contexts[key]
+        if not where.startswith(_IMAGE):
+            raise InvalidArgument(
+                f"build context {key}: {where} is a directory, and no image",
+                hint=f"--build-context {key}={_IMAGE}IMAGE",
+            )
+        return where.removeprefix(_IMAGE)
 
     # ---- where files come from ----
 
@@ -129,8 +139,8 @@ class Site:
         key = name.lower()
         if key in self._contexts:
             where = self._contexts[key]
-            if where.startswith("docker-image://"):
-                return self._of_image(where.removeprefix("docker-image://")), True
+            if where.startswith(_IMAGE):
+                return self._of_image(where.removeprefix(_IMAGE)), True
             return self._of_directory(key, where), False
         index = self.stages.find(name, stage)
         if index is None:
@@ -146,11 +156,12 @@ class Site:
 
     def _of_directory(self, key: str, where: str) -> Tree:
         if f"context {key}" not in self._trees:
-            try:
-                root = os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            except OSError as e:
-                raise InvalidArgument.from_os(f"opening build context {key}: {where}", e) from e
-            self._trees[f"context {key}"] = Tree(root, f"context {key}")
+            from crun_py.build import context
+
+            self._trees[f"context {key}"] = context.named(
+                where, work=self.workspace.directory("named"), environment=self.environment,
+                title=f"build context {key}",
+            )  # fmt: skip
         return self._trees[f"context {key}"]
 
     def _shown(self, key: str, trees: list[str], title: str) -> Tree:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import keyword
 import sys
 from typing import Any
 
@@ -41,6 +42,7 @@ def _options(table: tuple[tuple[str, str, str, str], ...]) -> list[inspect.Param
     kinds: dict[str, tuple[Any, Any]] = {
         fast.FLAG: (bool, False),
         fast.SWITCH: (bool | None, None),
+        fast.OPTIONAL: (bool | None, None),
         fast.VALUE: (str | None, None),
         fast.LIST: (list[str] | None, None),
     }
@@ -48,10 +50,14 @@ def _options(table: tuple[tuple[str, str, str, str], ...]) -> list[inspect.Param
     for names, kind, text, metavar in table:
         annotation, default = kinds[kind]
         words = names.split()
-        shown: dict[str, Any] = {} if kind in (fast.FLAG, fast.SWITCH) else {"metavar": metavar}
+        shown: dict[str, Any] = (
+            {} if kind in (fast.FLAG, fast.SWITCH, fast.OPTIONAL) else {"metavar": metavar}
+        )
         # an option without a text is an old form, accepted and not advertised
         option = typer.Option(default, *words, help=text, hidden=not text, **shown)
-        found.append(_parameter(fast.destination(names), annotation, option))
+        name = fast.destination(names)
+        name += "_" if keyword.iskeyword(name) else ""
+        found.append(_parameter(name, annotation, option))
     return found
 
 
@@ -66,7 +72,11 @@ def _command(verb: str, module: Any) -> Any:
 
     def function(ctx: typer.Context, **given: Any) -> None:
         values = fast.defaults(module.OPTIONS)
-        values |= {k: v for k, v in given.items() if k in values and v is not None}
+        named = {name.removesuffix("_"): value for name, value in given.items()}
+        values |= {k: v for k, v in named.items() if k in values and v is not None}
+        for names, kind, *_ in module.OPTIONS:
+            if kind == fast.OPTIONAL and values[fast.destination(names)] is True:
+                values[fast.destination(names)] = "true"
         arguments: list[str] = []
         for name, value in given.items():
             if name.startswith("argument_") and value is not None:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import _signal  # its front, signal, imports enum
 import os
+import sys
 
 from crun_py.cli import pull, reach
 from crun_py.cli.context import Context
-from crun_py.errors import CrunpyError, InvalidArgument
+from crun_py.errors import CrunpyError, InvalidArgument, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from crun_py.build.context import Context as BuildContext
-    from crun_py.build.request import BuildRequest, RunLimits
+    from crun_py.build.output import Output
+    from crun_py.build.remote import Remote
+    from crun_py.build.request import BuildRequest
+    from crun_py.build.stages import Stages
+    from crun_py.build.syntax import Dockerfile
+    from crun_py.cli.build_display import Display
     from crun_py.oci.image import Image
+    from crun_py.workspace import Workspace
 
 ARGUMENTS = "[CONTEXT]"
 OPTIONS = (
@@ -28,7 +37,7 @@ OPTIONS = (
     ("--no-cache", "switch", "Carry out every step", ""),
     ("--no-cache-filter", "list", "Carry out every step of these stages", "STAGE"),
     ("--layers", "switch", "Keep the steps for the builds to come (true)", ""),
-    ("--pull", "flag", "Ask the registry for the images that the build begins with", ""),
+    ("--pull", "optional", "Ask the registry for the images that the build begins with", ""),
     ("--pull-always", "flag", "The same", ""),
     ("--pull-never", "flag", "Ask no registry", ""),
     ("--rm", "switch", "Remove what RUN ran in (always so)", ""),
@@ -84,184 +93,209 @@ OPTIONS = (
     ("-o --output", "list", "Where the result goes: DIR, type=local|tar|oci|docker|image", "SPEC"),
     ("--push", "flag", "Push the image to the registries that its names tell", ""),
     ("--load", "flag", "Put the image into the store (always so)", ""),
+    ("--manifest", "value", "A manifest list that the image becomes a part of", "NAME"),
+    ("--cache-from", "list", "Where steps of other machines' builds are looked for", "REPOSITORY"),
+    ("--cache-to", "list", "Where this build's steps are put for other machines", "REPOSITORY"),
+    ("--cache-ttl", "value", "Steps older than this are carried out again", "TIME"),
+    ("--userns", "value", "", "MODE"),
+    ("--isolation", "value", "", "HOW"),
+    ("--provenance", "optional", "", ""),
+    ("--sbom", "optional", "", ""),
+    ("--compress", "flag", "", ""),
+    ("--disable-compression", "switch", "", ""),
+    ("--stdin", "flag", "", ""),
+    ("--builder", "value", "", "NAME"),
+    ("--disable-content-trust", "switch", "", ""),
     *reach.OPTIONS,
 )  # fmt: skip
-_LIMITS = (
-    "add_host", "cap_add", "cap_drop", "cgroup_parent", "cpu_period", "cpu_quota", "cpu_shares",
-    "cpuset_cpus", "cpuset_mems", "device", "dns", "dns_option", "dns_search", "memory",
-    "memory_swap", "security_opt", "shm_size", "ulimit", "volume",
-)  # fmt: skip
+_PULL = {"": "missing", "true": "always", "false": "missing", "ifmissing": "missing",
+         "ifnewer": "newer"}  # fmt: skip
+_REACH = ("tls_verify", "creds", "authfile", "cert_dir", "retry", "retry_delay", "quiet")
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Build; prints the steps, and at last the image's id."""
-    from crun_py.build import build
-    from crun_py.build import context as contexts
+    from crun_py.build import build, output
+    from crun_py.cli import build_request
 
-    request = _request(values)
-    where = arguments[0] if arguments else "."
+    here = os.getcwd()  # mounting changes it
+    requests = build_request.requests(values)
+    outputs = [output.parse(text, here) for text in values["output"]]
+    _refuse(values)
     context.enter()
+    _signal.signal(_signal.SIGTERM, lambda *_: sys.exit(128 + _signal.SIGTERM))
     workspace = build.begun(context.paths)
     try:
-        files = contexts.opened(
-            where, work=workspace.directory("context"), environment=dict(os.environ),
-            dockerfile=values["file"] or "", ignore_file=values["ignorefile"] or "", stdin=0,
-        )  # fmt: skip
-        try:
-            return _build(values, request, files, workspace, context)
-        finally:
-            files.close()
+        return _Build(values, context, workspace, here).run(requests, arguments, outputs)
     finally:
         workspace.close()
 
 
-def _build(
-    values: dict[str, Any],
-    request: BuildRequest,
-    files: BuildContext,
-    workspace: Any,
-    context: Context,
-) -> int:
-    from crun_py.build import build
-    from crun_py.cli import build_display
+def _refuse(values: dict[str, Any]) -> None:
+    """Raises Unsupported, InvalidArgument for what does not hold here."""
+    if values["userns"] not in (None, "", "host", "private", "auto"):
+        raise Unsupported("--userns: RUN has the user namespace of the build", hint="leave it out")
+    if values["isolation"] not in (None, "", "default", "oci", "rootless", "chroot"):
+        raise InvalidArgument(f"isolation {values['isolation']!r}: not known", hint="oci, rootless")
+    for name in ("provenance", "sbom"):
+        if values[name] not in (None, "false", "0"):
+            raise Unsupported(f"--{name}: no attestations are made", hint=f"--{name}=false")
 
-    others = _pairs(values["build_context"], "build-context")
-    dockerfile = build.parse(files.dockerfile, files.dockerfile_name)
-    stages = build.parsed(request, dockerfile, others)
-    if values["check"]:
-        return build_display.check(dockerfile, stages, files.ignore)
-    with build_display.display(values, stages, request) as show:
+
+class _Build:
+    """One command's builds: one for each platform."""
+
+    def __init__(
+        self, values: dict[str, Any], context: Context, workspace: Workspace, here: str
+    ) -> None:
+        self._values, self._context, self._workspace, self._here = values, context, workspace, here
+        self._others: dict[str, str] = {}
+
+    def run(self, requests: list[BuildRequest], arguments: list[str], outputs: list[Output]) -> int:
+        """Build for all platforms, and deliver.  Raises CrunpyError."""
+        from crun_py.build import context as contexts
+        from crun_py.cli import build_display, build_request
+
+        values = self._values
+        self._others = build_request.contexts(values, self._here)
+        files = contexts.opened(
+            arguments[0] if arguments else ".", work=self._workspace.directory("context"),
+            environment=dict(os.environ), dockerfile=values["file"] or "",
+            ignore_file=values["ignorefile"] or "", stdin=0,
+        )  # fmt: skip
         try:
-            image = build.build(
-                context.paths, request, stages, files, workspace=workspace,
-                obtain=_obtainer(values, context), tell=show.tell, contexts=others,
-                environment=dict(os.environ), rootless=context.rootless,
-            )  # fmt: skip
+            if values["check"]:
+                return build_display.check(*self._parsed(requests[0], files), files.ignore)
+            images = [self._built(request, files) for request in requests]
+        finally:
+            files.close()
+        os.chdir(self._here)
+        self._list(requests, images)
+        for output in outputs:
+            self._write(output, images[0], requests[0])
+        if outputs and not any(output.type in ("image", "registry") for output in outputs):
+            self._forget(images)
+        if values["push"]:
+            self._push(requests[0].names or self._names())
+        _write_files(values, images[-1])
+        return 0
+
+    def _parsed(self, request: BuildRequest, files: BuildContext) -> tuple[Dockerfile, Stages]:
+        from crun_py.build import build
+        from crun_py.cli import build_display
+
+        try:
+            dockerfile = build.parse(files.dockerfile, files.dockerfile_name)
+            return dockerfile, build.parsed(request, dockerfile, self._others)
         except CrunpyError as e:
-            show.failed(e)
+            build_display.show_place(e)
             raise
-        show.built(image, request)
-    _write_files(values, image)
-    return 0
 
+    def _built(self, request: BuildRequest, files: BuildContext) -> Image:
+        from crun_py.build import build
+        from crun_py.cli import build_display
 
-def _obtainer(values: dict[str, Any], context: Context) -> Any:
-    policy = "always" if values["pull"] or values["pull_always"] else "missing"
-    policy = "never" if values["pull_never"] else policy
+        _, stages = self._parsed(request, files)
+        with build_display.display(self._values) as show:
+            _warn(show, stages)
+            try:
+                image = build.build(
+                    self._context.paths, request, stages, files, workspace=self._workspace,
+                    obtain=self._obtain, tell=show.tell, contexts=self._others,
+                    environment=dict(os.environ), remote=self._remote(),
+                    rootless=self._context.rootless,
+                )  # fmt: skip
+            except CrunpyError as e:
+                show.failed(e)
+                raise
+            show.built(image, request)
+        return image
 
-    def obtain(name: str, platform: str) -> Image:
+    def _obtain(self, name: str, platform: str) -> Image:
         from crun_py.oci.intake import own
 
+        values = self._values
+        policy = _PULL.get(values["pull"] or "", values["pull"])
+        policy = "always" if values["pull_always"] else "never" if values["pull_never"] else policy
         wanted = {**values, "platform": platform or None, "arch": None, "os": None,
                   "variant": None, "progress": None}  # fmt: skip
-        return own(context.paths, pull.obtain(context, name, wanted, policy))
+        return own(self._context.paths, pull.obtain(self._context, name, wanted, policy))
 
-    return obtain
+    def _remote(self) -> Remote | None:
+        values = self._values
+        if not values["cache_from"] and not values["cache_to"]:
+            return None
+        from crun_py.build import remote
 
+        sources = [remote.place(text) for text in values["cache_from"]]
+        sinks = [remote.place(text) for text in values["cache_to"]]
+        return remote.Remote(self._context.paths, sources, sinks, reach.access(values))
 
-def _pairs(texts: list[str], what: str) -> dict[str, str]:
-    found = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not key or not equals:
-            raise InvalidArgument(f"{what} {text!r}: not KEY=VALUE")
-        found[key] = value
-    return found
+    # ---- what becomes of the images ----
 
+    def _names(self) -> list[str]:
+        from crun_py.oci.reference import parse
 
-def _build_args(values: dict[str, Any]) -> dict[str, str]:
-    from crun_py.options.environment import lines_of
+        return [str(parse(name.removeprefix("="))) for name in self._values["tag"]]
 
-    found = {}
-    lines = [line for path in values["build_arg_file"] for line in lines_of(path, "build argument")]
-    for text in [*lines, *values["build_arg"]]:
-        name, equals, value = text.partition("=")
-        if not name:
-            raise InvalidArgument(f"build-arg {text!r}: not NAME=VALUE")
-        if equals:
-            found[name] = value
-        elif name in os.environ:
-            found[name] = os.environ[name]
-    return found
+    def _list(self, requests: list[BuildRequest], images: list[Image]) -> None:
+        """The manifest lists of several platforms, and of --manifest."""
+        names = [self._values["manifest"]] if self._values["manifest"] else []
+        if len(images) > 1:
+            names += self._names()
+        from crun_py.oci.lists import Lists
 
+        for name in names:
+            lists = Lists(self._context.paths, reach.access(self._values))
+            lists.create(name, amend=True)
+            for image in images:
+                lists.add(name, "sha256:" + image.id)
 
-def _request(values: dict[str, Any]) -> BuildRequest:
-    from crun_py.build.layer import Times
-    from crun_py.build.request import BuildRequest
-    from crun_py.oci.reference import parse
+    def _forget(self, images: list[Image]) -> None:
+        """What was only wanted as files is no image here, unless it has a name."""
+        from crun_py.oci.store import ImageStore
 
-    platforms = [p for text in values["platform"] for p in text.split(",")]
-    if len(platforms) > 1:
-        raise InvalidArgument("platform: one at a time", hint="crunpy manifest add joins them")
-    platform = pull.platform_of({**values, "platform": platforms[0] if platforms else None}) or ""
-    stamp = values["timestamp"]
-    epoch = values["source_date_epoch"] or os.environ.get("SOURCE_DATE_EPOCH")
-    times = Times(
-        set=int(stamp) if stamp is not None else -1,
-        latest=int(epoch) if epoch and stamp is None else -1,
-    )
-    network = values["network"] or ""
-    one = values["squash"] or values["layers"] is False  # podman-build(1), --layers
-    return BuildRequest(
-        names=tuple(str(parse(name.removeprefix("="))) for name in values["tag"]),
-        build_args=tuple(_build_args(values).items()),
-        target=values["target"] or "",
-        platform=platform,
-        cache=not values["no_cache"] and values["layers"] is not False,
-        uncached_stages=tuple(s.lower() for t in values["no_cache_filter"] for s in t.split(",")),
-        keep=values["layers"] is not False,
-        all_stages=values["skip_unused_stages"] is False,
-        labels=tuple(_labels(values["label"]).items()),
-        annotations=tuple(_pairs(values["annotation"], "annotation").items()),
-        inherit_labels=values["inherit_labels"] is not False,
-        env=tuple(_variables(values["env"]).items()),
-        unset_env=tuple(values["unsetenv"]),
-        network="" if network in ("default", "private") else network,
-        limits=_limits(values),
-        secrets=_secrets(values["secret"]),
-        agents=_agents(values["ssh"]),
-        form=values["format"] or "oci",
-        times=times,
-        created=max(times.set, times.latest),
-        squash="all" if values["squash_all"] else "new" if one else "",
-        insecure="security.insecure" in values["allow"],
-        jobs=int(values["jobs"] or 0),
-    )  # fmt: skip
+        store = ImageStore(self._context.paths)
+        for image in store.list():
+            if not image.names and image.id in {built.id for built in images}:
+                store.remove(image)
+
+    def _write(self, output: Output, image: Image, request: BuildRequest) -> None:
+        from crun_py.build import output as outputs
+
+        names = [*(output.names or request.names)]
+        if output.wants_tree:
+            where = self._workspace.directory("output")
+            outputs.write_tree(image.layers, output, where, stdout=1)
+        elif output.wants_image_file:
+            paths = self._context.paths
+            outputs.write_image(paths, image.digest, names, output, stdout=1)
+        elif output.push:
+            self._push(names)
+
+    def _push(self, names: Iterable[str]) -> None:
+        from crun_py.cli import push
+
+        values = {**push_defaults(), **{k: v for k, v in self._values.items() if k in _REACH}}
+        for name in names:
+            push.main(values, [name], self._context)
 
 
-def _limits(values: dict[str, Any]) -> RunLimits:
-    from crun_py.build.request import RunLimits
+def push_defaults() -> dict[str, Any]:
+    """The options of `crunpy push` when none is given."""
+    from crun_py.cli import fast, push
 
-    given = {key: values[key] for key in _LIMITS if values[key]}
-    found: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
-    return RunLimits(**found)
-
-
-def _labels(texts: list[str]) -> dict[str, str]:
-    return dict(text.partition("=")[::2] for text in texts)
+    return fast.defaults(push.OPTIONS)
 
 
-def _variables(texts: list[str]) -> dict[str, str]:
-    return {t.partition("=")[0]: t.partition("=")[2] if "=" in t else os.environ.get(t, "")
-            for t in texts}  # fmt: skip
+def _warn(show: Display, stages: Stages) -> None:
+    """Build arguments that no ARG takes."""
+    from crun_py.build.request import Event
 
-
-def _secrets(texts: list[str]) -> Any:
-    if not texts:
-        return ()
-    from crun_py.build import secrets
-    from crun_py.build.request import Secret
-
-    found = [secrets.parse(text, os.getcwd()) for text in texts]
-    return tuple(Secret(id=one.id, content=secrets.content(one, dict(os.environ))) for one in found)
-
-
-def _agents(texts: list[str]) -> Any:
-    if not texts:
-        return ()
-    from crun_py.build import agent
-
-    return tuple(agent.parse(text, os.getcwd()) for text in texts)
+    if stages.unused:
+        names = ", ".join(stages.unused)
+        text = f"build arguments that no ARG declares: {names}"
+        show.tell(Event(kind="warning", text=text))
 
 
 def _write_files(values: dict[str, Any], image: Image) -> None:

@@ -55,8 +55,8 @@ class Quiet:
 class Plain:
     """A line for each step."""
 
-    def __init__(self) -> None:
-        self._stage = ""
+    def __init__(self, out: int = 1, err: int = 2) -> None:
+        self._streams = {1: out, 2: err}
         self._open = False  # whether RUN left a line without an end
 
     def tell(self, event: Event) -> None:
@@ -67,7 +67,7 @@ class Plain:
     def _line(self, text: str) -> None:
         data = ("\n" if self._open else "") + text + "\n"
         self._open = False
-        os.write(1, data.encode(errors="backslashreplace"))
+        _write_all(self._streams[1], data.encode(errors="backslashreplace"))
 
     def _step(self, event: Event) -> None:
         self._line(f"Step {event.number}/{event.total} : {printable_lines(event.text)}")
@@ -80,7 +80,7 @@ class Plain:
 
     def _output(self, event: Event) -> None:
         self._open = not event.data.endswith(b"\n")
-        _write_all(event.stream, event.data)
+        _write_all(self._streams[event.stream], event.data)
 
     def _done(self, event: Event) -> None:
         self._line(f" ---> {event.text}")
@@ -136,18 +136,28 @@ def _write_all(fd: int, data: bytes) -> None:
 
 
 @contextmanager
-def display(values: dict[str, Any], stages: Stages, request: BuildRequest) -> Iterator[Display]:
-    """What shows the build, by --progress and --quiet."""
+def display(values: dict[str, Any]) -> Iterator[Display]:
+    """What shows the build, by --progress, --quiet and --logfile."""
     kind = values["progress"] or "auto"
     if values["quiet"] or kind in ("quiet", "none"):
         yield Quiet()
     elif kind == "rawjson":
         yield Raw()
-    elif kind == "tty" or (kind == "auto" and os.isatty(1) and os.isatty(2)):
+    elif not values["logfile"] and (
+        kind == "tty" or (kind == "auto" and os.isatty(1) and os.isatty(2))
+    ):
         from crun_py.cli.build_live import Terminal
 
         with Terminal() as terminal:
             yield terminal
+    elif values["logfile"]:
+        from crun_py import outfile
+
+        fd = outfile.create(values["logfile"])
+        try:
+            yield Plain(fd, fd)
+        finally:
+            os.close(fd)
     else:
         yield Plain()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from crun_py.cli.context import Context, write
 from crun_py.show.listing import human_size
 
@@ -22,7 +24,14 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     rows = [("ID", "TYPE", "SIZE", "LAST ACCESSED")]
     for one in found:
         name = one.text.rpartition(":")[2][:25] if one.kind == "layer" else one.text
-        rows.append((name, one.kind, human_size(one.size), ago(int(one.used * 1e9)) + " ago"))
+        rows.append(
+            (
+                name,
+                one.kind,
+                human_size(one.size),
+                ago(time.time_ns() - int(one.used * 1e9)) + " ago",
+            )
+        )
     widths = [max(len(row[n]) for row in rows) for n in range(3)]
     for row in rows:
         write("   ".join([*(row[n].ljust(widths[n]) for n in range(3)), row[3]]))

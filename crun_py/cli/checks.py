@@ -31,7 +31,7 @@ def check(
     for names, kind, _, word in options:
         key = destination(names)
         given = values[key]
-        if given is None or given == [] or kind not in ("value", "list"):
+        if given is None or given == [] or kind not in ("value", "list", "optional"):
             continue
         option = key.replace("_", "-")
         act = _BY_VERB.get((verb, option)) or _BY_NAME.get(option) or _BY_WORD.get(word)

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-FLAG, SWITCH, VALUE, LIST = "flag", "switch", "value", "list"
+FLAG, SWITCH, VALUE, LIST, OPTIONAL = "flag", "switch", "value", "list", "optional"
 """Kinds of options: a flag (--x, --x=false), one that is None when not given, one value, a value
-each time it is given."""
+each time it is given, a value that only --x=value gives ("true" without)."""
+_ALONE = (FLAG, SWITCH, OPTIONAL)  # the next word is no value of theirs
 
 GLOBAL_OPTIONS = (
     ("--root", VALUE, "Directory of images, containers and volumes", "DIR"),
@@ -64,7 +65,7 @@ def destination(names: str) -> str:
 
 def defaults(options: tuple[tuple[str, str, str, str], ...]) -> dict[str, Any]:
     """The values when no option is given: False, None or []."""
-    kinds: dict[str, Any] = {FLAG: False, SWITCH: None, VALUE: None}
+    kinds: dict[str, Any] = {FLAG: False, SWITCH: None, VALUE: None, OPTIONAL: None}
     return {
         destination(names): [] if kind == LIST else kinds[kind] for names, kind, _, _ in options
     }
@@ -113,6 +114,9 @@ def scan(
                     raise InvalidArgument(f"option {name}={given}: not true or false")
                 values[key] = given is None or _BOOLEANS[given.lower()]
                 continue
+            if kind == OPTIONAL:
+                values[key] = "true" if given is None else given
+                continue
             if given is None:
                 if i == len(words):
                     return None
@@ -134,7 +138,7 @@ def _split_short(word: str, table: dict[str, tuple[str, str]]) -> list[tuple[str
         at += 1
         if word[at : at + 1] == "=":
             return [*pieces, (name, word[at + 1 :])]
-        if name in table and table[name][1] not in (FLAG, SWITCH) and at < len(word):
+        if name in table and table[name][1] not in _ALONE and at < len(word):
             return [*pieces, (name, word[at:])]
         pieces.append((name, None))
     return pieces

@@ -141,7 +141,11 @@ def _of_verb(
             value_of = ""
         elif word.startswith("-") and len(word) > 1 and not (arguments and not _mixed(module)):
             known = options.get(word)
-            value_of = known[2] or "VALUE" if known and known[0] not in ("flag", "switch") else ""
+            value_of = (
+                known[2] or "VALUE"
+                if known and known[0] not in ("flag", "switch", "optional")
+                else ""
+            )
         else:
             arguments.append(word)
     if value_of:

@@ -1,0 +1,124 @@
+"""Steps that other machines' builds made: --cache-from and --cache-to.
+
+Each step that makes a layer is an image of its own there, REPOSITORY:KEY (or `oci:DIRECTORY:KEY`),
+whose manifest says in an annotation what the layer is.  podman-build(1), --cache-to.
+"""
+
+from __future__ import annotations
+
+from crun_py import jsonfile
+from crun_py.build.cache import Step
+from crun_py.build.layer import Layer
+from crun_py.build.mounts import fields
+from crun_py.errors import CrunpyError, InvalidArgument
+from crun_py.oci.store import ImageStore
+from crun_py.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.build.draft import Draft
+    from crun_py.oci.access import Access
+    from crun_py.oci.image import Image
+    from crun_py.paths import Paths
+
+_LAYER = "io.crunpy.build.layer"
+_FIELDS = ("chain_id", "diff_id", "size", "content")
+
+
+def place(text: str) -> str:
+    """What --cache-from and --cache-to name, without the key: a repository, or `oci:DIRECTORY`.
+
+    Raises InvalidArgument.
+    """
+    if "=" not in text:
+        return text.rstrip("/")
+    given = dict(field.partition("=")[::2] for field in fields(text))
+    kind = given.get("type", "registry")
+    if kind == "registry" and given.get("ref"):
+        name = given["ref"]
+        last = name.rpartition("/")[2]
+        return name[: len(name) - len(last)] + last.partition(":")[0]
+    where = given.get("dest") or given.get("src")
+    if kind == "local" and where:
+        return f"oci:{where}"
+    raise InvalidArgument(
+        f"cache {text!r}: not known",
+        hint="REPOSITORY, type=registry,ref=NAME or type=local,dest=DIR",
+    )
+
+
+@record
+class Found:
+    """A step that another machine made, and the history of the image up to it."""
+
+    step: Step
+    history: tuple[dict[str, Any], ...]
+
+
+class Remote:
+    """sources, sinks: see `place`."""
+
+    def __init__(self, paths: Paths, sources: list[str], sinks: list[str], access: Access) -> None:
+        self._paths, self.sources, self.sinks = paths, sources, sinks
+        self._access = access
+        self._kept: list[tuple[str, Draft]] = []
+
+    def find(self, key: str, chain: list[str]) -> Found | None:
+        """What the step `key` came to elsewhere, fetched with its layer; None: nobody has it."""
+        from crun_py.oci import pull
+
+        for source in self.sources:
+            before = self._known()
+            try:
+                image = pull.pull(self._paths, f"{source}:{key}", access=self._access)
+            except CrunpyError:
+                continue  # a registry that lacks it or cannot be reached is no reason to fail
+            try:
+                about = jsonfile.loads(image.annotations[_LAYER])
+                layer = Layer(**{field: about[field] for field in _FIELDS})
+                history = image.config["history"]
+            except (KeyError, TypeError, ValueError):
+                continue
+            finally:
+                self._forget(image, before)
+            if image.chain == [*chain, layer.chain_id]:
+                step = Step(str(history[-1]["created"]), layer)
+                return Found(step=step, history=tuple(history))
+        return None
+
+    def keep(self, key: str, draft: Draft, layer: Layer) -> None:
+        """The step `key` made `layer`, with which `draft` ends; sent by `send`."""
+        if self.sinks:
+            saved = draft.copy()
+            saved.annotations = {_LAYER: jsonfile.dumps({f: getattr(layer, f) for f in _FIELDS})}
+            self._kept.append((key, saved))
+
+    def send(self) -> None:
+        """Send what was kept.  Raises RegistryError, CrunpyError."""
+        from crun_py.oci import push
+
+        for key, draft in self._kept:
+            for sink in self.sinks:
+                before = self._known()
+                image = draft.save([f"localhost/crunpy-cache:{key}"])
+                try:
+                    push.push(self._paths, image, f"{sink}:{key}", access=self._access)
+                finally:
+                    self._forget(image, before)
+        self._kept = []
+
+    def _known(self) -> set[str]:
+        """Names and ids of the images of the store."""
+        found = ImageStore(self._paths).list()
+        return {image.id for image in found} | {name for image in found for name in image.names}
+
+    def _forget(self, image: Image, before: set[str]) -> None:
+        """The image was for the way only; its layers stay for as long as the cache wants them."""
+        store = ImageStore(self._paths)
+        for name in image.names:
+            if name not in before:
+                store.remove(name)
+        if not image.names and image.id not in before:
+            store.remove(image)

@@ -1,0 +1,145 @@
+"""The options of `crunpy build` as what the engine is asked for."""
+
+from __future__ import annotations
+
+import os
+
+from crun_py.cli import pull
+from crun_py.errors import InvalidArgument
+from crun_py.record import replaced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.build.request import BuildRequest, RunLimits
+
+_LIMITS = (
+    "add_host", "cap_add", "cap_drop", "cgroup_parent", "cpu_period", "cpu_quota", "cpu_shares",
+    "cpuset_cpus", "cpuset_mems", "device", "dns", "dns_option", "dns_search", "memory",
+    "memory_swap", "security_opt", "shm_size", "ulimit", "volume",
+)  # fmt: skip
+
+
+def _pairs(texts: list[str], what: str) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise InvalidArgument(f"{what} {text!r}: not KEY=VALUE")
+        found[key] = value
+    return found
+
+
+def _build_args(values: dict[str, Any]) -> dict[str, str]:
+    from crun_py.options.environment import lines_of
+
+    found = {}
+    lines = [line for path in values["build_arg_file"] for line in lines_of(path, "build argument")]
+    for text in [*lines, *values["build_arg"]]:
+        name, equals, value = text.partition("=")
+        if not name:
+            raise InvalidArgument(f"build-arg {text!r}: not NAME=VALUE")
+        if equals:
+            found[name] = value
+        elif name in os.environ:
+            found[name] = os.environ[name]
+    return found
+
+
+def requests(values: dict[str, Any]) -> list[BuildRequest]:
+    """What the options ask for, once for each platform.  Raises InvalidArgument."""
+    from crun_py.build.layer import Times
+    from crun_py.build.request import BuildRequest
+    from crun_py.oci.reference import parse
+
+    platforms = [p for text in values["platform"] for p in text.split(",")]
+    found = [pull.platform_of({**values, "platform": p}) or "" for p in platforms or [None]]
+    stamp = values["timestamp"]
+    epoch = values["source_date_epoch"] or os.environ.get("SOURCE_DATE_EPOCH")
+    times = Times(
+        set=int(stamp) if stamp is not None else -1,
+        latest=int(epoch) if epoch and stamp is None else -1,
+    )
+    network = values["network"] or ""
+    one = values["squash"] or values["layers"] is False  # podman-build(1), --layers
+    names = tuple(str(parse(name.removeprefix("="))) for name in values["tag"])
+    request = BuildRequest(
+        names=names if len(found) == 1 else (),
+        build_args=tuple(_build_args(values).items()),
+        target=values["target"] or "",
+        platform=found[0],
+        cache=not values["no_cache"] and values["layers"] is not False,
+        uncached_stages=tuple(s.lower() for t in values["no_cache_filter"] for s in t.split(",")),
+        keep=values["layers"] is not False,
+        all_stages=values["skip_unused_stages"] is False,
+        labels=tuple(_labels(values["label"]).items()),
+        annotations=tuple(_pairs(values["annotation"], "annotation").items()),
+        inherit_labels=values["inherit_labels"] is not False,
+        env=tuple(_variables(values["env"]).items()),
+        unset_env=tuple(values["unsetenv"]),
+        network="" if network in ("default", "private") else network,
+        limits=_limits(values),
+        secrets=_secrets(values["secret"]),
+        agents=_agents(values["ssh"]),
+        form=values["format"] or "oci",
+        times=times,
+        created=max(times.set, times.latest),
+        squash="all" if values["squash_all"] else "new" if one else "",
+        insecure="security.insecure" in values["allow"],
+        jobs=int(values["jobs"] or 0),
+        older_s=_age(values["cache_ttl"]),
+        base=values["from"] or "",
+    )  # fmt: skip
+    return [replaced(request, platform=platform) for platform in found]
+
+
+def contexts(values: dict[str, Any], directory: str) -> dict[str, str]:
+    """--build-context by name in small letters; relative paths begin in `directory`."""
+    found = _pairs(values["build_context"], "build-context")
+    return {
+        name.lower(): where if "://" in where or where.startswith("git@")
+        else os.path.join(directory, where)
+        for name, where in found.items()
+    }  # fmt: skip
+
+
+def _age(text: str | None) -> float:
+    from crun_py.clock import parse_span_ms
+
+    return parse_span_ms(text, "cache ttl") / 1000 if text else 0
+
+
+def _limits(values: dict[str, Any]) -> RunLimits:
+    from crun_py.build.request import RunLimits
+
+    given = {key: values[key] for key in _LIMITS if values[key]}
+    found: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    return RunLimits(**found)
+
+
+def _labels(texts: list[str]) -> dict[str, str]:
+    return dict(text.partition("=")[::2] for text in texts)
+
+
+def _variables(texts: list[str]) -> dict[str, str]:
+    return {t.partition("=")[0]: t.partition("=")[2] if "=" in t else os.environ.get(t, "")
+            for t in texts}  # fmt: skip
+
+
+def _secrets(texts: list[str]) -> Any:
+    if not texts:
+        return ()
+    from crun_py.build import secrets
+    from crun_py.build.request import Secret
+
+    found = [secrets.parse(text, os.getcwd()) for text in texts]
+    return tuple(Secret(id=one.id, content=secrets.content(one, dict(os.environ))) for one in found)
+
+
+def _agents(texts: list[str]) -> Any:
+    if not texts:
+        return ()
+    from crun_py.build import agent
+
+    return tuple(agent.parse(text, os.getcwd()) for text in texts)
