@@ -12,6 +12,9 @@ from __future__ import annotations
 import fcntl
 import os
 
+from crun_py import jsonfile
+from crun_py._native import lib
+from crun_py.errors import CrunpyError
 from crun_py.paths import Paths, private_dir
 from crun_py.tree import remove_tree
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _PREFIX = "work-"
+_BEGINNING = "/.lock"
+_MNT_DETACH = 2
 _CONTAINER = "container-"
 
 
@@ -27,10 +32,13 @@ class Workspace:
     """A new place; `close` removes it."""
 
     def __init__(self, paths: Paths) -> None:
-        self.path = private_dir(f"{paths.root}/build/{_PREFIX}{os.urandom(6).hex()}")
+        top = private_dir(paths.root + "/build")
+        self.path = f"{top}/{_PREFIX}{os.urandom(6).hex()}"
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._lock = os.open(self.path + "/lock", flags, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        with jsonfile.Lock(top + _BEGINNING):
+            os.mkdir(self.path, 0o700)
+            self._lock = os.open(self.path + "/lock", flags, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._number = 0
 
     def directory(self, name: str = "d") -> str:
@@ -49,30 +57,71 @@ class Workspace:
         """It has ended and is removed."""
         os.unlink(f"{self.path}/{_CONTAINER}{container_id}")
 
+    @property
+    def containers(self) -> list[str]:
+        """Ids of those that were not forgotten."""
+        return _containers(self.path)
+
     def close(self) -> None:
-        """Remove it; nothing in it is mounted any more."""
-        remove_tree(self.path)
+        """Remove it, once nothing is mounted in it any more.  Raises CrunpyError."""
+        _remove(self.path)
         os.close(self._lock)
+
+
+def _containers(path: str) -> list[str]:
+    found = [name.removeprefix(_CONTAINER) for name in os.listdir(path)]
+    return [name for name in found if len(name) == 64]
+
+
+def _remove(path: str) -> None:
+    """Remove a place, its lock last.  What is mounted in it, the user's own files among it, is
+    let go first; while something is, nothing is removed."""
+    for where in reversed(_mounted(path)):
+        lib.crunpy_umount(os.fsencode(where), _MNT_DETACH)
+    if left := _mounted(path):
+        raise CrunpyError(f"removing {path}: something is mounted on {left[0]}")
+    for name in os.listdir(path):
+        if os.path.isdir(f"{path}/{name}") and not os.path.islink(f"{path}/{name}"):
+            remove_tree(f"{path}/{name}")
+        elif name != "lock":
+            os.unlink(f"{path}/{name}")
+    remove_tree(path)
+
+
+def _mounted(path: str) -> list[str]:
+    """Where below `path` something is mounted, as this process sees it (proc(5), mountinfo)."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as f:
+        found = [line.split()[4].replace("\\040", " ") for line in f]
+    return [where for where in found if where.startswith(path + "/")]
 
 
 def abandoned(paths: Paths) -> Iterator[tuple[list[str], Callable[[], None]]]:
     """Of each place whose build was killed: the ids of its containers, and what removes it."""
+    top = paths.root + "/build"
     try:
-        names = os.listdir(paths.root + "/build")
+        names = [name for name in os.listdir(top) if name.startswith(_PREFIX)]
     except FileNotFoundError:
         return
     for name in names:
-        path = f"{paths.root}/build/{name}"
-        if name.startswith(_PREFIX) and _is_free(path + "/lock"):
-            found = [n.removeprefix(_CONTAINER) for n in os.listdir(path)]
-            yield [n for n in found if len(n) == 64], lambda path=path: remove_tree(path)  # type: ignore[misc]
+        path = f"{top}/{name}"
+        try:
+            if _is_free(top, path):
+                yield _containers(path), _deferred(path)
+        except FileNotFoundError:
+            continue  # removed just now
 
 
-def _is_free(lock: str) -> bool:
-    try:
-        fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False  # about to begin, or to end
+def _deferred(path: str) -> Callable[[], None]:
+    return lambda: _remove(path)
+
+
+def _is_free(top: str, path: str) -> bool:
+    # a place just made has no lock yet: no build must be at that point
+    with jsonfile.Lock(top + _BEGINNING):
+        try:
+            fd = os.open(path + "/lock", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return os.path.isdir(path)
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return True

@@ -5,14 +5,15 @@ parse → stages → the images they begin with → each stage (schedule, execut
 
 from __future__ import annotations
 
-from crun_py import events
+from crun_py import events, state
 from crun_py.build import schedule, syntax
 from crun_py.build import stages as stages_
 from crun_py.build.cache import Cache
 from crun_py.build.request import Event
 from crun_py.build.site import Site
 from crun_py.clock import rfc3339
-from crun_py.errors import CrunpyError
+from crun_py.container import ending
+from crun_py.errors import CrunpyError, NotFound
 from crun_py.oci import blobs, gc
 from crun_py.oci.causes import named
 from crun_py.oci.manifest import host_platform, split_platform
@@ -38,6 +39,16 @@ def begun(paths: Paths) -> Workspace:
     opened now can be mounted."""
     mount.own_namespace()
     return Workspace(paths)
+
+
+def ended(paths: Paths, workspace: Workspace) -> None:
+    """Nothing of the build is left, whatever became of its processes.  Raises CrunpyError."""
+    for container_id in workspace.containers:
+        try:
+            ending.remove(state.load(paths, container_id), force=True)
+        except NotFound:
+            continue
+    workspace.close()
 
 
 def parsed(request: BuildRequest, dockerfile: Dockerfile, contexts: dict[str, str]) -> Stages:

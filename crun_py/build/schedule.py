@@ -138,7 +138,16 @@ def _draft(site: Site, fields: dict[str, Any]) -> Draft:
 
 def _work(site: Site, stage: Stage, number: int, total: int, told: int) -> None:
     """Runs in the child; never returns."""
-    lib.crunpy_prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+    code = 1
+    try:
+        lib.crunpy_prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+        code = _told(site, stage, number, total, told)
+    finally:  # whatever it is, it must not go on as its parent
+        os._exit(code)
+
+
+def _told(site: Site, stage: Stage, number: int, total: int, told: int) -> int:
+    """Build the stage and tell of it; 1 for an error of our own."""
     out = open(told, "wb", buffering=0)  # noqa: SIM115  (open to the end)
 
     def say(message: dict[str, Any]) -> None:
@@ -148,25 +157,20 @@ def _work(site: Site, stage: Stage, number: int, total: int, told: int) -> None:
         fields = {name: getattr(event, name) for name in event._fields}  # type: ignore[attr-defined]
         say({"event": {**fields, "data": event.data.decode("latin-1")}})
 
-    code = 0
     try:
         site.apart(tell)
         with site:
             draft = StageRun(site, stage, number, total).run()
-        say(
-            {
-                "draft": {name: getattr(draft, name) for name in _FIELDS},
-                "arguments": site.arguments[stage.index],
-            }
-        )
+        said = {"draft": {name: getattr(draft, name) for name in _FIELDS}}
+        say({**said, "arguments": site.arguments[stage.index]})
     except CrunpyError as e:
         say(_said(e))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         say({"error": "interrupted", "hint": "", "errno": 0})
-    except BaseException as e:  # whatever it is, it must not go on as its parent
+    except Exception as e:
         say({"error": f"internal error: {type(e).__name__}: {e}", "hint": "", "errno": 0})
-        code = 1
-    os._exit(code)
+        return 1
+    return 0
 
 
 def _said(e: CrunpyError) -> dict[str, Any]:

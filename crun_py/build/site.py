@@ -10,7 +10,7 @@ import os
 from crun_py._native import check, lib
 from crun_py.build.files import Tree
 from crun_py.build.fingerprint import Known
-from crun_py.errors import InvalidArgument
+from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.overlay import mount
 from crun_py.record import replaced
 
@@ -104,8 +104,17 @@ class Site:
         self._tell(event)
 
     def apart(self, tell: Callable[[Event], object]) -> None:
-        """From here on this is another process: what is mounted stays the first one's."""
+        """From here on this is another process, with mounts of its own, which go with it."""
+        mount.own_namespace()
         self._trees, self._mounted, self._tell = {}, [], tell
+        # what was opened in the namespace that we left cannot be mounted in ours
+        old = self.context.root
+        root = os.open(
+            os.readlink(f"/proc/self/fd/{old}"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        )
+        if not os.path.samestat(os.fstat(root), os.fstat(old)):
+            raise CrunpyError("opening the build context: it was replaced")
+        self.context = Tree(root, self.context.title, self.context.ignore)
 
     def base(self, stage: Stage) -> Image:
         """The image that a stage begins with.  Raises CrunpyError."""

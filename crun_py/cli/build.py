@@ -123,12 +123,25 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     outputs = [output.parse(text, here) for text in values["output"]]
     _refuse(values)
     context.enter()
-    _signal.signal(_signal.SIGTERM, lambda *_: sys.exit(128 + _signal.SIGTERM))
+    for number in _ENDING:
+        _signal.signal(number, _end)
     workspace = build.begun(context.paths)
     try:
         return _Build(values, context, workspace, here).run(requests, arguments, outputs)
     finally:
-        workspace.close()
+        build.ended(context.paths, workspace)
+
+
+_ENDING = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
+
+
+def _end(number: int, frame: object) -> None:
+    """Ends the build; a second signal must not interrupt the cleaning up."""
+    for each in _ENDING:
+        _signal.signal(each, _signal.SIG_IGN)
+    if number == _signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
 
 
 def _refuse(values: dict[str, Any]) -> None:

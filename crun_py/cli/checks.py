@@ -314,6 +314,25 @@ def _filter_of(module: str, name: str) -> Check:
     return act
 
 
+def _platforms(value: str, option: str) -> None:
+    for part in value.split(","):
+        _platform(part, option)
+
+
+def _image_name(value: str, option: str) -> None:
+    from crun_py.oci.reference import parse
+
+    if parse(value.removeprefix("=")).digest:
+        raise InvalidArgument(f"{option} {_shown(value)}: a new image has no digest in its name")
+
+
+def _capability(value: str, option: str) -> None:
+    from crun_py.ns import caps
+
+    if value.upper() != "ALL":
+        caps.canonical(value)
+
+
 _containers = _filter_of("crun_py.show.listing", "FILTERS")
 _BY_WORD: dict[str, Check] = {
     "ACTION": _one_of("none", "kill", "restart", "stop"),
@@ -399,6 +418,19 @@ _BY_VERB: dict[tuple[str, str], Check] = {
     ("volume ls", "filter"): _filter_of("crun_py.show.volume_list", "FILTERS"),
     ("events", "filter"): _filter_of("crun_py.events", "FILTERS"),
     ("container prune", "filter"): _filter_of("crun_py.container.prune", "FILTERS"),
+    ("build", "format"): _one_of("oci", "docker"),
+    ("build", "progress"): _one_of("auto", "tty", "plain", "rawjson", "quiet", "none"),
+    ("build", "allow"): _one_of("security.insecure", "network.host"),
+    ("build", "pull"): _one_of(
+        "", "always", "missing", "never", "newer", "true", "false", "ifmissing", "ifnewer"
+    ),
+    ("build", "metadata-file"): _new_file,
+    ("build", "logfile"): _new_file,
+    ("build", "platform"): _platforms,
+    ("build", "tag"): _image_name,
+    ("build", "timestamp"): _within(0),
+    ("build", "source-date-epoch"): _within(0),
+    **{("build", option): _capability for option in ("cap-add", "cap-drop")},
     **{(verb, "authfile"): _new_file for verb in ("login", "logout")},
     **{(verb, "cidfile"): _file for verb in ("stop", "kill", "restart", "pause", "unpause", "rm")},
     **{(verb, "requires"): _container_names for verb in ("create", "run")},
