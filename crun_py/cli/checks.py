@@ -329,8 +329,7 @@ def _image_name(value: str, option: str) -> None:
 def _capability(value: str, option: str) -> None:
     from crun_py.ns import caps
 
-    if value.upper() != "ALL":
-        caps.canonical(value)
+    caps.canonical(value)
 
 
 _containers = _filter_of("crun_py.show.listing", "FILTERS")
