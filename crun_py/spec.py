@@ -141,6 +141,11 @@ def capabilities(names: list[str], user: User, added: bool) -> dict[str, list[st
     }
 
 
+def check_security(options: list[str]) -> None:
+    """Raises InvalidArgument for a --security-opt that is not known."""
+    _security(options)
+
+
 def _security(options: list[str]) -> tuple[bool, str, list[str], list[str]]:
     """no_new_privileges, seccomp (a path, "default" or "unconfined"), mask, unmask."""
     no_new_privileges, seccomp = False, "default"

@@ -198,8 +198,10 @@ class _Reader:
         written, *rest = text.split(maxsplit=1)
         keyword = written.upper()
         if keyword not in KEYWORDS:
-            raise self._error(f"unknown instruction {written}", first, word=written,
-                              hint=hint(written, KEYWORDS))  # fmt: skip
+            near = hint(written, KEYWORDS)
+            if written.startswith("//"):
+                near = "// begins no comment: # does, at the start of a line"
+            raise self._error(f"unknown instruction {written}", first, word=written, hint=near)
         if outer and keyword in ("FROM", "MAINTAINER", "ONBUILD"):
             raise self._error(f"{keyword} cannot come after ONBUILD", first, word=written)
         flags, arguments = flags_.taken(rest[0] if rest else "")

@@ -190,7 +190,7 @@ class _Build:
             self._forget(images)
         if values["push"]:
             self._push(requests[0].names or self._names())
-        _write_files(values, images[-1])
+        _write_files(values, images[-1], requests[0].names or self._names())
         return 0
 
     def _parsed(self, request: BuildRequest, files: BuildContext) -> tuple[Dockerfile, Stages]:
@@ -311,7 +311,7 @@ def _warn(show: Display, stages: Stages) -> None:
         show.tell(Event(kind="warning", text=text))
 
 
-def _write_files(values: dict[str, Any], image: Image) -> None:
+def _write_files(values: dict[str, Any], image: Image, names: Iterable[str]) -> None:
     from crun_py import jsonfile, outfile
 
     if values["iidfile"]:
@@ -320,6 +320,6 @@ def _write_files(values: dict[str, Any], image: Image) -> None:
         about = {
             "containerimage.config.digest": f"sha256:{image.id}",
             "containerimage.digest": image.digest,
-            "image.name": ",".join(image.names),
+            "image.name": ",".join(names),
         }
         outfile.write(values["metadata_file"], (jsonfile.dumps(about) + "\n").encode())

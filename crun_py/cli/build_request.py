@@ -63,6 +63,7 @@ def requests(values: dict[str, Any]) -> list[BuildRequest]:
     )
     network = values["network"] or ""
     one = values["squash"] or values["layers"] is False  # podman-build(1), --layers
+    _check(values)
     names = tuple(str(parse(name.removeprefix("="))) for name in values["tag"])
     request = BuildRequest(
         names=names if len(found) == 1 else (),
@@ -92,6 +93,15 @@ def requests(values: dict[str, Any]) -> list[BuildRequest]:
         base=values["from"] or "",
     )  # fmt: skip
     return [replaced(request, platform=platform) for platform in found]
+
+
+def _check(values: dict[str, Any]) -> None:
+    """Raises InvalidArgument for options of RUN that no container could have."""
+    from crun_py import spec
+    from crun_py.container import create
+
+    create.check({name: values[name] for name in _LIMITS})
+    spec.check_security(values["security_opt"])
 
 
 def contexts(values: dict[str, Any], directory: str) -> dict[str, str]:
