@@ -125,7 +125,7 @@ class StageRun:
         self._site.tell(told, "step")
         try:
             if isinstance(step, Arg):
-                self._declare(step)
+                self._declare(step, told)
             else:
                 self._perform(expanded(step, self._variables), told)
         except (BuildError, DockerfileError):
@@ -140,11 +140,11 @@ class StageRun:
         """Those that an instruction may use: of the environment, and build arguments."""
         return {**self.draft.variables, **self._arguments}
 
-    def _declare(self, step: Arg) -> None:
+    def _declare(self, step: Arg, told: Event) -> None:
         found = stages.arguments(step, self._variables, self._site.stages)
         self._arguments.update({name: value for name, value in found.items() if value is not None})
         names = " ".join(f"{name}={value}" if value else name for name, value in step.pairs)
-        self._config_step(f"ARG {names}", f"ARG {names}", lambda: None)
+        self._config_step(f"ARG {names}", f"ARG {names}", lambda: None, told)
 
     def _perform(self, step: Step, told: Event) -> None:
         if isinstance(step, Run):
@@ -157,9 +157,7 @@ class StageRun:
             change = _CHANGES[type(step)]
             self._config_step(_described(step), step.text, lambda: change(self, step), told)
 
-    def _config_step(
-        self, what: str, text: str, change: Callable[[], object], told: Event | None = None
-    ) -> None:
+    def _config_step(self, what: str, text: str, change: Callable[[], object], told: Event) -> None:
         """A step that makes no layer."""
         site, draft = self._site, self.draft
         draft.key = cache.digest(draft.key, what)
@@ -167,7 +165,7 @@ class StageRun:
         change()
         if found is None:
             self._cached = self._cached and bool(self._elsewhere)
-        elif told:
+        else:
             site.tell(told, "cached")
         created = found.created if found else self._now()
         if found is None and site.request.keep:
