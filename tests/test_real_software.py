@@ -66,10 +66,13 @@ WORK = {
     "mariadb": Work(
         """
         mariadb-install-db --datadir=/tmp/data --auth-root-authentication-method=normal > /tmp/log
-        mariadbd --datadir=/tmp/data --socket=/tmp/sock --skip-networking 2>> /tmp/log &
-        until mariadb-admin -S /tmp/sock -u root status > /dev/null 2>&1; do sleep 0.1; done
-        mariadb -S /tmp/sock -u root -N -e "create table test.t as select seq n from seq_1_to_1000;
-            create index i on test.t (n); select sum(n) from test.t where n > 500"
+        mariadbd --datadir=/tmp/data --socket=/tmp/sock --pid-file=/tmp/pid --skip-networking \
+            2>> /tmp/log &
+        until mariadb-admin -S /tmp/sock -u root status > /dev/null 2>&1; do
+            kill -0 $! || { cat /tmp/log >&2; exit 1; }; sleep 0.1
+        done
+        mariadb -S /tmp/sock -u root -N test -e "create table t as select seq n from seq_1_to_1000;
+            create index i on t (n); select sum(n) from t where n > 500"
         mariadb-admin -S /tmp/sock -u root shutdown
         wait
         """,
