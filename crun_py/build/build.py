@@ -96,6 +96,7 @@ def build(
     CrunpyError.
     """
     blobs.prepare(paths)
+    gc.sweep(paths)
     with gc.pulling(paths):
         site = Site(
             paths, request, stages, workspace, context, Cache(paths, older_s=request.older_s),

@@ -180,7 +180,8 @@ class StageRun:
     def _layer_step(self, what: str, text: str, make: Callable[[], Layer], told: Event) -> None:
         """A step that makes a layer, unless it was made before."""
         site, draft = self._site, self.draft
-        draft.key = cache.digest(draft.key, what, repr(site.request.times))
+        below = draft.chain[-1] if draft.chain else ""  # a step done anew may make another layer
+        draft.key = cache.digest(draft.key, below, what, repr(site.request.times))
         found = site.cache.find(draft.key, draft.chain) if self._cached else None
         if found is not None and found.layer is not None:
             layer, created = found.layer, found.created

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 
+from crun_py import state
 from crun_py.build.layer import Layer, NewLayer
-from crun_py.build.request import Event, at
+from crun_py.build.request import BuildError, Event, at
 from crun_py.build.tidy import tidy
 from crun_py.container import attach, create, ending, lifecycle
 from crun_py.errors import CommandError, Unsupported
@@ -58,8 +59,15 @@ def run(
         if script is not None and script.startswith("#!"):
             command = [mounted.program(script, step.heredocs[0].name)]
         options = _options(site, step, command, mounted.options)
-        container = create.create(site.paths, Basis(draft, arguments), options)
-        return _carried_out(site, step, draft, container, told)
+        container_id = state.new_id()
+        site.workspace.note(container_id)
+        try:
+            container = create.create(site.paths, Basis(draft, arguments), options, container_id)
+            return _carried_out(site, step, draft, container, told)
+        finally:
+            if os.path.isdir(site.paths.container(container_id)):
+                ending.remove(state.load(site.paths, container_id), force=True)
+            site.workspace.forget(container_id)
 
 
 def _options(
@@ -96,7 +104,6 @@ def _given(limits: RunLimits) -> dict[str, Any]:
 
 
 def _carried_out(site: Site, step: Run, draft: Draft, container: Container, told: Event) -> Layer:
-    site.workspace.note(container.id)
     new = None
     try:
         site.tell(told, "container", container.id)
@@ -117,9 +124,6 @@ def _carried_out(site: Site, step: Run, draft: Draft, container: Container, told
     finally:
         if new is not None:
             new.discard()
-        if os.path.isdir(container.directory):
-            ending.remove(container, force=True)
-        site.workspace.forget(container.id)
 
 
 def _served(site: Site, container: Container, told: Event) -> int:
@@ -139,7 +143,9 @@ def _served(site: Site, container: Container, told: Event) -> int:
         code = session.serve()
     finally:
         session.close()
-    return ending.wait(container) if code == attach.LOST else code
+    if code == attach.LOST:
+        raise BuildError("running the command: its monitor was killed")
+    return code
 
 
 def _places(container: Container) -> list[str]:

@@ -108,7 +108,7 @@ class _Child:
         os.waitpid(self._pid, 0)
         answer = self._answer
         if answer is None:
-            raise CrunpyError(f"building {self._stage.title}: the process was killed")
+            raise BuildError(f"building {self._stage.title}: the process was killed")
         if "error" in answer:
             raise _error(answer)
         site.drafts[self._stage.index] = _draft(site, answer["draft"])

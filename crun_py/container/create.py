@@ -38,13 +38,16 @@ if TYPE_CHECKING:
         def layers(self) -> list[str]: ...
 
 
-def create(paths: Paths, image: Basis | None, options: dict[str, Any]) -> state.Container:
+def create(
+    paths: Paths, image: Basis | None, options: dict[str, Any], container_id: str = ""
+) -> state.Container:
     """Make a container of `image`, or (None) of the directory that --rootfs names.
 
     options: the values of the options of `crunpy create` by their names (cli/run.py), and
-    "command", a list.  Raises InvalidArgument, Conflict (name), NotFound.
+    "command", a list; container_id: a new one unless given.  Raises InvalidArgument, Conflict
+    (name), NotFound.
     """
-    container_id = state.new_id()
+    container_id = container_id or state.new_id()
     config: dict[str, Any] = (image.config.get("config") or {}) if image else {}
     layers = image.layers if image else []
     over = image is None and options["image"].endswith(":O")
