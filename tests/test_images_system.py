@@ -43,7 +43,7 @@ def test_df(store: Engine) -> None:
     assert re.fullmatch(r"[\d.]+kB \(0%\)", found["Images"][3]), "the layer of busybox is shared"
     assert found["Containers"] == ["2", "1", "2kB", "2kB (100%)"]
     assert found["Local Volumes"] == ["2", "2", "7kB", "0B (0%)"]
-    assert found["Build Cache"] == ["0", "0", "0B", "0B"]
+    assert found["Build Cache"] == ["0", "0", "0B", "0B"], "nothing was built here"
     store.ok("rm", "down")
     assert table(store.ok("system", "df"))["Local Volumes"][1:] == ["1", "7kB", "4kB (57%)"]
     rows = [json.loads(line) for line in store.ok("system", "df", "--format", "json").split("\n")]

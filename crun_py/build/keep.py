@@ -10,6 +10,7 @@ from crun_py.errors import Conflict, CorruptState
 from crun_py.oci import gc
 from crun_py.oci.chain import layer_directory
 from crun_py.oci.image import layer_size
+from crun_py.oci.store import ImageStore
 from crun_py.record import record
 from crun_py.tree import disk_usage, remove_tree
 
@@ -70,42 +71,50 @@ def _files(directory: str, ending: str) -> Iterator[tuple[str, float]]:
             yield entry.name[: -len(ending)], entry.stat().st_mtime
 
 
+def used_by_images(paths: Paths) -> set[str]:
+    """Chain ids of the layers that images have."""
+    return {chain_id for image in ImageStore(paths).list() for chain_id in image.chain}
+
+
 def prune(
-    paths: Paths, *, older_s: float = 0, keep_bytes: int = 0, mounts: bool = True
+    paths: Paths, *, older_s: float = 0, keep_bytes: int = 0, idle: bool = False
 ) -> tuple[list[Kept], int]:
     """Remove what was not wanted for `older_s` seconds, the oldest first, until no more than
     `keep_bytes` are left; (what was removed, bytes of the layers and mounts that went).
+
+    idle: only layers that no image has.
 
     Layers that an image has stay on the disk.
     """
     before = time.time() - older_s
     everything = kept(paths)
     left = sum(one.size for one in everything)
+    held = used_by_images(paths) if idle else set()
     gone: list[Kept] = []
     for one in reversed(everything):
+        if idle and (one.kind != "layer" or one.text in held):
+            continue
         if one.used > before or (keep_bytes and left <= keep_bytes):
             continue
-        if one.kind == "mount" and not (mounts and _remove_mount(paths, one.name)):
+        if one.kind == "mount" and not _remove_mount(paths, one.name):
             continue
         if one.kind != "mount":
             os.unlink(f"{paths.root}/build/cache/{one.name}.json")
         left -= one.size
         gone.append(one)
     content = paths.root + "/build/content.json"
-    if not older_s and not keep_bytes and os.path.exists(content):
+    if not older_s and not keep_bytes and not idle and os.path.exists(content):
         os.unlink(content)
-    _release(paths, gone)
+    _release(paths)
     return gone, sum(one.size for one in gone)
 
 
-def _release(paths: Paths, gone: list[Kept]) -> None:
+def _release(paths: Paths) -> None:
     """Layers that no step is kept for are collected when no image has them."""
     wanted = {one.text for one in kept(paths) if one.kind == "layer"}
-    for one in gone:
-        if one.kind == "layer" and one.text not in wanted:
-            marker = f"{layer_directory(paths, one.text)}/{gc.CACHED}"
-            if os.path.exists(marker):
-                os.unlink(marker)
+    for chain_id in gc.cached(paths):
+        if chain_id not in wanted:
+            os.unlink(f"{layer_directory(paths, chain_id)}/{gc.CACHED}")
     gc.tidy(paths)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from crun_py import quantity
+from crun_py.cli.ask import confirmed
 from crun_py.cli.context import Context, write
 from crun_py.errors import InvalidArgument
 from crun_py.show.listing import human_size
@@ -29,11 +28,8 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     older_s = _until(values["filter"])
     text = values["keep_storage"]
     most = quantity.size(text, "keep storage") if text else 0
-    if not values["force"]:
-        sys.stdout.write("WARNING! This will remove all build cache.\nContinue? [y/N] ")
-        sys.stdout.flush()
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            return 0
+    if not values["force"] and not confirmed("WARNING! This will remove all build cache.\n"):
+        return 0
     context.enter()
     gone, size = keep.prune(context.paths, older_s=older_s, keep_bytes=most)
     for one in gone:

@@ -72,5 +72,5 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         write(f"{title} space usage:\n")
         table.show(rows, columns)
         write("")
-    write("Build cache usage: 0B")
+    write(f"Build cache usage: {report.summary()[3]['Size']}")
     return 0

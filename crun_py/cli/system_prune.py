@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from crun_py.cli.ask import confirmed
 from crun_py.cli.context import Context, write
+from crun_py.clock import parse_point
 from crun_py.container import prune
 from crun_py.oci import usage
 from crun_py.oci.store import ImageStore
@@ -45,6 +48,12 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     )
     _list("Deleted Images:", [line[0].lower() + line[1:] for line in lines])
     won += max(0, before - usage.bytes_on_disk(paths))
+    if not any(text.startswith("label") for text in filters):
+        from crun_py.build import keep
+
+        gone, size = keep.prune(paths, older_s=_age(filters), idle=not values["all"])
+        won += size
+        _list("Deleted build cache objects:", [one.name[:25] for one in gone])
     write(f"Total reclaimed space: {human_size(won)}")
     return 0
 
@@ -55,8 +64,15 @@ def _warning(values: dict[str, Any]) -> str:
         "all stopped containers",
         *(["all anonymous volumes not used by at least one container"] * values["volumes"]),
         f"all {which}" if values["all"] else "all dangling images",
+        "all build cache" if values["all"] else "unused build cache",
     ]
     return "WARNING! This will remove:\n" + "".join(f"  - {line}\n" for line in what)
+
+
+def _age(filters: list[str]) -> float:
+    """How many seconds ago `until=` is; 0 without."""
+    texts = [text.partition("=")[2] for text in filters if text.startswith("until=")]
+    return max((time.time() - parse_point(text) / 1e9 for text in texts), default=0)
 
 
 def _list(heading: str, lines: list[str]) -> None:

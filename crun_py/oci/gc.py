@@ -84,7 +84,8 @@ def _collect(paths: Paths) -> list[str]:
     kept_layers: set[str] = set()
     for entry in read_index(paths):
         _mark(paths, entry.get("digest"), kept_blobs, kept_layers)
-    kept_layers |= _cached(paths)
+    for chain_id, below in cached(paths).items():
+        kept_layers |= {c[7:] for c in (chain_id, *below)}
     deleted = [
         "sha256:" + name
         for name in _hex_names(paths.layers)
@@ -97,13 +98,13 @@ def _collect(paths: Paths) -> list[str]:
     return deleted
 
 
-def _cached(paths: Paths) -> set[str]:
-    """The layers that a build may want again, and those below them."""
-    found: set[str] = set()
+def cached(paths: Paths) -> dict[str, list[str]]:
+    """Chain ids of the layers that a build may want again, and of those below each."""
+    found: dict[str, list[str]] = {}
     for name in _hex_names(paths.layers):
         try:
             with open(f"{paths.layers}/{name}/{CACHED}") as f:
-                found |= {name, *(chain_id[7:] for chain_id in f.read().split())}
+                found["sha256:" + name] = f.read().split()
         except FileNotFoundError:
             continue
     return found

@@ -33,6 +33,15 @@ class Report:
         self._in_use = users(paths)
         self._volumes = _volumes(paths)
 
+    def _build_cache(self) -> dict[str, Any]:
+        """What builds keep; bytes of layers that images have are counted there."""
+        from crun_py.build import keep
+
+        found = [one for one in keep.kept(self._paths) if one.kind != "config"]
+        held = keep.used_by_images(self._paths)
+        idle = sum(one.size for one in found if one.text not in held)
+        return _row("Build Cache", len(found), sum(o.text in held for o in found), idle, idle)
+
     def summary(self) -> Rows:
         """A row for images, containers and volumes."""
         idle = [image for image in self._usage.images if not self._in_use(image.id)]
@@ -57,7 +66,7 @@ class Report:
                 sum(self._volumes.values()),
                 unused,
             ),
-            _row("Build Cache", 0, 0, 0, 0),
+            self._build_cache(),
         ]
 
     def images(self) -> Rows:
