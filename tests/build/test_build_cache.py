@@ -1,0 +1,380 @@
+"""What builds keep: when a step is done again, who may remove it, and results that are the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from building import (
+    build,
+    built,
+    cached,
+    context,
+    failed,
+    image_id,
+    left,
+    own,
+    said,
+    unpacked,
+    words,
+    workspaces,
+)
+from engine import Engine, wait_for
+
+UUID = "RUN cat /proc/sys/kernel/random/uuid >"
+TEXT = f"FROM busybox\n{UUID} /one\nCOPY d /d\n{UUID} /two\nCOPY f /f\n{UUID} /three\n"
+FILES: dict[str, str | bytes] = {"Dockerfile": TEXT, "d/a": "a", "d/b": "b", "f": "f"}
+
+
+def seen(engine: Engine, name: str) -> list[str]:
+    """The numbers that the steps of TEXT made."""
+    return said(engine, name, "cat", "/one", "/two", "/three").split()
+
+
+# ---- when a step is done again ----
+
+
+def test_nothing_changed(engine: Engine) -> None:
+    where = context(engine, FILES)
+    assert build(engine, where, "--no-cache", "-t", "same").code == 0
+    first, numbers = image_id(engine, "same"), seen(engine, "same")
+    done = build(engine, where, "-t", "same")
+    assert cached(done) == [False] + [True] * 5
+    assert image_id(engine, "same") == first and seen(engine, "same") == numbers
+
+
+def test_content_of_one_file(engine: Engine) -> None:
+    """From its COPY on, everything is done again; back again, nothing is."""
+    where = context(engine, FILES)
+    build(engine, where, "-t", "content")
+    first, numbers = image_id(engine, "content"), seen(engine, "content")
+    (where / "d/b").write_text("c")  # as long as before
+    done = build(engine, where, "-t", "content")
+    assert cached(done) == [False, True, False, False, False, False]
+    assert said(engine, "content", "cat", "/d/b") == "c"
+    now = seen(engine, "content")
+    assert now[0] == numbers[0] and not set(now[1:]) & set(numbers)
+    (where / "d/b").write_text("b")
+    done = build(engine, where, "-t", "content")
+    assert cached(done) == [False] + [True] * 5 and image_id(engine, "content") == first
+
+
+def test_times_do_not_count(engine: Engine) -> None:
+    where = context(engine, FILES)
+    build(engine, where, "-t", "times")
+    for path in where.rglob("*"):
+        os.utime(path, (1, 1))
+    assert cached(build(engine, where)) == [False] + [True] * 5
+    copy = where.with_name("copy")
+    shutil.rmtree(copy, ignore_errors=True)
+    subprocess.run(["cp", "-r", where, copy], check=True)
+    own(engine, copy)
+    assert cached(build(engine, copy)) == [False] + [True] * 5
+
+
+@pytest.mark.parametrize("what", ["mode", "name", "link", "empty directory", "xattr"])
+def test_what_else_counts(root: Engine, what: str) -> None:
+    where = context(root, {**FILES, "Dockerfile": "FROM busybox\nCOPY d /d\n"})
+    build(root, where)
+    if what == "mode":
+        (where / "d/a").chmod(0o755)
+    elif what == "name":
+        (where / "d/a").rename(where / "d/c")
+    elif what == "link":
+        (where / "d/a").unlink()
+        (where / "d/a").symlink_to("b")
+    elif what == "empty directory":
+        (where / "d/e").mkdir()
+    else:
+        os.setxattr(where / "d/a", "user.note", b"x")
+    changed = what != "xattr"  # as with BuildKit
+    assert cached(build(root, where)) == [False, not changed]
+
+
+def test_content_that_changes_within_its_time(root: Engine) -> None:
+    """The same size and the same times, as soon after as can be."""
+    where = context(root, {"Dockerfile": "FROM busybox\nCOPY f /f\n", "f": "0"})
+    for number in range(1, 6):
+        before = os.stat(where / "f")
+        (where / "f").write_text(str(number))
+        os.utime(where / "f", ns=(before.st_atime_ns, before.st_mtime_ns))
+        build(root, where, "-t", "racy")
+        assert said(root, "racy", "cat", "/f") == str(number)
+
+
+def test_arguments(root: Engine) -> None:
+    """A value counts from the first RUN behind its ARG on."""
+    text = f"FROM busybox\n{UUID} /one\nARG A=1\n{UUID} /two\nARG B\nENV C=$B\n{UUID} /three\n"
+    where = context(root, {"Dockerfile": text})
+
+    def numbers(*options: str) -> list[str]:
+        build(root, where, "-t", "args", *options)
+        return seen(root, "args")
+
+    first = numbers("--build-arg", "A=1", "--build-arg", "B=1")
+    assert numbers("--build-arg", "B=1") == first
+    other = numbers("--build-arg", "A=2", "--build-arg", "B=1")
+    assert other[0] == first[0] and not set(other[1:]) & set(first)
+    later = numbers("--build-arg", "B=2")
+    assert later[:2] == first[:2] and later[2] != first[2]
+
+
+def test_without_the_cache(root: Engine) -> None:
+    where = context(root, FILES)
+    build(root, where, "-t", "none")
+    numbers = seen(root, "none")
+    assert cached(build(root, where, "--no-cache", "-t", "none")) == [False] * 6
+    assert not set(seen(root, "none")) & set(numbers)
+    text = f"FROM busybox AS a\n{UUID} /one\nFROM busybox AS b\n{UUID} /two\n" + (
+        f"FROM busybox\nCOPY --from=a /one /one\nCOPY --from=b /two /two\n{UUID} /three\n"
+    )
+    where = context(root, {"Dockerfile": text})
+    build(root, where, "-t", "filter")
+    first = seen(root, "filter")
+    build(root, where, "-t", "filter", "--no-cache-filter", "a")
+    now = seen(root, "filter")
+    assert now[0] != first[0] and now[1] == first[1]
+
+
+def test_a_step_that_was_done_again_below(engine: Engine) -> None:
+    """A later step that is kept was made on another layer: it cannot be used on the new one."""
+    lower = f"FROM busybox\n{UUID} /one\n"
+    upper = f"RUN cp /one /two\n{UUID} /three\n"
+    built(engine, lower + upper, "--no-cache", "-t", "below")
+    built(engine, lower, "--no-cache")
+    built(engine, lower + upper, "-t", "below")
+    one, two, _ = seen(engine, "below")
+    assert one == two
+
+
+# ---- who may remove it ----
+
+
+def test_layers_stay_for_the_cache(engine: Engine) -> None:
+    where = context(
+        engine, {"Dockerfile": "FROM busybox\nRUN head -c 3000000 /dev/urandom > /big\n"}
+    )
+    engine.ok("builder", "prune", "-f")
+    build(engine, where, "-t", "stays")
+    first = image_id(engine, "stays")
+    engine.ok("rmi", "stays")
+    shown = engine.ok("buildx", "du").splitlines()
+    assert any("3" in row and "MB" in row for row in shown), shown
+    assert cached(build(engine, where, "-t", "stays")) == [False, True]
+    assert image_id(engine, "stays") == first
+    engine.ok("rmi", "stays")
+    done = engine.ok("builder", "prune", "-f")
+    assert "Total reclaimed space: 3" in done and "MB" in done
+    assert engine.ok("buildx", "du").splitlines()[-1] == "Total:\t0B"
+    sizes = [p.stat().st_size for p in (engine.root / "layers").rglob("*") if p.is_file()]
+    assert 3000000 not in sizes
+    assert cached(build(engine, where, "-t", "stays")) == [False, False]
+
+
+def test_prune_keeps_what_images_have(engine: Engine) -> None:
+    where = context(engine, FILES)
+    build(engine, where, "-t", "kept")
+    numbers = seen(engine, "kept")
+    engine.ok("builder", "prune", "-f", "-a")
+    assert seen(engine, "kept") == numbers
+    assert engine.run("builder", "prune", input="n\n").code == 0
+    build(engine, where, "-t", "kept")
+    assert len(seen(engine, "kept")) == 3
+
+
+def test_prune_during_builds(engine: Engine) -> None:
+    """Whatever is taken away under them, builds succeed and their images are whole."""
+    text = "\n".join(["FROM busybox", *(f"{UUID} /{n}" for n in ("one", "two", "three"))])
+    where = context(engine, {"Dockerfile": text})
+    for turn in range(3):
+        builds = [engine.popen(*words(where, "-t", f"pruned{n}")) for n in range(2)]
+        while any(process.poll() is None for process in builds):
+            done = engine.run("builder", "prune", "-f")
+            assert done.code == 0, done.err
+        for number, process in enumerate(builds):
+            out, err = process.communicate()
+            assert process.returncode == 0, (turn, out, err)
+            assert len(seen(engine, f"pruned{number}")) == 3
+
+
+# ---- several builds at once ----
+
+
+def _all(builds: list[Any]) -> None:
+    for process in builds:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, (out, err)
+
+
+@pytest.mark.parametrize("count", [2, 10])
+def test_the_same_build_at_once(engine: Engine, count: int) -> None:
+    """Each succeeds, its image is whole, and so is what the next one finds in the cache."""
+    where = context(engine, FILES)
+    options = ["--no-cache"] if count == 2 else []
+    _all([engine.popen(*words(where, *options, "-t", f"at{n}")) for n in range(count)])
+    for number in range(0, count, 3):
+        assert len(seen(engine, f"at{number}")) == 3
+    build(engine, where, "-t", "after")
+    assert len(seen(engine, "after")) == 3 and workspaces(engine) == []
+
+
+def test_ten_different_builds_at_once(root: Engine) -> None:
+    places = [context(root, {"Dockerfile": f"FROM busybox\nRUN echo {n} > /n\nCOPY f /f\n",
+                             "f": str(n)}) for n in range(10)]  # fmt: skip
+    _all([root.popen(*words(where, "-t", f"ten{n}")) for n, where in enumerate(places)])
+    for number in (0, 4, 9):
+        assert said(root, f"ten{number}", "cat", "/n", "/f") == f"{number}\n{number}"
+    assert left(root) == []
+
+
+@pytest.mark.parametrize("sharing", ["shared", "locked", "private"])
+def test_cache_mounts_of_two_builds(engine: Engine, sharing: str) -> None:
+    """shared: both see it at once; locked: one after the other; private: each its own."""
+    mount = f"--mount=type=cache,target=/c,sharing={sharing},id=two-{sharing}"
+    script = "touch /c/$ME; sleep 0.7; ls /c | sort | tr '\\n' ' ' > /seen; rm -f /c/$ME"
+    where = context(engine, {"Dockerfile": f"FROM busybox\nARG ME\nRUN {mount} {script}\n"})
+    _all([engine.popen(*words(where, "--no-cache", "--build-arg", f"ME={me}", "-t", f"share{me}"))
+          for me in "ab"])  # fmt: skip
+    found = [said(engine, f"share{me}", "cat", "/seen").split() for me in "ab"]
+    assert found == ([["a", "b"]] * 2 if sharing == "shared" else [["a"], ["b"]])
+
+
+def test_a_cache_mount_stays(engine: Engine) -> None:
+    text = "FROM busybox\nRUN --mount=type=cache,target=/c,id=stays echo x >> /c/f; wc -l < /c/f > /n\n"
+    for number in range(3):
+        built(engine, text, "--no-cache", "-t", "mounted")
+        assert said(engine, "mounted", "cat", "/n") == str(number + 1)
+    assert "stays" in engine.ok("buildx", "du")
+    assert said(engine, "mounted", "ls", "-A", "/c") == ""
+    engine.ok("builder", "prune", "-f")
+    built(engine, text, "--no-cache", "-t", "mounted")
+    assert said(engine, "mounted", "cat", "/n") == "1"
+
+
+# ---- the same image, twice and elsewhere ----
+
+REPRODUCED = (
+    "FROM busybox\nRUN mkdir -p /a/b && echo x > /a/b/c && ln -s c /a/b/d\nCOPY d /d\nWORKDIR /w\n"
+)
+
+
+@pytest.mark.parametrize("how", ["--timestamp", "--source-date-epoch", "variable"])
+def test_the_same_image_twice(root: Engine, user: Engine, how: str) -> None:
+    """Also as another user, and from another copy of the context at another time."""
+    ids = set()
+    for engine in (root, user, root):
+        where = context(engine, {"Dockerfile": REPRODUCED, "d/a": "a", "d/deep/b": "b"})
+        env = {"SOURCE_DATE_EPOCH": "1000000000"} if how == "variable" else {}
+        options = [] if how == "variable" else [how, "1000000000"]
+        done = build(engine, where, "--no-cache", "-t", "twice", *options, env=env)
+        assert done.code == 0
+        ids.add(image_id(engine, "twice"))
+        assert (
+            said(engine, "twice", "stat", "-c", "%Y", "/a/b/c", "/d/a").split()[0] == "1000000000"
+        )
+        time.sleep(1.1)
+    assert len(ids) == 1
+    assert root.inspect("twice")["Created"].startswith("2001-09-09T01:46:40")
+
+
+def _checked(engine: Engine, name: str) -> str:
+    """A digest of every file's name, kind, mode, owner, size, time and content."""
+    script = (
+        "find / -xdev -path /proc -prune -o -path /sys -prune -o -path /dev -prune -o "
+        "! -path / ! -path '/etc/host*' ! -path /etc/resolv.conf ! -path /run* -print | sort | "
+        'while read f; do stat -c \'%n %F %a %u:%g %Y\' "$f"; [ ! -f "$f" ] || cat "$f"; done | md5sum'
+    )
+    return said(engine, name, "sh", "-c", script)
+
+
+PUSHED = """FROM busybox
+RUN mkdir /r && echo r > /r/f && chmod 4711 /r/f && ln /r/f /r/hard && ln -s f /r/soft && mkfifo /r/p
+RUN rm -r /home && mkdir /home && echo new > /home/n && rm /etc/group
+COPY --chown=12:34 --chmod=640 f /c/f
+WORKDIR /w
+"""
+
+
+def test_pushed_and_pulled(engine: Engine) -> None:
+    where = context(engine, {"Dockerfile": PUSHED, "f": "content"})
+    name = f"{engine.registry}/built/{'user' if engine.rootless else 'root'}:1"
+    assert build(engine, where, "-t", name).code == 0
+    before, first = _checked(engine, name), image_id(engine, name)
+    engine.ok("push", "-q", "--tls-verify=false", name)
+    copied = where.parent / "copied.tar"
+    copied.unlink(missing_ok=True)
+    subprocess.run(["skopeo", "copy", "-q", "--src-tls-verify=false", f"docker://{name}",
+                    f"docker-archive:{copied}"], check=True)  # fmt: skip
+    files = unpacked(copied)
+    assert files["c/f"] == b"content" and files["r/f"] == b"r\n" and files["home/n"] == b"new\n"
+    assert "etc/.wh.group" in files
+    engine.ok("rmi", "-f", name)
+    engine.ok("builder", "prune", "-f")
+    engine.ok("pull", "-q", "--tls-verify=false", name)
+    assert image_id(engine, name) == first and _checked(engine, name) == before
+
+
+def test_podman_loads_what_was_built(root: Engine) -> None:
+    where = context(root, {"Dockerfile": PUSHED + 'ENV A=b\nCMD ["cat", "/c/f"]\n', "f": "content"})
+    for form in ("oci", "docker"):
+        assert build(root, where, "-t", "for-podman", "--format", form).code == 0
+        archive, store = where.parent / "saved.tar", root.home / "podman"
+        archive.unlink(missing_ok=True)
+        root.ok("save", "-q", "-o", archive, "--format", f"{form}-archive", "for-podman")
+        podman = ["podman", "--root", store, "--runroot", store / "run", "--storage-driver", "vfs"]
+        subprocess.run([*podman, "load", "-q", "-i", archive], check=True, capture_output=True)
+        shown = subprocess.run([*podman, "inspect", "for-podman"], check=True, capture_output=True)
+        found = json.loads(shown.stdout)[0]
+        assert found["Id"] == image_id(root, "for-podman")
+        assert "A=b" in found["Config"]["Env"] and found["Config"]["WorkingDir"] == "/w"
+        mounted = [*podman, "image", "mount", "for-podman"]
+        top = Path(
+            subprocess.run(mounted, check=True, capture_output=True, text=True).stdout.strip()
+        )
+        assert (top / "c/f").read_text() == "content" and (top / "c/f").stat().st_uid == 12
+        assert not (top / "etc/group").exists() and (top / "r/f").stat().st_nlink == 2
+        subprocess.run([*podman, "rmi", "-f", "-a"], check=True, capture_output=True)
+        shutil.rmtree(store, ignore_errors=True)
+
+
+def test_other_verbs_on_what_was_built(engine: Engine) -> None:
+    """Without its base it runs, is saved, committed, compared and told of."""
+    engine.ok("tag", "busybox", "own-base")
+    where = context(
+        engine, {"Dockerfile": "FROM own-base\nRUN echo 1 > /one\nENV A=1\nCMD cat /one\n"}
+    )
+    assert build(engine, where, "-t", "verbs").code == 0
+    engine.ok("rmi", "own-base")
+    assert said(engine, "verbs") == "1"
+    assert unpacked_save(engine, where)["one"] == b"1\n"
+    engine.ok(
+        "run", "--network", "none", "--name", "c", "verbs", "sh", "-c", "echo 2 > /two; rm /one"
+    )
+    assert set(engine.ok("diff", "c").splitlines()) == {"A /two", "D /one"}
+    engine.ok("commit", "c", "committed")
+    assert said(engine, "committed", "cat", "/two") == "2"
+    rows = engine.ok("history", "--no-trunc", "--format", "{{.CreatedBy}}", "verbs").splitlines()
+    assert rows[0].endswith("CMD cat /one") and rows[1].endswith("ENV A=1")
+    assert "echo 1 > /one" in rows[2]
+    found = engine.inspect("verbs")
+    assert (
+        found["Config"]["Cmd"] == ["/bin/sh", "-c", "cat /one"]
+        and len(found["RootFS"]["Layers"]) == 2
+    )
+    engine.ok("rm", "c")
+    text = "FROM committed\nRUN test -f /two && echo 3 > /three\n"
+    built(engine, text, "-t", "on-top")
+    assert said(engine, "on-top", "cat", "/two", "/three") == "2\n3"
+
+
+def unpacked_save(engine: Engine, where: Path) -> dict[str, bytes]:
+    archive = where / "saved.tar"
+    archive.unlink(missing_ok=True)
+    engine.ok("save", "-q", "-o", archive, "verbs")
+    return unpacked(archive)
