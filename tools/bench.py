@@ -1,4 +1,4 @@
-"""Times crunpy beside the peers that are installed (podman, docker, bwrap), as ratios.
+"""Times crunpy beside the peers that are installed (podman, buildah, docker, bwrap), as ratios.
 
 Each row measures one work: a sample of each engine in turn, so that a slow minute of the
 machine hurts all alike, and the medians are compared with the budgets of the design.  Runs in
@@ -55,17 +55,20 @@ class Budget(NamedTuple):
 class Engine:
     """One engine with a store of its own.
 
-    command: words before the verb.  run_options: what this machine makes it need after `run`.
+    command: words before the verb.  run_options, build_options: what this machine or the row
+    makes it need after `run` or `build`.
     """
 
     def __init__(self, name: str, command: list[str], env: dict[str, str] | None = None) -> None:
         self.name, self.command = name, command
         self.env = {**os.environ, **(env or {})}
         self.run_options: list[str] = []
+        self.build_options: list[str] = []
 
     def words(self, *arguments: str) -> list[str]:
         verb, *rest = arguments
         more = self.run_options if verb in ("run", "create") else []
+        more = self.build_options if verb == "build" else more
         return [*self.command, verb, *more, *rest]
 
     def output(self, *arguments: str) -> str:
@@ -102,11 +105,35 @@ class Bench:
         self.busybox = f"{registry}/library/busybox"
         self.nginx = f"{registry}/library/nginx"
         self.engines: list[Engine] = []
+        self._builders: list[Engine] | None = None
         self._numbers = iter(range(1_000_000))
 
     def fresh(self, what: str) -> str:
         """A name that was not there before."""
         return f"{what}{next(self._numbers)}"
+
+    def builders(self) -> list[Engine]:
+        """Engines that build, whose stores hold busybox alone: what a cached build costs podman
+        grows with its store.  Docker's is its daemon's."""
+        if self._builders is None:
+            found = buildah(self)
+            self._builders = [*self.engines, *([found] if found else [])]
+        fresh = []
+        for engine in self._builders:
+            builder = engine
+            if engine.name != "docker":
+                builder = new_engine(engine.name, self.base / self.fresh("build"), engine)
+                builder.output("pull", "-q", self.busybox)
+            fresh.append(builder)
+        return fresh
+
+    def context(self, dockerfile: str) -> Path:
+        """A new build context with a file beside the Dockerfile."""
+        path = self.base / self.fresh("context")
+        path.mkdir()
+        (path / "Dockerfile").write_text(dockerfile)
+        (path / "file").write_text("a file\n")
+        return path
 
     def median(
         self,
@@ -339,6 +366,89 @@ def through_stdout(bench: Bench, size: int, *arguments: str) -> dict[str, float]
     return bench.median(sample, rounds=max(bench.rounds // 3, 1))
 
 
+# ---- builds ----
+
+
+def built(engine: Engine, context: Path, *options: str) -> float:
+    """Seconds of a build, all that was written before being on the disk."""
+    os.sync()
+    return engine.seconds("build", "-q", *options, "-t", "bench", str(context))
+
+
+def _six_steps(bench: Bench) -> Path:
+    return bench.context(
+        f"FROM {bench.busybox}\nENV A=1\nRUN echo 1 > /one\nCOPY file /file\n"
+        'RUN echo 2 > /two\nCMD ["sh"]\n'
+    )
+
+
+def build_steps(bench: Bench) -> dict[str, float]:
+    context, builders = _six_steps(bench), bench.builders()
+    return bench.median(lambda engine: built(engine, context, "--no-cache"), engines=builders)
+
+
+def build_cached(bench: Bench) -> dict[str, float]:
+    """The sample that is not counted fills the cache."""
+    context, builders = _six_steps(bench), bench.builders()
+    return bench.median(lambda engine: built(engine, context), engines=builders)
+
+
+def _many_files(bench: Bench) -> tuple[Path, list[Path]]:
+    """A context of 200 directories with 100 files of 1 KB each, and these files."""
+    context = bench.context(f"FROM {bench.busybox}\nCOPY . /files/\n")
+    files = [context / f"tree/d{i}/f{j}" for i in range(200) for j in range(100)]
+    for number, file in enumerate(files):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(f"{number:08}".encode() * 128)
+    return context, files
+
+
+def build_files(bench: Bench) -> dict[str, float]:
+    """Each time as after a fresh checkout: the times of all files are new, so that nothing that
+    was read before counts and the layer is a new one."""
+    context, files = _many_files(bench)
+    builders = bench.builders()
+
+    def sample(engine: Engine) -> float:
+        for file in files:
+            os.utime(file)
+        return built(engine, context, "--no-cache")
+
+    return bench.median(sample, rounds=max(bench.rounds // 5, 3), engines=builders)
+
+
+def build_files_cached(bench: Bench) -> dict[str, float]:
+    context, _ = _many_files(bench)
+    builders = bench.builders()
+    time.sleep(2)  # files of the last moment are never taken for known
+    return bench.median(
+        lambda engine: built(engine, context), rounds=max(bench.rounds // 3, 3), engines=builders
+    )
+
+
+ONE_BY_ONE = "--jobs 1"
+
+
+def build_stages(bench: Bench) -> dict[str, float]:
+    """Ten stages that none needs another, each with 0.3 s of work for a processor: all at once,
+    and one after the other."""
+    loop = "i=0; while [ $i -lt %d ]; do i=$((i+1)); done"
+    count = int(200_000 * 0.3 / timed([str(images.BUSYBOX), "sh", "-c", loop % 200_000]))
+    lines = []
+    for i in range(10):
+        lines += [f"FROM {bench.busybox} AS s{i}", f"RUN {loop % count}; echo {i} > /made"]
+    lines += [f"FROM {bench.busybox}", *(f"COPY --from=s{i} /made /made{i}" for i in range(10))]
+    context = bench.context("\n".join(lines) + "\n")
+    home = bench.base / bench.fresh("build")
+    both = new_engine(OURS, home), new_engine(OURS, home, exist_ok=True)
+    both[0].output("pull", "-q", bench.busybox)
+    both[1].name, both[1].build_options = ONE_BY_ONE, ["--jobs", "1"]
+    return bench.median(
+        lambda engine: built(engine, context, "--no-cache"),
+        rounds=max(bench.rounds // 3, 3), engines=[*both],
+    )  # fmt: skip
+
+
 class Row(NamedTuple):
     name: str
     unit: str
@@ -366,6 +476,12 @@ ROWS = (
     Row("100 MB zeros, stdout", "s", stdout_zeros,
         (Budget("podman", 0.5), Budget("podman", 0.2, bold=True))),
     Row("ps -a of 50", "ms", ps_50, (Budget("podman", 1), Budget("docker", 1, bold=True))),
+    Row("build, 6 steps", "ms", build_steps, (Budget("podman", 0.20),)),
+    Row("build, 6 steps cached", "ms", build_cached,
+        (Budget("podman", 0.15), Budget("docker", 0.80))),
+    Row("build, 20,000 files", "s", build_files, (Budget("podman", 0.25),)),
+    Row("build, files cached", "s", build_files_cached, (Budget("podman", 0.10),)),
+    Row("build, 10 stages", "s", build_stages, ()),
 )  # fmt: skip
 
 
@@ -436,15 +552,18 @@ def registry_data() -> Path:
 # ---- the engines ----
 
 
-def new_engine(name: str, home: Path, like: Engine | None = None) -> Engine:
+def new_engine(
+    name: str, home: Path, like: Engine | None = None, *, exist_ok: bool = False
+) -> Engine:
     """An engine with an empty store below `home`; like: one whose special options it needs."""
-    home.mkdir()
+    home.mkdir(exist_ok=exist_ok)
     if name == OURS:
         env = {"CRUNPY_ROOT": f"{home}/root", "CRUNPY_RUNROOT": f"{home}/run"}
         return Engine(OURS, [str(CHECKOUT / ".venv/bin/crunpy")], env)
     special = like.command[5:] if like else []
-    command = ["podman", "--root", f"{home}/root", "--runroot", f"{home}/run", *special]
-    return Engine("podman", command)
+    engine = Engine(name, [name, "--root", f"{home}/root", "--runroot", f"{home}/run", *special])
+    engine.build_options = like.build_options if like else []
+    return engine
 
 
 def podman(bench: Bench) -> Engine | None:
@@ -463,9 +582,33 @@ def podman(bench: Bench) -> Engine | None:
                 engine.output("run", "--rm", bench.busybox, "true")
                 if special or options:
                     print("podman needs here:", *special, *options)
+                engine.build_options = options
                 return engine
-    print("podman is installed and runs nothing here")
+    print("podman is installed and runs nothing here" + _runc_hint())
     return None
+
+
+def buildah(bench: Bench) -> Engine | None:
+    """Buildah, which keeps its steps as the others do, with the least options that it needs."""
+    if not shutil.which("buildah"):
+        return None
+    engine = new_engine("buildah", bench.base / "buildah")
+    engine.output("pull", "-q", bench.busybox)
+    context = bench.context(f"FROM {bench.busybox}\nRUN true\n")
+    for special in ([], ["--runtime", "runc"]):
+        engine.build_options = ["--layers", *special]
+        with contextlib.suppress(Failure):
+            engine.output("build", "-q", "--no-cache", str(context))
+            if special:
+                print("buildah needs here:", *special)
+            return engine
+    print("buildah is installed and builds nothing here" + _runc_hint())
+    return None
+
+
+def _runc_hint() -> str:
+    """crun refuses some machines' control groups (a v2 controller beside v1 ones)."""
+    return "" if shutil.which("runc") else "; apt-get install runc may help"
 
 
 @contextmanager
@@ -526,7 +669,16 @@ def everything(rounds: int) -> Iterator[Bench]:
                     print("not measured, for it is not here or can't run:", ", ".join(missing))
                 yield bench
     finally:
+        unmount_below(base)
         shutil.rmtree(base)
+
+
+def unmount_below(base: Path) -> None:
+    """Podman and buildah leave their stores mounted."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    places = [line.split()[4] for line in mounts]
+    for place in reversed([place for place in places if place.startswith(f"{base}/")]):
+        subprocess.run(["umount", "--lazy", place], check=False)
 
 
 def main() -> int:
