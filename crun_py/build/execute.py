@@ -237,7 +237,7 @@ class StageRun:
         what = "\0".join(
             ["ADD" if step.add else "COPY", *words, step.destination, step.chown, step.chmod,
              repr((step.parents, step.exclude, step.checksum, step.keep_git_dir, step.unpack)),
-             repr(made.written), copy_step.fingerprint(site, step, made)]
+             repr(made.written), copy_step.fingerprint(site, step, made, told)]
         )  # fmt: skip
         self._layer_step(what, step.text, lambda: copy_step.copy(site, step, draft, made), told)
 

@@ -90,12 +90,16 @@ class Fingerprint:
         self._walk = Walk(tree, exclude)
         self._digest = blake2b(digest_size=32)
         self._first: dict[tuple[int, int], str] = {}
+        self.sizes: dict[str, int] = {}
+        """Bytes by the first name of their path."""
+        self._path = ""
 
     def add(self, path: str) -> None:
         """The file or directory `path` of the tree, a link at its end followed.
 
         Raises CrunpyError.
         """
+        self._path = path
         try:
             fd = self._tree.open(path)
             try:
@@ -137,6 +141,9 @@ class Fingerprint:
 
     def _note(self, path: str, found: os.stat_result, what: str) -> None:
         owner = f"{found.st_uid}:{found.st_gid}" if self._owners else ""
+        if stat.S_ISREG(found.st_mode):
+            top = (self._path or path).partition("/")[0]
+            self.sizes[top] = self.sizes.get(top, 0) + found.st_size
         device = found.st_rdev if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode) else 0
         row = f"{path}\0{found.st_mode:o}\0{owner}\0{device}\0{what}\0\n"
         self._digest.update(os.fsencode(row))

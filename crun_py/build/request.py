@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from crun_py.build.agent import Ssh
     from crun_py.build.errors import Source
+    from crun_py.build.run import Basis
     from crun_py.oci.image import Image
 
     Pairs = tuple[tuple[str, str], ...]
@@ -117,7 +118,7 @@ class BuildError(CrunpyError):
     """A step of a build failed.
 
     shown: the lines of the Dockerfile around, the step marked.  code: the exit status of the
-    step's command, 0 where there was none.
+    step's command, 0 where there was none.  before: what a RUN that failed ran on.
     """
 
     exit_code = 1
@@ -127,6 +128,7 @@ class BuildError(CrunpyError):
         super().__init__(message, hint=hint, errno=errno)
         self.shown, self.code = shown, code
         self.exit_code = code or 1
+        self.before: Basis | None = None
 
 
 def at(source: Source, line: int, cause: str, *, hint: str = "", code: int = 0) -> BuildError:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from crun_py.build.draft import Draft
     from crun_py.build.records import Run
-    from crun_py.build.request import RunLimits
+    from crun_py.build.request import BuildRequest, RunLimits
     from crun_py.build.site import Site
+    from crun_py.paths import Paths
     from crun_py.state import Container
 
 _SHELL = ["/bin/sh", "-c"]
@@ -64,10 +65,21 @@ def run(
         try:
             container = create.create(site.paths, Basis(draft, arguments), options, container_id)
             return _carried_out(site, step, draft, container, told)
+        except BuildError as e:
+            e.before = Basis(draft, arguments)
+            raise
         finally:
             if os.path.isdir(site.paths.container(container_id)):
                 ending.remove(state.load(site.paths, container_id), force=True)
             site.workspace.forget(container_id)
+
+
+def shell(paths: Paths, before: Basis, request: BuildRequest) -> Container:
+    """A container to look around in, with what a step that failed ran on."""
+    before.config["config"]["Cmd"] = _SHELL[:1]
+    options = {"image": "build", "command": [], "rm": True, "tty": True, "interactive": True}
+    network = request.network or "bridge"
+    return create.create(paths, before, {**options, "network": network, **_given(request.limits)})
 
 
 def _options(

@@ -7,7 +7,7 @@ import os
 import sys
 
 from crun_py.cli import pull, reach
-from crun_py.cli.context import Context
+from crun_py.cli.context import Context, write_error
 from crun_py.errors import CrunpyError, InvalidArgument, Unsupported
 
 TYPE_CHECKING = False
@@ -89,6 +89,7 @@ OPTIONS = (
     ("--logfile", "value", "Write what is printed to a file", "FILE"),
     ("--from", "value", "Another image for the first FROM", "IMAGE"),
     ("--skip-unused-stages", "switch", "Leave out what the target does not need (true)", ""),
+    ("--debug-on-failure", "flag", "On a terminal: a shell where a RUN failed", ""),
     ("--check", "flag", "Only look for mistakes in the Dockerfile", ""),
     ("-o --output", "list", "Where the result goes: DIR, type=local|tar|oci|docker|image", "SPEC"),
     ("--push", "flag", "Push the image to the registries that its names tell", ""),
@@ -220,9 +221,23 @@ class _Build:
                 )  # fmt: skip
             except CrunpyError as e:
                 show.failed(e)
+                self._look(e, request)
                 raise
             show.built(image, request)
         return image
+
+    def _look(self, error: CrunpyError, request: BuildRequest) -> None:
+        """--debug-on-failure: a shell with what the step that failed ran on."""
+        before = getattr(error, "before", None)
+        if not self._values["debug_on_failure"] or before is None or not os.isatty(0):
+            return
+        from crun_py.build import run
+        from crun_py.container import foreground
+
+        write_error("A shell with what the step ran on follows; exit ends it.")
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+        container = run.shell(self._context.paths, before, request)
+        foreground.run(container, rootless=self._context.rootless)
 
     def _obtain(self, name: str, platform: str) -> Image:
         from crun_py.oci.intake import own

@@ -88,7 +88,7 @@ def requests(values: dict[str, Any]) -> list[BuildRequest]:
         created=max(times.set, times.latest),
         squash="all" if values["squash_all"] else "new" if one else "",
         insecure="security.insecure" in values["allow"],
-        jobs=int(values["jobs"] or 0),
+        jobs=1 if values["debug_on_failure"] else int(values["jobs"] or 0),
         older_s=_age(values["cache_ttl"]),
         base=values["from"] or "",
     )  # fmt: skip
