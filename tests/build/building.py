@@ -12,6 +12,7 @@ from typing import Any
 
 from engine import Engine, Result
 
+MARK = "canary-of-the-host"
 _count = itertools.count()
 
 
@@ -97,6 +98,12 @@ def left(engine: Engine, timeout_s: float = 2) -> list[str]:
     return engine.settled(timeout_s) + workspaces(engine)
 
 
+def wipe(engine: Engine) -> None:
+    """Remove that, so that what one test finds is not the next one's."""
+    for path in workspaces(engine):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def holding(engine: Engine, marker: bytes) -> list[str]:
     """The files of the store, of the run directory and of saved layers that contain `marker`."""
     found = []
@@ -127,3 +134,29 @@ def unpacked(archive: Path) -> dict[str, bytes]:
             except tarfile.ReadError:
                 continue
     return found
+
+
+class Canary:
+    """A directory of the host, which nothing of a build may read or change."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.path = engine.home / "host-canary"
+        shutil.rmtree(self.path, ignore_errors=True)
+        (self.path / "sub").mkdir(parents=True)
+        (self.path / "file").write_text(MARK)
+        (self.path / "sub/file").write_text(MARK)
+        own(engine, self.path)
+        self.path.chmod(0o755)
+        self._before = self._state()
+
+    def _state(self) -> list[tuple[str, int, int, int, str]]:
+        found = []
+        for path in sorted([self.path, *self.path.rglob("*")]):
+            at = path.lstat()
+            text = path.read_text() if path.is_file() else ""
+            found.append((str(path), at.st_mode, at.st_uid, at.st_gid, text))
+        return found
+
+    @property
+    def untouched(self) -> bool:
+        return self._state() == self._before

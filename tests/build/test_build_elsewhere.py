@@ -1,0 +1,133 @@
+"""The same image again, on another day, as another user; and what others make of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from building import build, built, context, image_id, said, unpacked
+from engine import Engine
+
+REPRODUCED = (
+    "FROM busybox\nRUN mkdir -p /a/b && echo x > /a/b/c && ln -s c /a/b/d\nCOPY d /d\nWORKDIR /w\n"
+)
+
+
+@pytest.mark.parametrize("how", ["--timestamp", "--source-date-epoch", "variable"])
+def test_the_same_image_twice(root: Engine, user: Engine, how: str) -> None:
+    """Also as another user, and from another copy of the context at another time."""
+    ids = set()
+    for engine in (root, user, root):
+        where = context(engine, {"Dockerfile": REPRODUCED, "d/a": "a", "d/deep/b": "b"})
+        env = {"SOURCE_DATE_EPOCH": "1000000000"} if how == "variable" else {}
+        options = [] if how == "variable" else [how, "1000000000"]
+        done = build(engine, where, "--no-cache", "-t", "twice", *options, env=env)
+        assert done.code == 0
+        ids.add(image_id(engine, "twice"))
+        assert (
+            said(engine, "twice", "stat", "-c", "%Y", "/a/b/c", "/d/a").split()[0] == "1000000000"
+        )
+        time.sleep(1.1)
+    assert len(ids) == 1
+    assert root.inspect("twice")["Created"].startswith("2001-09-09T01:46:40")
+
+
+def _checked(engine: Engine, name: str) -> str:
+    """Of files their name, kind, mode, owner, size, time and content."""
+    script = (
+        "ls /etc /bin; find /r /c /w /home /tmp | sort | while read f; do "
+        "stat -c '%n %F %a %u:%g %h %Y' $f; [ ! -f $f ] || md5sum $f; done"
+    )
+    return said(engine, name, "sh", "-c", script)
+
+
+PUSHED = """FROM busybox
+RUN mkdir /r && echo r > /r/f && chmod 4711 /r/f && ln /r/f /r/hard && ln -s f /r/soft
+RUN mkfifo /r/p
+RUN rm -r /home && mkdir /home && echo new > /home/n && rm /etc/group
+COPY --chown=12:34 --chmod=640 f /c/f
+WORKDIR /w
+"""
+
+
+def test_pushed_and_pulled(engine: Engine) -> None:
+    where = context(engine, {"Dockerfile": PUSHED, "f": "content"})
+    name = f"{engine.registry}/built/{'user' if engine.rootless else 'root'}:1"
+    assert build(engine, where, "-t", name).code == 0
+    before, first = _checked(engine, name), image_id(engine, name)
+    engine.ok("push", "-q", "--tls-verify=false", name)
+    copied = where.parent / "copied.tar"
+    copied.unlink(missing_ok=True)
+    subprocess.run(["skopeo", "copy", "-q", "--src-tls-verify=false", f"docker://{name}",
+                    f"docker-archive:{copied}"], check=True)  # fmt: skip
+    files = unpacked(copied)
+    assert files["c/f"] == b"content" and files["r/f"] == b"r\n" and files["home/n"] == b"new\n"
+    assert "etc/.wh.group" in files
+    engine.ok("rmi", "-f", name)
+    engine.ok("builder", "prune", "-f")
+    engine.ok("pull", "-q", "--tls-verify=false", name)
+    assert image_id(engine, name) == first and _checked(engine, name) == before
+
+
+def test_podman_loads_what_was_built(root: Engine) -> None:
+    where = context(root, {"Dockerfile": PUSHED + 'ENV A=b\nCMD ["cat", "/c/f"]\n', "f": "content"})
+    for form in ("oci", "docker"):
+        assert build(root, where, "-t", "for-podman", "--format", form).code == 0
+        archive, store = where.parent / "saved.tar", root.home / "podman"
+        archive.unlink(missing_ok=True)
+        root.ok("save", "-q", "-o", archive, "--format", f"{form}-archive", "for-podman")
+        podman = ["podman", "--root", store, "--runroot", store / "run", "--storage-driver", "vfs"]
+        subprocess.run([*podman, "load", "-q", "-i", archive], check=True, capture_output=True)
+        shown = subprocess.run([*podman, "inspect", "for-podman"], check=True, capture_output=True)
+        found = json.loads(shown.stdout)[0]
+        assert found["Id"] == image_id(root, "for-podman")
+        assert "A=b" in found["Config"]["Env"] and found["Config"]["WorkingDir"] == "/w"
+        mounted = [*podman, "image", "mount", "for-podman"]
+        top = Path(
+            subprocess.run(mounted, check=True, capture_output=True, text=True).stdout.strip()
+        )
+        assert (top / "c/f").read_text() == "content" and (top / "c/f").stat().st_uid == 12
+        assert not (top / "etc/group").exists() and (top / "r/f").stat().st_nlink == 2
+        subprocess.run([*podman, "rmi", "-f", "-a"], check=True, capture_output=True)
+        shutil.rmtree(store, ignore_errors=True)
+
+
+def test_other_verbs_on_what_was_built(engine: Engine) -> None:
+    """Without its base it runs, is saved, committed, compared and told of."""
+    engine.ok("tag", "busybox", "own-base")
+    where = context(
+        engine, {"Dockerfile": "FROM own-base\nRUN echo 1 > /one\nENV A=1\nCMD cat /one\n"}
+    )
+    assert build(engine, where, "-t", "verbs").code == 0
+    engine.ok("rmi", "own-base")
+    assert said(engine, "verbs") == "1"
+    assert unpacked_save(engine, where)["one"] == b"1\n"
+    engine.ok(
+        "run", "--network", "none", "--name", "c", "verbs", "sh", "-c", "echo 2 > /two; rm /one"
+    )
+    assert set(engine.ok("diff", "c").splitlines()) == {"A /two", "D /one"}
+    engine.ok("commit", "c", "committed")
+    assert said(engine, "committed", "cat", "/two") == "2"
+    rows = engine.ok("history", "--no-trunc", "--format", "{{.CreatedBy}}", "verbs").splitlines()
+    assert rows[0].endswith("CMD cat /one") and rows[1].endswith("ENV A=1")
+    assert "echo 1 > /one" in rows[2]
+    found = engine.inspect("verbs")
+    assert (
+        found["Config"]["Cmd"] == ["/bin/sh", "-c", "cat /one"]
+        and len(found["RootFS"]["Layers"]) == 2
+    )
+    engine.ok("rm", "c")
+    text = "FROM committed\nRUN test -f /two && echo 3 > /three\n"
+    built(engine, text, "-t", "on-top")
+    assert said(engine, "on-top", "cat", "/two", "/three") == "2\n3"
+
+
+def unpacked_save(engine: Engine, where: Path) -> dict[str, bytes]:
+    archive = where / "saved.tar"
+    archive.unlink(missing_ok=True)
+    engine.ok("save", "-q", "-o", archive, "verbs")
+    return unpacked(archive)
