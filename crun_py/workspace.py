@@ -48,6 +48,15 @@ class Workspace:
         os.mkdir(path, 0o700)
         return path
 
+    def write(self, path: str, data: bytes) -> None:
+        """Put `data` into the file `path` of the store, whole or not at all.  Raises OSError."""
+        self._number += 1
+        part = f"{self.path}/part{os.getpid()}-{self._number}"
+        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as file:
+            file.write(data)
+        os.rename(part, path)
+
     def note(self, container_id: str) -> None:
         """A container is about to run for this build."""
         path = f"{self.path}/{_CONTAINER}{container_id}"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crun_py.paths import Paths
+    from crun_py.workspace import Workspace
 
 
 def digest(*parts: str) -> str:
@@ -47,8 +48,8 @@ class Step:
 class Cache:
     """The steps of one store.  older_s: those made so many seconds ago are not found; 0: all."""
 
-    def __init__(self, paths: Paths, *, older_s: float = 0) -> None:
-        self._paths, self._older_s = paths, older_s
+    def __init__(self, paths: Paths, workspace: Workspace, *, older_s: float = 0) -> None:
+        self._paths, self._workspace, self._older_s = paths, workspace, older_s
         self._directory = paths.root + "/build/cache"
 
     def find(self, key: str, chain: list[str]) -> Step | None:
@@ -74,5 +75,5 @@ class Cache:
         if layer:
             value["layer"] = {name: getattr(layer, name) for name in layer._fields}  # type: ignore[attr-defined]
             marker = f"{layer_directory(self._paths, layer.chain_id)}/{gc.CACHED}"
-            jsonfile.write_bytes(marker, " ".join(chain).encode(), durable=False, mode=0o600)
-        jsonfile.write(f"{self._directory}/{key}.json", value, durable=False)
+            self._workspace.write(marker, " ".join(chain).encode())
+        self._workspace.write(f"{self._directory}/{key}.json", jsonfile.dumps(value).encode())

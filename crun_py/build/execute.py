@@ -130,7 +130,9 @@ class StageRun:
                 self._perform(expanded(step, self._variables), told)
         except (BuildError, DockerfileError):
             raise
-        except CrunpyError as e:
+        except (CrunpyError, OSError) as e:
+            if isinstance(e, OSError):
+                e = CrunpyError.from_os("writing the store", e)
             what = f"{step.text.partition(chr(10))[0]}: {e.message}"
             raise at(step.source, step.line, what, hint=e.hint) from e
         self._site.tell(told, "done", _short(self.draft))

@@ -18,6 +18,7 @@ from crun_py.errors import CorruptState, CrunpyError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.build.ignore import Ignore
+    from crun_py.workspace import Workspace
 
 _PIECE_BYTES = 1 << 20
 _RACY_NS = 2_000_000_000
@@ -28,8 +29,8 @@ _MOST = 200_000
 class Known:
     """The digests of files that were read before, in the file `path`."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: str, workspace: Workspace) -> None:
+        self._path, self._workspace = path, workspace
         self._old: dict[str, str] | None = None
         self._used: dict[str, str] = {}
         self._new = 0
@@ -62,7 +63,7 @@ class Known:
         if self._new and self._used:
             kept = {**(self._old or {}), **self._used} if len(self._used) < _MOST else self._used
             kept = kept if len(kept) <= _MOST else self._used
-            jsonfile.write(self._path, kept, durable=False)
+            self._workspace.write(self._path, jsonfile.dumps(kept).encode())
             self._new = 0
 
 

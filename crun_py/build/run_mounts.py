@@ -90,8 +90,13 @@ class Mounted:
         source = _source(self._site, entry, self._step, self._index)
         where = self._site.show(*source)
         target = self._target(entry)
-        if entry.read_only or not os.path.isdir(where):
+        if entry.read_only:
             self._add(where, target, read_only=True)
+        elif not os.path.isdir(where):  # written into a copy, which is thrown away
+            copy = self._own_memory() + "/" + digest(entry.text)
+            with open(where, "rb") as file:
+                _write(copy, file.read(), os.stat(where).st_mode & 0o777, 0, 0)
+            self._add(copy, target, read_only=False)
         else:
             self.options["volume"].append(f"{where}:{target}:O")
 
@@ -128,7 +133,8 @@ class Mounted:
             except Conflict:
                 number += 1
         self._locks.append(lock)
-        jsonfile.write(path + ".json", {"schema": 1, "id": entry.id}, durable=False)
+        about = jsonfile.dumps({"schema": 1, "id": entry.id}).encode()
+        self._site.workspace.write(path + ".json", about)
         try:
             os.mkdir(path, 0o755)
             return path, True

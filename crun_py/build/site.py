@@ -63,7 +63,7 @@ class Site:
         self.drafts: dict[int, Draft] = {}
         self.arguments: dict[int, dict[str, str]] = {}
         self._bases: dict[tuple[str, str], Image] = {}
-        self.known = Known(paths.root + "/build/content.json")
+        self.known = Known(paths.root + "/build/content.json", workspace)
         self._contexts = contexts
         self._trees: dict[str, Tree] = {}
         self._mounted: list[str] = []

@@ -31,21 +31,25 @@ if TYPE_CHECKING:
         def built(self, image: Image, request: BuildRequest) -> None: ...
 
 
+_KEPT_BYTES = 1 << 20
+
+
 class Quiet:
     """Nothing but the image's id; what RUN said is shown when a build fails."""
 
     def __init__(self) -> None:
-        self._said: list[Event] = []
+        self._said: dict[str, bytes] = {}  # by stage, of the step at work: its end
 
     def tell(self, event: Event) -> None:
-        if event.kind == "step":
-            self._said = []
+        if event.kind in ("step", "done"):
+            self._said.pop(event.stage, None)
         elif event.kind == "output":
-            self._said.append(event)
+            said = self._said.get(event.stage, b"") + event.data
+            self._said[event.stage] = said if len(said) < 2 * _KEPT_BYTES else said[-_KEPT_BYTES:]
 
     def failed(self, error: CrunpyError) -> None:
-        for event in self._said:
-            os.write(2, event.data)
+        for said in self._said.values():
+            _write_all(2, said[-_KEPT_BYTES:])
         show_place(error)
 
     def built(self, image: Image, request: BuildRequest) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from crun_py.oci.image import Image
 
 _LINES = 6
+_KEPT_LINES = 10_000
 _EVERY_S = 0.1
 
 
@@ -46,6 +47,8 @@ class _Running:
         text = self._rest + data.decode("utf-8", "replace")
         *whole, self._rest = text.split("\n")
         self.lines += [printable(line.rpartition("\r")[2]) for line in whole]
+        if len(self.lines) > 2 * _KEPT_LINES:
+            self.lines = self.lines[-_KEPT_LINES:]
 
     def everything(self) -> list[str]:
         return [*self.lines, *([printable(self._rest)] if self._rest else [])]
