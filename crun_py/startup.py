@@ -40,11 +40,12 @@ class Bundle:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """None for what is not ours, is not in the file, or has changed since."""
+        """None for what is not ours, is not in the file, has changed since, or is elsewhere (the
+        file was copied with its package)."""
         if not name.startswith("crun_py."):
             return None
         entry = self._index.get(name)
-        if entry is None or _stamp(entry[0]) != entry[1]:
+        if entry is None or not entry[0].startswith(_PACKAGE + "/") or _stamp(entry[0]) != entry[1]:
             self._lacking.append(name)
             return None
         source = entry[0]

@@ -100,7 +100,8 @@ def build(
     with gc.pulling(paths):
         site = Site(
             paths, request, stages, workspace, context,
-            Cache(paths, workspace, older_s=request.older_s), obtain=obtain, tell=tell, contexts=contexts or {}, environment=environment or {},
+            Cache(paths, workspace, older_s=request.older_s), obtain=obtain, tell=tell,
+            contexts=contexts or {}, environment=environment or {},
             remote=remote, rootless=rootless,
         )  # fmt: skip
         with site:

@@ -59,13 +59,13 @@ class Cache:
             found = jsonfile.read(f"{self._directory}/{key}.json")
             layer = Layer(**found["layer"]) if found.get("layer") else None
             step = Step(str(found["created"]), layer)
+            os.utime(f"{self._directory}/{key}.json")  # builder prune goes by it
         except (FileNotFoundError, CorruptState, KeyError, TypeError):
             return None
         if self._older_s and parse_rfc3339(step.created) < time.time_ns() - self._older_s * 1e9:
             return None
         if layer and not all(is_unpacked(self._paths, c) for c in (*chain, layer.chain_id)):
             return None
-        os.utime(f"{self._directory}/{key}.json")
         return step
 
     def keep(self, key: str, created: str, layer: Layer | None, chain: list[str]) -> None:

@@ -68,7 +68,10 @@ def _files(directory: str, ending: str) -> Iterator[tuple[str, float]]:
         return
     for entry in entries:
         if entry.name.endswith(ending):
-            yield entry.name[: -len(ending)], entry.stat().st_mtime
+            try:
+                yield entry.name[: -len(ending)], entry.stat().st_mtime
+            except FileNotFoundError:
+                continue  # another prune was faster
 
 
 def used_by_images(paths: Paths) -> set[str]:
@@ -99,12 +102,12 @@ def prune(
         if one.kind == "mount" and not _remove_mount(paths, one.name):
             continue
         if one.kind != "mount":
-            os.unlink(f"{paths.root}/build/cache/{one.name}.json")
+            _unless_gone(f"{paths.root}/build/cache/{one.name}.json")
         left -= one.size
         gone.append(one)
     content = paths.root + "/build/content.json"
-    if not older_s and not keep_bytes and not idle and os.path.exists(content):
-        os.unlink(content)
+    if not older_s and not keep_bytes and not idle:
+        _unless_gone(content)
     _release(paths)
     return gone, sum(one.size for one in gone)
 
@@ -114,8 +117,16 @@ def _release(paths: Paths) -> None:
     wanted = {one.text for one in kept(paths) if one.kind == "layer"}
     for chain_id in gc.cached(paths):
         if chain_id not in wanted:
-            os.unlink(f"{layer_directory(paths, chain_id)}/{gc.CACHED}")
+            _unless_gone(f"{layer_directory(paths, chain_id)}/{gc.CACHED}")
     gc.tidy(paths)
+
+
+def _unless_gone(path: str) -> None:
+    """Remove a file; two that prune may meet."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
 
 
 def _remove_mount(paths: Paths, name: str) -> bool:

@@ -83,10 +83,11 @@ class _Child:
         self._answer: dict[str, Any] | None = None
         self.ended = False
         self.heard, told = os.pipe()
+        parent = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
             os.close(self.heard)
-            _work(site, stage, number, total, told)
+            _work(site, stage, number, total, told, parent)
         os.close(told)
 
     def messages(self) -> list[dict[str, Any]]:
@@ -136,11 +137,13 @@ def _draft(site: Site, fields: dict[str, Any]) -> Draft:
     return draft
 
 
-def _work(site: Site, stage: Stage, number: int, total: int, told: int) -> None:
+def _work(site: Site, stage: Stage, number: int, total: int, told: int, parent: int) -> None:
     """Runs in the child; never returns."""
     code = 1
     try:
         lib.crunpy_prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+        if os.getppid() != parent:
+            return  # it has ended already
         code = _told(site, stage, number, total, told)
     finally:  # whatever it is, it must not go on as its parent
         os._exit(code)
