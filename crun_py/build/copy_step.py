@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 
-from crun_py.build import add, git, repository
 from crun_py.build.chmod import Mode
 from crun_py.build.draft import resolved
 from crun_py.build.files import NOTHING, Tree
@@ -55,6 +54,8 @@ def plan(site: Site, step: Copy, draft: Draft, index: int) -> Plan:
     for text in step.sources:
         remote = None
         if step.add:
+            from crun_py.build import add, git, repository
+
             remote = repository.for_add(
                 text, keep_git_dir=step.keep_git_dir, checksum=step.checksum
             )
@@ -224,6 +225,8 @@ def _unpacked(made: Plan, path: str, target: Target) -> bool:
     finally:
         os.close(fd)
     try:
+        from crun_py.build import add
+
         if not add.is_archive(reader):
             return False
         os.close(target.directory(made.destination))

@@ -213,13 +213,17 @@ class StageRun:
         return found
 
     def _run(self, step: Run, told: Event) -> None:
-        from crun_py.build import run, run_mounts
+        from crun_py.build import run_words
 
         site, draft = self._site, self.draft
         arguments = {**_proxies(site), **self._arguments}
-        words = run.words(step, draft)
+        words = run_words.words(step, draft)
         mounts = repr(step.mounts)
-        files = run_mounts.fingerprints(site, step, self._stage.index) if step.mounts else []
+        files: list[str] = []
+        if step.mounts:
+            from crun_py.build import run_mounts
+
+            files = run_mounts.fingerprints(site, step, self._stage.index)
         seen = sorted(self._arguments.items())
         what = "\0".join(
             ["RUN", *words, mounts, step.network, step.security, repr(seen), repr(step.heredocs),
@@ -227,10 +231,13 @@ class StageRun:
         )  # fmt: skip
         names = [f"{k}={v}" for k, v in seen]
         shown = " ".join([*([f"|{len(names)}"] if names else []), *names, *words])
-        self._layer_step(
-            what, f"RUN {shown}",
-            lambda: run.run(site, step, draft, arguments, self._stage.index, told), told,
-        )  # fmt: skip
+
+        def make() -> Layer:
+            from crun_py.build import run
+
+            return run.run(site, step, draft, arguments, self._stage.index, told)
+
+        self._layer_step(what, f"RUN {shown}", make, told)
 
     def _copy(self, step: Copy, told: Event) -> None:
         site, draft = self._site, self.draft

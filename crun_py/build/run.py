@@ -11,6 +11,7 @@ import os
 from crun_py import state
 from crun_py.build.layer import Layer, NewLayer
 from crun_py.build.request import BuildError, Event, at
+from crun_py.build.run_words import SHELL, words
 from crun_py.build.tidy import tidy
 from crun_py.container import attach, create, ending, lifecycle
 from crun_py.errors import CommandError, Unsupported
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from crun_py.paths import Paths
     from crun_py.state import Container
 
-_SHELL = ["/bin/sh", "-c"]
-
 
 class Basis:
     """What the container is made of: the draft, and the variables of its build arguments."""
@@ -39,13 +38,6 @@ class Basis:
         variables = {**draft.variables, **arguments}
         config["Env"] = [f"{key}={value}" for key, value in variables.items()]
         self.config: dict[str, Any] = {**draft.about, "config": config}
-
-
-def words(step: Run, draft: Draft) -> list[str]:
-    """What is executed, but for a here-document that is a program."""
-    if not step.shell:
-        return list(step.command)
-    return [*(draft.config.get("Shell") or _SHELL), step.shell_text]
 
 
 def run(
@@ -76,7 +68,7 @@ def run(
 
 def shell(paths: Paths, before: Basis, request: BuildRequest) -> Container:
     """A container to look around in, with what a step that failed ran on."""
-    before.config["config"]["Cmd"] = _SHELL[:1]
+    before.config["config"]["Cmd"] = SHELL[:1]
     options = {"image": "build", "command": [], "rm": True, "tty": True, "interactive": True}
     network = request.network or "bridge"
     return create.create(paths, before, {**options, "network": network, **_given(request.limits)})

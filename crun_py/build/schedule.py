@@ -6,9 +6,9 @@ and at last what became of it.
 
 from __future__ import annotations
 
+import _signal as signal
 import os
 import select
-import signal
 
 from crun_py import jsonfile
 from crun_py._native import lib

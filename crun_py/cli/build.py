@@ -6,7 +6,7 @@ import _signal  # its front, signal, imports enum
 import os
 import sys
 
-from crun_py.cli import pull, reach
+from crun_py.cli import reach
 from crun_py.cli.context import Context, write_error
 from crun_py.errors import CrunpyError, InvalidArgument, Unsupported
 
@@ -240,11 +240,21 @@ class _Build:
         foreground.run(container, rootless=self._context.rootless)
 
     def _obtain(self, name: str, platform: str) -> Image:
-        from crun_py.oci.intake import own
-
         values = self._values
         policy = _PULL.get(values["pull"] or "", values["pull"])
         policy = "always" if values["pull_always"] else "never" if values["pull_never"] else policy
+        if policy == "missing" and not platform:
+            # the usual way: nothing that only a pull needs is loaded
+            from crun_py.oci.reference import has_transport
+            from crun_py.oci.store import ImageStore
+
+            if not has_transport(name):
+                image = ImageStore(self._context.paths).lookup(name)
+                if image is not None and image.kept:
+                    return image
+        from crun_py.cli import pull
+        from crun_py.oci.intake import own
+
         wanted = {**values, "platform": platform or None, "arch": None, "os": None,
                   "variant": None, "progress": None}  # fmt: skip
         return own(self._context.paths, pull.obtain(self._context, name, wanted, policy))
@@ -271,6 +281,8 @@ class _Build:
         names = [self._values["manifest"]] if self._values["manifest"] else []
         if len(images) > 1:
             names += self._names()
+        if not names:
+            return
         from crun_py.oci.lists import Lists
 
         for name in names:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
 
-from crun_py import jsonfile
+from crun_py import jsonfile, outfile
 from crun_py.cli.context import write
 from crun_py.errors import CrunpyError, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any, Protocol
+    from types import TracebackType
+    from typing import Any
 
     from crun_py.build.ignore import Ignore
     from crun_py.build.request import BuildRequest, Event
@@ -21,20 +20,38 @@ if TYPE_CHECKING:
     from crun_py.build.syntax import Dockerfile
     from crun_py.oci.image import Image
 
-    class Display(Protocol):
-        """What shows a build."""
 
-        def tell(self, event: Event) -> None: ...
+class Display:
+    """What shows a build; to be used in a `with`."""
 
-        def failed(self, error: CrunpyError) -> None: ...
+    def __enter__(self) -> Display:
+        return self
 
-        def built(self, image: Image, request: BuildRequest) -> None: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing is to be undone."""
+
+    def tell(self, event: Event) -> None:
+        """Show what happened."""
+        raise NotImplementedError
+
+    def failed(self, error: CrunpyError) -> None:
+        """Show why there is no image."""
+        raise NotImplementedError
+
+    def built(self, image: Image, request: BuildRequest) -> None:
+        """Show the end."""
+        raise NotImplementedError
 
 
 _KEPT_BYTES = 1 << 20
 
 
-class Quiet:
+class Quiet(Display):
     """Nothing but the image's id; what RUN said is shown when a build fails."""
 
     def __init__(self) -> None:
@@ -56,7 +73,7 @@ class Quiet:
         write("sha256:" + image.id)
 
 
-class Plain:
+class Plain(Display):
     """A line for each step."""
 
     def __init__(self, out: int = 1, err: int = 2) -> None:
@@ -105,7 +122,7 @@ class Plain:
             self._line(f"Successfully tagged {parse(name).familiar}")
 
 
-class Raw:
+class Raw(Display):
     """An event a line, as JSON; the last one tells the image."""
 
     def tell(self, event: Event) -> None:
@@ -139,31 +156,36 @@ def _write_all(fd: int, data: bytes) -> None:
     write_all(fd, memoryview(data))
 
 
-@contextmanager
-def display(values: dict[str, Any]) -> Iterator[Display]:
+class _Logged(Plain):
+    """The same, into a file."""
+
+    def __init__(self, path: str) -> None:
+        self._fd = outfile.create(path)
+        super().__init__(self._fd, self._fd)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._fd)
+
+
+def display(values: dict[str, Any]) -> Display:
     """What shows the build, by --progress, --quiet and --logfile."""
     kind = values["progress"] or "auto"
     if values["quiet"] or kind in ("quiet", "none"):
-        yield Quiet()
-    elif kind == "rawjson":
-        yield Raw()
-    elif not values["logfile"] and (
-        kind == "tty" or (kind == "auto" and os.isatty(1) and os.isatty(2))
-    ):
+        return Quiet()
+    if kind == "rawjson":
+        return Raw()
+    if values["logfile"]:
+        return _Logged(values["logfile"])
+    if kind == "tty" or (kind == "auto" and os.isatty(1) and os.isatty(2)):
         from crun_py.cli.build_live import Terminal
 
-        with Terminal() as terminal:
-            yield terminal
-    elif values["logfile"]:
-        from crun_py import outfile
-
-        fd = outfile.create(values["logfile"])
-        try:
-            yield Plain(fd, fd)
-        finally:
-            os.close(fd)
-    else:
-        yield Plain()
+        return Terminal()
+    return Plain()
 
 
 def check(dockerfile: Dockerfile, stages: Stages, ignore: Ignore) -> int:

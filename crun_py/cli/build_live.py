@@ -8,12 +8,13 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from crun_py.cli.build_display import show_place
+from crun_py.cli.build_display import Display, show_place
 from crun_py.errors import CrunpyError, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
     from crun_py.build.request import BuildRequest, Event
     from crun_py.oci.image import Image
@@ -54,7 +55,7 @@ class _Running:
         return [*self.lines, *([printable(self._rest)] if self._rest else [])]
 
 
-class Terminal:
+class Terminal(Display):
     """The display; to be used in a `with`."""
 
     def __init__(self) -> None:
@@ -69,7 +70,12 @@ class Terminal:
         self._live.__enter__()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._live.__exit__(None, None, None)
 
     def _picture(self) -> Group:

@@ -13,6 +13,7 @@ import os
 
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError, ImageError, NotFound
+from crun_py.oci.chain import digest_of
 from crun_py.oci.reference import parse_digest
 from crun_py.paths import Paths, private_dir
 
@@ -51,9 +52,7 @@ def read(paths: Paths, digest: str, limit: int) -> bytes:
 
 def put(paths: Paths, data: bytes) -> str:
     """Store a small blob; returns its digest."""
-    import hashlib
-
-    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    digest = digest_of(data)
     if not has(paths, digest, len(data)):
         with lock(paths, digest):
             jsonfile.write_bytes(blob_path(paths, digest), data, durable=False, mode=0o644)

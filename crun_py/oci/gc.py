@@ -6,7 +6,6 @@ yet; collecting needs it alone.  Who finds it taken leaves the work to the last 
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from crun_py import jsonfile
@@ -39,14 +38,15 @@ def collect(paths: Paths) -> list[str]:
     """
     try:
         with jsonfile.Lock(paths.images + "/.pulls", timeout_s=0):
-            with contextlib.suppress(FileNotFoundError):
+            if os.path.lexists(paths.images + _WANTED):
                 os.unlink(paths.images + _WANTED)
             return _collect(paths)
     except Conflict:
-        with contextlib.suppress(OSError):  # a full disk: the next removal collects
-            os.close(
-                os.open(paths.images + _WANTED, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            )
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        try:
+            os.close(os.open(paths.images + _WANTED, flags, 0o600))
+        except OSError:
+            return []  # a full disk: the next removal collects
         return []
 
 

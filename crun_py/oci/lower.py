@@ -10,7 +10,6 @@ following a link (a lower layer is as hostile as any).
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -175,14 +174,22 @@ class Markers:
         with self._opened(parts) as directory:
             os.setxattr(directory, name + ".overlay.opaque", b"y")
 
-    @contextlib.contextmanager
-    def _opened(self, parts: tuple[str, ...]) -> Iterator[int]:
+    def _opened(self, parts: tuple[str, ...]) -> _Opened:
         path = os.fsencode("/".join(parts))
-        fd = check(lib.crunpy_open_beneath(self._root, path, DIRECTORY), "/".join(parts))
-        try:
-            yield fd
-        finally:
-            os.close(fd)
+        return _Opened(check(lib.crunpy_open_beneath(self._root, path, DIRECTORY), "/".join(parts)))
+
+
+class _Opened:
+    """A descriptor, closed at the end of its `with`."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __enter__(self) -> int:
+        return self._fd
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
 
 
 def _find(trees: Sequence[int], path: bytes) -> int:

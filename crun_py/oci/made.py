@@ -7,22 +7,18 @@ leaves is swept like what a killed pull leaves.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-from typing import TYPE_CHECKING
 
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError
 from crun_py.oci import blobs, gc
 from crun_py.oci.causes import named
-from crun_py.oci.chain import chain_ids, diff_path, is_unpacked
-from crun_py.oci.flow import Pipe, Stopped, Work
+from crun_py.oci.chain import chain_ids, diff_path, digest_of, is_unpacked
 from crun_py.oci.image import Image
-from crun_py.oci.inflate import gzip_compressor
-from crun_py.oci.layers import Stage
 from crun_py.oci.manifest import DOCKER_CONFIG, DOCKER_MANIFEST, OCI_CONFIG, OCI_MANIFEST
 from crun_py.oci.store import ImageStore
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -49,6 +45,11 @@ class _Layer:
     by a thread."""
 
     def __init__(self, paths: Paths) -> None:
+        import hashlib
+
+        from crun_py.oci.flow import Pipe, Work
+        from crun_py.oci.layers import Stage
+
         self._paths = paths
         stem = f"{paths.images}/.staging/{os.urandom(32).hex()}"
         self._path = stem + ".part"
@@ -82,6 +83,8 @@ class _Layer:
 
     def _compress(self) -> None:
         """Runs in the thread."""
+        from crun_py.oci.inflate import gzip_compressor
+
         compressor = gzip_compressor()
         for data in self._pipe:
             self._keep(compressor.compress(data))
@@ -120,6 +123,8 @@ class _Layer:
 
     def close(self) -> None:
         """Let go of everything; what was not committed is deleted."""
+        from crun_py.oci.flow import Stopped
+
         self._work.stop(Stopped())
         self._work.join()
         self._stage.discard()
@@ -211,12 +216,14 @@ def put(
     if annotations:
         manifest["annotations"] = annotations
     data = jsonfile.dumps(manifest).encode()
-    if not blobs.has(paths, "sha256:" + hashlib.sha256(data).hexdigest()):
+    if not blobs.has(paths, digest_of(data)):
         blobs.sync(paths)  # else it has been here before
     return ImageStore(paths).add(data, manifest_type, names, made=built)
 
 
 def _fill(layer: _Layer, fill: Callable[[Write], None]) -> None:
+    from crun_py.oci.flow import Stopped
+
     try:
         fill(layer.write)
         layer.finish()

@@ -6,9 +6,7 @@ tree gives the same archive again, for nobody changes it.
 
 from __future__ import annotations
 
-import hashlib
 import os
-from typing import TYPE_CHECKING
 
 from crun_py import jsonfile
 from crun_py.archive.pack import Packer
@@ -19,6 +17,7 @@ from crun_py.oci.chain import chain_ids, diff_path, is_unpacked
 from crun_py.oci.manifest import DOCUMENT_LIMIT, compression
 from crun_py.tree import DIRECTORY
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -80,6 +79,8 @@ def _write(paths: Paths, diff_id: str, tree: str) -> None:
 
 
 def _hashed(tree: str, write: Callable[[bytes], object]) -> str:
+    import hashlib
+
     found = hashlib.sha256()
 
     def take(data: bytes) -> None:

@@ -195,6 +195,8 @@ class ImageStore:
         with self._lock():
             entries = self._entries()
             old = [e for e in entries if e.get("digest") == digest]
+            if names and all(_named(entry, name) in old for name in names):
+                return self.find("sha256:" + facts[CONFIG][7:])  # as it was
             for name in names or [n for e in old if (n := _name_of(e))] or [""]:
                 entries = _without_name(entries, name) if name else entries
                 entries = [e for e in entries if e.get("digest") != digest or _name_of(e)]

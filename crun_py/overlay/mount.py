@@ -6,7 +6,6 @@ the mount is to be seen by all.  mount(2); Documentation/filesystems/overlayfs.r
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from crun_py._native import check, ffi, lib
@@ -184,14 +183,17 @@ class Volumes:
                 os.close(above)
 
 
-@contextlib.contextmanager
-def _named(root: int, path: str) -> Iterator[str]:
-    """A name for what `path` now is below `root`.  Raises OSError."""
-    fd = check(lib.crunpy_open_in_root(root, os.fsencode(path), os.O_PATH), path)
-    try:
-        yield f"/proc/self/fd/{fd}"
-    finally:
-        os.close(fd)
+class _named:
+    """A name for what `path` now is below `root`, for a `with`.  Raises OSError."""
+
+    def __init__(self, root: int, path: str) -> None:
+        self._fd = check(lib.crunpy_open_in_root(root, os.fsencode(path), os.O_PATH), path)
+
+    def __enter__(self) -> str:
+        return f"/proc/self/fd/{self._fd}"
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
 
 
 def is_mounted(where: str) -> bool:
