@@ -25,6 +25,9 @@ sys.meta_path.insert(0, bundle)
 from crun_py.errors import CrunpyError  # noqa: E402
 
 _SIGINT, _SIGPIPE = 2, 13
+_FREQUENT = ("run", "exec", "ps", "create", "start", "stop", "rm", "logs", "inspect", "images",
+             "build", "cleanup")  # fmt: skip
+"""Verbs whose modules are kept in the one file that every command reads."""
 
 
 def _report(error: CrunpyError) -> int:
@@ -71,8 +74,11 @@ def _doing(error: OSError, words: list[str]) -> str:
     file = error.filename
     if isinstance(file, str) and file.startswith("/") and not file.startswith("/proc/self/fd/"):
         return f"using {file}"
-    verb = next((word for word in words if not word.startswith("-")), "the command")
-    return f"carrying out {verb}"
+    return f"carrying out {_verb(words) or 'the command'}"
+
+
+def _verb(words: list[str]) -> str:
+    return next((word for word in words if not word.startswith("-")), "")
 
 
 def _internal(error: Exception) -> CrunpyError:
@@ -107,7 +113,8 @@ def entry() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         status = 128 + _SIGPIPE
-    bundle.keep()
+    if _verb(sys.argv[1:]) in _FREQUENT:
+        bundle.keep()
     os._exit(status)
 
 
