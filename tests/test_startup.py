@@ -20,7 +20,7 @@ from crun_py.startup import bundle
 bundle.keep()
 ours = [m for n, m in sys.modules.items() if n.startswith("crun_py.")]
 files = [(m, getattr(m, "__file__", "") or "") for m in ours]
-print({{type(m.__loader__).__name__ for m, file in files if file.endswith(".py")}})
+print(sorted({{type(m.__loader__).__name__ for m, file in files if file.endswith(".py")}}))
 sys.exit(status)
 """
 
@@ -56,7 +56,7 @@ def loaders(done: subprocess.CompletedProcess[str]) -> str:
 
 def test_the_second_command_loads_one_file(copy: Copy) -> None:
     assert "Bundle" not in loaders(copy.run())
-    assert loaders(copy.run()) == "{'SourceFileLoader', 'Bundle'}"  # startup itself is not in it
+    assert loaders(copy.run()) == "['Bundle', 'SourceFileLoader']"  # startup itself is not in it
     before = copy.file.stat()
     copy.run()
     assert (before.st_ino, before.st_mtime_ns) == (copy.file.stat().st_ino, before.st_mtime_ns)
