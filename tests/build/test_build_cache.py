@@ -187,7 +187,7 @@ def test_prune_during_builds(engine: Engine) -> None:
     """Whatever is taken away under them, builds succeed and their images are whole."""
     text = "\n".join(["FROM busybox", *(f"{UUID} /{n}" for n in ("one", "two", "three"))])
     where = context(engine, {"Dockerfile": text})
-    for turn in range(3):
+    for turn in range(2):
         builds = [engine.popen(*words(where, "-t", f"pruned{n}")) for n in range(2)]
         while any(process.poll() is None for process in builds):
             prunes = [engine.popen("builder", "prune", "-f") for _ in range(2)]
