@@ -52,7 +52,8 @@ def sleepers(engine: Engine) -> list[str]:
 
 def precious(where: Path) -> bool:
     """The user's own files are there."""
-    return all((where / name).read_text() == text for name, text in PRECIOUS.items())
+    names = [name for name in PRECIOUS if (where / name).exists()]
+    return names == [*PRECIOUS] and all((where / n).read_text() == PRECIOUS[n] for n in names)
 
 
 def begun(engine: Engine, shape: str, *options: object) -> tuple[Any, Path]:
