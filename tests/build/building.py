@@ -89,7 +89,8 @@ def workspaces(engine: Engine) -> list[str]:
     """What a build that has ended must have removed: its place, and unfinished layers."""
     found = [str(p) for p in (engine.root / "build").glob("work-*")]
     found += [str(p) for p in (engine.root / "layers").glob(".staging-*")]
-    found += [str(p) for p in (engine.root / "build").rglob("*.tmp")]
+    for top in ("build/cache", "build", "layers/*"):
+        found += [str(p) for p in engine.root.glob(top + "/.*.tmp")]
     return found
 
 
@@ -101,7 +102,10 @@ def left(engine: Engine, timeout_s: float = 2) -> list[str]:
 def wipe(engine: Engine) -> None:
     """Remove that, so that what one test finds is not the next one's."""
     for path in workspaces(engine):
-        shutil.rmtree(path, ignore_errors=True)
+        if os.path.isdir(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)
 
 
 def holding(engine: Engine, marker: bytes) -> list[str]:

@@ -227,7 +227,10 @@ def test_an_empty_dockerfile(root: Engine) -> None:
 def test_an_image_that_is_not_there(engine: Engine) -> None:
     error = failed(engine, "FROM busybox\nFROM nosuch/image:1\nRUN x\n", "--pull-never")
     assert ">>> 2 | FROM nosuch/image:1" in error and "nosuch/image:1" in error.splitlines()[-1]
-    error = failed(engine, "FROM busybox:nosuchtag\n")
+
+
+def test_a_tag_that_is_not_there(root: Engine) -> None:
+    error = failed(root, "FROM busybox:nosuchtag\n")
     assert "busybox:nosuchtag" in error.splitlines()[-1]
 
 

@@ -187,15 +187,32 @@ def test_prune_during_builds(engine: Engine) -> None:
     """Whatever is taken away under them, builds succeed and their images are whole."""
     text = "\n".join(["FROM busybox", *(f"{UUID} /{n}" for n in ("one", "two", "three"))])
     where = context(engine, {"Dockerfile": text})
-    for turn in range(3):
+    for turn in range(2):
         builds = [engine.popen(*words(where, "-t", f"pruned{n}")) for n in range(2)]
         while any(process.poll() is None for process in builds):
-            done = engine.run("builder", "prune", "-f")
-            assert done.code == 0, done.err
+            prunes = [engine.popen("builder", "prune", "-f") for _ in range(2)]
+            shown = engine.run("buildx", "du")
+            assert shown.code == 0, shown.err
+            _all(prunes)
         for number, process in enumerate(builds):
             out, err = process.communicate()
             assert process.returncode == 0, (turn, out, err)
             assert len(seen(engine, f"pruned{number}")) == 3
+
+
+def test_prune_while_a_cache_mount_is_used(engine: Engine) -> None:
+    """It stays as long as that is so."""
+    mount = "--mount=type=cache,target=/c,id=used"
+    text = f"FROM busybox\nRUN {mount} touch /c/f; echo began; sleep 1; ls /c/f\n"
+    process = engine.popen(*words(context(engine, {"Dockerfile": text}), "--no-cache"))
+    while process.stdout.readline() != b"began\n":
+        assert process.poll() is None
+    engine.ok("builder", "prune", "-f", "-a")
+    assert "used" in engine.ok("buildx", "du")
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0 and b"/c/f" in out, err
+    engine.ok("builder", "prune", "-f", "-a")
+    assert "used" not in engine.ok("buildx", "du")
 
 
 # ---- several builds at once ----

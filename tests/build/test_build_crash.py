@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 import zlib
 from pathlib import Path
 
 import pytest
 from building import build, context, left, said, wipe, words
-from engine import Engine
+from engine import CHECKOUT, Engine
 from test_crash_points import traced
 
 EVERY = int(os.environ.get("CRUNPY_CRASH_EVERY", "157"))
@@ -24,7 +26,8 @@ PRECIOUS: dict[str, str | bytes] = {"precious/file": "content", "precious/deep/e
 
 def precious(where: Path) -> bool:
     """The user's own files are there."""
-    return all((where / name).read_text() == text for name, text in PRECIOUS.items())
+    names = [name for name in PRECIOUS if (where / name).exists()]
+    return names == [*PRECIOUS] and all((where / n).read_text() == PRECIOUS[n] for n in names)
 
 
 KILLED = """FROM busybox AS a
@@ -100,3 +103,27 @@ def test_killed_before_any_call(engine: Engine, role: str) -> None:
             engine.run("rm", "-fa")
             wipe(engine)
     assert not faults, "\n".join(faults)
+
+
+MOUNTED = """
+import contextlib, sys
+from crun_py.errors import CrunpyError
+from crun_py.overlay import mount
+from crun_py.paths import Paths
+from crun_py.workspace import Workspace
+
+root, shown = sys.argv[1:]
+mount.own_namespace()
+place = Workspace(Paths(root, root + "-run"))
+mount.bind(shown, place.directory("bind"))
+with contextlib.suppress(CrunpyError, OSError):
+    place.close()
+"""
+
+
+def test_what_is_still_mounted_is_not_removed(root: Engine) -> None:
+    """Whatever went wrong before: what a build shows itself is somebody's files."""
+    where = context(root, PRECIOUS)
+    command = [sys.executable, "-c", MOUNTED, str(root.home / "place"), str(where)]
+    subprocess.run(command, check=True, env={"PYTHONPATH": str(CHECKOUT)})
+    assert precious(where)

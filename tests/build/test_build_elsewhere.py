@@ -21,7 +21,7 @@ REPRODUCED = (
 def test_the_same_image_twice(root: Engine, user: Engine, how: str) -> None:
     """Also as another user, and from another copy of the context at another time."""
     ids = set()
-    for engine in (root, user, root):
+    for turn, engine in enumerate((root, user, root)):
         where = context(engine, {"Dockerfile": REPRODUCED, "d/a": "a", "d/deep/b": "b"})
         env = {"SOURCE_DATE_EPOCH": "1000000000"} if how == "variable" else {}
         options = [] if how == "variable" else [how, "1000000000"]
@@ -31,7 +31,8 @@ def test_the_same_image_twice(root: Engine, user: Engine, how: str) -> None:
         assert (
             said(engine, "twice", "stat", "-c", "%Y", "/a/b/c", "/d/a").split()[0] == "1000000000"
         )
-        time.sleep(1.1)
+        if turn == 0:
+            time.sleep(1.1)
     assert len(ids) == 1
     assert root.inspect("twice")["Created"].startswith("2001-09-09T01:46:40")
 
