@@ -32,7 +32,8 @@ sys.path.insert(0, str(CHECKOUT / "tests"))
 import images  # noqa: E402
 from oci_images import docker_registry, push  # noqa: E402
 
-OURS, BARE = "crunpy", "bwrap + python"
+OURS, BARE, ONE_BY_ONE = "crunpy", "bwrap + python", "--jobs 1"
+BASE = "localhost/base"
 MB = 1_000_000
 
 
@@ -113,19 +114,37 @@ class Bench:
         return f"{what}{next(self._numbers)}"
 
     def builders(self) -> list[Engine]:
-        """Engines that build, whose stores hold busybox alone: what a cached build costs podman
+        """Engines that build, whose stores hold BASE alone: what a cached build costs podman
         grows with its store.  Docker's is its daemon's."""
         if self._builders is None:
             found = buildah(self)
             self._builders = [*self.engines, *([found] if found else [])]
-        fresh = []
-        for engine in self._builders:
-            builder = engine
-            if engine.name != "docker":
-                builder = new_engine(engine.name, self.base / self.fresh("build"), engine)
-                builder.output("pull", "-q", self.busybox)
-            fresh.append(builder)
-        return fresh
+        return [self.builder(engine) for engine in self._builders]
+
+    def builder(self, engine: Engine) -> Engine:
+        """One like `engine` with a store that holds BASE alone, on a disk of its own.
+
+        ext4 gives out no inode that was freed in the last minutes: where one engine deletes many
+        files, making new ones costs all others several times as much.
+        """
+        found = engine
+        if engine.name != "docker":
+            home = self.base / self.fresh("build")
+            home.mkdir()
+            own_disk(home)
+            found = new_engine(engine.name, home / "store", engine)
+        found.output("build", "-q", "-t", BASE, str(self.base_context()))
+        return found
+
+    def base_context(self) -> Path:
+        """What BASE is built of: busybox with a history, which podman and buildah want of an
+        image that they build on."""
+        path = self.base / "busybox"
+        if not path.exists():
+            path.mkdir()
+            (path / "Dockerfile").write_text("FROM scratch\nADD root.tar /\nCMD sh\n")
+            (path / "root.tar").write_bytes(images.busybox_tar())
+        return path
 
     def context(self, dockerfile: str) -> Path:
         """A new build context with a file beside the Dockerfile."""
@@ -377,8 +396,7 @@ def built(engine: Engine, context: Path, *options: str) -> float:
 
 def _six_steps(bench: Bench) -> Path:
     return bench.context(
-        f"FROM {bench.busybox}\nENV A=1\nRUN echo 1 > /one\nCOPY file /file\n"
-        'RUN echo 2 > /two\nCMD ["sh"]\n'
+        f'FROM {BASE}\nENV A=1\nRUN echo 1 > /one\nCOPY file /file\nRUN echo 2 > /two\nCMD ["sh"]\n'
     )
 
 
@@ -395,7 +413,7 @@ def build_cached(bench: Bench) -> dict[str, float]:
 
 def _many_files(bench: Bench) -> tuple[Path, list[Path]]:
     """A context of 200 directories with 100 files of 1 KB each, and these files."""
-    context = bench.context(f"FROM {bench.busybox}\nCOPY . /files/\n")
+    context = bench.context(f"FROM {BASE}\nCOPY . /files/\n")
     files = [context / f"tree/d{i}/f{j}" for i in range(200) for j in range(100)]
     for number, file in enumerate(files):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -426,9 +444,6 @@ def build_files_cached(bench: Bench) -> dict[str, float]:
     )
 
 
-ONE_BY_ONE = "--jobs 1"
-
-
 def build_stages(bench: Bench) -> dict[str, float]:
     """Ten stages that none needs another, each with 0.3 s of work for a processor: all at once,
     and one after the other."""
@@ -436,16 +451,14 @@ def build_stages(bench: Bench) -> dict[str, float]:
     count = int(200_000 * 0.3 / timed([str(images.BUSYBOX), "sh", "-c", loop % 200_000]))
     lines = []
     for i in range(10):
-        lines += [f"FROM {bench.busybox} AS s{i}", f"RUN {loop % count}; echo {i} > /made"]
-    lines += [f"FROM {bench.busybox}", *(f"COPY --from=s{i} /made /made{i}" for i in range(10))]
+        lines += [f"FROM {BASE} AS s{i}", f"RUN {loop % count}; echo {i} > /made"]
+    lines += [f"FROM {BASE}", *(f"COPY --from=s{i} /made /made{i}" for i in range(10))]
     context = bench.context("\n".join(lines) + "\n")
-    home = bench.base / bench.fresh("build")
-    both = new_engine(OURS, home), new_engine(OURS, home, exist_ok=True)
-    both[0].output("pull", "-q", bench.busybox)
+    both = [bench.builder(bench.engines[0]) for _ in range(2)]
     both[1].name, both[1].build_options = ONE_BY_ONE, ["--jobs", "1"]
     return bench.median(
         lambda engine: built(engine, context, "--no-cache"),
-        rounds=max(bench.rounds // 3, 3), engines=[*both],
+        rounds=max(bench.rounds // 3, 3), engines=both,
     )  # fmt: skip
 
 
@@ -552,11 +565,9 @@ def registry_data() -> Path:
 # ---- the engines ----
 
 
-def new_engine(
-    name: str, home: Path, like: Engine | None = None, *, exist_ok: bool = False
-) -> Engine:
+def new_engine(name: str, home: Path, like: Engine | None = None) -> Engine:
     """An engine with an empty store below `home`; like: one whose special options it needs."""
-    home.mkdir(exist_ok=exist_ok)
+    home.mkdir()
     if name == OURS:
         env = {"CRUNPY_ROOT": f"{home}/root", "CRUNPY_RUNROOT": f"{home}/run"}
         return Engine(OURS, [str(CHECKOUT / ".venv/bin/crunpy")], env)
@@ -564,6 +575,18 @@ def new_engine(
     engine = Engine(name, [name, "--root", f"{home}/root", "--runroot", f"{home}/run", *special])
     engine.build_options = like.build_options if like else []
     return engine
+
+
+def own_disk(directory: Path) -> None:
+    """Mount a file system of its own on `directory`, where that is possible."""
+    image = directory.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(50_000 * MB)
+    options = ["-E", "lazy_itable_init=1,lazy_journal_init=1", "-N", "3000000"]
+    make = ["mkfs.ext4", "-q", "-F", *options, str(image)]
+    mount = ["mount", "-o", "loop,noinit_itable", str(image), str(directory)]
+    if any(subprocess.run(command, capture_output=True).returncode for command in (make, mount)):
+        print("without a disk of its own:", directory)
 
 
 def podman(bench: Bench) -> Engine | None:
@@ -593,8 +616,8 @@ def buildah(bench: Bench) -> Engine | None:
     if not shutil.which("buildah"):
         return None
     engine = new_engine("buildah", bench.base / "buildah")
-    engine.output("pull", "-q", bench.busybox)
-    context = bench.context(f"FROM {bench.busybox}\nRUN true\n")
+    engine.output("build", "-q", "-t", BASE, str(bench.base_context()))
+    context = bench.context(f"FROM {BASE}\nRUN true\n")
     for special in ([], ["--runtime", "runc"]):
         engine.build_options = ["--layers", *special]
         with contextlib.suppress(Failure):
