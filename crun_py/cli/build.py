@@ -207,10 +207,9 @@ class _Build:
 
     def _built(self, request: BuildRequest, files: BuildContext) -> Image:
         from crun_py.build import build
-        from crun_py.cli import build_display
 
         _, stages = self._parsed(request, files)
-        with build_display.display(self._values) as show:
+        with _display(self._values) as show:
             _warn(show, stages)
             try:
                 image = build.build(
@@ -326,6 +325,24 @@ def push_defaults() -> dict[str, Any]:
     from crun_py.cli import fast, push
 
     return fast.defaults(push.OPTIONS)
+
+
+def _display(values: dict[str, Any]) -> Display:
+    """What shows the build, by --progress, --quiet and --logfile."""
+    from crun_py.cli import build_display as shows
+
+    kind = values["progress"] or "auto"
+    if values["quiet"] or kind in ("quiet", "none"):
+        return shows.Quiet()
+    if kind == "rawjson":
+        return shows.Raw()
+    if values["logfile"]:
+        return shows.Logged(values["logfile"])
+    if kind == "tty" or (kind == "auto" and os.isatty(1) and os.isatty(2)):
+        from crun_py.cli.build_live import Terminal
+
+        return Terminal()
+    return shows.Plain()
 
 
 def _warn(show: Display, stages: Stages) -> None:

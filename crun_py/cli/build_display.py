@@ -12,7 +12,6 @@ from crun_py.errors import CrunpyError, printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any
 
     from crun_py.build.ignore import Ignore
     from crun_py.build.request import BuildRequest, Event
@@ -156,7 +155,7 @@ def _write_all(fd: int, data: bytes) -> None:
     write_all(fd, memoryview(data))
 
 
-class _Logged(Plain):
+class Logged(Plain):
     """The same, into a file."""
 
     def __init__(self, path: str) -> None:
@@ -170,22 +169,6 @@ class _Logged(Plain):
         trace: TracebackType | None,
     ) -> None:
         os.close(self._fd)
-
-
-def display(values: dict[str, Any]) -> Display:
-    """What shows the build, by --progress, --quiet and --logfile."""
-    kind = values["progress"] or "auto"
-    if values["quiet"] or kind in ("quiet", "none"):
-        return Quiet()
-    if kind == "rawjson":
-        return Raw()
-    if values["logfile"]:
-        return _Logged(values["logfile"])
-    if kind == "tty" or (kind == "auto" and os.isatty(1) and os.isatty(2)):
-        from crun_py.cli.build_live import Terminal
-
-        return Terminal()
-    return Plain()
 
 
 def check(dockerfile: Dockerfile, stages: Stages, ignore: Ignore) -> int:
