@@ -249,7 +249,10 @@ def test_ten_different_builds_at_once(root: Engine) -> None:
 def test_cache_mounts_of_two_builds(engine: Engine, sharing: str) -> None:
     """shared: both see it at once; locked: one after the other; private: each its own."""
     mount = f"--mount=type=cache,target=/c,sharing={sharing},id=two-{sharing}"
-    script = "touch /c/$ME; sleep 0.7; ls /c | sort | tr '\\n' ' ' > /seen; sleep 0.3; rm /c/$ME"
+    wait = "sleep 0.7"
+    if sharing == "shared":  # for the other one, however late it is
+        wait = "for i in $(seq 100); do test $(ls /c | wc -l) = 2 && break; sleep 0.1; done"
+    script = f"touch /c/$ME; {wait}; ls /c | sort | tr '\\n' ' ' > /seen; sleep 0.5; rm /c/$ME"
     where = context(engine, {"Dockerfile": f"FROM busybox\nARG ME\nRUN {mount} {script}\n"})
     _all([engine.popen(*words(where, "--no-cache", "--build-arg", f"ME={me}", "-t", f"share{me}"))
           for me in "ab"])  # fmt: skip
