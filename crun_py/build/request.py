@@ -40,6 +40,7 @@ class RunLimits:
     cpu_period: str = ""
     cpu_quota: str = ""
     cpu_shares: str = ""
+    cpus: str = ""
     cpuset_cpus: str = ""
     cpuset_mems: str = ""
     device: tuple[str, ...] = ()

@@ -73,6 +73,7 @@ OPTIONS = (
     ("--ulimit", "list", "A resource limit of RUN: NAME=SOFT[:HARD]", "SPEC"),
     ("-m --memory", "value", "Memory limit of RUN", "SIZE"),
     ("--memory-swap", "value", "Limit of memory and swap together", "SIZE"),
+    ("--cpus", "value", "How many CPUs RUN may use", "NUMBER"),
     ("-c --cpu-shares", "value", "Relative CPU weight of RUN", "N"),
     ("--cpu-period", "value", "Microseconds that --cpu-quota is of", "N"),
     ("--cpu-quota", "value", "Microseconds of CPU in each period", "N"),

@@ -78,6 +78,7 @@ class Plain(Display):
     def __init__(self, out: int = 1, err: int = 2) -> None:
         self._streams = {1: out, 2: err}
         self._open = False  # whether RUN left a line without an end
+        self._containers: dict[str, str] = {}  # of the RUN at work, by stage
 
     def tell(self, event: Event) -> None:
         act = getattr(self, "_" + event.kind, None)
@@ -96,6 +97,7 @@ class Plain(Display):
         self._line(" ---> Using cache")
 
     def _container(self, event: Event) -> None:
+        self._containers[event.stage] = event.text[:12]
         self._line(f" ---> Running in {event.text[:12]}")
 
     def _output(self, event: Event) -> None:
@@ -103,6 +105,8 @@ class Plain(Display):
         _write_all(self._streams[event.stream], event.data)
 
     def _done(self, event: Event) -> None:
+        if container := self._containers.pop(event.stage, ""):
+            self._line(f" ---> Removed intermediate container {container}")
         self._line(f" ---> {event.text}")
 
     def _warning(self, event: Event) -> None:

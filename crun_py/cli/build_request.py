@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LIMITS = (
     "add_host", "cap_add", "cap_drop", "cgroup_parent", "cpu_period", "cpu_quota", "cpu_shares",
+    "cpus",
     "cpuset_cpus", "cpuset_mems", "device", "dns", "dns_option", "dns_search", "memory",
     "memory_swap", "security_opt", "shm_size", "ulimit", "volume",
 )  # fmt: skip

@@ -60,7 +60,7 @@ def test_more_rights_are_asked_for(engine: Engine) -> None:
 def test_the_environment_of_the_caller(engine: Engine) -> None:
     """None of it is in RUN, in the image, or in what is kept."""
     marked: dict[str, str | None] = {f"MARKER_{n}": f"{MARK}-{n}" for n in range(50)}
-    marked |= {f"PYTHON{name}": MARK for name in ("BREAKPOINT", "USERBASE", "PYCACHEPREFIX")}
+    marked |= {f"PYTHON{name}": MARK for name in ("BREAKPOINT", "USERBASE")}
     marked |= dict.fromkeys(("http_proxy", "HTTPS_PROXY", "no_proxy"), f"http://{MARK}")
     marked |= {"LC_ALL": "C", "BUILDAH_FORMAT": MARK, "DOCKER_BUILDKIT": "1", "ENV": MARK}
     text = "FROM busybox\nARG MARKER_1\nRUN env > /seen; cat /proc/*/environ >> /seen 2>&1; true\n"
