@@ -90,6 +90,7 @@ def _options(
         "network": network,
         "http_proxy": False,
         "passwd": False,
+        "log_driver": "none",
         "privileged": step.security == "insecure",
         **given,
     }
