@@ -113,25 +113,27 @@ class Bench:
         """A name that was not there before."""
         return f"{what}{next(self._numbers)}"
 
-    def builders(self) -> list[Engine]:
+    def builders(self, *, apart: bool = False) -> list[Engine]:
         """Engines that build, whose stores hold BASE alone: what a cached build costs podman
-        grows with its store.  Docker's is its daemon's."""
+        grows with its store.  Docker's is its daemon's.  apart: see `builder`."""
         if self._builders is None:
             found = buildah(self)
             self._builders = [*self.engines, *([found] if found else [])]
-        return [self.builder(engine) for engine in self._builders]
+        return [self.builder(engine, apart=apart) for engine in self._builders]
 
-    def builder(self, engine: Engine) -> Engine:
-        """One like `engine` with a store that holds BASE alone, on a disk of its own.
+    def builder(self, engine: Engine, *, apart: bool = False) -> Engine:
+        """One like `engine` with a store that holds BASE alone.
 
-        ext4 gives out no inode that was freed in the last minutes: where one engine deletes many
-        files, making new ones costs all others several times as much.
+        apart: on a disk of its own.  Making files costs several times as much on an ext4 where
+        many were deleted a moment ago, and podman's builds delete what they copied; but fsync(2)
+        takes longer there.
         """
         found = engine
         if engine.name != "docker":
             home = self.base / self.fresh("build")
             home.mkdir()
-            own_disk(home)
+            if apart:
+                own_disk(home)
             found = new_engine(engine.name, home / "store", engine)
         found.output("build", "-q", "-t", BASE, str(self.base_context()))
         return found
@@ -425,7 +427,7 @@ def build_files(bench: Bench) -> dict[str, float]:
     """Each time as after a fresh checkout: the times of all files are new, so that nothing that
     was read before counts and the layer is a new one."""
     context, files = _many_files(bench)
-    builders = bench.builders()
+    builders = bench.builders(apart=True)
 
     def sample(engine: Engine) -> float:
         for file in files:
