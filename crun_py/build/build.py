@@ -110,6 +110,9 @@ def build(
                 if stage.parent is None and stage.base.image != stages_.SCRATCH:
                     _obtained(site, stage)
             schedule.run(site, wanted)
+            if remote and remote.disappointment:
+                text = f"no step was found in {', '.join(remote.sources)}: {remote.disappointment}"
+                tell(Event(kind="warning", text=text))
             draft = finished(site.drafts[stages.target], request)
             if request.squash:
                 from crun_py.build import squash

@@ -105,7 +105,9 @@ class StageRun:
     def run(self) -> Draft:
         """Carry out all steps.  Raises BuildError, DockerfileError, CrunpyError."""
         waiting = self.draft.config.pop("OnBuild", None) or []
-        steps = [*triggers(waiting, self._stage.base.image), *self._stage.steps]
+        inherited = triggers(waiting, self._stage.base.image)
+        steps = [*inherited, *self._stage.steps]
+        self._total += len(inherited)
         for step in steps:
             self._number += 1
             self._step(step)
@@ -133,7 +135,8 @@ class StageRun:
         except (CrunpyError, OSError) as e:
             if isinstance(e, OSError):
                 e = CrunpyError.from_os("writing the store", e)
-            what = f"{step.text.partition(chr(10))[0]}: {e.message}"
+            first = step.text.partition("\n")[0]
+            what = e.message if e.message.startswith("RUN ") else f"{first}: {e.message}"
             raise at(step.source, step.line, what, hint=e.hint) from e
         self._site.tell(told, "done", _short(self.draft))
 
@@ -341,7 +344,8 @@ def _described(step: Step) -> str:
 
 
 def _proxies(site: Site) -> dict[str, str]:
-    return {k: v for k, v in site.request.build_args if k in stages.PROXY_NAMES}
+    given = {k: v for k, v in site.request.build_args if k in stages.PROXY_NAMES}
+    return {**dict(site.request.proxies), **given}
 
 
 def _short(draft: Draft) -> str:

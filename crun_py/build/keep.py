@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from crun_py.paths import Paths
 
 
+KINDS = ("layer", "config", "mount")
+
+
 @record
 class Kept:
     """kind: "layer", "config" (a step without one) or "mount" (of RUN --mount=type=cache).
@@ -37,6 +40,15 @@ def kept(paths: Paths) -> list[Kept]:
     """All that is kept, the latest first."""
     found = [*_steps(paths), *_mounts(paths)]
     return sorted(found, key=lambda one: -one.used)
+
+
+def things(paths: Paths) -> list[Kept]:
+    """The layers and mounts that are kept, each once, the latest first."""
+    found: dict[str, Kept] = {}
+    for one in kept(paths):
+        if one.kind != "config":
+            found.setdefault(one.kind + one.text, one)
+    return [*found.values()]
 
 
 def _steps(paths: Paths) -> Iterator[Kept]:
@@ -80,12 +92,17 @@ def used_by_images(paths: Paths) -> set[str]:
 
 
 def prune(
-    paths: Paths, *, older_s: float = 0, keep_bytes: int = 0, idle: bool = False
+    paths: Paths,
+    *,
+    older_s: float = 0,
+    keep_bytes: int = 0,
+    idle: bool = False,
+    kinds: tuple[str, ...] = KINDS,
 ) -> tuple[list[Kept], int]:
     """Remove what was not wanted for `older_s` seconds, the oldest first, until no more than
     `keep_bytes` are left; (what was removed, bytes of the layers and mounts that went).
 
-    idle: only layers that no image has.
+    idle: only layers that no image has.  kinds: of Kept.
 
     Layers that an image has stay on the disk.
     """
@@ -97,6 +114,8 @@ def prune(
     for one in reversed(everything):
         if idle and (one.kind != "layer" or one.text in held):
             continue
+        if one.kind not in kinds:
+            continue
         if one.used > before or (keep_bytes and left <= keep_bytes):
             continue
         if one.kind == "mount" and not _remove_mount(paths, one.name):
@@ -106,7 +125,7 @@ def prune(
         left -= one.size
         gone.append(one)
     content = paths.root + "/build/content.json"
-    if not older_s and not keep_bytes and not idle:
+    if not older_s and not keep_bytes and not idle and kinds == KINDS:
         _unless_gone(content)
     _release(paths)
     return gone, sum(one.size for one in gone)

@@ -64,6 +64,8 @@ class Remote:
         self._paths, self.sources, self.sinks = paths, sources, sinks
         self._access = access
         self._kept: list[tuple[str, Draft]] = []
+        self._hits = 0
+        self._error = ""
 
     def find(self, key: str, chain: list[str]) -> Found | None:
         """What the step `key` came to elsewhere, fetched with its layer; None: nobody has it."""
@@ -73,7 +75,8 @@ class Remote:
             before = self._known()
             try:
                 image = pull.pull(self._paths, f"{source}:{key}", access=self._access)
-            except CrunpyError:
+            except CrunpyError as e:
+                self._error = e.message
                 continue  # a registry that lacks it or cannot be reached is no reason to fail
             try:
                 about = jsonfile.loads(image.annotations[_LAYER])
@@ -85,8 +88,14 @@ class Remote:
                 self._forget(image, before)
             if image.chain == [*chain, layer.chain_id]:
                 step = Step(str(history[-1]["created"]), layer)
+                self._hits += 1
                 return Found(step=step, history=tuple(history))
         return None
+
+    @property
+    def disappointment(self) -> str:
+        """Why no step at all was found, "" if one was or none was looked for."""
+        return "" if self._hits else self._error
 
     def keep(self, key: str, draft: Draft, layer: Layer) -> None:
         """The step `key` made `layer`, with which `draft` ends; sent by `send`."""

@@ -66,7 +66,8 @@ class BuildRequest:
     config.  inherit_labels: whether the base's labels stay.  form: oci or docker.  times: what
     becomes of the times of files.  created: seconds since the epoch for the config, -1: now.
     squash: "", "new" (the build's layers become one) or "all".  insecure: RUN
-    --security=insecure is allowed.  jobs: stages at once, 0 for one a processor."""
+    --security=insecure is allowed.  proxies: variables for RUN
+    alone.  jobs: stages at once, 0 for one a processor."""
 
     names: tuple[str, ...] = ()
     build_args: Pairs = ()
@@ -92,6 +93,7 @@ class BuildRequest:
     created: int = -1
     squash: str = ""
     insecure: bool = False
+    proxies: Pairs = ()
     jobs: int = 0
 
 

@@ -193,6 +193,9 @@ def _stage(
     assert isinstance(written, From)
     base = _base(written, known)
     made = tuple(step(instruction, source) for instruction in instructions)
+    for each in made:
+        if "$" not in each.text:
+            expanded(each, {})  # what is wrong whatever the variables are is told at once
     parent = _found(before, base.image, len(before), contexts, numbers=False)
     needs = {parent} - {None}
     for each in (*_inherited(before, parent), *made):

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from crun_py.build import flags, heredoc
+from crun_py.build.chmod import Mode
 from crun_py.build.errors import DockerfileError
 from crun_py.build.expansion import expanded
 from crun_py.build.mounts import Mount, mount
@@ -195,9 +196,20 @@ def _copy(i: Instruction, place: _Place) -> Copy:
     if "$" in from_ and expand(from_, {}) != from_:
         raise _Wrong("--from cannot hold a variable",
                      "name a stage: FROM …$NAME… AS x, then --from=x", from_)  # fmt: skip
+    chmod = flags.value(i.flags, "chmod")
+    if chmod and "$" not in chmod:
+        Mode(chmod)
+    several = len(sources) + len(heredocs) > 1 and "$" not in destination
+    if (
+        several
+        and not destination.endswith(("/", "/.", "/.."))
+        and destination not in ("", ".", "..")
+    ):
+        raise _Wrong(f"several files cannot become {destination}", f"{destination}/ is a directory",
+                     destination)  # fmt: skip
     return Copy(
         add=i.keyword == "ADD", sources=tuple(sources), destination=destination, from_=from_,
-        chown=flags.value(i.flags, "chown"), chmod=flags.value(i.flags, "chmod"),
+        chown=flags.value(i.flags, "chown"), chmod=chmod,
         link=bool(flags.switch(i.flags, "link")), parents=bool(flags.switch(i.flags, "parents")),
         exclude=flags.values(i.flags, "exclude"), checksum=flags.value(i.flags, "checksum"),
         keep_git_dir=bool(flags.switch(i.flags, "keep-git-dir")),

@@ -7,12 +7,12 @@ import os
 import sys
 
 from crun_py.cli import reach
-from crun_py.cli.context import Context, write_error
+from crun_py.cli.context import Context, write, write_error
 from crun_py.errors import CrunpyError, InvalidArgument, Unsupported
+from crun_py.record import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
     from crun_py.build.context import Context as BuildContext
@@ -99,8 +99,15 @@ OPTIONS = (
     ("--cache-from", "list", "Where steps of other machines' builds are looked for", "REPOSITORY"),
     ("--cache-to", "list", "Where this build's steps are put for other machines", "REPOSITORY"),
     ("--cache-ttl", "value", "Steps older than this are carried out again", "TIME"),
-    ("--userns", "value", "", "MODE"),
-    ("--isolation", "value", "", "HOW"),
+    ("--http-proxy", "switch", "Pass our proxy variables on to RUN (false)", ""),
+    ("--call", "value", "build, or check: only look for mistakes", "WHAT"),
+    ("--userns", "value", "host: RUN has the user namespace of the build", "MODE"),
+    ("--isolation", "value", "oci: RUN has the isolation of crunpy run, always", "HOW"),
+    ("--attest", "list", "", "SPEC"),
+    ("--identity-label", "switch", "", ""),
+    ("--omit-history", "switch", "", ""),
+    ("--rewrite-timestamp", "switch", "", ""),
+    ("--signature-policy", "value", "", "FILE"),
     ("--provenance", "optional", "", ""),
     ("--sbom", "optional", "", ""),
     ("--compress", "flag", "", ""),
@@ -119,14 +126,18 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Build; prints the steps, and at last the image's id."""
     from crun_py.build import build, output
     from crun_py.cli import build_request
+    from crun_py.container import lifecycle
 
-    here = os.getcwd()  # mounting changes it
-    requests = build_request.requests(values)
-    outputs = [output.parse(text, here) for text in values["output"]]
-    _refuse(values)
-    context.enter()
     for number in _ENDING:
         _signal.signal(number, _end)
+    here = os.getcwd()  # mounting changes it
+    outputs = [output.parse(text, here) for text in values["output"]]
+    values["tag"] += [name for each in outputs if not each.dest for name in each.names]
+    requests = build_request.requests(values)
+    _refuse(values)
+    _refuse_outputs(values, outputs, len(requests))
+    context.enter()
+    lifecycle.sweep(context.paths, rootless=context.rootless)
     workspace = build.begun(context.paths)
     try:
         return _Build(values, context, workspace, here).run(requests, arguments, outputs)
@@ -148,13 +159,31 @@ def _end(number: int, frame: object) -> None:
 
 def _refuse(values: dict[str, Any]) -> None:
     """Raises Unsupported, InvalidArgument for what does not hold here."""
-    if values["userns"] not in (None, "", "host", "private", "auto"):
+    if values["userns"] not in (None, "", "host"):
         raise Unsupported("--userns: RUN has the user namespace of the build", hint="leave it out")
-    if values["isolation"] not in (None, "", "default", "oci", "rootless", "chroot"):
+    if values["isolation"] == "chroot":
+        raise Unsupported("--isolation chroot: RUN is always a container", hint="leave it out")
+    if values["isolation"] not in (None, "", "default", "oci", "rootless"):
         raise InvalidArgument(f"isolation {values['isolation']!r}: not known", hint="oci, rootless")
+    if values["omit_history"] or values["attest"]:
+        raise Unsupported("--omit-history, --attest: an image tells its steps, and no more")
+    if values["call"] not in (None, "build", "check"):
+        raise Unsupported(f"--call {values['call']}: only build and check", hint="--check")
+    values["check"] = values["check"] or values["call"] == "check"
     for name in ("provenance", "sbom"):
         if values[name] not in (None, "false", "0"):
             raise Unsupported(f"--{name}: no attestations are made", hint=f"--{name}=false")
+
+
+def _refuse_outputs(values: dict[str, Any], outputs: list[Output], platforms: int) -> None:
+    """Raises InvalidArgument, Unsupported for what cannot be delivered."""
+    if (values["push"] or any(output.push for output in outputs)) and not values["tag"]:
+        raise InvalidArgument("pushing: the image has no name", hint="-t REGISTRY/NAME:TAG")
+    if platforms > 1 and any(o.wants_image_file or o.type == "tar" for o in outputs):
+        raise Unsupported(
+            "--output: an archive of several platforms is not written by build",
+            hint="-t NAME, then crunpy manifest push --all NAME oci-archive:FILE",
+        )
 
 
 class _Build:
@@ -178,21 +207,19 @@ class _Build:
             environment=dict(os.environ), dockerfile=values["file"] or "",
             ignore_file=values["ignorefile"] or "", stdin=0,
         )  # fmt: skip
+        images: list[Image] = []
         try:
             if values["check"]:
                 return build_display.check(*self._parsed(requests[0], files), files.ignore)
-            images = [self._built(request, files) for request in requests]
+            for request in requests:
+                images.append(self._built(request, files, alone=len(requests) == 1))
+        except BaseException:
+            self._forget(images)
+            raise
         finally:
             files.close()
         os.chdir(self._here)
-        self._list(requests, images)
-        for output in outputs:
-            self._write(output, images[0], requests[0])
-        if outputs and not any(output.type in ("image", "registry") for output in outputs):
-            self._forget(images)
-        if values["push"]:
-            self._push(requests[0].names or self._names())
-        _write_files(values, images[-1], requests[0].names or self._names())
+        self._delivered(requests, images, outputs)
         return 0
 
     def _parsed(self, request: BuildRequest, files: BuildContext) -> tuple[Dockerfile, Stages]:
@@ -206,7 +233,7 @@ class _Build:
             build_display.show_place(e)
             raise
 
-    def _built(self, request: BuildRequest, files: BuildContext) -> Image:
+    def _built(self, request: BuildRequest, files: BuildContext, *, alone: bool) -> Image:
         from crun_py.build import build
 
         _, stages = self._parsed(request, files)
@@ -223,7 +250,8 @@ class _Build:
                 show.failed(e)
                 self._look(e, request)
                 raise
-            show.built(image, request)
+            if alone:
+                show.built(image, request)
         return image
 
     def _look(self, error: CrunpyError, request: BuildRequest) -> None:
@@ -271,28 +299,55 @@ class _Build:
 
     # ---- what becomes of the images ----
 
+    def _delivered(
+        self, requests: list[BuildRequest], images: list[Image], outputs: list[Output]
+    ) -> None:
+        """Lists, outputs, pushes, and the files that tell of it."""
+        names = [*(requests[0].names or self._names())]
+        listed = self._list(requests, images)
+        for output in outputs:
+            for request, image in zip(requests, images, strict=True):
+                self._write(output, image, request, alone=len(images) == 1)
+        if outputs and not any(output.type in ("image", "registry") for output in outputs):
+            self._forget(images)
+        if self._values["push"] or any(output.push for output in outputs):
+            self._push(names)
+        digest = listed or "sha256:" + images[-1].id
+        if len(images) > 1:
+            self._say(digest, names)
+        _write_files(self._values, digest, listed or images[-1].digest, names)
+
     def _names(self) -> list[str]:
         from crun_py.oci.reference import parse
 
         return [str(parse(name.removeprefix("="))) for name in self._values["tag"]]
 
-    def _list(self, requests: list[BuildRequest], images: list[Image]) -> None:
-        """The manifest lists of several platforms, and of --manifest."""
+    def _say(self, digest: str, names: list[str]) -> None:
+        from crun_py.oci.reference import parse
+
+        if self._values["quiet"]:
+            write(digest)
+        else:
+            write("\n".join(f"Successfully tagged {parse(name).familiar}" for name in names))
+
+    def _list(self, requests: list[BuildRequest], images: list[Image]) -> str:
+        """The manifest lists of several platforms, and of --manifest; the last one's digest."""
         names = [self._values["manifest"]] if self._values["manifest"] else []
         if len(images) > 1:
             names += self._names()
-        if not names:
-            return
-        from crun_py.oci.lists import Lists
-
+        digest = ""
         for name in names:
+            from crun_py.oci.lists import Lists
+
             lists = Lists(self._context.paths, reach.access(self._values))
             lists.create(name, amend=True)
             for image in images:
-                lists.add(name, "sha256:" + image.id)
+                digest = lists.add(name, "sha256:" + image.id)
+        return digest if len(images) > 1 else ""
 
     def _forget(self, images: list[Image]) -> None:
-        """What was only wanted as files is no image here, unless it has a name."""
+        """What was only wanted as files, or as a part of what failed, is no image here, unless it
+        has a name."""
         from crun_py.oci.store import ImageStore
 
         store = ImageStore(self._context.paths)
@@ -300,20 +355,20 @@ class _Build:
             if not image.names and image.id in {built.id for built in images}:
                 store.remove(image)
 
-    def _write(self, output: Output, image: Image, request: BuildRequest) -> None:
+    def _write(self, output: Output, image: Image, request: BuildRequest, *, alone: bool) -> None:
         from crun_py.build import output as outputs
 
-        names = [*(output.names or request.names)]
         if output.wants_tree:
+            if not alone and output.type == "local":
+                place = f"{output.dest}/{request.platform.replace('/', '_')}"
+                output = replaced(output, dest=place)
             where = self._workspace.directory("output")
             outputs.write_tree(image.layers, output, where, stdout=1)
         elif output.wants_image_file:
-            paths = self._context.paths
+            paths, names = self._context.paths, [*(output.names or request.names)]
             outputs.write_image(paths, image.digest, names, output, stdout=1)
-        elif output.push:
-            self._push(names)
 
-    def _push(self, names: Iterable[str]) -> None:
+    def _push(self, names: list[str]) -> None:
         from crun_py.cli import push
 
         values = {**push_defaults(), **{k: v for k, v in self._values.items() if k in _REACH}}
@@ -356,15 +411,15 @@ def _warn(show: Display, stages: Stages) -> None:
         show.tell(Event(kind="warning", text=text))
 
 
-def _write_files(values: dict[str, Any], image: Image, names: Iterable[str]) -> None:
+def _write_files(values: dict[str, Any], image_id: str, digest: str, names: list[str]) -> None:
     from crun_py import jsonfile, outfile
 
     if values["iidfile"]:
-        outfile.write(values["iidfile"], f"sha256:{image.id}".encode())
+        outfile.write(values["iidfile"], image_id.encode())
     if values["metadata_file"]:
         about = {
-            "containerimage.config.digest": f"sha256:{image.id}",
-            "containerimage.digest": image.digest,
+            "containerimage.config.digest": image_id,
+            "containerimage.digest": digest,
             "image.name": ",".join(names),
         }
         outfile.write(values["metadata_file"], (jsonfile.dumps(about) + "\n").encode())

@@ -101,8 +101,12 @@ class Plain(Display):
         self._line(f" ---> Running in {event.text[:12]}")
 
     def _output(self, event: Event) -> None:
-        self._open = not event.data.endswith(b"\n")
-        _write_all(self._streams[event.stream], event.data)
+        data = event.data
+        if len(self._containers) > 1:  # whose lines are these?
+            name = event.stage.encode(errors="backslashreplace") + b": "
+            data = b"".join(name + line for line in data.splitlines(keepends=True))
+        self._open = not data.endswith(b"\n")
+        _write_all(self._streams[event.stream], data)
 
     def _done(self, event: Event) -> None:
         if container := self._containers.pop(event.stage, ""):

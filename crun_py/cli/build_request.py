@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from crun_py import quantity
 from crun_py.cli import pull
 from crun_py.errors import InvalidArgument
 from crun_py.record import replaced
@@ -55,28 +56,34 @@ def requests(values: dict[str, Any]) -> list[BuildRequest]:
     from crun_py.oci.reference import parse
 
     platforms = [p for text in values["platform"] for p in text.split(",")]
-    found = [pull.platform_of({**values, "platform": p}) or "" for p in platforms or [None]]
+    chosen = [None if p == "local" else p for p in platforms] or [None]
+    found = [pull.platform_of({**values, "platform": p}) or "" for p in chosen]
     stamp = values["timestamp"]
+    arguments = _build_args(values)
     epoch = values["source_date_epoch"] or os.environ.get("SOURCE_DATE_EPOCH")
+    epoch = epoch or arguments.get("SOURCE_DATE_EPOCH")
+    if epoch:
+        quantity.whole(epoch, "SOURCE_DATE_EPOCH")
     times = Times(
         set=int(stamp) if stamp is not None else -1,
         latest=int(epoch) if epoch and stamp is None else -1,
     )
     network = values["network"] or ""
+    ttl = values["cache_ttl"]
     one = values["squash"] or values["layers"] is False  # podman-build(1), --layers
     _check(values)
     names = tuple(str(parse(name.removeprefix("="))) for name in values["tag"])
     request = BuildRequest(
         names=names if len(found) == 1 else (),
-        build_args=tuple(_build_args(values).items()),
+        build_args=tuple(arguments.items()),
         target=values["target"] or "",
         platform=found[0],
-        cache=not values["no_cache"] and values["layers"] is not False,
+        cache=not values["no_cache"] and values["layers"] is not False and not _is_zero(ttl),
         uncached_stages=tuple(s.lower() for t in values["no_cache_filter"] for s in t.split(",")),
         keep=values["layers"] is not False,
         all_stages=values["skip_unused_stages"] is False,
         labels=tuple(_labels(values["label"]).items()),
-        annotations=tuple(_pairs(values["annotation"], "annotation").items()),
+        annotations=tuple(_annotations(values["annotation"]).items()),
         inherit_labels=values["inherit_labels"] is not False,
         env=tuple(_variables(values["env"]).items()),
         unset_env=tuple(values["unsetenv"]),
@@ -88,9 +95,10 @@ def requests(values: dict[str, Any]) -> list[BuildRequest]:
         times=times,
         created=max(times.set, times.latest),
         squash="all" if values["squash_all"] else "new" if one else "",
+        proxies=_proxies() if values["http_proxy"] else (),
         insecure="security.insecure" in values["allow"],
         jobs=1 if values["debug_on_failure"] else int(values["jobs"] or 0),
-        older_s=_age(values["cache_ttl"]),
+        older_s=_age(ttl),
         base=values["from"] or "",
     )  # fmt: skip
     return [replaced(request, platform=platform) for platform in found]
@@ -115,10 +123,21 @@ def contexts(values: dict[str, Any], directory: str) -> dict[str, str]:
     }  # fmt: skip
 
 
+def _proxies() -> tuple[tuple[str, str], ...]:
+    from crun_py.build.stages import PROXY_NAMES
+
+    return tuple((name, os.environ[name]) for name in PROXY_NAMES if name in os.environ)
+
+
 def _age(text: str | None) -> float:
     from crun_py.clock import parse_span_ms
 
-    return parse_span_ms(text, "cache ttl") / 1000 if text else 0
+    return parse_span_ms(text, "cache ttl") / 1000 if text and not _is_zero(text) else 0
+
+
+def _is_zero(text: str | None) -> bool:
+    """Whether a --cache-ttl means that no step is used again."""
+    return text is not None and not text.strip("0hms")
 
 
 def _limits(values: dict[str, Any]) -> RunLimits:
@@ -127,6 +146,20 @@ def _limits(values: dict[str, Any]) -> RunLimits:
     given = {key: values[key] for key in _LIMITS if values[key]}
     found: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     return RunLimits(**found)
+
+
+def _annotations(texts: list[str]) -> dict[str, str]:
+    """Those of the manifest; docker's other levels are refused."""
+    found = {}
+    for key, value in _pairs(texts, "annotation").items():
+        level, colon, rest = key.partition(":")
+        if colon and level in ("index", "index-descriptor", "manifest-descriptor"):
+            raise InvalidArgument(
+                f"annotation {key}: only the image's manifest is annotated",
+                hint="crunpy manifest annotate",
+            )
+        found[rest if colon and level == "manifest" else key] = value
+    return found
 
 
 def _labels(texts: list[str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     from crun_py.build import keep
     from crun_py.clock import ago
 
-    found = [one for one in keep.kept(context.paths) if one.kind != "config"]
+    found = keep.things(context.paths)
     rows = [("ID", "TYPE", "SIZE", "LAST ACCESSED")]
     for one in found:
         name = one.text.rpartition(":")[2][:25] if one.kind == "layer" else one.text

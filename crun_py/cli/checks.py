@@ -314,9 +314,18 @@ def _filter_of(module: str, name: str) -> Check:
     return act
 
 
+_ARCHITECTURES = (
+    "386", "amd64", "arm", "arm64", "aarch64", "x86_64", "loong64", "mips64le", "ppc64le",
+    "riscv64", "s390x",
+)  # fmt: skip
+
+
 def _platforms(value: str, option: str) -> None:
     for part in value.split(","):
         _platform(part, option)
+        if "/" not in part and part not in ("local", "linux", *_ARCHITECTURES):
+            hint = "like linux/arm64"
+            raise InvalidArgument(f"{option} {_shown(part)}: not a platform", hint=hint)
 
 
 def _image_name(value: str, option: str) -> None:
@@ -417,6 +426,7 @@ _BY_VERB: dict[tuple[str, str], Check] = {
     ("volume ls", "filter"): _filter_of("crun_py.show.volume_list", "FILTERS"),
     ("events", "filter"): _filter_of("crun_py.events", "FILTERS"),
     ("container prune", "filter"): _filter_of("crun_py.container.prune", "FILTERS"),
+    ("buildx create", "driver"): _one_of("docker", "docker-container", "kubernetes", "remote"),
     ("build", "format"): _one_of("oci", "docker"),
     ("build", "progress"): _one_of("auto", "tty", "plain", "rawjson", "quiet", "none"),
     ("build", "allow"): _one_of("security.insecure", "network.host"),

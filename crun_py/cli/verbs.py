@@ -63,6 +63,9 @@ _NETWORK = {
 }
 _BUILDER = {
     "builder prune": ("builder_prune", "Remove what builds keep for the builds to come"),
+    "buildx create": ("buildx_create", "Accepted: there is one builder, which needs no making"),
+    "buildx ls": ("buildx_ls", "List the one builder"),
+    "buildx inspect": ("buildx_inspect", "Show the one builder"),
     "buildx du": ("buildx_du", "Show what builds keep, and how large it is"),
 }
 _IMAGE = {
@@ -148,7 +151,16 @@ GROUPS = {
     "system": {**_members(_SYSTEM), "info": "info", "events": "events"},
     "manifest": _members(_MANIFEST),
     "builder": {"build": "build", "prune": "builder prune"},
-    "buildx": {"build": "build", "prune": "builder prune", "du": "buildx du"},
+    "buildx": {
+        "build": "build",
+        "prune": "builder prune",
+        "du": "buildx du",
+        "create": "buildx create",
+        "use": "buildx create",
+        "ls": "buildx ls",
+        "inspect": "buildx inspect",
+        "version": "version",
+    },
     "container": {**_members(_CONTAINER), "ls": "ps", "list": "ps", "umount": "unmount"},
     "image": {
         **{word: verb for word, verb in _members(_IMAGE).items() if verb not in _TOP_ONLY},

@@ -37,10 +37,11 @@ class Report:
         """What builds keep; bytes of layers that images have are counted there."""
         from crun_py.build import keep
 
-        found = [one for one in keep.kept(self._paths) if one.kind != "config"]
+        found = keep.things(self._paths)
         held = keep.used_by_images(self._paths)
+        size = sum(one.size for one in found)
         idle = sum(one.size for one in found if one.text not in held)
-        return _row("Build Cache", len(found), sum(o.text in held for o in found), idle, idle)
+        return _row("Build Cache", len(found), sum(o.text in held for o in found), size, idle)
 
     def summary(self) -> Rows:
         """A row for images, containers and volumes."""

@@ -30,6 +30,7 @@ Step 2/5 : ENV A=1
 Step 3/5 : RUN echo to-out; echo to-err >&2
  ---> Running in {SHORT}
 to-out
+ ---> Removed intermediate container {SHORT}
  ---> {SHORT}
 Step 4/5 : COPY f /f
  ---> {SHORT}

@@ -51,7 +51,7 @@ STEPS: list[tuple[str, str, dict[str, Any]]] = [
     ("RUN <<E\nx\nE", "Run", {"command": "<<E", "heredocs": (Heredoc(name="E", text="x\n"),)}),
     ("RUN --mount=type=tmpfs,target=/t a", "Run",
      {"mounts": (Mount(type="tmpfs", target="/t", text="type=tmpfs,target=/t"),)}),
-    ("COPY a b /c", "Copy", {"sources": ("a", "b"), "destination": "/c", "add": False,
+    ("COPY a b /c/", "Copy", {"sources": ("a", "b"), "destination": "/c/", "add": False,
                              "from_": "", "link": False, "parents": False, "unpack": None}),
     ('COPY ["a b", "/c d"]', "Copy", {"sources": ("a b",), "destination": "/c d"}),
     ("COPY --from=x --chown=a:b --chmod=755 --link --parents --exclude=q --exclude=r a /", "Copy",
@@ -270,7 +270,7 @@ def test_expanded_mounts() -> None:
 
 
 def test_the_backtick() -> None:
-    done = expanded(one("COPY `$a c:\\$a /x", "# escape=`\n"), VALUES)
+    done = expanded(one("COPY `$a c:\\$a /x/", "# escape=`\n"), VALUES)
     assert isinstance(done, Copy) and done.sources == ("$a", "c:\\A")
 
 

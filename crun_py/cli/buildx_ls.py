@@ -1,0 +1,21 @@
+"""crunpy buildx ls: the one builder."""
+
+from __future__ import annotations
+
+from crun_py.cli.context import Context, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = ""
+OPTIONS = ()
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print it as docker prints its builders."""
+    from crun_py.oci.manifest import host_platform
+
+    write("NAME/NODE    DRIVER/ENDPOINT   STATUS    PLATFORMS")
+    write(f"default*     crunpy            running   {host_platform()}")
+    return 0
