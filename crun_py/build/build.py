@@ -120,11 +120,14 @@ def build(
                 below = _base_layers(site, stages) if request.squash == "new" else 0
                 draft = squash.squashed(draft, paths, below)
             try:
-                if remote:
-                    remote.send()
                 image = draft.save([*request.names])
             except CrunpyError as e:
                 raise named(paths, "saving the image", e) from e
+        if remote:
+            try:
+                remote.send()
+            except CrunpyError as e:  # there is an image all the same
+                tell(Event(kind="warning", text=f"sending steps to the cache: {e.message}"))
     events.image(paths, "build", image.id, request.names[0] if request.names else "")
     gc.collect_if_wanted(paths)
     return image

@@ -12,7 +12,7 @@ import os
 from crun_py.archive.extract import Extractor, Rules
 from crun_py.build import add, repository
 from crun_py.build.dockerfile import STDIN, Dockerfile, ignore_of, lookup, of_stream, reader
-from crun_py.build.files import NOTHING, Tree, Walk
+from crun_py.build.files import Tree
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound
 from crun_py.record import record
 from crun_py.tree import DIRECTORY
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 TITLE = "the build context"
 _DIRECTORY = DIRECTORY & ~os.O_NOFOLLOW
-_SHOWN = 5
 
 
 class Context(Tree):
@@ -202,53 +201,3 @@ def _new_directory(place: str) -> int:
 
 def _bytes_reader(data: bytes) -> Callable[[int], bytes]:
     return add.prefixed(data, lambda size: b"")
-
-
-# ---- how large it is ----
-
-
-@record
-class Size:
-    """bytes: of all files.  largest: (bytes, name) of what is at the top, largest first.
-    whole: False when counting stopped early."""
-
-    bytes: int
-    largest: tuple[tuple[int, str], ...]
-    whole: bool
-
-
-class _Enough(Exception):
-    """So many files were counted as are to be."""
-
-
-def size_of(context: Tree, most: int = 100_000) -> Size:
-    """How much the ignore file leaves of `context`; counting stops after `most` files.
-
-    Raises CrunpyError.
-    """
-    sizes: dict[str, int] = {}
-    left = most
-
-    def count(directory: int, name: str, path: str, found: os.stat_result) -> bool:
-        nonlocal left
-        top = path.partition("/")[0]
-        sizes[top] = sizes.get(top, 0) + found.st_size
-        left -= 1
-        if left < 0:
-            raise _Enough
-        return True
-
-    def enter(directory: int, name: str, path: str, found: os.stat_result) -> bool:
-        return True
-
-    root = os.open(".", DIRECTORY, dir_fd=context.root)
-    try:
-        Walk(context, NOTHING).over(root, "", enter, count, lambda: None)
-    except _Enough:
-        left = -1
-    except OSError as e:
-        raise CrunpyError.from_os(f"reading {context.title}", e) from e
-    finally:
-        os.close(root)
-    largest = sorted(((size, name) for name, size in sizes.items()), reverse=True)[:_SHOWN]
-    return Size(bytes=sum(sizes.values()), largest=tuple(largest), whole=left >= 0)

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from crun_py.build.request import Event
     from crun_py.build.site import Site
 
-_MUCH_BYTES = 1 << 30
-
 
 @record
 class Plan:
@@ -108,22 +106,22 @@ def _found(tree: Tree, text: str, *, parents: bool) -> list[tuple[str, str]]:
 
 def fingerprint(site: Site, step: Copy, made: Plan, told: Event) -> str:
     """One digest of all that is copied."""
-    whole = Fingerprint(made.tree, site.known, owners=made.owners, exclude=made.exclude)
+    whole = Fingerprint(
+        made.tree, site.known, owners=made.owners, exclude=made.exclude,
+        much=lambda sizes: _warn_of_size(site, sizes, told),
+    )  # fmt: skip
     for path, _ in made.sources:
         whole.add(path)
     others = [*(f"{f.name} {f.digest}" for f in made.fetched), *(c for _, c in made.cloned)]
-    _warn_of_size(site, whole.sizes, told)
     return " ".join([whole.hexdigest(), *others])
 
 
 def _warn_of_size(site: Site, sizes: dict[str, int], told: Event) -> None:
-    """A context that is large by mistake should be noticed."""
-    total = sum(sizes.values())
-    if total < _MUCH_BYTES:
-        return
+    """A context that is large by mistake should be noticed, before all of it is read."""
     largest = sorted(sizes.items(), key=lambda item: -item[1])[:3]
     names = ", ".join(f"{name} {size / 1e9:.1f}GB" for name, size in largest)
-    text = f"this copies {total / 1e9:.1f}GB: {names}: .dockerignore leaves files out"
+    text = f"this copies more than {sum(sizes.values()) / 1e9:.1f}GB, of {names}"
+    text += ": .dockerignore leaves files out"
     site.tell(told, "warning", text)
 
 

@@ -142,7 +142,10 @@ class Tree:
         except OSError:
             return ""
         try:
-            return hint(name, sorted(os.listdir(directory))[:5000])
+            names = sorted(os.listdir(directory))[:5000]
+            if name in names:
+                return "it is a link that leads to nothing in there"
+            return hint(name, names)
         finally:
             os.close(directory)
 

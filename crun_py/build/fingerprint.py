@@ -17,6 +17,8 @@ from crun_py.errors import CorruptState, CrunpyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crun_py.build.ignore import Ignore
     from crun_py.workspace import Workspace
 
@@ -24,6 +26,7 @@ _PIECE_BYTES = 1 << 20
 _RACY_NS = 2_000_000_000
 """A file that was written so shortly before it was read may have changed after it, unseen."""
 _MOST = 200_000
+MUCH_BYTES = 1 << 30
 
 
 class Known:
@@ -83,17 +86,26 @@ def _content(directory: int, name: str, link: int = os.O_NOFOLLOW) -> str:
 class Fingerprint:
     """Gathers the digest of several sources.
 
-    owners: owners are a part of it, as they are where files keep theirs.
+    owners: owners are a part of it, as they are where files keep theirs.  much: is told, once,
+    of the bytes so far by the first name of their path, before more than MUCH_BYTES are read.
     """
 
-    def __init__(self, tree: Tree, known: Known, *, owners: bool, exclude: Ignore) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        known: Known,
+        *,
+        owners: bool,
+        exclude: Ignore,
+        much: Callable[[dict[str, int]], object] = lambda sizes: None,
+    ) -> None:
         self._tree, self._known, self._owners = tree, known, owners
         self._walk = Walk(tree, exclude)
         self._digest = blake2b(digest_size=32)
         self._first: dict[tuple[int, int], str] = {}
-        self.sizes: dict[str, int] = {}
-        """Bytes by the first name of their path."""
-        self._path = ""
+        self._much = much
+        self._sizes: dict[str, int] = {}  # by the first name of their path
+        self._path, self._total = "", 0
 
     def add(self, path: str) -> None:
         """The file or directory `path` of the tree, a link at its end followed.
@@ -114,12 +126,21 @@ class Fingerprint:
                         os.close(directory)
                 else:
                     regular = stat.S_ISREG(found.st_mode)
+                    self._count(path, found.st_size if regular else 0)
                     what = _content(fd, f"/proc/self/fd/{fd}", 0) if regular else ""
                     self._note(path, found, what)
             finally:
                 os.close(fd)
         except OSError as e:
-            raise CrunpyError.from_os(f"reading {path} of {self._tree.title}", e) from e
+            name = e.filename if isinstance(e.filename, str) else path
+            raise CrunpyError.from_os(f"reading {name} of {self._tree.title}", e) from e
+
+    def _count(self, path: str, size: int) -> None:
+        top = (self._path or path).partition("/")[0]
+        self._sizes[top] = self._sizes.get(top, 0) + size
+        self._total += size
+        if self._total >= MUCH_BYTES and self._total - size < MUCH_BYTES:
+            self._much(self._sizes)
 
     def hexdigest(self) -> str:
         return str(self._digest.hexdigest())
@@ -131,6 +152,7 @@ class Fingerprint:
     def _file(self, directory: int, name: str, path: str, found: os.stat_result) -> bool:
         what = ""
         if stat.S_ISREG(found.st_mode):
+            self._count(path, found.st_size)
             first = path
             if found.st_nlink > 1:
                 first = self._first.setdefault((found.st_dev, found.st_ino), path)
@@ -142,9 +164,6 @@ class Fingerprint:
 
     def _note(self, path: str, found: os.stat_result, what: str) -> None:
         owner = f"{found.st_uid}:{found.st_gid}" if self._owners else ""
-        if stat.S_ISREG(found.st_mode):
-            top = (self._path or path).partition("/")[0]
-            self.sizes[top] = self.sizes.get(top, 0) + found.st_size
         device = found.st_rdev if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode) else 0
         row = f"{path}\0{found.st_mode:o}\0{owner}\0{device}\0{what}\0\n"
         self._digest.update(os.fsencode(row))

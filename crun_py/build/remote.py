@@ -111,7 +111,10 @@ class Remote:
         for key, draft in self._kept:
             for sink in self.sinks:
                 before = self._known()
-                image = draft.save([f"localhost/crunpy-cache:{key}"])
+                local = f"localhost/crunpy-cache:{key}"
+                draft.save([local])
+                # by its name: the same image may have a manifest without the annotation, too
+                image = ImageStore(self._paths).find(local)
                 try:
                     push.push(self._paths, image, f"{sink}:{key}", access=self._access)
                 finally:

@@ -14,7 +14,7 @@ from crun_py.build.request import BuildError, Event, at
 from crun_py.build.run_words import SHELL, words
 from crun_py.build.tidy import tidy
 from crun_py.container import attach, create, ending, lifecycle
-from crun_py.errors import CommandError, Unsupported
+from crun_py.errors import CommandError, NotFound, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def run(
 
     Raises BuildError, CrunpyError.
     """
+    if not draft.trees:
+        raise NotFound("there is no file to execute yet", hint="COPY comes before RUN")
     with site.mounts(step, draft, index) as mounted:
         command, script = words(step, draft), step.script
         if script is not None and script.startswith("#!"):

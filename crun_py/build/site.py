@@ -153,6 +153,8 @@ class Site:
             return self._of_directory(key, where), False
         index = self.stages.find(name, stage)
         if index is None:
+            if any(later.name == key for later in self.stages.all):
+                raise InvalidArgument(f"stage {name} comes later", hint="move it up")
             return self._of_image(name), True
         title = f"stage {self.stages.all[index].title}"
         return self._shown(f"stage {index}", self.drafts[index].trees, title), True

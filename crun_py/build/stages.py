@@ -222,7 +222,7 @@ def _base(written: From, known: Mapping[str, str]) -> From:
     base = expanded(written, known, names)
     assert isinstance(base, From)
     unset = sorted(names.missing)
-    note = f"no ARG {unset[0]} stands before the first FROM" if unset else ""
+    note = f"ARG {unset[0]} stands before no FROM, or has no value" if unset else ""
     if unset and hint(unset[0], known):
         note = hint(unset[0], known)
     source = written.source

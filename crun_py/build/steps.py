@@ -199,14 +199,6 @@ def _copy(i: Instruction, place: _Place) -> Copy:
     chmod = flags.value(i.flags, "chmod")
     if chmod and "$" not in chmod:
         Mode(chmod)
-    several = len(sources) + len(heredocs) > 1 and "$" not in destination
-    if (
-        several
-        and not destination.endswith(("/", "/.", "/.."))
-        and destination not in ("", ".", "..")
-    ):
-        raise _Wrong(f"several files cannot become {destination}", f"{destination}/ is a directory",
-                     destination)  # fmt: skip
     return Copy(
         add=i.keyword == "ADD", sources=tuple(sources), destination=destination, from_=from_,
         chown=flags.value(i.flags, "chown"), chmod=chmod,

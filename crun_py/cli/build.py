@@ -8,7 +8,7 @@ import sys
 
 from crun_py.cli import reach
 from crun_py.cli.context import Context, write, write_error
-from crun_py.errors import CrunpyError, InvalidArgument, Unsupported
+from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
 from crun_py.record import replaced
 
 TYPE_CHECKING = False
@@ -353,7 +353,10 @@ class _Build:
         store = ImageStore(self._context.paths)
         for image in store.list():
             if not image.names and image.id in {built.id for built in images}:
-                store.remove(image)
+                try:
+                    store.remove(image)
+                except Conflict:
+                    continue  # a manifest list has it
 
     def _write(self, output: Output, image: Image, request: BuildRequest, *, alone: bool) -> None:
         from crun_py.build import output as outputs

@@ -336,3 +336,20 @@ def test_several_words_of_one_build(root: Engine) -> None:
     found = root.inspect("words")
     assert found["Config"]["Labels"] == {"a": "1", "b": "2"} and "V=w" in found["Config"]["Env"]
     assert wait_for(lambda: said(root, "words", "sh", "-c", "echo $V") == "w")
+
+
+def test_a_large_context_is_noticed(root: Engine) -> None:
+    """By what is large in it, before it is read."""
+    where = context(root, {"Dockerfile": "FROM scratch\nCOPY . /all/\n", "small": "x"})
+    (where / "modules").mkdir()
+    with (where / "modules/huge").open("wb") as file:
+        file.truncate(3 << 29)
+    process = root.popen(*words(where))
+    line = next(line for line in process.stdout if b"Warning" in line)
+    process.send_signal(15)
+    process.communicate(timeout=20)
+    assert b"1.6GB" in line and b"modules 1.6GB" in line and b".dockerignore" in line
+
+
+def test_run_on_nothing(root: Engine) -> None:
+    assert "no file to execute" in failed(root, "FROM scratch\nRUN true\n").splitlines()[-1]

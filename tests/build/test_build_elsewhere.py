@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,53 @@ def unpacked_save(engine: Engine, where: Path) -> dict[str, bytes]:
     archive.unlink(missing_ok=True)
     engine.ok("save", "-q", "-o", archive, "verbs")
     return unpacked(archive)
+
+
+# ---- several platforms, and names that an output gives ----
+
+
+def test_several_platforms_are_a_list(root: Engine) -> None:
+    text = "FROM scratch\nARG TARGETARCH\nCOPY f /$TARGETARCH\n"
+    where = context(root, {"Dockerfile": text, "f": "x"})
+    platforms = ("--platform", "linux/amd64,linux/arm64")
+    done = build(root, where, *platforms, "-t", "several", "--iidfile", where / "id")
+    assert done.code == 0 and done.out.endswith("Successfully tagged several:latest\n"), done
+    index = json.loads(root.ok("manifest", "inspect", "several"))
+    found = {entry["platform"]["architecture"] for entry in index["manifests"]}
+    assert found == {"amd64", "arm64"}
+    quiet = build(root, where, *platforms, "-t", "several", "-q")
+    assert quiet.out.strip() == (where / "id").read_text()
+    assert build(root, where, *platforms, "-o", where / "out").code == 0
+    names = sorted(str(p.relative_to(where / "out")) for p in (where / "out").rglob("*64"))
+    assert names == ["linux_amd64", "linux_amd64/amd64", "linux_arm64", "linux_arm64/arm64"]
+
+
+def test_an_output_names_the_image(root: Engine) -> None:
+    where = context(root, {"Dockerfile": "FROM busybox\nENV A=1\n"})
+    assert build(root, where, "-o", "type=image,name=named-by-output:1").code == 0
+    assert "A=1" in root.inspect("named-by-output:1")["Config"]["Env"]
+    name = f"{root.registry}/built/by-output:1"
+    pushed = build(root, where, "-o", f"type=image,name={name},push=true", "--tls-verify=false")
+    assert pushed.code == 0, pushed
+    root.ok("rmi", name)
+    root.ok("pull", "-q", "--tls-verify=false", name)
+    nameless = build(root, where, "--push")
+    assert nameless.code == 125 and "-t REGISTRY/NAME" in nameless.err
+
+
+@pytest.mark.parametrize("kind", ["directory", "registry"])
+def test_steps_of_another_machine(
+    root: Engine, fresh: Callable[[str], Engine], kind: str, tmp_path: Path
+) -> None:
+    text = "FROM busybox\nENV A=1\nRUN date +%N > /a\nCOPY f /f\nRUN date +%N > /b\n"
+    where = context(root, {"Dockerfile": text, "f": "x"})
+    place = f"type=local,dest={tmp_path}" if kind == "directory" else f"{root.registry}/steps"
+    more = ("--tls-verify=false", "-t", "carried")
+    assert build(root, where, "--cache-to", place, *more).code == 0
+    first = said(root, "carried", "cat", "/a", "/b")
+    other = fresh("root")
+    other.ok("pull", "-q", "busybox")
+    done = build(other, where, "--cache-from", place, *more)
+    assert done.code == 0 and done.out.count("Using cache") == 3, done
+    assert said(other, "carried", "cat", "/a", "/b") == first
+    assert other.ok("images", "--format", "{{.Repository}}").split() == ["carried", "busybox"]

@@ -135,7 +135,8 @@ def test_stopped_while_many_files_are_copied(engine: Engine, number: int) -> Non
         started = time.monotonic()
         process.communicate(timeout=20)
         assert time.monotonic() - started < 2
-        assert process.returncode in (0, 128 + number)
+        # on a busy machine it has not even begun after so short a time
+        assert process.returncode in (0, 128 + number, -number)
         assert left(engine) == []
     assert engine.ok(*words(where, "-q"))
 

@@ -15,7 +15,7 @@ from archives import PACKED, node, tar
 from served import served
 
 from crun_py.build import context as contexts
-from crun_py.build.context import Context, Size, size_of
+from crun_py.build.context import Context
 from crun_py.errors import CrunpyError, ImageError, InvalidArgument, NotFound
 
 Opened = Callable[..., Context]
@@ -423,31 +423,6 @@ def test_named_contexts_need_no_dockerfile(place: Path, work: Path) -> None:
     found = contexts.named(str(place), work=str(work), environment={}, title="context x")
     assert found.title == "context x" and found.hides("a", directory=False)
     os.close(found.root)
-
-
-def test_the_size_is_of_what_is_left(opened: Opened, place: Path) -> None:
-    (place / "node_modules/deep").mkdir(parents=True)
-    (place / "node_modules/deep/x").write_bytes(bytes(5000))
-    (place / "big").mkdir()
-    for n in range(3):
-        (place / f"big/{n}").write_bytes(bytes(1000))
-    (place / ".dockerignore").write_text("node_modules")
-    (place / "Dockerfile").write_bytes(TEXT)
-    found = size_of(opened(place))
-    rest = len(TEXT) + 1 + len("node_modules")
-    assert found == Size(bytes=3000 + rest, whole=True, largest=(
-        (3000, "big"), (len(TEXT), "Dockerfile"), (12, ".dockerignore"), (1, "a")))  # fmt: skip
-    assert not size_of(opened(place), most=2).whole
-
-
-def test_a_small_context_is_measured_at_once(opened: Opened, place: Path) -> None:
-    context = opened(place)
-    times = []
-    for _ in range(20):
-        begun = time.perf_counter()
-        size_of(context)
-        times.append(time.perf_counter() - begun)
-    assert min(times) < 0.001
 
 
 @pytest.mark.parametrize("kind", PACKED)

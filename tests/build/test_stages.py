@@ -137,11 +137,11 @@ def test_find() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
-    [("FROM $X", ":1:6: FROM $X: this is no image", "no ARG X"),
+    [("FROM $X", ":1:6: FROM $X: this is no image", "ARG X stands before no FROM"),
      ("ARG VERSION=1\nFROM a\nFROM ${VERSON}", ":3:6: FROM ${VERSON}", "did you mean VERSION?"),
-     ("FROM --platform=$X a", ":1:17: FROM --platform=$X", "no ARG X"),
+     ("FROM --platform=$X a", ":1:17: FROM --platform=$X", "ARG X stands before no FROM"),
      ("ARG X\nFROM $X", ":2:6: FROM $X", ""),
-     ("FROM a\nARG X=b\nFROM $X", ":3:6: FROM $X", "no ARG X"),
+     ("FROM a\nARG X=b\nFROM $X", ":3:6: FROM $X", "ARG X stands before no FROM"),
      ("ARG X=${Y?say}\nFROM a", ":1:1: ARG: Y: say", ""),
      ("FROM a\nCOPY --from=0 a b", ":2:1: COPY: there is no stage 0", ""),
      ("FROM a\nFROM b\nCOPY --from=1 a b", ":3:1: COPY: there is no stage 1", "counted from 0"),
