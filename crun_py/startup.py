@@ -20,21 +20,27 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
 
     Entry = tuple[str, tuple[int, int], int, int]
-    """A module's source, its stamp, and where its code is, counted from the file's end."""
+    """A module's source, its stamp, and where in the file its code is, and how long."""
 else:
     ModuleSpec = type(__spec__)  # importlib.machinery would load more than it saves
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 _FILE = f"{_PACKAGE}/__pycache__/startup.{sys.implementation.cache_tag}.bin"
 _VERSION = sys.version.encode()
+_HEAD, _MOST = 4, 1 << 20
 
 
 class Bundle:
-    """A finder and loader of our own modules (sys.meta_path)."""
+    """A finder and loader of our own modules (sys.meta_path).
+
+    The file is opened anew for each module: a descriptor that stayed open would be in the way of
+    those that the caller passes on.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._index, self._data = _read(path)
+        self._inode, self._index = _read(path)
+        self._found: dict[str, bytes] = {}
         self._lacking: list[str] = []
 
     def find_spec(
@@ -45,9 +51,13 @@ class Bundle:
         if not name.startswith("crun_py."):
             return None
         entry = self._index.get(name)
-        if entry is None or not entry[0].startswith(_PACKAGE + "/") or _stamp(entry[0]) != entry[1]:
+        code = None
+        if entry and entry[0].startswith(_PACKAGE + "/") and _stamp(entry[0]) == entry[1]:
+            code = self._code(entry)
+        if entry is None or code is None:
             self._lacking.append(name)
             return None
+        self._found[name] = code
         source = entry[0]
         package = source.endswith("/__init__.py")
         spec = ModuleSpec(name, self, origin=source, is_package=package)  # type: ignore[arg-type]
@@ -56,6 +66,19 @@ class Bundle:
             assert spec.submodule_search_locations is not None
             spec.submodule_search_locations.append(os.path.dirname(source))
         return spec
+
+    def _code(self, entry: Entry) -> bytes | None:
+        """The code of a module, None when the file is another one by now."""
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            if os.fstat(fd).st_ino != self._inode:
+                return None
+            return os.pread(fd, entry[3], entry[2])
+        finally:
+            os.close(fd)
 
     def create_module(self, spec: ModuleSpec) -> None:
         """The usual one."""
@@ -66,29 +89,39 @@ class Bundle:
 
     def get_code(self, name: str) -> CodeType:
         """The code of module `name`, which has been found."""
-        code: CodeType = marshal.loads(self._bytes(name))
+        code: CodeType = marshal.loads(self._found[name])
         return code
-
-    def _bytes(self, name: str) -> bytes:
-        _, _, start, end = self._index[name]
-        return self._data[start : end or None]
 
     def keep(self) -> None:
         """Write the file anew if modules had to be loaded without it."""
         found = {name: source for name in self._lacking if (source := _source(name))}
         if sys.dont_write_bytecode or not found:
             return
-        index, data = {}, b""
-        for name in sorted({*self._index, *found}):
-            if name in found:
-                source, stamp = found[name], _stamp(found[name])
-                code = marshal.dumps(sys.modules[name].__loader__.get_code(name))  # type: ignore[union-attr]
-            else:
-                source, stamp, *_ = self._index[name]
-                code = self._bytes(name)
-            index[name] = (source, stamp, -len(data) - len(code), -len(data))
-            data = code + data
-        _write(self._path, marshal.dumps((_VERSION, index)) + data)
+        codes: dict[str, tuple[str, tuple[int, int], bytes]] = {}
+        for name, entry in self._index.items():
+            code = self._code(entry)
+            if code is not None:
+                codes[name] = entry[0], entry[1], code
+        for name, source in found.items():
+            stamp = _stamp(source)
+            code = marshal.dumps(sys.modules[name].__loader__.get_code(name))  # type: ignore[union-attr]
+            codes[name] = source, stamp, code
+        _write(self._path, _packed(codes))
+
+
+def _packed(codes: dict[str, tuple[str, tuple[int, int], bytes]]) -> bytes:
+    """The file: the length of the index, the index, the codes."""
+    length, index = 0, b""
+    while True:  # the places of the codes depend on how long the index is
+        at, entries = _HEAD + length, {}
+        for name, (source, stamp, code) in codes.items():
+            entries[name] = source, stamp, at, len(code)
+            at += len(code)
+        index = marshal.dumps((_VERSION, entries))
+        if len(index) == length:
+            break
+        length = len(index)
+    return length.to_bytes(_HEAD, "little") + index + b"".join(c[2] for c in codes.values())
 
 
 def _source(name: str) -> str:
@@ -105,15 +138,15 @@ def _stamp(source: str) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
-def _read(path: str) -> tuple[dict[str, Entry], bytes]:
-    """(what is where in the file, the file); nothing of an unfit one."""
+def _read(path: str) -> tuple[int, dict[str, Entry]]:
+    """(inode of the file, what is where in it); nothing of an unfit one."""
     try:
-        with open(path, "rb") as f:
-            data = f.read()
-        version, index = marshal.loads(data)
-        return (index, data) if version == _VERSION else ({}, b"")
+        with open(path, "rb", buffering=0) as f:
+            length = int.from_bytes(f.read(_HEAD), "little")
+            version, index = marshal.loads(f.read(min(length, _MOST)))
+            return (os.fstat(f.fileno()).st_ino, index) if version == _VERSION else (0, {})
     except (OSError, ValueError, EOFError, TypeError):
-        return {}, b""
+        return 0, {}
 
 
 def _write(path: str, data: bytes) -> None:
