@@ -83,11 +83,6 @@ def warnings(
     return tuple(sorted(made, key=lambda warning: (warning.line, warning.rule)))
 
 
-def fails(dockerfile: Dockerfile, found: Collection[Warning_]) -> bool:
-    """Whether warnings are errors: `# check=error=true`."""
-    return dockerfile.error and bool(found)
-
-
 def _wanted(dockerfile: Dockerfile, experimental: bool) -> set[str]:
     chosen = dockerfile.experimental
     return {

@@ -224,11 +224,19 @@ class _Build:
 
     def _parsed(self, request: BuildRequest, files: BuildContext) -> tuple[Dockerfile, Stages]:
         from crun_py.build import build
+        from crun_py.build.request import BuildError
         from crun_py.cli import build_display
 
         try:
             dockerfile = build.parse(files.dockerfile, files.dockerfile_name)
-            return dockerfile, build.parsed(request, dockerfile, self._others)
+            stages = build.parsed(request, dockerfile, self._others)
+            if (
+                dockerfile.error
+                and not self._values["check"]
+                and build_display.warned(dockerfile, stages, files.ignore)
+            ):
+                raise BuildError("the Dockerfile's own `# check=error=true` wants no warnings")
+            return dockerfile, stages
         except CrunpyError as e:
             build_display.show_place(e)
             raise

@@ -179,8 +179,8 @@ class Logged(Plain):
         os.close(self._fd)
 
 
-def check(dockerfile: Dockerfile, stages: Stages, ignore: Ignore) -> int:
-    """--check: print the warnings; 1 if there are some."""
+def warned(dockerfile: Dockerfile, stages: Stages, ignore: Ignore) -> int:
+    """Print what docker's build checks say; how many warnings that are."""
     from crun_py.build import check as checks
 
     found = checks.warnings(dockerfile, stages, ignore=ignore)
@@ -189,8 +189,12 @@ def check(dockerfile: Dockerfile, stages: Stages, ignore: Ignore) -> int:
         write(printable(warning.text))
         write(dockerfile.source.excerpt(warning.line))
         write("")
-    if not found:
-        write("Check complete, no warnings found.")
-        return 0
-    write(f"Check complete, {len(found)} warning{'s' if len(found) > 1 else ''} found.")
-    return 1
+    return len(found)
+
+
+def check(dockerfile: Dockerfile, stages: Stages, ignore: Ignore) -> int:
+    """--check: print the warnings; 1 if there are some."""
+    count = warned(dockerfile, stages, ignore)
+    number = f"{count} warning{'s' if count > 1 else ''}" if count else "no warnings"
+    write(f"Check complete, {number} found.")
+    return 1 if count else 0

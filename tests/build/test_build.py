@@ -353,3 +353,12 @@ def test_a_large_context_is_noticed(root: Engine) -> None:
 
 def test_run_on_nothing(root: Engine) -> None:
     assert "no file to execute" in failed(root, "FROM scratch\nRUN true\n").splitlines()[-1]
+
+
+def test_a_dockerfile_that_wants_no_warnings(root: Engine) -> None:
+    text = "# check=error=true\nFROM busybox\nMAINTAINER me\nRUN true\n"
+    where = context(root, {"Dockerfile": text})
+    done = build(root, where)
+    assert done.code == 1 and "MaintainerDeprecated" in done.out and "Step" not in done.out
+    fine = context(root, {"Dockerfile": "# check=error=true\nFROM busybox\nRUN true\n"})
+    assert build(root, fine).code == 0

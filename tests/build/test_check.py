@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crun_py.build.check import RULES, fails, warnings
+from crun_py.build.check import RULES, warnings
 from crun_py.build.check_steps import is_secret
 from crun_py.build.ignore import Ignore
 from crun_py.build.stages import stages
@@ -155,7 +155,7 @@ def test_skip(head: str, rules: list[str]) -> None:
     dockerfile = parse(f"{head}FROM i\nCMD a\nMAINTAINER x")
     reported = warnings(dockerfile, stages(dockerfile, {}))
     assert [w.rule for w in reported] == rules
-    assert fails(dockerfile, reported) is ("error=true" in head)
+    assert dockerfile.error is ("error=true" in head)
 
 
 @pytest.mark.parametrize(
