@@ -288,10 +288,11 @@ BAD: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("what", BAD)
 def test_bad_archives(root: Engine, what: str) -> None:
     data, message = BAD[what]
-    before = root.ok("images", "--digests"), sorted((root.root / "layers").iterdir())
+    shown = ("images", "--format", "{{.ID}} {{.Digest}} {{.Repository}}:{{.Tag}}")
+    before = root.ok(*shown), sorted((root.root / "layers").iterdir())
     told = root.fails("load", "-q", input=data)
     assert told.startswith("loading standard input: ") and message in told
-    assert before == (root.ok("images", "--digests"), sorted((root.root / "layers").iterdir()))
+    assert before == (root.ok(*shown), sorted((root.root / "layers").iterdir()))
 
 
 def layout(**changes: Any) -> tuple[TestImage, dict[str, bytes]]:

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -142,6 +142,18 @@ def work(base: Path) -> Iterator[Path]:
     path.chmod(0o755)
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture
+def root(fresh: Callable[[str], Engine]) -> Engine:
+    """A store with nothing but what the guest is given: it is copied."""
+    return fresh("root")
+
+
+@pytest.fixture
+def user(fresh: Callable[[str], Engine]) -> Engine:
+    """As `root`, a plain user's."""
+    return fresh("user")
 
 
 def test_limits_hold_for_root(root: Engine, work: Path) -> None:

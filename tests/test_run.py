@@ -410,7 +410,7 @@ def test_options_end_at_the_image(engine: Engine) -> None:
 
 
 def test_cidfile(engine: Engine) -> None:
-    file = engine.home / ("xdg/cid" if engine.rootless else "cid")
+    file = engine.home / ("xdg/own-cid" if engine.rootless else "own-cid")
     container_id = engine.detached("--cidfile", file, "busybox", "true")
     assert file.read_text() == container_id
     assert "exists" in engine.fails(*NONE, "--cidfile", file, "busybox", "true")

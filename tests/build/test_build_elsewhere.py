@@ -152,6 +152,7 @@ def test_several_platforms_are_a_list(root: Engine) -> None:
     assert build(root, where, *platforms, "-o", where / "out").code == 0
     names = sorted(str(p.relative_to(where / "out")) for p in (where / "out").rglob("*64"))
     assert names == ["linux_amd64", "linux_amd64/amd64", "linux_arm64", "linux_arm64/arm64"]
+    root.ok("manifest", "rm", "several")
 
 
 def test_an_output_names_the_image(root: Engine) -> None:
