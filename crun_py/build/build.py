@@ -5,14 +5,13 @@ parse → stages → the images they begin with → each stage (schedule, execut
 
 from __future__ import annotations
 
-from crun_py import events, state
+from crun_py import events
 from crun_py.build import schedule, syntax
 from crun_py.build import stages as stages_
 from crun_py.build.cache import Cache
 from crun_py.build.request import Event
 from crun_py.build.site import Site
 from crun_py.clock import rfc3339
-from crun_py.container import ending
 from crun_py.errors import CrunpyError, NotFound
 from crun_py.oci import blobs, gc
 from crun_py.oci.causes import named
@@ -44,6 +43,9 @@ def begun(paths: Paths) -> Workspace:
 def ended(paths: Paths, workspace: Workspace) -> None:
     """Nothing of the build is left, whatever became of its processes.  Raises CrunpyError."""
     for container_id in workspace.containers:
+        from crun_py import state
+        from crun_py.container import ending
+
         try:
             ending.remove(state.load(paths, container_id), force=True)
         except NotFound:

@@ -6,6 +6,7 @@ import _signal  # its front, signal, imports enum
 import os
 import sys
 
+from crun_py import workspace as workspaces
 from crun_py.cli import reach
 from crun_py.cli.context import Context, write, write_error
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
@@ -126,7 +127,6 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Build; prints the steps, and at last the image's id."""
     from crun_py.build import build, output
     from crun_py.cli import build_request
-    from crun_py.container import lifecycle
 
     for number in _ENDING:
         _signal.signal(number, _end)
@@ -137,7 +137,10 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     _refuse(values)
     _refuse_outputs(values, outputs, len(requests))
     context.enter()
-    lifecycle.sweep(context.paths, rootless=context.rootless)
+    if next(workspaces.abandoned(context.paths), None):  # a start does the rest
+        from crun_py.container import lifecycle
+
+        lifecycle.sweep(context.paths, rootless=context.rootless)
     workspace = build.begun(context.paths)
     try:
         return _Build(values, context, workspace, here).run(requests, arguments, outputs)
