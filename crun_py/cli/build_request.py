@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from crun_py import quantity
-from crun_py.cli import pull
 from crun_py.errors import InvalidArgument
 from crun_py.record import replaced
 
@@ -57,7 +56,7 @@ def requests(values: dict[str, Any]) -> list[BuildRequest]:
 
     platforms = [p for text in values["platform"] for p in text.split(",")]
     chosen = [None if p == "local" else p for p in platforms] or [None]
-    found = [pull.platform_of({**values, "platform": p}) or "" for p in chosen]
+    found = [_platform(values, p) for p in chosen]
     stamp = values["timestamp"]
     arguments = _build_args(values)
     epoch = values["source_date_epoch"] or os.environ.get("SOURCE_DATE_EPOCH")
@@ -113,6 +112,15 @@ def _check(values: dict[str, Any]) -> None:
 
     create.check({name: values[name] for name in _LIMITS})
     spec.check_security(values["security_opt"])
+
+
+def _platform(values: dict[str, Any], platform: str | None) -> str:
+    """The platform that the options ask for, "" for this host's."""
+    if not any((platform, values["os"], values["arch"], values["variant"])):
+        return ""
+    from crun_py.cli import pull
+
+    return pull.platform_of({**values, "platform": platform}) or ""
 
 
 def contexts(values: dict[str, Any], directory: str) -> dict[str, str]:
