@@ -4,6 +4,10 @@ costs 4 ms more.
 It is what a .pyc is, and lies beside those in __pycache__: written by a command that had to load
 a module without it, believed for as long as a module's source has the size and time that it was
 compiled from.  Whoever may not write there does without.  PEP 451, PEP 3147.
+
+Another command may put a new file in its place at any time.  So each code begins with the random
+mark of its file, which the index has too: a place is never looked up in one file and read from
+another (an inode number would not tell: it is given to the next file at once).
 """
 
 from __future__ import annotations
@@ -20,14 +24,14 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
 
     Entry = tuple[str, tuple[int, int], int, int]
-    """A module's source, its stamp, and where in the file its code is, and how long."""
+    """A module's source, its stamp, and where in the file its mark and code are, and how long."""
 else:
     ModuleSpec = type(__spec__)  # importlib.machinery would load more than it saves
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 _FILE = f"{_PACKAGE}/__pycache__/startup.{sys.implementation.cache_tag}.bin"
 _VERSION = sys.version.encode()
-_HEAD, _MOST = 4, 1 << 20
+_HEAD, _MARK, _MOST = 4, 16, 1 << 20
 
 
 class Bundle:
@@ -39,8 +43,8 @@ class Bundle:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._inode, self._index = _read(path)
-        self._found: dict[str, bytes] = {}
+        self._mark, self._index = _read(path)
+        self._found: dict[str, CodeType] = {}
         self._lacking: list[str] = []
 
     def find_spec(
@@ -67,18 +71,23 @@ class Bundle:
             spec.submodule_search_locations.append(os.path.dirname(source))
         return spec
 
-    def _code(self, entry: Entry) -> bytes | None:
-        """The code of a module, None when the file is another one by now."""
+    def _code(self, entry: Entry) -> CodeType | None:
+        """The code of a module, None when the file is another one by now, or damaged."""
         try:
             fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return None
         try:
-            if os.fstat(fd).st_ino != self._inode:
-                return None
-            return os.pread(fd, entry[3], entry[2])
+            data = os.pread(fd, entry[3], entry[2])
         finally:
             os.close(fd)
+        if len(data) < entry[3] or data[:_MARK] != self._mark:
+            return None
+        try:
+            code: CodeType = marshal.loads(memoryview(data)[_MARK:])
+        except (ValueError, EOFError, TypeError):
+            return None
+        return code
 
     def create_module(self, spec: ModuleSpec) -> None:
         """The usual one."""
@@ -89,8 +98,7 @@ class Bundle:
 
     def get_code(self, name: str) -> CodeType:
         """The code of module `name`, which has been found."""
-        code: CodeType = marshal.loads(self._found[name])
-        return code
+        return self._found[name]
 
     def keep(self) -> None:
         """Write the file anew if modules had to be loaded without it."""
@@ -101,27 +109,28 @@ class Bundle:
         for name, entry in self._index.items():
             code = self._code(entry)
             if code is not None:
-                codes[name] = entry[0], entry[1], code
+                codes[name] = entry[0], entry[1], marshal.dumps(code)
         for name, source in found.items():
             stamp = _stamp(source)
-            code = marshal.dumps(sys.modules[name].__loader__.get_code(name))  # type: ignore[union-attr]
-            codes[name] = source, stamp, code
+            loaded = sys.modules[name].__loader__.get_code(name)  # type: ignore[union-attr]
+            codes[name] = source, stamp, marshal.dumps(loaded)
         _write(self._path, _packed(codes))
 
 
 def _packed(codes: dict[str, tuple[str, tuple[int, int], bytes]]) -> bytes:
     """The file: the length of the index, the index, the codes."""
+    mark = os.urandom(_MARK)
     length, index = 0, b""
     while True:  # the places of the codes depend on how long the index is
         at, entries = _HEAD + length, {}
         for name, (source, stamp, code) in codes.items():
-            entries[name] = source, stamp, at, len(code)
-            at += len(code)
-        index = marshal.dumps((_VERSION, entries))
+            entries[name] = source, stamp, at, _MARK + len(code)
+            at += _MARK + len(code)
+        index = marshal.dumps((_VERSION, mark, entries))
         if len(index) == length:
             break
         length = len(index)
-    return length.to_bytes(_HEAD, "little") + index + b"".join(c[2] for c in codes.values())
+    return length.to_bytes(_HEAD, "little") + index + b"".join(mark + c[2] for c in codes.values())
 
 
 def _source(name: str) -> str:
@@ -138,15 +147,15 @@ def _stamp(source: str) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
-def _read(path: str) -> tuple[int, dict[str, Entry]]:
-    """(inode of the file, what is where in it); nothing of an unfit one."""
+def _read(path: str) -> tuple[bytes, dict[str, Entry]]:
+    """(the file's mark, what is where in it); nothing of an unfit one."""
     try:
         with open(path, "rb", buffering=0) as f:
             length = int.from_bytes(f.read(_HEAD), "little")
-            version, index = marshal.loads(f.read(min(length, _MOST)))
-            return (os.fstat(f.fileno()).st_ino, index) if version == _VERSION else (0, {})
+            version, mark, index = marshal.loads(f.read(min(length, _MOST)))
+            return (mark, index) if version == _VERSION else (b"", {})
     except (OSError, ValueError, EOFError, TypeError):
-        return 0, {}
+        return b"", {}
 
 
 def _write(path: str, data: bytes) -> None:

@@ -106,3 +106,36 @@ def test_who_may_not_write_does_without(copy: Copy) -> None:
     assert "Bundle" not in loaders(copy.run(user=65534))
     assert "Bundle" not in loaders(copy.run(user=65534))
     assert not list(copy.package.glob("__pycache__/startup.*.bin"))
+
+
+def test_a_file_that_another_took_the_place_of(copy: Copy) -> None:
+    """Also when it has the inode number of the one whose index was read, as ext4 gives it."""
+    loaders(copy.run())
+    old = copy.file.read_bytes()
+    loaders(copy.run("info"))
+    new = copy.package / "new"
+    new.write_bytes(copy.file.read_bytes())
+    assert new.stat().st_size > len(old)
+    copy.file.write_bytes(old)
+    usual = copy.code
+    copy.code = usual.replace(
+        "from crun_py.__main__",
+        "import crun_py.startup; "
+        f"open({str(copy.file)!r}, 'wb').write(open({str(new)!r}, 'rb').read())\n"
+        "from crun_py.__main__", 1,
+    )  # fmt: skip
+    assert "Bundle" not in loaders(copy.run())
+    copy.code = usual
+    assert loaders(copy.run()) == "['Bundle', 'SourceFileLoader']"
+
+
+@pytest.mark.parametrize("damage", [b"\0", b"\xff"])
+def test_damaged_code_is_loaded_from_its_source(copy: Copy, damage: bytes) -> None:
+    loaders(copy.run())
+    whole = copy.file.read_bytes()
+    index = 4 + int.from_bytes(whole[:4], "little")
+    mark = whole[index : index + 16]
+    codes = [mark + damage * len(code) for code in whole[index:].split(mark)[1:]]
+    copy.file.write_bytes(whole[:index] + b"".join(codes))
+    assert "Bundle" not in loaders(copy.run())
+    assert loaders(copy.run()) == "['Bundle', 'SourceFileLoader']"
