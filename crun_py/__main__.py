@@ -22,7 +22,7 @@ from crun_py.startup import bundle
 
 sys.meta_path.insert(0, bundle)
 
-from crun_py.errors import CrunpyError  # noqa: E402
+from crun_py.errors import CrunpyError, internal  # noqa: E402
 
 _SIGINT, _SIGPIPE = 2, 13
 _FREQUENT = ("run", "exec", "ps", "create", "start", "stop", "rm", "logs", "inspect", "images",
@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as e:
         if "--debug" in words:
             raise
-        return _report(_internal(e))
+        return _report(internal(e))
 
 
 def _doing(error: OSError, words: list[str]) -> str:
@@ -79,18 +79,6 @@ def _doing(error: OSError, words: list[str]) -> str:
 
 def _verb(words: list[str]) -> str:
     return next((word for word in words if not word.startswith("-")), "")
-
-
-def _internal(error: Exception) -> CrunpyError:
-    """A bug of ours, in one line all the same."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
-    return CrunpyError(
-        f"internal error: {type(error).__name__}: {error} ({where})",
-        hint="crunpy --debug shows the whole trace; please report it",
-    )
 
 
 def _open_standard_streams() -> None:

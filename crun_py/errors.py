@@ -63,6 +63,13 @@ class CrunpyError(Exception):
         hint = f" ({hint})" if hint else ""
         return printable(self.message + hint)
 
+    def to_json(self) -> dict[str, str | int]:
+        """The error for another process, see `from_json`."""
+        return {
+            "type": type(self).__name__, "message": self.message, "hint": self.hint,
+            "errno": self.errno, "exit_code": self.exit_code,
+        }  # fmt: skip
+
     @classmethod
     def from_os(cls, doing: str, error: OSError, *, hint: str = "") -> CrunpyError:
         """An error of this class for `error`, met while `doing` (which names its object)."""
@@ -114,3 +121,28 @@ class CommandError(CrunpyError):
     def __init__(self, message: str, exit_code: int, *, hint: str = "", errno: int = 0) -> None:
         super().__init__(message, hint=hint, errno=errno)
         self.exit_code = exit_code
+
+
+def from_json(found: dict[str, str | int]) -> CrunpyError:
+    """The error that `to_json` described, of the same class."""
+    message, hint = str(found["message"]), str(found["hint"])
+    number, code = int(found["errno"]), int(found["exit_code"])
+    known = globals().get(str(found["type"]))
+    kind = known if isinstance(known, type) and issubclass(known, CrunpyError) else CrunpyError
+    if issubclass(kind, CommandError):
+        return kind(message, code, hint=hint, errno=number)
+    error = kind(message, hint=hint, errno=number)
+    error.exit_code = code
+    return error
+
+
+def internal(error: Exception) -> CrunpyError:
+    """A bug of ours, in one line all the same."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+    return CrunpyError(
+        f"internal error: {type(error).__name__}: {error} ({where})",
+        hint="crunpy --debug shows the whole trace; please report it",
+    )

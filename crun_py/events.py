@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from crun_py import clock, jsonfile, logs
+from crun_py import clock, jsonfile, logs, notices
 from crun_py.errors import Conflict, printable
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
@@ -61,7 +61,7 @@ def emit(paths: Paths, kind: str, action: str, actor: str, attributes: dict[str,
         if full:
             _rotate(path)
     except OSError as e:
-        os.write(2, f"crunpy: warning: writing {path}: {os.strerror(e.errno or 0)}\n".encode())
+        notices.warn(f"writing {path}: {os.strerror(e.errno or 0)}")
 
 
 def container(about: Container, action: str, **more: str) -> None:

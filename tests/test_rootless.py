@@ -174,7 +174,7 @@ def test_a_container_that_ends_while_its_namespace_is_entered(user: Engine) -> N
     """Between the look at its status and the opening of /proc/PID/ns/user."""
     code = """
 import os
-from crun_py.cli.context import Context
+from crun_py.engine.context import Context
 from crun_py.state import Status
 pid = os.posix_spawn("/bin/true", ["true"], {})
 os.waitpid(pid, 0)

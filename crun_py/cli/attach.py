@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from crun_py import events, state
-from crun_py.cli.context import Context
 from crun_py.container import attach, ending, execute, foreground
+from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False

@@ -8,7 +8,8 @@ import sys
 
 from crun_py import workspace as workspaces
 from crun_py.cli import reach
-from crun_py.cli.context import Context, write, write_error
+from crun_py.cli.output import write, write_error
+from crun_py.engine.context import Context
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
 from crun_py.record import replaced
 

@@ -6,7 +6,7 @@ import os
 import sys
 
 from crun_py import jsonfile, outfile
-from crun_py.cli.context import write
+from crun_py.cli.output import write
 from crun_py.errors import CrunpyError, printable
 
 TYPE_CHECKING = False

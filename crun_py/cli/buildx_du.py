@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from crun_py.cli.context import Context, write
+from crun_py.cli.output import write
+from crun_py.engine.context import Context
 from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from crun_py import state
-from crun_py.cli.context import Context
 from crun_py.cli.each import each_apart, named
 from crun_py.container import ending, lifecycle
+from crun_py.engine.context import Context
 from crun_py.errors import NotFound
 
 TYPE_CHECKING = False

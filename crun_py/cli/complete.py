@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from crun_py.cli import fast
-from crun_py.cli.context import Context, write
+from crun_py.cli.output import write
 from crun_py.cli.verbs import GROUPS, VERBS
+from crun_py.engine.context import Context
 from crun_py.show import completion
 
 TYPE_CHECKING = False

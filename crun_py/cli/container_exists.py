@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crun_py import state
-from crun_py.cli.context import Context
+from crun_py.engine.context import Context
 from crun_py.errors import NotFound
 
 TYPE_CHECKING = False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from crun_py.cli.ask import confirmed
-from crun_py.cli.context import Context, write
+from crun_py.cli.output import write
 from crun_py.container import prune
+from crun_py.engine.context import Context
 from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False

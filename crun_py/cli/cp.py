@@ -6,8 +6,9 @@ import contextlib
 import os
 
 from crun_py import state
-from crun_py.cli.context import Context, write_error
+from crun_py.cli.output import write_error
 from crun_py.container import control, transfer
+from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
 from crun_py.show.listing import human_size
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
+from crun_py.apart import apart
 from crun_py.cli import reach
-from crun_py.cli.context import Context, write, write_error
+from crun_py.cli.output import write, write_warning
+from crun_py.engine.context import Context
 from crun_py.errors import Conflict, InvalidArgument, NotFound
 from crun_py.options import environment, foreign
 from crun_py.paths import configuration
@@ -159,7 +161,7 @@ def with_defaults(values: dict[str, Any], context: Context) -> dict[str, Any]:
         else:
             checks.one("create", OPTIONS, key, value)
 
-    values = containers_conf.apply(values, files, check, context.explain)
+    values = containers_conf.apply(values, files, check, context.explain or (lambda line: None))
     for name, value in values.get("engine_env", {}).items():
         os.environ.setdefault(name, value)
     return values
@@ -207,7 +209,7 @@ def make(values: dict[str, Any], arguments: list[str], context: Context) -> Cont
     options["create_command"] = sys.argv
     container = create.create(context.paths, image, options)
     for line in foreign.warnings(values) + (_foreign_image(image) if image else []):
-        write_error(f"crunpy: warning: {line}")
+        write_warning(f"{line}")
     if cidfile:
         from crun_py import outfile
 
@@ -241,7 +243,7 @@ def _remove(name: str | None, context: Context) -> None:
         inside.become_root(old)
         ending.remove(old, force=True)
 
-    inside.apart(act)
+    apart(act)
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crun_py import jsonfile, state
-from crun_py.cli.context import Context, write
 from crun_py.cli.each import named
+from crun_py.cli.output import write
 from crun_py.container import inside
+from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument, printable
 
 TYPE_CHECKING = False

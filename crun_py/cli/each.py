@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py.cli.context import write_error
+from crun_py.cli.output import write_error
 from crun_py.errors import CrunpyError, InvalidArgument
 
 TYPE_CHECKING = False
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from crun_py.cli.context import Context
+    from crun_py.engine.context import Context
 
 
 CHOICE = (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from crun_py import state
-from crun_py.cli.context import Context
 from crun_py.cli.run import descriptors
 from crun_py.container import execute
+from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from crun_py import outfile, state
-from crun_py.cli.context import Context
 from crun_py.container import commit, inside
+from crun_py.engine.context import Context
 from crun_py.oci import transport
 
 TYPE_CHECKING = False

@@ -187,8 +187,10 @@ def count_fits(arguments: str, n: int) -> bool:
 
 def execute(call: Call) -> int:
     """Carry out a call; returns the exit status.  Raises CrunpyError."""
+    from crun_py import notices
     from crun_py.cli import checks
-    from crun_py.cli.context import Context
+    from crun_py.cli.output import write_error, write_warning
+    from crun_py.engine.context import Context
 
     general = call.general
     if general.get("host") or general.get("context") not in (None, "", "default"):
@@ -201,7 +203,8 @@ def execute(call: Call) -> int:
         os.environ["DOCKER_CONFIG"] = general["config"]
     checks.check(call.verb, call.module.OPTIONS, call.values)
     checks.names_beside(call.verb, call.module.ARGUMENTS, call.values, call.arguments)
-    context = Context(general.get("root"), general.get("runroot"))
-    context.debug = bool(general.get("debug"))
+    notices.listen(write_warning)
+    explain = write_error if general.get("debug") else None
+    context = Context(general.get("root"), general.get("runroot"), explain)
     result: int = call.module.main(call.values, call.arguments, context)
     return result

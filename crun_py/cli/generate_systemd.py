@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crun_py import jsonfile, outfile, state
-from crun_py.cli.context import Context, write
+from crun_py.cli.output import write
 from crun_py.cli.stop import patience
 from crun_py.container import units
+from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from crun_py import state
-from crun_py.cli.context import Context, write
+from crun_py.cli.output import write
 from crun_py.container import execute, health, probe
+from crun_py.engine.context import Context
 from crun_py.errors import Conflict
 
 TYPE_CHECKING = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crun_py.cli import table
-from crun_py.cli.context import Context
+from crun_py.engine.context import Context
 from crun_py.oci.store import ImageStore
 from crun_py.show import images
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from crun_py.cli.context import Context
 from crun_py.cli.diff import show
+from crun_py.engine.context import Context
 from crun_py.oci.intake import own
 from crun_py.oci.store import ImageStore
 from crun_py.show import images

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crun_py import jsonfile
-from crun_py.cli.context import Context, write
 from crun_py.cli.each import each
+from crun_py.cli.output import write
 from crun_py.container import mounts
+from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
 from crun_py.oci.intake import own
 from crun_py.oci.store import ImageStore

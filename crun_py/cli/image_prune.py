@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from crun_py.cli.ask import confirmed
-from crun_py.cli.context import Context, write
+from crun_py.cli.output import write
+from crun_py.engine.context import Context
 from crun_py.oci import usage
 from crun_py.oci.store import ImageStore
 from crun_py.show import images

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from crun_py.cli.context import Context, write
+from crun_py.cli.output import write
+from crun_py.engine.context import Context
 from crun_py.oci.store import ImageStore
 from crun_py.show import images
 

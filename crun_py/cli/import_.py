@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from crun_py.cli.context import Context, write
+from crun_py.cli.output import write
 from crun_py.cli.pull import platform_of
 from crun_py.container import commit
+from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crun_py import signals, state
-from crun_py.cli.context import Context, write
 from crun_py.cli.each import each_apart, ids_in, named
+from crun_py.cli.output import write
 from crun_py.container import ending, restart
+from crun_py.engine.context import Context
 from crun_py.errors import Conflict
 
 TYPE_CHECKING = False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from crun_py.cli import progress
-from crun_py.cli.context import Context, write
+from crun_py.cli.output import write
+from crun_py.engine.context import Context
 from crun_py.oci.reference import parse
 
 TYPE_CHECKING = False

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py.cli.context import Context, write, write_error
+from crun_py.cli.output import write, write_error
+from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py.cli.context import Context
+from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

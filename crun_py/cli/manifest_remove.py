@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from crun_py.cli.context import Context, write
+from crun_py.cli.output import write
+from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

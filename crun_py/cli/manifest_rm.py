@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from crun_py.cli.context import Context, write
 from crun_py.cli.each import each
+from crun_py.cli.output import write
+from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

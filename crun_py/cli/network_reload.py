@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from crun_py import state
-from crun_py.cli.context import Context, write
 from crun_py.cli.each import each, named
+from crun_py.cli.output import write
+from crun_py.engine.context import Context
 from crun_py.errors import Conflict
 from crun_py.net import modes
 

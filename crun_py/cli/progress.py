@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 
 from crun_py import jsonfile
-from crun_py.cli.context import write, write_error
+from crun_py.cli.output import write, write_error
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False

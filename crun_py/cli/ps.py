@@ -6,7 +6,7 @@ import sys
 
 from crun_py import clock
 from crun_py.cli import table
-from crun_py.cli.context import Context
+from crun_py.engine.context import Context
 from crun_py.show import listing
 
 TYPE_CHECKING = False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from crun_py.cli import progress, reach
-from crun_py.cli.context import Context, write, write_error
+from crun_py.cli.output import write, write_error, write_warning
+from crun_py.engine.context import Context
 from crun_py.errors import ImageError, InvalidArgument, NotFound, RegistryError
 from crun_py.oci import transport
 from crun_py.oci.reference import parse
@@ -121,7 +122,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     kind = progress.kind_of(values)
     policy = checked(values["policy"] or "always")
     if values["disable_content_trust"] is False:
-        write_error("crunpy: warning: content trust is not supported: no signature is verified")
+        write_warning("content trust is not supported: no signature is verified")
     context.enter()
     for text in arguments:
         texts = [text]

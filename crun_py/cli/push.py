@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from crun_py import outfile
 from crun_py.cli import progress, reach
-from crun_py.cli.context import Context, write, write_error
+from crun_py.cli.output import write, write_error, write_warning
+from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument, NotFound, Unsupported
 from crun_py.oci import transport
 from crun_py.oci.image import Image
@@ -80,7 +81,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     refuse_signing(values)
     change = change_of(values)
     if values["disable_content_trust"] is False:
-        write_error("crunpy: warning: content trust is not supported: nothing is signed")
+        write_warning("content trust is not supported: nothing is signed")
     store = ImageStore(context.paths)
     if values["all_tags"]:
         if len(arguments) > 1 or ":" in arguments[0].rpartition("/")[2]:

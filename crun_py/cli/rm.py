@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from crun_py import state
-from crun_py.cli.context import Context, write
 from crun_py.cli.each import chosen, each_apart
+from crun_py.cli.output import write
 from crun_py.cli.stop import patience
 from crun_py.container import ending, lifecycle
+from crun_py.engine.context import Context
 from crun_py.errors import Conflict, CorruptState, CrunpyError, NotFound
 
 TYPE_CHECKING = False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from crun_py.cli.context import Context, write, write_error
 from crun_py.cli.each import each
+from crun_py.cli.output import write, write_error
+from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument, NotFound
 from crun_py.oci.store import ImageStore
 from crun_py.show import images

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from crun_py.cli import create
-from crun_py.cli.context import Context, write
+from crun_py.cli.output import write
+from crun_py.engine.context import Context
 from crun_py.errors import Conflict, InvalidArgument, NotFound
 
 TYPE_CHECKING = False

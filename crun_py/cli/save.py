@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from crun_py import events
-from crun_py.cli.context import Context
+from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
 from crun_py.oci.store import ImageStore
 

@@ -7,7 +7,7 @@ import time
 
 from crun_py import clock, state
 from crun_py.cli import table
-from crun_py.cli.context import Context
+from crun_py.engine.context import Context
 from crun_py.show import processes, stats
 
 TYPE_CHECKING = False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from crun_py import jsonfile
 from crun_py.cli import ps, table
-from crun_py.cli.context import Context, write
+from crun_py.cli.output import write
+from crun_py.engine.context import Context
 from crun_py.show import disk
 
 TYPE_CHECKING = False

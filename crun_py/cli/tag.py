@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py.cli.context import Context
+from crun_py.engine.context import Context
 from crun_py.oci.store import ImageStore
 
 TYPE_CHECKING = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py import state
 from crun_py.cli import table
-from crun_py.cli.context import Context
+from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
 from crun_py.show import processes, top
 

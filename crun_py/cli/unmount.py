@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crun_py import state
-from crun_py.cli.context import Context, write
 from crun_py.cli.each import each
+from crun_py.cli.output import write
 from crun_py.container import inside, mounts
+from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
 from crun_py.overlay.mount import is_mounted
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crun_py import state
-from crun_py.cli.context import Context, write
 from crun_py.cli.each import CHOICE, chosen, each_apart
+from crun_py.cli.output import write
 from crun_py.container import control
+from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

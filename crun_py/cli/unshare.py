@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py.cli.context import Context
+from crun_py.engine.context import Context
 from crun_py.errors import CommandError, Unsupported
 from crun_py.ns import user
 

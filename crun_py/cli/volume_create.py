@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from crun_py import events, volumes
-from crun_py.cli.context import Context, write
+from crun_py.cli.output import write
+from crun_py.engine.context import Context
 from crun_py.errors import Unsupported
 from crun_py.options import volume_options
 from crun_py.options.request import labels

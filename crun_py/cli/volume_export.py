@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 from crun_py import outfile
-from crun_py.cli.context import Context
 from crun_py.cli.each import each
 from crun_py.container import volume_archive
+from crun_py.engine.context import Context
 from crun_py.oci import transport
 from crun_py.show import volume_list
 

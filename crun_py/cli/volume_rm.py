@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crun_py import events, state, volumes
-from crun_py.cli.context import Context, write
 from crun_py.cli.each import each
+from crun_py.cli.output import write
 from crun_py.container import ending
+from crun_py.engine.context import Context
 from crun_py.errors import Conflict, InvalidArgument, NotFound
 from crun_py.show import volume_list
 

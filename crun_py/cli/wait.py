@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 from crun_py import clock, state
-from crun_py.cli.context import Context, write
 from crun_py.cli.each import each, named
+from crun_py.cli.output import write
 from crun_py.container import ending, health
+from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument, NotFound
 
 TYPE_CHECKING = False

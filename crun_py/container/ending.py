@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import events, signals, state, volumes
+from crun_py import events, notices, signals, state, volumes
 from crun_py.cgroup import group
 from crun_py.container import attach, restart
 from crun_py.errors import Conflict, CrunpyError, NotFound
@@ -104,7 +104,7 @@ def warn_on_error(step: Callable[[], object]) -> None:
     except CrunpyError as e:
         if e.errno and e.errno == getattr(handled, "errno", 0):
             return
-        os.write(2, f"crunpy: warning: {e.line()}\n".encode(errors="backslashreplace"))
+        notices.warn(e.line())
 
 
 def wait(container: Container) -> int:
@@ -188,10 +188,9 @@ def _ends(container: Container, status: Status, patience_s: int) -> bool:
         if _ended_within(status, None if patience_s < 0 else patience_s):
             return True
     name = signals.name(container.record["config"]["stop_signal"])
-    line = (
+    notices.warn(
         f"{name} did not stop container {container.name} in {patience_s} seconds: SIGKILL is sent"
     )
-    os.write(2, f"crunpy: warning: {line}\n".encode())
     return False
 
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 
-from crun_py import jsonfile, state
+from crun_py import state
 from crun_py._native import check, lib
 from crun_py.errors import CrunpyError, NotFound, Unsupported
 from crun_py.ns import user
@@ -26,8 +25,7 @@ from crun_py.volumes import parse_tmpfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
+    from collections.abc import Iterator
 
     from crun_py.state import Container, Status
 
@@ -189,52 +187,3 @@ def open_at(root: int, path: str, flags: int) -> int:
     if root < 0:
         return os.open(path, flags | os.O_CLOEXEC)
     return check(lib.crunpy_open_in_root(root, os.fsencode(path), flags), path)
-
-
-class Apart:
-    """A function at work in a child process; `result` waits for what it returns."""
-
-    def __init__(self, act: Callable[[], Any], closed: tuple[int, ...] = ()) -> None:
-        """act: returns what JSON can say.  closed: descriptors that the child must not keep."""
-        heard, told = os.pipe()
-        sys.stdout.flush()
-        self._pid = os.fork()
-        if self._pid == 0:
-            for fd in (heard, *closed):
-                os.close(fd)
-            _answer(told, act)
-        os.close(told)
-        self._heard = heard
-
-    def result(self) -> Any:
-        """What the function returned; raises the CrunpyError that it raised."""
-        with open(self._heard, "rb") as f:
-            answer = f.read()
-        os.waitpid(self._pid, 0)
-        if not answer:
-            raise CrunpyError("working on the container's files: the child process was killed")
-        found = jsonfile.loads(answer)
-        if "error" in found:
-            raise CrunpyError(found["error"], hint=found["hint"], errno=found["errno"])
-        return found["value"]
-
-
-def _answer(told: int, act: Callable[[], Any]) -> None:
-    """Runs in the child; never returns."""
-    try:
-        answer = {"value": act()}
-    except CrunpyError as e:
-        answer = {"error": e.message, "hint": e.hint, "errno": e.errno}
-    except OSError as e:
-        error = CrunpyError.from_os(f"working on the container's files: {e.filename or ''}", e)
-        answer = {"error": error.message, "hint": "", "errno": error.errno}
-    except KeyboardInterrupt:
-        answer = {"error": "interrupted", "hint": "", "errno": 0}
-    with open(told, "wb") as f:
-        f.write(jsonfile.dumps(answer).encode())
-    os._exit(0)
-
-
-def apart(act: Callable[[], Any]) -> Any:
-    """What `act` returns, or raises, having run in a child process."""
-    return Apart(act).result()

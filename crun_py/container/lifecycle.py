@@ -12,7 +12,7 @@ import os
 import sys
 
 import crun_py
-from crun_py import events, staging, state, volumes, workspace
+from crun_py import events, notices, staging, state, volumes, workspace
 from crun_py.cgroup import group
 from crun_py.container import attach, ending, failure, restart
 from crun_py.errors import CommandError, Conflict, CorruptState, NotFound
@@ -178,8 +178,7 @@ def _warn_systemd(container: Container) -> None:
 
     if is_systemd(container.record["host"].get("systemd"), container.record["args"]):
         hint = "as a user, have one delegated (systemd: Delegate=yes)"
-        line = f"systemd in container {container.name} has no cgroup of its own: {hint}"
-        os.write(2, f"crunpy: warning: {line}\n".encode())
+        notices.warn(f"systemd in container {container.name} has no cgroup of its own: {hint}")
 
 
 def _write_pid_files(container: Container, pid: int) -> None:

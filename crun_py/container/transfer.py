@@ -15,7 +15,8 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from crun_py import jsonfile
+from crun_py import jsonfile, notices
+from crun_py.apart import Apart, apart
 from crun_py.archive.extract import Extractor, Rules
 from crun_py.archive.pack import Packer
 from crun_py.archive.read import Reader, Stream
@@ -74,22 +75,22 @@ def copy(source: Place, target: Place, how: How) -> int:
             hint="CONTAINER:PATH; cp copies files on the host",
         )
     if source.is_stream:
-        return _number(inside.apart(lambda: _receive(target, how, sys.stdin.buffer, named=True)))
+        return _number(apart(lambda: _receive(target, how, sys.stdin.buffer, named=True)))
     if target.is_stream:
-        return _number(inside.apart(lambda: _send(source, how, sys.stdout.buffer, named=True)))
+        return _number(apart(lambda: _send(source, how, sys.stdout.buffer, named=True)))
     both = source.container, target.container
     if both[0] and both[1] and both[0].id == both[1].id:
         return _within(source, target, how)
     read, write = os.pipe()
     if source.container is None:
-        other = inside.Apart(lambda: _receive(target, how, os.fdopen(read, "rb")), (write,))
+        other = Apart(lambda: _receive(target, how, os.fdopen(read, "rb")), (write,))
         os.close(read)
         return _both(lambda: _send(source, how, os.fdopen(write, "wb")), other)
-    sender = inside.Apart(lambda: _send(source, how, os.fdopen(write, "wb")), (read,))
+    sender = Apart(lambda: _send(source, how, os.fdopen(write, "wb")), (read,))
     os.close(write)
     if target.container is None:
         return _both(lambda: _receive(target, how, os.fdopen(read, "rb")), sender)
-    receiver = inside.Apart(lambda: _receive(target, how, os.fdopen(read, "rb")))
+    receiver = Apart(lambda: _receive(target, how, os.fdopen(read, "rb")))
     os.close(read)
     return _both(receiver.result, sender)
 
@@ -97,10 +98,10 @@ def copy(source: Place, target: Place, how: How) -> int:
 def _within(source: Place, target: Place, how: How) -> int:
     """From one place of a container to another: its lock is not for two at once."""
     with tempfile.TemporaryFile() as spool:
-        inside.apart(lambda: _send(source, how, os.fdopen(os.dup(spool.fileno()), "wb")))
+        apart(lambda: _send(source, how, os.fdopen(os.dup(spool.fileno()), "wb")))
         spool.seek(0)
         return _number(
-            inside.apart(lambda: _receive(target, how, os.fdopen(os.dup(spool.fileno()), "rb")))
+            apart(lambda: _receive(target, how, os.fdopen(os.dup(spool.fileno()), "rb")))
         )
 
 
@@ -108,7 +109,7 @@ def _number(value: Any) -> int:
     return int(value)
 
 
-def _both(ours: Any, other: inside.Apart) -> int:
+def _both(ours: Any, other: Apart) -> int:
     """Carry out our side and wait for the other one; of two errors the cause is raised."""
     failed: CrunpyError | None = None
     size = 0
@@ -269,7 +270,7 @@ def _rules(target: Place, root: int, how: How, *, archive: bool) -> Rules:
 
 
 def _passed_over(path: str) -> None:
-    os.write(2, f"crunpy: warning: {path}: device nodes are not copied\n".encode())
+    notices.warn(f"{path}: device nodes are not copied")
 
 
 def _refuse_special(place: Place, path: str) -> None:

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import _thread
 import errno
-import os
 
-from crun_py import jsonfile
+from crun_py import jsonfile, notices
 from crun_py._native import check, lib
 from crun_py.errors import CrunpyError, Unsupported
 from crun_py.net import config, ipam, ipv4, netlink, nft
@@ -151,7 +150,7 @@ def _undo(paths: Paths, attachment: Attachment) -> None:
         teardown(paths, attachment.as_dict())
     except CrunpyError as e:
         # the next command that cleans up the container comes back to it
-        os.write(2, f"crunpy: warning: {e.line()}\n".encode(errors="backslashreplace"))
+        notices.warn(e.line())
 
 
 def _connect(

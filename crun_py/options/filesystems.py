@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from crun_py import quantity, spec, state, volumes
+from crun_py.apart import apart
 from crun_py.errors import InvalidArgument, NotFound, Unsupported
 from crun_py.options import request
 from crun_py.paths import Paths, private_dir
@@ -350,7 +351,6 @@ def _copy_up(
     ids: Ids | None,
 ) -> None:
     """What the image has at `path` goes into the new volume, as docker's."""
-    from crun_py.container import inside
     from crun_py.overlay import copy
 
     idmapped = bool((record["userns"] or {}).get("idmapped"))
@@ -363,4 +363,4 @@ def _copy_up(
             root = copy.root_of(layers[::-1], private_dir(paths.run + "/rootfs"))
         copy.copy_up(root, path, data, owner)
 
-    inside.apart(act)
+    apart(act)

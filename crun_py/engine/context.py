@@ -1,25 +1,34 @@
-"""What every verb is given: the store's paths, and how to become ready to work on it."""
+"""Where the engine works: the store's paths, and how to become ready to work on it."""
 
 from __future__ import annotations
-
-import os
-import sys
 
 from crun_py.errors import NotFound
 from crun_py.paths import Paths, refuse_foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crun_py.state import Status
 
 
 class Context:
-    """The store that --root and --runroot (or the environment) chose."""
+    """A store, and what this process has become to work on it.
 
-    def __init__(self, root: str | None = None, run: str | None = None) -> None:
+    explain:  is given each line of a container's plan before it is carried out (--debug).
+    rootless: this process is root of a user namespace that a plain user made.
+    """
+
+    def __init__(
+        self,
+        root: str | None = None,
+        run: str | None = None,
+        explain: Callable[[str], None] | None = None,
+    ) -> None:
+        """root, run: as for Paths."""
         self.paths = Paths(root, run)
         refuse_foreign(self.paths.run)
-        self.debug = False
+        self.explain = explain
         self.rootless = False
 
     def enter(self, *modes: str) -> None:
@@ -54,18 +63,3 @@ class Context:
             except NotFound:
                 user.enter()  # it ended just now
             self.rootless = True
-
-    def explain(self, line: str) -> None:
-        """Print a line of the plan (--debug)."""
-        if self.debug:
-            write_error(line)
-
-
-def write(text: str) -> None:
-    """A line on standard output."""
-    sys.stdout.write(text + "\n")
-
-
-def write_error(text: str) -> None:
-    """A line on standard error."""
-    os.write(2, (text + "\n").encode(errors="backslashreplace"))
