@@ -12,6 +12,10 @@ path: importing `dataclasses` costs more than a whole command here.  mypy checks
 
 from __future__ import annotations
 
+import sys
+
+from crun_py.errors import InvalidArgument
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeVar, dataclass_transform
@@ -84,3 +88,75 @@ def replaced(value: T, **changes: Any) -> T:
     assert isinstance(value, _Record)
     fields = dict(zip(value._fields, value._values(), strict=True))
     return type(value)(**{**fields, **changes})
+
+
+# ---- JSON ----
+
+
+def to_json(value: Any) -> Any:
+    """A record as what JSON can say: a dict of its fields, tuples as lists, records below alike."""
+    if isinstance(value, _Record):
+        pairs = zip(value._fields, value._values(), strict=True)
+        return {name: to_json(inner) for name, inner in pairs}
+    if isinstance(value, tuple | list):
+        return [to_json(inner) for inner in value]
+    if isinstance(value, dict):
+        return {key: to_json(inner) for key, inner in value.items()}
+    return value
+
+
+def from_json(cls: type[T], found: object) -> T:
+    """The record of class `cls` that `to_json` described; fields that are absent have their
+    defaults, those that are not known are passed over.
+
+    Raises InvalidArgument, naming the field, for a value that is not of the field's type.
+    """
+    if not isinstance(found, dict):
+        raise InvalidArgument(f"{cls.__name__}: not an object")
+    annotations = _annotations(cls)
+    given = {}
+    for name, value in found.items():
+        if name in annotations:
+            where = f"{cls.__name__}.{name}"
+            given[name] = _converted(annotations[name], value, cls.__module__, where)
+    try:
+        return cls(**given)
+    except TypeError as e:
+        raise InvalidArgument(str(e)) from None
+
+
+def _annotations(cls: type) -> dict[str, str]:
+    """The types of all fields, as they were written."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        found |= vars(base).get("__annotations__", {})
+    return {name: found[name] for name in cls._fields}  # type: ignore[attr-defined]
+
+
+_SCALARS: dict[str, type | tuple[type, ...]] = {
+    "str": str, "int": int, "bool": bool, "float": (int, float), "bytes": bytes, "object": object,
+}  # fmt: skip
+
+
+def _converted(annotation: str, value: Any, module: str, where: str) -> Any:
+    if annotation.endswith(" | None"):
+        inner = annotation.removesuffix(" | None")
+        return None if value is None else _converted(inner, value, module, where)
+    if annotation.startswith("tuple[") and isinstance(value, tuple | list):
+        inner = annotation[6:-1]
+        if inner.endswith(", ..."):
+            return tuple(_converted(inner[:-5], one, module, where) for one in value)
+        return tuple(value)
+    if annotation.startswith("dict[str, ") and isinstance(value, dict):
+        inner = annotation[10:-1]
+        return {key: _converted(inner, one, module, where) for key, one in value.items()}
+    scalar = _SCALARS.get(annotation)
+    if scalar:
+        # a bool is an int for Python alone
+        if isinstance(value, scalar) and (annotation != "int" or not isinstance(value, bool)):
+            return value
+    else:
+        kind = getattr(sys.modules[module], annotation, None)
+        if isinstance(kind, type) and issubclass(kind, _Record):
+            return value if isinstance(value, kind) else from_json(kind, value)
+    raise InvalidArgument(f"{where}: {str(value)[:40]!r} is not {annotation}")

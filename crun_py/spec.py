@@ -7,15 +7,16 @@ nothing else, so any OCI runtime could carry it out.
 
 from __future__ import annotations
 
-from crun_py import quantity
 from crun_py.errors import InvalidArgument
 from crun_py.ns import caps
 from crun_py.ns.plan import RLIMIT_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
+    from crun_py.model.container import CreateRequest, Ulimit
     from crun_py.ns.users import User
 
 OCI_VERSION = "1.1.0"
@@ -141,71 +142,22 @@ def capabilities(names: list[str], user: User, added: bool) -> dict[str, list[st
     }
 
 
-def check_security(options: list[str]) -> None:
-    """Raises InvalidArgument for a --security-opt that is not known."""
-    _security(options)
+_MOST_FILES = 1 << 20
+_INFINITY = (1 << 64) - 1
 
 
-def _security(options: list[str]) -> tuple[bool, str, list[str], list[str]]:
-    """no_new_privileges, seccomp (a path, "default" or "unconfined"), mask, unmask."""
-    no_new_privileges, seccomp = False, "default"
-    mask: list[str] = []
-    unmask: list[str] = []
-    for option in options:
-        key, sep, value = option.partition("=")
-        if not sep:
-            key, sep, value = option.partition(":")
-        if key == "no-new-privileges":
-            no_new_privileges = value in ("", "true")
-        elif key == "seccomp" and value:
-            seccomp = "default" if value in ("builtin", "default") else value
-        elif key in ("mask", "unmask") and value:
-            (mask if key == "mask" else unmask).extend(value.split(":"))
-        elif key in ("label", "apparmor", "systempaths"):
-            if key == "systempaths" and value == "unconfined":
-                unmask.append("ALL")
-        else:
-            raise InvalidArgument(
-                f"security option {option}: not known",
-                hint="known: no-new-privileges, seccomp=, mask=, unmask=, label=, apparmor=",
-            )
-    return no_new_privileges, seccomp, mask, unmask
-
-
-def rlimits(options: list[str], hard_nofile: int) -> list[dict[str, Any]]:
-    """--ulimit NAME=SOFT[:HARD], or host for all of the caller's, as the spec says it; nofile is
-    raised to the hard limit (at most 1048576) unless named."""
-    chosen: dict[str, dict[str, Any]] = {}
-    limit = min(hard_nofile, 1048576)
-    chosen["nofile"] = {"type": "RLIMIT_NOFILE", "soft": limit, "hard": limit}
-    if "host" in options:
-        import resource
-
-        for name, number in RLIMITS.items():
-            given = resource.getrlimit(number)
-            soft_n, hard_n = ((1 << 64) - 1 if n == resource.RLIM_INFINITY else n for n in given)
-            chosen[name] = {"type": "RLIMIT_" + name.upper(), "soft": soft_n, "hard": hard_n}
-    for option in options:
-        if option == "host":
-            continue
-        name, _, values = option.partition("=")
-        soft, _, hard = values.partition(":")
-        try:
-            numbers = [
-                -1 if v in ("-1", "unlimited") else quantity.whole(v, "ulimit")
-                for v in (soft, hard or soft)
-            ]
-        except InvalidArgument:
-            numbers = []
-        if name not in RLIMITS or not numbers:
-            raise InvalidArgument(
-                f"ulimit {option}: not NAME=SOFT[:HARD]",
-                hint="names: " + ", ".join(RLIMITS),
-            )
-        soft_n, hard_n = ((1 << 64) - 1 if n == -1 else n for n in numbers)
-        if soft_n > hard_n:
-            raise InvalidArgument(f"ulimit {option}: the soft limit is above the hard one")
-        chosen[name] = {"type": "RLIMIT_" + name.upper(), "soft": soft_n, "hard": hard_n}
+def rlimits(asked: Iterable[Ulimit], hard_nofile: int) -> list[dict[str, Any]]:
+    """The limits asked for as the spec says them; nofile is raised to the hard limit (at most
+    1048576) unless named.  Raises InvalidArgument."""
+    limit = min(hard_nofile, _MOST_FILES)
+    chosen = {"nofile": {"type": "RLIMIT_NOFILE", "soft": limit, "hard": limit}}
+    for one in asked:
+        if one.name not in RLIMITS:
+            raise InvalidArgument(f"ulimit {one.name}: not known", hint=", ".join(RLIMITS))
+        soft, hard = (_INFINITY if n < 0 else n for n in (one.soft, one.hard))
+        if soft > hard:
+            raise InvalidArgument(f"ulimit {one.name}: the soft limit is above the hard one")
+        chosen[one.name] = {"type": "RLIMIT_" + one.name.upper(), "soft": soft, "hard": hard}
     return list(chosen.values())
 
 
@@ -215,49 +167,47 @@ def build(
     env: list[str],
     cwd: str,
     user: User,
-    terminal: bool,
     hostname: str,
-    options: dict[str, Any],
+    request: CreateRequest,
     namespaces: list[dict[str, Any]],
     mounts: list[dict[str, Any]],
     host: Host,
     rootfs: str,
     systemd: bool = False,
 ) -> dict[str, Any]:
-    """The whole config.json.
+    """The whole config.json of a container that `request` asks for; the other arguments say what
+    its image and this host make of it.
 
     systemd: it is the command: its units may make namespaces under the default filter.
-    options: the values of the command line's options of the same names (cap_add, cap_drop,
-    privileged, security_opt, ulimit, read_only, sysctl, oom_score_adj, init, umask).
-    Raises InvalidArgument for those that make no sense.
+    Raises InvalidArgument.
     """
-    privileged = bool(options.get("privileged"))
-    added = bool(options.get("cap_add")) or privileged
+    security = request.security
+    default = security.default_capabilities
     names = sorted(
         caps.compute(
-            options.get("cap_add") or (),
-            options.get("cap_drop") or (),
-            privileged,
-            options.get("default_capabilities", caps.DEFAULT),
+            security.cap_add,
+            security.cap_drop,
+            security.privileged,
+            caps.DEFAULT if default is None else default,
         )
     )
-    no_new_privileges, seccomp, mask, unmask = _security(options.get("security_opt") or [])
-    hide_nothing = privileged or "ALL" in unmask
+    seccomp = security.seccomp
+    hide_nothing = security.privileged or "ALL" in security.unmask
     linux: dict[str, Any] = {
         "namespaces": namespaces,
         "maskedPaths": []
         if hide_nothing
-        else [p for p in (*MASKED, *host.thermal, *mask) if p not in unmask],
-        "readonlyPaths": [] if hide_nothing else [p for p in READONLY if p not in unmask],
+        else [p for p in (*MASKED, *host.thermal, *security.mask) if p not in security.unmask],
+        "readonlyPaths": [] if hide_nothing else [p for p in READONLY if p not in security.unmask],
         "devices": [
             {"path": path, "type": "c", "major": major, "minor": minor, "fileMode": 0o666}
             for path, major, minor in DEVICES
         ],
     }
-    if options.get("sysctl"):
-        linux["sysctl"] = sysctls(options["sysctl"], namespaces)
+    if request.sysctls:
+        linux["sysctl"] = sysctls(request.sysctls, namespaces)
     annotations: dict[str, str] = {}
-    if privileged and seccomp == "default":
+    if security.privileged and seccomp == "default":
         seccomp = "unconfined"
     if seccomp == "default" and not systemd:
         annotations[DEFAULT_SECCOMP] = "default"
@@ -270,26 +220,26 @@ def build(
             else profiles.load_profile(seccomp, names)
         )
     process: dict[str, Any] = {
-        "terminal": terminal,
+        "terminal": request.tty,
         "user": {
             "uid": user.uid,
             "gid": user.gid,
             "additionalGids": user.gids,
-            "umask": int(options.get("umask") or "0022", 8),
+            "umask": request.umask,
         },
         "args": args,
         "env": env,
         "cwd": cwd,
-        "capabilities": capabilities(names, user, added),
-        "rlimits": rlimits(options.get("ulimit") or [], host.hard_nofile),
-        "noNewPrivileges": no_new_privileges,
+        "capabilities": capabilities(names, user, bool(security.cap_add) or security.privileged),
+        "rlimits": rlimits(request.ulimits, host.hard_nofile),
+        "noNewPrivileges": security.no_new_privileges,
     }
-    if options.get("oom_score_adj"):
-        process["oomScoreAdj"] = int(options["oom_score_adj"])
+    if request.oom_score_adj:
+        process["oomScoreAdj"] = request.oom_score_adj
     return {
         "ociVersion": OCI_VERSION,
         "process": process,
-        "root": {"path": rootfs, "readonly": bool(options.get("read_only"))},
+        "root": {"path": rootfs, "readonly": request.read_only},
         "hostname": hostname,
         "mounts": mounts,
         "linux": linux,
@@ -304,17 +254,16 @@ _OWN_SYSCTLS = {
 }
 
 
-def sysctls(options: list[str], namespaces: list[dict[str, Any]]) -> dict[str, str]:
-    """--sysctl KEY=VALUE, if it belongs to a namespace of the container's own (CVE-2022-0811)."""
+def sysctls(asked: dict[str, str], namespaces: list[dict[str, Any]]) -> dict[str, str]:
+    """Kernel settings, if they belong to a namespace of the container's own (CVE-2022-0811)."""
     own = {n["type"] for n in namespaces if "path" not in n}
     allowed = tuple(prefix for kind in own for prefix in _OWN_SYSCTLS.get(kind, ()))
     result = {}
-    for option in options:
-        key, sep, value = option.partition("=")
+    for key, value in asked.items():
         plain = key.replace("/", ".")
         good = all(c.isalnum() or c in "._-" for c in plain) and ".." not in plain
-        if not sep or not good or "\n" in value:
-            raise InvalidArgument(f"sysctl {option!r}: not KEY=VALUE")
+        if not good or "\n" in value:
+            raise InvalidArgument(f"sysctl {f'{key}={value}'!r}: not KEY=VALUE")
         if not plain.startswith(allowed or ("\0",)):
             raise InvalidArgument(
                 f"sysctl {plain}: not in a namespace of the container's own",

@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-VERSION = 1
+VERSION = 2
 UNKNOWN_EXIT = 255
 """The exit code of a container whose end nobody saw: its monitor was killed, or a reboot."""
 _RUNNING = ("running", "paused", "stopping")
@@ -451,6 +451,13 @@ def load(paths: Paths, container_id: str) -> Container:
         raise damaged
     if not all(key in record for key in (*needed, "host", "layers", "hostname", "auto_remove")):
         raise damaged
+    if record.get("version") == 1:
+        from crun_py.upgrade import upgraded
+
+        try:
+            record = upgraded(record)
+        except (ValueError, TypeError, AttributeError, InvalidArgument):
+            raise damaged from None
     return Container(paths, record)
 
 

@@ -1,4 +1,4 @@
-"""Volumes: directories that outlive containers, and what -v and --tmpfs mean.
+"""Volumes: directories that outlive containers.
 
 ROOT/volumes/NAME/volume.json   {"version", "name", "created", "labels", "anonymous"}
 ROOT/volumes/NAME/_data         its content
@@ -19,48 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_OPTIONS = {"rw", "ro", "z", "Z", "nocopy", "copy", "consistent", "cached", "delegated", "rbind",
-            "bind", "U", "O", "idmap"}  # fmt: skip
 PASSED = {"nosuid", "noexec", "nodev", "dev", "suid", "exec"}
 PROPAGATION = {"private", "rprivate", "slave", "rslave", "shared", "rshared"}
-
-
-def parse(text: str) -> dict[str, Any]:
-    """One -v option: [SOURCE:]DESTINATION[:OPTIONS] as a mount of the record.
-
-    {"type": "bind"|"volume", "name", "source", "destination", "rw", "options", "copy"};
-    the source of a volume is filled in when it is made.  Raises InvalidArgument.
-    """
-    parts = text.split(":")
-    if len(parts) > 3 or not all(parts):
-        raise InvalidArgument(f"volume {text!r}: not [SOURCE:]DESTINATION[:OPTIONS]")
-    options = parts[2].split(",") if len(parts) == 3 else []
-    source, destination = ("", parts[0]) if len(parts) == 1 else (parts[0], parts[1])
-    destination = check_destination(destination, text)
-    is_path = source.startswith(("/", "./", "../", "~")) or source in (".", "..")
-    check_place(destination, text, source=source if is_path else None)
-    unknown = [o for o in options if o not in _OPTIONS | PASSED | PROPAGATION]
-    if unknown:
-        raise InvalidArgument(f"volume {text!r}: option {unknown[0]!r} is not known")
-    if not is_path and source:
-        check_name(source)
-    if "O" in options and not is_path:
-        raise InvalidArgument(
-            f"volume {text!r}: O is for directories of the host", hint="a path begins with / or ./"
-        )
-    flags = {"chown": "U" in options, "overlay": "O" in options, "idmap": "idmap" in options}
-    return {
-        **{name: True for name, wanted in flags.items() if wanted},
-        "type": "bind" if is_path else "volume",
-        "name": "" if is_path else source,
-        "source": os.path.abspath(os.path.expanduser(source)) if is_path else "",
-        "destination": destination,
-        "rw": "ro" not in options,
-        "mode": parts[2] if len(parts) == 3 else "",
-        "options": [o for o in options if o in PASSED | PROPAGATION],
-        "copy": "nocopy" not in options,
-        "create": True,
-    }
 
 
 def borrow(mounts: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
@@ -108,21 +68,6 @@ def check_place(destination: str, what: str, source: str | None = None) -> None:
     if source and (top == "/sys" or f"{path}/".startswith("/proc/")):
         return
     raise InvalidArgument(f"mount {what!r}: nothing may cover {destination}, the kernel's own")
-
-
-def parse_tmpfs(text: str) -> tuple[str, list[str]]:
-    """One --tmpfs option: DESTINATION[:OPTIONS] as destination and mount options."""
-    path, _, given = text.partition(":")
-    options = [o for o in given.split(",") if o]
-    bad = [o for o in options if not o.replace("=", "").replace("%", "").isalnum()]
-    if bad:
-        raise InvalidArgument(f"tmpfs {text!r}: option {bad[0]!r} is not known")
-    keys = {o.partition("=")[0] for o in options}
-    defaults = [] if "exec" in keys else ["noexec"]
-    destination = check_destination(path, text)
-    if not destination.startswith("/sys/"):
-        check_place(destination, text)
-    return destination, [*defaults, "nosuid", "nodev", *options]
 
 
 def check_name(name: str) -> str:

@@ -34,10 +34,11 @@ from oci_images import (
 )
 
 from crun_py.errors import CrunpyError, ImageError, NotFound, RegistryError
+from crun_py.model.registry import Progress
 from crun_py.oci import gc
 from crun_py.oci.access import Access
 from crun_py.oci.patience import Patience
-from crun_py.oci.pull import Event, pull
+from crun_py.oci.pull import pull
 from crun_py.oci.store import ImageStore
 from crun_py.paths import Paths
 
@@ -71,7 +72,7 @@ def three_layers(seed: int = 0, size: int = 200_000) -> TestImage:
 def test_pull(host: str, paths: Paths, tmp_path: Path) -> None:
     image = three_layers()
     push(image, f"{host}/a/b:1", tmp_path)
-    events: list[Event] = []
+    events: list[Progress] = []
     found = pull(paths, f"{host}/a/b:1", progress=events.append)
     assert found.id == image.id
     assert found.names == [f"{host}/a/b:1"]
@@ -85,7 +86,7 @@ def test_pull(host: str, paths: Paths, tmp_path: Path) -> None:
     assert (middle / "etc").stat().st_uid == 2
     assert (top.stat().st_uid, (top / "etc").stat().st_uid) == (1, 2)
     assert {e.phase for e in events} >= {"resolving", "downloading", "done"}
-    again: list[Event] = []
+    again: list[Progress] = []
     assert pull(paths, f"{host}/a/b:1", progress=again.append).id == image.id
     assert {e.phase for e in again} == {"resolving", "exists"}
     listed = subprocess.run(
@@ -199,12 +200,12 @@ def test_killed_at_any_time(host: str, paths: Paths, tmp_path: Path) -> None:
 def test_finished_layers_are_not_fetched_again(host: str, paths: Paths, tmp_path: Path) -> None:
     image = three_layers(40)
     push(image, f"{host}/part:1", tmp_path)
-    seen: list[Event] = []
+    seen: list[Progress] = []
 
     class Enough(BaseException):
         pass
 
-    def stop(event: Event) -> None:
+    def stop(event: Progress) -> None:
         seen.append(event)
         if sum(e.phase == "done" for e in seen) == 2:
             raise Enough
@@ -213,7 +214,7 @@ def test_finished_layers_are_not_fetched_again(host: str, paths: Paths, tmp_path
         pull(paths, f"{host}/part:1", progress=stop)
     blobs = os.listdir(paths.images + "/blobs/sha256")
     assert len(blobs) >= 3  # config and two layers
-    again: list[Event] = []
+    again: list[Progress] = []
     pull(paths, f"{host}/part:1", progress=again.append)
     fetched = {e.digest for e in again if e.phase == "downloading" and e.current}
     extracted = {e.digest for e in again if e.phase in ("extracting", "exists")}

@@ -230,7 +230,7 @@ class StageRun:
         seen = sorted(self._arguments.items())
         what = "\0".join(
             ["RUN", *words, mounts, step.network, step.security, repr(seen), repr(step.heredocs),
-             repr(site.request.limits.add_host), *files]
+             repr(site.request.container.network.hosts), *files]
         )  # fmt: skip
         names = [f"{k}={v}" for k, v in seen]
         shown = " ".join([*([f"|{len(names)}"] if names else []), *names, *words])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crun_py.build.layer import Times
 from crun_py.errors import CrunpyError
+from crun_py.model.container import CreateRequest
 from crun_py.record import record
 
 TYPE_CHECKING = False
@@ -29,33 +30,6 @@ class Secret:
 
 
 @record
-class RunLimits:
-    """How RUN's containers are limited; values are in the words of `crunpy run`."""
-
-    add_host: tuple[str, ...] = ()
-    annotation: tuple[str, ...] = ()
-    cap_add: tuple[str, ...] = ()
-    cap_drop: tuple[str, ...] = ()
-    cgroup_parent: str = ""
-    cpu_period: str = ""
-    cpu_quota: str = ""
-    cpu_shares: str = ""
-    cpus: str = ""
-    cpuset_cpus: str = ""
-    cpuset_mems: str = ""
-    device: tuple[str, ...] = ()
-    dns: tuple[str, ...] = ()
-    dns_option: tuple[str, ...] = ()
-    dns_search: tuple[str, ...] = ()
-    memory: str = ""
-    memory_swap: str = ""
-    security_opt: tuple[str, ...] = ()
-    shm_size: str = ""
-    ulimit: tuple[str, ...] = ()
-    volume: tuple[str, ...] = ()
-
-
-@record
 class BuildRequest:
     """names: full references of the image.  build_args: those with a value.  platform: of the
     target, "" for this host's.  cache: whether steps of earlier builds are used;
@@ -66,8 +40,8 @@ class BuildRequest:
     config.  inherit_labels: whether the base's labels stay.  form: oci or docker.  times: what
     becomes of the times of files.  created: seconds since the epoch for the config, -1: now.
     squash: "", "new" (the build's layers become one) or "all".  insecure: RUN
-    --security=insecure is allowed.  proxies: variables for RUN
-    alone.  jobs: stages at once, 0 for one a processor."""
+    --security=insecure is allowed.  container: what RUN's containers are like.
+    proxies: variables for RUN alone.  jobs: stages at once, 0 for one a processor."""
 
     names: tuple[str, ...] = ()
     build_args: Pairs = ()
@@ -85,7 +59,7 @@ class BuildRequest:
     env: Pairs = ()
     unset_env: tuple[str, ...] = ()
     network: str = ""
-    limits: RunLimits = RunLimits()
+    container: CreateRequest = CreateRequest()
     secrets: tuple[Secret, ...] = ()
     agents: tuple[Ssh, ...] = ()
     form: str = "oci"

@@ -15,6 +15,8 @@ from crun_py.build.run_words import SHELL, words
 from crun_py.build.tidy import tidy
 from crun_py.container import attach, create, ending, lifecycle
 from crun_py.errors import CommandError, NotFound, Unsupported
+from crun_py.model.container import Environment, LogConfig
+from crun_py.record import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 
     from crun_py.build.draft import Draft
     from crun_py.build.records import Run
-    from crun_py.build.request import BuildRequest, RunLimits
+    from crun_py.build.request import BuildRequest
+    from crun_py.build.run_mounts import Mounted
     from crun_py.build.site import Site
+    from crun_py.model.container import CreateRequest
     from crun_py.paths import Paths
     from crun_py.state import Container
 
@@ -53,11 +57,11 @@ def run(
         command, script = words(step, draft), step.script
         if script is not None and script.startswith("#!"):
             command = [mounted.program(script, step.heredocs[0].name)]
-        options = _options(site, step, command, mounted.options)
+        asked = _asked(site, step, command, mounted)
         container_id = state.new_id()
         site.workspace.note(container_id)
         try:
-            container = create.create(site.paths, Basis(draft, arguments), options, container_id)
+            container = create.create(site.paths, Basis(draft, arguments), asked, container_id)
             return _carried_out(site, step, draft, container, told)
         except BuildError as e:
             e.before = Basis(draft, arguments)
@@ -71,43 +75,41 @@ def run(
 def shell(paths: Paths, before: Basis, request: BuildRequest) -> Container:
     """A container to look around in, with what a step that failed ran on."""
     before.config["config"]["Cmd"] = SHELL[:1]
-    options = {"image": "build", "command": [], "rm": True, "tty": True, "interactive": True}
-    network = request.network or "bridge"
-    return create.create(paths, before, {**options, "network": network, **_given(request.limits)})
+    asked = replaced(
+        request.container,
+        image=_IMAGE,
+        auto_remove=True,
+        tty=True,
+        open_stdin=True,
+        stdin_once=True,
+        network=replaced(request.container.network, mode=request.network or "bridge"),
+    )
+    return create.create(paths, before, asked)
 
 
-def _options(
-    site: Site, step: Run, command: list[str], mounted: dict[str, list[str]]
-) -> dict[str, Any]:
+_IMAGE = "build"
+"""What `ps` and events say is the image of a RUN."""
+
+
+def _asked(site: Site, step: Run, command: list[str], mounted: Mounted) -> CreateRequest:
     if step.security == "insecure" and not site.request.insecure:
         raise Unsupported(
             "RUN --security=insecure: not allowed", hint="crunpy build --allow security.insecure"
         )
-    given = _given(site.request.limits)
+    common = site.request.container
     network = {"none": "none", "host": "host"}.get(step.network) or site.request.network
-    options: dict[str, Any] = {
-        "image": "build",
-        "command": command,
-        "rm": True,
-        "network": network,
-        "http_proxy": False,
-        "passwd": False,
-        "log_driver": "none",
-        "privileged": step.security == "insecure",
-        **given,
-    }
-    for name, more in mounted.items():
-        options[name] = [*(options.get(name) or []), *more]
-    return options
-
-
-def _given(limits: RunLimits) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name in limits._fields:  # type: ignore[attr-defined]
-        value = getattr(limits, name)
-        if value:
-            values[name] = list(value) if isinstance(value, tuple) else value
-    return values
+    return replaced(
+        common,
+        image=_IMAGE,
+        command=tuple(command),
+        auto_remove=True,
+        network=replaced(common.network, mode=network or "bridge"),
+        environment=Environment(variables=mounted.variables),
+        mounts=(*common.mounts, *mounted.mounts),
+        passwd=False,
+        log=LogConfig(driver="none"),
+        security=replaced(common.security, privileged=step.security == "insecure"),
+    )
 
 
 def _carried_out(site: Site, step: Run, draft: Draft, container: Container, told: Event) -> Layer:

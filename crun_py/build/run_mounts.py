@@ -19,6 +19,7 @@ from crun_py.build.fingerprint import Fingerprint
 from crun_py.build.request import at
 from crun_py.build.transfer import Target, Transfer
 from crun_py.errors import Conflict, CrunpyError, NotFound
+from crun_py.model.container import Bind, Tmpfs
 from crun_py.overlay import mount
 from crun_py.paths import private_dir
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from crun_py.build.mounts import Mount
     from crun_py.build.records import Run
     from crun_py.build.site import Site
+    from crun_py.model.container import Mount as Asked
 
 _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -38,12 +40,13 @@ _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 class Mounted:
     """The mounts of a RUN in the stage `index`, there within a `with`.
 
-    options: what the container is to be created with, by the names of `crunpy run`.
+    mounts, variables: what the container is to be created with.
     """
 
     def __init__(self, site: Site, step: Run, draft: Draft, index: int) -> None:
         self._site, self._step, self._draft, self._index = site, step, draft, index
-        self.options: dict[str, list[str]] = {"mount": [], "volume": [], "env": []}
+        self.mounts: list[Asked] = []
+        self.variables: dict[str, str | None] = {}
         self._locks: list[jsonfile.Lock] = []
         self._agents: list[Agent] = []
         self._private = ""
@@ -83,8 +86,7 @@ class Mounted:
         return resolved(self._draft.workdir, entry.target)
 
     def _add(self, source: str, target: str, *, read_only: bool) -> None:
-        words = f'type=bind,"source={source}","destination={target}"'
-        self.options["mount"].append(words + (",readonly" if read_only else ""))
+        self.mounts.append(Bind(source=source, target=target, read_only=read_only))
 
     def _bind(self, entry: Mount) -> None:
         source = _source(self._site, entry, self._step, self._index)
@@ -98,7 +100,7 @@ class Mounted:
                 _write(copy, file.read(), os.stat(where).st_mode & 0o777, 0, 0)
             self._add(copy, target, read_only=False)
         else:
-            self.options["volume"].append(f"{where}:{target}:O")
+            self.mounts.append(Bind(source=where, target=target, overlay=True))
 
     def _cache(self, entry: Mount) -> None:
         directory, is_new = self._cache_directory(entry)
@@ -142,8 +144,8 @@ class Mounted:
             return path, False
 
     def _tmpfs(self, entry: Mount) -> None:
-        size = f",tmpfs-size={entry.size_bytes}" if entry.size_bytes else ""
-        self.options["mount"].append(f'type=tmpfs,"destination={self._target(entry)}"{size}')
+        size = (f"size={entry.size_bytes}",) if entry.size_bytes else ()
+        self.mounts.append(Tmpfs(target=self._target(entry), options=size))
 
     def _own_memory(self) -> str:
         """A directory in memory, which nobody else sees."""
@@ -164,7 +166,7 @@ class Mounted:
             )
         if entry.env:
             text = found.content.decode("utf-8", "surrogateescape")
-            self.options["env"].append(f"{entry.env}={text}")
+            self.variables[entry.env] = text
         if entry.target:
             path = f"{self._own_memory()}/{digest(entry.id, entry.target)}"
             mode = entry.mode if entry.mode is not None else 0o400
@@ -188,7 +190,7 @@ class Mounted:
         mode = entry.mode if entry.mode is not None else 0o600
         socket = agent.start(mode=mode, uid=entry.uid, gid=entry.gid)
         self._add(socket, target, read_only=False)
-        self.options["env"].append(f"SSH_AUTH_SOCK={target}")
+        self.variables["SSH_AUTH_SOCK"] = target
 
     def program(self, script: str, name: str) -> str:
         """The path in the container of a file with the here-document `script`, to be executed."""

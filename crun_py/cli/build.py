@@ -7,10 +7,13 @@ import os
 import sys
 
 from crun_py import workspace as workspaces
-from crun_py.cli import reach
+from crun_py.cli import progress, reach
 from crun_py.cli.output import write, write_error
+from crun_py.engine import pull
 from crun_py.engine.context import Context
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
+from crun_py.model.container import Client
+from crun_py.model.registry import PullRequest
 from crun_py.record import replaced
 
 TYPE_CHECKING = False
@@ -277,27 +280,16 @@ class _Build:
         write_error("A shell with what the step ran on follows; exit ends it.")
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         container = run.shell(self._context.paths, before, request)
-        foreground.run(container, rootless=self._context.rootless)
+        foreground.run(container, Client(), rootless=self._context.rootless)
 
     def _obtain(self, name: str, platform: str) -> Image:
         values = self._values
         policy = _PULL.get(values["pull"] or "", values["pull"])
         policy = "always" if values["pull_always"] else "never" if values["pull_never"] else policy
-        if policy == "missing" and not platform:
-            # the usual way: nothing that only a pull needs is loaded
-            from crun_py.oci.reference import has_transport
-            from crun_py.oci.store import ImageStore
-
-            if not has_transport(name):
-                image = ImageStore(self._context.paths).lookup(name)
-                if image is not None and image.kept:
-                    return image
-        from crun_py.cli import pull
-        from crun_py.oci.intake import own
-
-        wanted = {**values, "platform": platform or None, "arch": None, "os": None,
-                  "variant": None, "progress": None}  # fmt: skip
-        return own(self._context.paths, pull.obtain(self._context, name, wanted, policy))
+        wanted = PullRequest(policy=policy, platform=platform, access=reach.wanted(values))
+        kind = "none" if values["quiet"] else "tty" if os.isatty(2) else "plain"
+        self._context.showing = lambda: progress.display(kind, progress.PULLED)
+        return pull.needed(self._context, name, wanted)
 
     def _remote(self) -> Remote | None:
         values = self._values

@@ -6,13 +6,14 @@ import os
 
 from crun_py import quantity
 from crun_py.errors import InvalidArgument
+from crun_py.model.container import CreateRequest
 from crun_py.record import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crun_py.build.request import BuildRequest, RunLimits
+    from crun_py.build.request import BuildRequest
 
 _LIMITS = (
     "add_host", "cap_add", "cap_drop", "cgroup_parent", "cpu_period", "cpu_quota", "cpu_shares",
@@ -70,7 +71,6 @@ def requests(values: dict[str, Any]) -> list[BuildRequest]:
     network = values["network"] or ""
     ttl = values["cache_ttl"]
     one = values["squash"] or values["layers"] is False  # podman-build(1), --layers
-    _check(values)
     names = tuple(str(parse(name.removeprefix("="))) for name in values["tag"])
     request = BuildRequest(
         names=names if len(found) == 1 else (),
@@ -87,7 +87,7 @@ def requests(values: dict[str, Any]) -> list[BuildRequest]:
         env=tuple(_variables(values["env"]).items()),
         unset_env=tuple(values["unsetenv"]),
         network="" if network in ("default", "private") else network,
-        limits=_limits(values),
+        container=_container(values),
         secrets=_secrets(values["secret"]),
         agents=_agents(values["ssh"]),
         form=values["format"] or "oci",
@@ -103,15 +103,21 @@ def requests(values: dict[str, Any]) -> list[BuildRequest]:
     return [replaced(request, platform=platform) for platform in found]
 
 
-def _check(values: dict[str, Any]) -> None:
-    """Raises InvalidArgument for options of RUN that no container could have."""
-    if not any(values[name] for name in _LIMITS):
-        return
-    from crun_py import spec
-    from crun_py.container import create
+def _container(values: dict[str, Any]) -> CreateRequest:
+    """What RUN's containers are like.  Raises InvalidArgument for what none could be."""
+    given = {name: values[name] for name in _LIMITS if values[name]}
+    if not given:
+        return CreateRequest()
+    from crun_py.cli import create, create_request, fast
+    from crun_py.container import create as engine
 
-    create.check({name: values[name] for name in _LIMITS})
-    spec.check_security(values["security_opt"])
+    absent: dict[str, Any] = {
+        fast.destination(names): [] if kind == "list" else None
+        for names, kind, *_ in create.OPTIONS
+    }
+    request = create_request.request({**absent, **given}, ["build"])
+    engine.check(request)
+    return request
 
 
 def _platform(values: dict[str, Any], platform: str | None) -> str:
@@ -120,7 +126,7 @@ def _platform(values: dict[str, Any], platform: str | None) -> str:
         return ""
     from crun_py.cli import pull
 
-    return pull.platform_of({**values, "platform": platform}) or ""
+    return pull.platform_of({**values, "platform": platform})
 
 
 def contexts(values: dict[str, Any], directory: str) -> dict[str, str]:
@@ -148,14 +154,6 @@ def _age(text: str | None) -> float:
 def _is_zero(text: str | None) -> bool:
     """Whether a --cache-ttl means that no step is used again."""
     return text is not None and not text.strip("0hms")
-
-
-def _limits(values: dict[str, Any]) -> RunLimits:
-    from crun_py.build.request import RunLimits
-
-    given = {key: values[key] for key in _LIMITS if values[key]}
-    found: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
-    return RunLimits(**found)
 
 
 def _annotations(texts: list[str]) -> dict[str, str]:

@@ -210,13 +210,13 @@ def _publish(value: str, option: str) -> None:
 
 
 def _restart(value: str, option: str) -> None:
-    from crun_py.container.restart import parse
+    from crun_py.options.parts import restart_policy
 
-    parse(value)
+    restart_policy(value)
 
 
 def _expose(value: str, option: str) -> None:
-    from crun_py.options.request import exposed_ports
+    from crun_py.options.parts import exposed_ports
 
     exposed_ports(value)
 
@@ -242,9 +242,9 @@ def _container_names(value: str, option: str) -> None:
 
 
 def _map(value: str, option: str) -> None:
-    from crun_py.options.userns import check_map
+    from crun_py.options.parts import id_map
 
-    check_map(value, option.removesuffix("map"))
+    id_map(value, option.removesuffix("map"))
 
 
 def _list_of_numbers(value: str, option: str) -> None:
@@ -254,9 +254,10 @@ def _list_of_numbers(value: str, option: str) -> None:
 
 
 def _ulimit(value: str, option: str) -> None:
-    from crun_py.spec import rlimits
+    from crun_py.options.parts import ulimit
 
-    rlimits([value], 0)
+    if value != "host":
+        ulimit(value)
 
 
 def _keys(value: str, option: str) -> None:
@@ -299,9 +300,9 @@ def _namespace(*words: str) -> Check:
 
 
 def _zone(value: str, option: str) -> None:
-    from crun_py.options.request import timezone
+    from crun_py.container.record import zone_file
 
-    timezone(value)
+    zone_file(value)
 
 
 def _filter_of(module: str, name: str) -> Check:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-import sys
 
-from crun_py.apart import apart
-from crun_py.cli import reach
-from crun_py.cli.output import write, write_warning
-from crun_py.engine.context import Context
-from crun_py.errors import Conflict, InvalidArgument, NotFound
-from crun_py.options import environment, foreign
+from crun_py.cli import create_request, fast, reach
+from crun_py.cli.output import write, write_error, write_warning
+from crun_py.engine import create as engine
+from crun_py.errors import Conflict
+from crun_py.model.registry import Missing, PullRequest
+from crun_py.options import foreign
 from crun_py.paths import configuration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from typing import Any
 
-    from crun_py.oci.image import Image
-    from crun_py.state import Container
+    from crun_py.engine.context import Context, Showing
+    from crun_py.model.container import CreateRequest
 
 ARGUMENTS = "IMAGE [COMMAND...]"
 MIXED = False
@@ -167,90 +168,52 @@ def with_defaults(values: dict[str, Any], context: Context) -> dict[str, Any]:
     return values
 
 
-def image_for(values: dict[str, Any], name: str, context: Context) -> Image:
-    """The image `name`, pulled first as --pull says."""
+def asked(
+    values: dict[str, Any], arguments: list[str], context: Context
+) -> tuple[CreateRequest, PullRequest]:
+    """The options as requests; what cannot be had is warned of."""
+    request = create_request.request(values, arguments)
+    for line in foreign.warnings(values):
+        write_warning(line)
     policy = values["pull"] or "missing"
-    if policy == "missing" and not any(values[k] for k in ("platform", "arch", "os", "variant")):
-        # the usual way: nothing that only a pull needs is loaded
-        from crun_py.oci.reference import has_transport
-        from crun_py.oci.store import ImageStore
-
-        if not has_transport(name):
-            image = ImageStore(context.paths).lookup(name)
-            if image is not None and image.kept:
-                return image
+    context.showing, context.report = _showing(values), _reporting(values)
+    platform = any(values[key] for key in ("platform", "arch", "os", "variant"))
+    if policy == "missing" and not platform and not _reaches(values):
+        return request, PullRequest()  # the usual way: nothing that only a pull needs is loaded
     from crun_py.cli import pull
-    from crun_py.oci.intake import own
 
-    image = pull.obtain(context, name, values, policy, announce=policy == "missing")
-    return own(context.paths, image)
+    return request, pull.request(values, policy)
 
 
-def make(values: dict[str, Any], arguments: list[str], context: Context) -> Container:
-    """Pull if needed and create the container."""
-    from crun_py.container import create, lifecycle
-
-    cidfile = values["cidfile"]
-    if cidfile and os.path.exists(cidfile):
-        raise InvalidArgument(f"cidfile {cidfile}: exists already", hint="remove it first")
-    values = environment.with_files(values)
-    create.check(values)
-    if values["replace"]:
-        _remove(values["name"], context)
-    kinds = ("network", "pid", "ipc", "uts", "cgroupns", "userns")
-    context.enter(*(values[kind] or "" for kind in kinds))
-    lifecycle.sweep(context.paths, rootless=context.rootless)
-    if values.get("default_subnet") and not context.rootless:
-        from crun_py.net import config
-
-        config.create(context.paths, config.DEFAULT, values["default_subnet"], exist_ok=True)
-    image = None if values["rootfs"] else image_for(values, arguments[0], context)
-    options = {**values, "image": arguments[0], "command": arguments[1:]}
-    options["create_command"] = sys.argv
-    container = create.create(context.paths, image, options)
-    for line in foreign.warnings(values) + (_foreign_image(image) if image else []):
-        write_warning(f"{line}")
-    if cidfile:
-        from crun_py import outfile
-
-        outfile.write(cidfile, container.id.encode())
-    return container
+def _reaches(values: dict[str, Any]) -> bool:
+    """Whether an option says how to reach a registry."""
+    return any(values[fast.destination(names)] is not None for names, *_ in reach.OPTIONS)
 
 
-def _foreign_image(image: Image) -> list[str]:
-    """A warning where the image is for another processor than this host's."""
-    machines = {"x86_64": "amd64", "aarch64": "arm64"}
-    machine = machines.get(os.uname().machine)
-    wanted = image.config.get("architecture")
-    if not machine or not wanted or wanted == machine or (machine, wanted) == ("amd64", "386"):
-        return []
-    return [f"the image is for linux/{wanted}, this host is linux/{machine}: it may not run"]
+def _showing(values: dict[str, Any]) -> Callable[[], AbstractContextManager[Showing]]:
+    def show() -> AbstractContextManager[Showing]:
+        from crun_py.cli import progress
+
+        return progress.display(progress.kind_of(values), progress.PULLED)
+
+    return show
 
 
-def _remove(name: str | None, context: Context) -> None:
-    """--replace: remove the container of this name, if there is one."""
-    from crun_py import state
-    from crun_py.container import ending, inside
+def _reporting(values: dict[str, Any]) -> Callable[[object], None]:
+    def report(told: object) -> None:
+        if isinstance(told, Missing) and not values["quiet"]:
+            write_error(f"Unable to find image '{told.name}' locally")
 
-    if not name:
-        raise InvalidArgument("--replace: no name given", hint="--name NAME")
-    try:
-        old = state.find(context.paths, name)
-    except NotFound:
-        return
-
-    def act() -> None:
-        inside.become_root(old)
-        ending.remove(old, force=True)
-
-    apart(act)
+    return report
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Create and print the id."""
     values = with_defaults(values, context)
+    request, wanted = asked(values, arguments, context)
+    subnet = values.get("default_subnet") or ""
     try:
-        write(make(values, arguments, context).id)
+        write(engine.make(context, request, wanted, subnet=subnet).id)
     except Conflict as e:
         e.exit_code = 1  # as Docker: a name that is taken; `run` says 125
         raise

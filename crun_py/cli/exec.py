@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 from crun_py import state
-from crun_py.cli.run import descriptors
-from crun_py.container import execute
-from crun_py.engine.context import Context
+from crun_py.cli.client import client_of, descriptors
+from crun_py.engine import execute
 from crun_py.errors import InvalidArgument
+from crun_py.model.container import ExecRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from crun_py.engine.context import Context
 
 ARGUMENTS = "CONTAINER [COMMAND] [ARG...]"
 MIXED = False
@@ -31,21 +35,27 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Run the command; the exit status is the command's."""
-    keep = descriptors(values["preserve_fds"])
-    if values["latest"]:
-        container, words = state.latest(context.paths), arguments
-    else:
-        container, words = state.find(context.paths, arguments[0]), arguments[1:]
-    if not words:
-        raise InvalidArgument("exec: missing argument 'COMMAND'", hint="crunpy exec --help")
-    status = execute.running(container)
-    context.join(status)
-    return execute.execute(
-        container,
-        status,
-        words,
-        values,
-        detach_keys=values["detach_keys"],
-        explain=context.explain,
-        keep=keep,
+    client = client_of(values, (), descriptors(values["preserve_fds"]))
+    name, words = ("", arguments) if values["latest"] else (arguments[0], arguments[1:])
+    request = ExecRequest(
+        command=tuple(words),
+        tty=bool(values["tty"]),
+        open_stdin=bool(values["interactive"]),
+        detach=bool(values["detach"]),
+        environment=_variables(values),
+        workdir=values["workdir"] or "",
+        user=values["user"] or "",
+        privileged=bool(values["privileged"]),
     )
+    if not words:
+        state.find(context.paths, name) if name else state.latest(context.paths)
+        raise InvalidArgument("exec: missing argument 'COMMAND'", hint="crunpy exec --help")
+    return execute.execute(context, name, request, client)
+
+
+def _variables(values: dict[str, Any]) -> dict[str, str | None]:
+    if not values["env"] and not values["env_file"]:
+        return {}
+    from crun_py.options.environment import chosen
+
+    return chosen(values["env_file"], values["env"], os.environ)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import state
 from crun_py.cli.each import each_apart, named
 from crun_py.cli.output import write
-from crun_py.container import lifecycle
+from crun_py.engine import run
 from crun_py.engine.context import Context
-from crun_py.errors import Conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,15 +25,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """
 
     def act(name: str) -> None:
-        container = state.find(context.paths, name)
-        status = container.status()
-        if status.running or status.state == "restarting":
-            raise Conflict(f"initializing container {name}: it is {status.state}")
-        if not status.alive:
-            context.enter(container.record["network"]["mode"])
-            lifecycle.start(
-                container, rootless=context.rootless, explain=context.explain, held=True
-            )
+        run.init(context, name)
         write(name)
 
     return each_apart(

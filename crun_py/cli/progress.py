@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from crun_py.oci.intake import Event
+    from crun_py.model.registry import Progress as Event
 
     Words = dict[str, str]
 

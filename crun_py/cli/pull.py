@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from crun_py.cli import progress, reach
 from crun_py.cli.output import write, write_error, write_warning
+from crun_py.engine import pull as engine
 from crun_py.engine.context import Context
-from crun_py.errors import ImageError, InvalidArgument, NotFound, RegistryError
+from crun_py.errors import InvalidArgument
+from crun_py.model.registry import PullRequest
 from crun_py.oci import transport
 from crun_py.oci.reference import parse
 from crun_py.oci.store import ImageStore
@@ -13,8 +15,6 @@ from crun_py.oci.store import ImageStore
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from crun_py.oci.image import Image
 
 ARGUMENTS = "IMAGE..."
 PLATFORM = (
@@ -32,104 +32,42 @@ OPTIONS = (
     *reach.OPTIONS,
     progress.OPTION,
 )
-POLICIES = ("missing", "always", "never", "newer")
 
 
-def platform_of(values: dict[str, Any]) -> str | None:
-    """The platform that the options ask for.  Raises InvalidArgument."""
-    from crun_py.oci.manifest import host_platform
-
+def platform_of(values: dict[str, Any]) -> str:
+    """The platform that the options ask for, "" for none.  Raises InvalidArgument."""
     parts = [values.get(key) for key in ("os", "arch", "variant")]
-    whole: str | None = values.get("platform")
+    whole: str = values.get("platform") or ""
     if not any(parts):
         return whole
     if whole:
         raise InvalidArgument("choosing a platform: --platform excludes --arch, --os, --variant")
+    from crun_py.oci.manifest import host_platform
+
     own = host_platform().split("/")
     given = [parts[0] or own[0], parts[1] or own[1], parts[2] or ""]
     return "/".join(part for part in given if part)
 
 
-def checked(policy: str) -> str:
-    """`policy`, one of POLICIES.  Raises InvalidArgument."""
-    if policy not in POLICIES:
-        raise InvalidArgument(f"pull policy {policy!r}: not known", hint=", ".join(POLICIES))
-    return policy
-
-
-def obtain(
-    context: Context, text: str, values: dict[str, Any], policy: str, *, announce: bool = False
-) -> Image:
-    """The image `text` by `policy`, one of POLICIES: from the store or pulled.
-
-    announce: say that it is not here before it is pulled.  Raises NotFound (policy never),
-    RegistryError and the other errors of a pull.
-    """
-    checked(policy)
-    platform = platform_of(values)
-    where = transport.split(text)
-    there = None
-    if isinstance(where, str):
-        there = _in_store(ImageStore(context.paths), where, platform, policy)
-        if there is not None and platform and not fits(there, platform):
-            there = None
-    if there is not None and policy in ("missing", "never"):
-        return there
-    if policy == "never":
-        raise NotFound(
-            f"finding image {text}: not in this store", hint=f"--pull never: crunpy pull {text}"
-        )
-    if announce and there is None and isinstance(where, str) and not values.get("quiet"):
-        write_error(f"Unable to find image '{parse(where).familiar}' locally")
-    try:
-        return _fetch(context, text, values, platform)
-    except RegistryError:
-        if policy != "newer" or there is None:
-            raise
-        return there
-
-
-def _in_store(store: ImageStore, text: str, platform: str | None, policy: str) -> Image | None:
-    """What the store has as `text`.  A list without the platform is an error, unless a
-    registry is to be asked anyway."""
-    try:
-        return store.lookup(text, platform or "")
-    except ImageError:
-        if policy in ("missing", "never"):
-            raise
-        return None
-
-
-def fits(image: Image, platform: str) -> bool:
-    """Whether `image` is for `platform` (OS/ARCH[/VARIANT])."""
-    from crun_py.oci.manifest import split_platform
-
-    wanted = split_platform(platform)
-    found = tuple(image.config.get(key) or "" for key in ("os", "architecture", "variant"))
-    return found[:2] == wanted[:2] and (not wanted[2] or found[2] in ("", wanted[2]))
-
-
-def _fetch(context: Context, text: str, values: dict[str, Any], platform: str | None) -> Image:
-    from crun_py.oci import pull
-
-    access = reach.access(values)
-    with progress.display(progress.kind_of(values), progress.PULLED) as report:
-        return pull.pull(context.paths, text, platform=platform, access=access, progress=report)
+def request(values: dict[str, Any], policy: str) -> PullRequest:
+    """What the options ask for.  Raises InvalidArgument."""
+    return PullRequest(policy=policy, platform=platform_of(values), access=reach.wanted(values))
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Pull each image; prints docker's last lines, or the id with -q."""
     kind = progress.kind_of(values)
-    policy = checked(values["policy"] or "always")
+    wanted = request(values, engine.checked(values["policy"] or "always"))
     if values["disable_content_trust"] is False:
         write_warning("content trust is not supported: no signature is verified")
+    context.showing = lambda: progress.display(kind, progress.PULLED)
     context.enter()
     for text in arguments:
         texts = [text]
         if values["all_tags"]:
             texts = _all_tags(text, values)
         for one in texts:
-            _pull(context, one, values, kind, policy)
+            _pull(context, one, values, kind, wanted)
     return 0
 
 
@@ -144,14 +82,16 @@ def _all_tags(text: str, values: dict[str, Any]) -> list[str]:
     return pull.all_tags(text, reach.access(values))
 
 
-def _pull(context: Context, text: str, values: dict[str, Any], kind: str, policy: str) -> None:
+def _pull(
+    context: Context, text: str, values: dict[str, Any], kind: str, wanted: PullRequest
+) -> None:
     where = transport.split(text)
     reference = parse(where) if isinstance(where, str) else None
-    if policy != "never" and kind in ("plain", "tty"):
+    if wanted.policy != "never" and kind in ("plain", "tty"):
         tag = f"{reference.tag or reference.digest}: " if reference else ""
         write_error(f"{tag}Pulling from {reference.repository if reference else where}")
     before = ImageStore(context.paths).lookup(str(reference)) if reference else None
-    image = obtain(context, text, values, policy)
+    image = engine.obtain(context, text, wanted)
     if values["quiet"] or (reference is None and kind != "json"):
         write("sha256:" + image.id)
         return

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from crun_py import clock, quantity
+from crun_py.engine import pull
+from crun_py.model.registry import RegistryAccess
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,23 +22,25 @@ OPTIONS = (
 )
 
 
-def access(values: dict[str, Any]) -> Access:
+def wanted(values: dict[str, Any]) -> RegistryAccess:
     """How to reach registries as the options say, those that the verb has.
 
     Raises InvalidArgument.
     """
-    from crun_py.oci.access import Access
-    from crun_py.oci.patience import Patience
-
-    patience: dict[str, Any] = {}
-    if (retry := values.get("retry")) is not None:
-        patience["tries"] = quantity.whole(retry, "retry", 0, 1000) + 1
-    if delay := values.get("retry_delay"):
-        patience["first_backoff_s"] = clock.parse_span_ms(delay, "retry delay") / 1000
-    return Access(
+    usual = RegistryAccess()
+    retry, delay = values.get("retry"), values.get("retry_delay")
+    return RegistryAccess(
         tls_verify=False if values.get("insecure") else values.get("tls_verify"),
-        authfile=values.get("authfile"),
-        creds=values.get("creds"),
-        cert_dir=values.get("cert_dir"),
-        patience=Patience(**patience),
+        authfile=values.get("authfile") or "",
+        credentials=values.get("creds") or "",
+        cert_dir=values.get("cert_dir") or "",
+        tries=usual.tries if retry is None else quantity.whole(retry, "retry", 0, 1000) + 1,
+        first_backoff_s=clock.parse_span_ms(delay, "retry delay") / 1000
+        if delay
+        else usual.first_backoff_s,
     )
+
+
+def access(values: dict[str, Any]) -> Access:
+    """The same, for `oci/`."""
+    return pull.access(wanted(values))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 from crun_py.cli import create
+from crun_py.cli.client import client_of, descriptors
 from crun_py.cli.output import write
-from crun_py.engine.context import Context
-from crun_py.errors import Conflict, InvalidArgument, NotFound
+from crun_py.engine import run
+from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from crun_py.engine.context import Context
 
 ARGUMENTS = create.ARGUMENTS
 MIXED = False
@@ -27,63 +28,18 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Run; the exit status is the container's."""
-    from crun_py.container import attach, foreground, lifecycle
-
     values = create.with_defaults(values, context)
     # refused before anything is made
-    attach.parse_detach_keys(values["detach_keys"] or "")
-    streams = foreground.parse_streams(values["attach"])
-    if not values["detach"]:
-        reads = bool(values["interactive"]) and bool(streams & attach.STDIN)
-        attach.check_input(terminal=bool(values["tty"]), interactive=reads)
     keep = descriptors(values["preserve_fds"])
+    client = client_of(values, tuple(name.lower() for name in values["attach"]), keep)
     if values["rmi"] and values["detach"]:
         raise InvalidArgument("--rmi: conflicts with --detach: nobody is there at its end")
     values["rm"] = values["rm"] or values["rmi"]
-    container = create.make(values, arguments, context)
+    request, wanted = create.asked(values, arguments, context)
+    subnet = values.get("default_subnet") or ""
     if values["detach"]:
-        try:
-            lifecycle.start(
-                container, rootless=context.rootless, explain=context.explain, keep=keep
-            )
-        except BaseException:
-            foreground.discard(container)
-            raise
-        write(container.id)
+        write(run.run_detached(context, request, wanted, subnet=subnet, keep=keep))
         return 0
-    code = foreground.run(
-        container,
-        rootless=context.rootless,
-        streams=values["attach"],
-        sig_proxy=values["sig_proxy"] != "false",
-        detach_keys=values["detach_keys"],
-        explain=context.explain,
-        keep=keep,
+    return run.run(
+        context, request, wanted, client, subnet=subnet, remove_image=bool(values["rmi"])
     )
-    if values["rmi"]:
-        _remove_image(container.record["image"], context)
-    return code
-
-
-def descriptors(text: str | None) -> int:
-    """--preserve-fds as a number.  To be called before we open anything ourselves.
-
-    Raises InvalidArgument, also for a descriptor that is not open.
-    """
-    for fd in range(3, 3 + int(text or 0)):
-        try:
-            os.fstat(fd)
-        except OSError as e:
-            raise InvalidArgument.from_os(f"preserve-fds {text}: descriptor {fd}", e) from e
-    return int(text or 0)
-
-
-def _remove_image(name: str, context: Context) -> None:
-    from crun_py.oci.store import ImageStore
-    from crun_py.show import images
-
-    try:
-        store, in_use = ImageStore(context.paths), images.users(context.paths)
-        images.remove(store, name, force=False, in_use=in_use)
-    except (Conflict, NotFound):
-        return  # another container uses it

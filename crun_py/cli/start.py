@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import state
-from crun_py.cli.attach import attach_to
+from crun_py.cli.client import client_of
 from crun_py.cli.each import each_apart, named
 from crun_py.cli.output import write
-from crun_py.container import foreground, lifecycle
+from crun_py.engine import run
 from crun_py.engine.context import Context
 from crun_py.errors import CrunpyError, InvalidArgument
 
@@ -40,38 +39,15 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     if attached and len(names) > 1:
         raise InvalidArgument("starting: only one container can be attached to")
     if attached:
+        client = client_of(values, () if values["interactive"] else ("stdout", "stderr"))
         try:
-            return _attached(values, names[0], context)
+            return run.start_attached(context, names[0], client)
         except CrunpyError as e:
             e.exit_code = 1  # docker's
             raise
 
     def act(name: str) -> None:
-        container = state.find(context.paths, name)
-        if not container.status().running:
-            context.enter(*container.modes)
-            lifecycle.start(container, rootless=context.rootless, explain=context.explain)
+        run.start(context, name)
         write(name)
 
     return each_apart(names, act, 1)  # docker's exit status
-
-
-def _attached(values: dict[str, Any], name: str, context: Context) -> int:
-    """Start one, or take what runs; the exit status is the container's."""
-    container = state.find(context.paths, name)
-    if container.status().running:
-        return attach_to(
-            container,
-            None if values["interactive"] else ["stdout", "stderr"],
-            values["detach_keys"],
-            sig_proxy=values["sig_proxy"] != "false",
-        )
-    context.enter(*container.modes)
-    return foreground.run(
-        container,
-        rootless=context.rootless,
-        streams=[] if values["interactive"] else ["stdout", "stderr"],
-        sig_proxy=values["sig_proxy"] != "false",
-        detach_keys=values["detach_keys"],
-        explain=context.explain,
-    )

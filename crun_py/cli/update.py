@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from crun_py import state
+from crun_py.cli import create_request
 from crun_py.cli.each import each_apart
 from crun_py.cli.output import write
 from crun_py.container import control
 from crun_py.engine.context import Context
+from crun_py.options import parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,10 +39,14 @@ OPTIONS = (
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Change and print each name."""
 
+    limits = create_request.limits(values)
+    given = values["restart"]
+    policy = None if given is None else parts.restart_policy(given)
+
     def act(name: str) -> None:
         container = state.find(context.paths, name)
         context.enter()
-        control.update(container, values)
+        control.update(container, limits, policy)
         write(name)
 
     return each_apart(arguments, act)

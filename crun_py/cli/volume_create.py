@@ -7,7 +7,7 @@ from crun_py.cli.output import write
 from crun_py.engine.context import Context
 from crun_py.errors import Unsupported
 from crun_py.options import volume_options
-from crun_py.options.request import labels
+from crun_py.options.environment import labels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

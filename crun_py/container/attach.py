@@ -73,10 +73,10 @@ def connect(run_directory: str) -> int:
         raise CrunpyError.from_os("attaching to the container", e) from e
 
 
-def check_input(*, terminal: bool, interactive: bool) -> None:
-    """Raises NotATerminal, in Docker's words, where a container's terminal would be fed by what
-    is none (docker run(1), -t and -i)."""
-    if terminal and interactive and not _is_terminal(0):
+def check_input(fd: int, *, terminal: bool) -> None:
+    """Raises NotATerminal, in Docker's words, where a container's terminal would be fed by `fd`,
+    which is none (docker run(1), -t and -i)."""
+    if terminal and not _is_terminal(fd):
         raise NotATerminal("the input device is not a TTY", hint="-i without -t takes any input")
 
 
@@ -164,7 +164,8 @@ class Session:
     sock:     the connected socket; closed by `close`.
     streams:  STDOUT | STDERR | STDIN | LOSSLESS | CLEANER.
     terminal: the container has one: our own is made raw and its size follows.
-    sink:     is given (1 or 2, bytes) instead of our own standard output and error.
+    sink:     is given (1 or 2, bytes) instead of the files.
+    files:    our descriptors for the container's standard input, output and error.
     """
 
     def __init__(
@@ -174,9 +175,11 @@ class Session:
         *,
         terminal: bool,
         sink: Callable[[int, memoryview], None] | None = None,
+        files: tuple[int, int, int] = (0, 1, 2),
     ) -> None:
         self._sock = sock
-        self._sink = sink or write_all
+        self._stdin, self._stdout, _ = files
+        self._sink = sink or (lambda stream, data: write_all(files[stream], data))
         self._streams = streams
         self._terminal = terminal
         self._pending: bytes = b""
@@ -194,7 +197,7 @@ class Session:
 
     def _size(self) -> bytes:
         """Rows and columns of our terminal, b"" when there is none or it does not say."""
-        size = window_size(1) or window_size(0) if self._terminal else None
+        size = window_size(self._stdout) or window_size(self._stdin) if self._terminal else None
         return size if size and size != b"\0\0\0\0" else b""
 
     def _send_size(self) -> None:
@@ -221,7 +224,7 @@ class Session:
         """
         old = self._catch(forward)
         try:
-            with RawTerminal(0, self._terminal and self._stdin_open):
+            with RawTerminal(self._stdin, self._terminal and self._stdin_open):
                 return self._loop(detach_keys if self._terminal else b"", timeout_s, deadline_s)
         finally:
             for number, handler in old:
@@ -245,9 +248,9 @@ class Session:
         while True:
             want = self._stdin_open and not self._pending
             if want and not stdin_polled:
-                poll.register(0, select.POLLIN)
+                poll.register(self._stdin, select.POLLIN)
             elif stdin_polled and not want:
-                poll.unregister(0)
+                poll.unregister(self._stdin)
             stdin_polled = want
             poll.modify(self._sock, select.POLLIN | (select.POLLOUT if self._pending else 0))
             if end is not None:
@@ -256,7 +259,7 @@ class Session:
             if not events or (end is not None and time.monotonic() >= end):
                 return LOST
             for fd, event in events:
-                if fd == 0:
+                if fd == self._stdin and stdin_polled:
                     matched = self._read_stdin(keys, matched)
                     if matched == DETACHED:
                         return DETACHED
@@ -301,7 +304,7 @@ class Session:
 
     def _read_stdin(self, keys: bytes, matched: int) -> int:
         try:
-            data = os.read(0, CHUNK)
+            data = os.read(self._stdin, CHUNK)
         except BlockingIOError:
             return matched
         except OSError as e:

@@ -8,14 +8,17 @@ import contextlib
 from crun_py import events, jsonfile, state
 from crun_py.cgroup import group
 from crun_py.container import ending, lifecycle, restart
+from crun_py.container.resources import resources as resources_of
 from crun_py.errors import Conflict, InvalidArgument, Unsupported
-from crun_py.options import limits
+from crun_py.model.container import Limits
+from crun_py.record import from_json, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from crun_py.model.container import RestartPolicy
     from crun_py.state import Container
 
 
@@ -74,35 +77,31 @@ def _rewrite(container: Container, record: dict[str, Any]) -> None:
     container.record = record
 
 
-_LIMITS = (
-    "memory memory_swap memory_reservation cpus cpu_shares cpu_period cpu_quota cpuset_cpus "
-    "cpuset_mems pids_limit blkio_weight blkio_weight_device device_read_bps device_write_bps "
-    "device_read_iops device_write_iops"
-).split()
+def update(container: Container, limits: Limits, policy: RestartPolicy | None = None) -> None:
+    """Change limits and the restart policy (None: it stays), at once and for later starts.
 
-
-def update(container: Container, options: dict[str, Any]) -> None:
-    """Change limits and the restart policy, at once and for later starts.
-
-    options: as those of `create`; None leaves a value as it is.  Raises Unsupported when
-    this host cannot apply a limit to the running container; nothing is changed then.
+    Raises Unsupported when this host cannot apply a limit to the running container; nothing is
+    changed then.
     """
-    changed = {name: options[name] for name in _LIMITS if options.get(name) not in (None, [])}
-    policy = restart.parse(options["restart"]) if options.get("restart") is not None else None
+    changed = {
+        name: value for name, value in to_json(limits).items() if value not in (None, "", {})
+    }
     if not changed and policy is None:
         raise InvalidArgument("updating: nothing to change", hint="crunpy update --help")
     with container.lock():
         container.reload()
-        record = {**container.record, "host": {**container.record["host"], **changed}}
+        before = container.record["host"]
+        merged = from_json(Limits, {**before.get("limits", {}), **changed})
+        record = {**container.record, "host": {**before, "limits": to_json(merged)}}
         spec = container.spec()
-        resources = limits.resources(record["host"])
+        resources = resources_of(merged)
         if policy is not None:
-            if record["auto_remove"] and policy["name"] != "no":
+            if record["auto_remove"] and policy.name != "no":
                 raise InvalidArgument(
                     f"updating container {container.name}: it was run with --rm, "
                     "which conflicts with a restart policy"
                 )
-            record["restart"] = policy
+            record["restart"] = {"name": policy.name, "max": policy.retries}
         if changed:
             if container.status().running:
                 group.apply(container.cgroup, group.values(resources), {})

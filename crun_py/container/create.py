@@ -1,4 +1,4 @@
-"""`create`: from options and an image to a container on disk, which nothing runs yet.
+"""`create`: from a request and an image to a container on disk, which nothing runs yet.
 
 Everything is decided and checked before the first file is written; the directory is then
 made under a staging name and appears by one rename.
@@ -7,23 +7,26 @@ made under a staging name and appears by one rename.
 from __future__ import annotations
 
 import os
-import resource
+import resource as rlimit
 
 from crun_py import events, jsonfile, names, spec, state, volumes
+from crun_py.container import environment, filesystems, namespaces, resources
+from crun_py.container import record as records
 from crun_py.errors import Conflict, InvalidArgument
-from crun_py.net import ports
 from crun_py.ns import users
 from crun_py.ns.idmap import Ids, own_map
-from crun_py.options import environment, filesystems, foreign, limits, namespaces, request
 from crun_py.overlay import rootfs
 from crun_py.overlay.view import LayeredView
 from crun_py.paths import Paths, in_user_namespace
+from crun_py.record import replaced
 from crun_py.staging import Staging
 from crun_py.tree import change_owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
+
+    from crun_py.model.container import CreateRequest, Namespaces
 
     class Basis(Protocol):
         """What a container's files and defaults are from: an image, or a build's state."""
@@ -39,60 +42,55 @@ if TYPE_CHECKING:
 
 
 def create(
-    paths: Paths, image: Basis | None, options: dict[str, Any], container_id: str = ""
+    paths: Paths, image: Basis | None, request: CreateRequest, container_id: str = ""
 ) -> state.Container:
-    """Make a container of `image`, or (None) of the directory that --rootfs names.
+    """Make a container of `image`, or (None) of the directory that `request` names.
 
-    options: the values of the options of `crunpy create` by their names (cli/run.py), and
-    "command", a list; container_id: a new one unless given.  Raises InvalidArgument, Conflict
-    (name), NotFound.
+    container_id: a new one unless given.  Raises InvalidArgument, Conflict (name), NotFound.
     """
     container_id = container_id or state.new_id()
     config: dict[str, Any] = (image.config.get("config") or {}) if image else {}
     layers = image.layers if image else []
-    over = image is None and options["image"].endswith(":O")
-    if over:  # changes stay out of the directory, podman-run(1), --rootfs
-        options = {**options, "image": _rootfs(options["image"][:-2])}
-        layers = [options["image"]]
+    if image is None:
+        request = replaced(request, rootfs=_rootfs(request.rootfs))
+        # changes stay out of the directory, podman-run(1), --rootfs
+        layers = [request.rootfs] if request.rootfs_overlay else []
     own_ids = None
-    if _asks_for_ids(options):
-        from crun_py.options import userns
+    if _asks_for_ids(request.namespaces):
+        from crun_py.container import userns
 
-        own_ids, layers = userns.decide(paths, options, layers)
-        options = {**options, "user": userns.user_for(options, own_ids)}
-    record = request.record(paths, container_id, image.id if image else "", config, options)
+        own_ids, layers = userns.decide(paths, request.namespaces, layers)
+        request = replaced(request, user=userns.user_for(request.user, own_ids))
+    record = records.make(paths, container_id, image.id if image else "", config, request)
     record["userns"] = own_ids
-    if image is None and not over:
-        record["rootfs"] = record["image"] = _rootfs(options["image"])
-    view = LayeredView(layers[::-1] or [record["rootfs"]])
-    groups = [g for g in options.get("group_add") or [] if g != "keep-groups"]
-    user = users.resolve(view, record["config"]["user"], groups)
+    if not layers:
+        record["rootfs"] = request.rootfs
+    view = LayeredView(layers[::-1] or [request.rootfs])
+    user = users.resolve(view, record["config"]["user"], list(request.groups))
     host = _host(Ids.of(record))
     entries: dict[str, bytes] = {}
-    if options.get("passwd") is not False:
+    if request.passwd:
         name = ""
         if own_ids:
-            from crun_py.options import userns
+            from crun_py.container import userns
 
             name = userns.caller(own_ids)
-        own_lines = options.get("passwd_entry") or "", options.get("group_entry") or ""
+        own_lines = request.passwd_entry, request.group_entry
         entries = users.entries(view, user, name, own_lines)
-    options = {**options, "entries": [*entries]}
-    mounts = filesystems.decide(paths, record, config, options, host)
-    env = environment.environment(record, config, options, user.home)
-    systemd = request.is_systemd(options.get("systemd"), record["args"])
+    mounts = filesystems.decide(paths, record, config, request, [*entries], host)
+    env = environment.environment(record, config, request.environment, user.home)
+    systemd = records.is_systemd(request.systemd, record["args"])
     if systemd:
         env.append("container=crunpy")
     record["config"]["env"] = env
-    record["config"]["env_chosen"] = environment.chosen_environment(config, options)
+    record["config"]["env_chosen"] = environment.chosen_environment(config, request.environment)
     document = spec.build(
         args=record["args"],
         env=env,
         cwd=record["config"]["workdir"],
         user=user,
-        terminal=record["config"]["tty"],
         hostname=record["hostname"],
-        options=options,
+        request=request,
         namespaces=namespaces.listed(
             record["network"]["mode"], record["namespaces"], own_user=bool(own_ids)
         ),
@@ -101,7 +99,7 @@ def create(
         rootfs=paths.run + "/rootfs",
         systemd=systemd,
     )
-    if len(groups) != len(options.get("group_add") or []):
+    if request.keep_groups:
         document["process"]["user"]["keepGroups"] = True
     if record["domainname"]:
         document["domainname"] = record["domainname"]
@@ -114,12 +112,12 @@ def create(
     if not record["network"]["mode"].startswith("container:"):
         _network_defaults(document, host)
     document["annotations"] |= record["annotations"]
-    resources = limits.resources(options)
-    if resources:
-        document["linux"]["resources"] = resources
-    if options.get("privileged"):
+    wanted = resources.resources(request.limits)
+    if wanted:
+        document["linux"]["resources"] = wanted
+    if request.security.privileged:
         document["linux"]["devices"] = _all_devices()
-    document["linux"]["devices"] += [_device(d) for d in options.get("device") or []]
+    document["linux"]["devices"] += [_device(d.source, d.target) for d in request.devices]
     _write(paths, record, document, layers, entries, durable=not record["auto_remove"])
     container = state.Container(paths, record)
     events.container(container, "create")
@@ -143,20 +141,16 @@ def _network_defaults(document: dict[str, Any], host: spec.Host) -> None:
     document["annotations"][spec.OPTIONAL_SYSCTLS] = ",".join(optional)
 
 
-def check(options: dict[str, Any]) -> None:
-    """Raises InvalidArgument for options that are wrong whatever the image is, so that none is
-    pulled first."""
-    foreign.refuse(options)
-    for text in options.get("publish") or []:
-        ports.parse(text)
-    filesystems.chosen(options)
-    environment.environment_options(options)
-    limits.resources(options)
-    groups = options.get("group_add") or []
-    if "keep-groups" in groups and len(set(groups)) > 1:
+def check(request: CreateRequest) -> None:
+    """Raises InvalidArgument for what is wrong whatever the image is, so that none is pulled
+    first."""
+    filesystems.chosen(request.mounts)
+    resources.resources(request.limits)
+    spec.rlimits(request.ulimits, 0)
+    if request.keep_groups and request.groups:
         raise InvalidArgument("group-add keep-groups: it goes with no other group")
-    if options.get("name"):
-        state.check_name(options["name"].removeprefix("/"))
+    if request.name:
+        state.check_name(request.name)
 
 
 def _rootfs(path: str) -> str:
@@ -170,9 +164,8 @@ def _rootfs(path: str) -> str:
     return found
 
 
-def _asks_for_ids(options: dict[str, Any]) -> bool:
-    names = ("userns", "uidmap", "gidmap", "subuidname", "subgidname")
-    return any(options.get(name) for name in names)
+def _asks_for_ids(asked: Namespaces) -> bool:
+    return bool(asked.user or asked.uids or asked.gids or asked.subuid or asked.subgid)
 
 
 def _host(ids: Ids | None) -> spec.Host:
@@ -183,19 +176,18 @@ def _host(ids: Ids | None) -> spec.Host:
         in_userns=in_userns,
         highest_gid=max(row[0] + row[2] - 1 for row in gids) if in_userns else (1 << 31) - 1,
         gid_tty=any(row[0] <= 5 < row[0] + row[2] for row in gids),
-        hard_nofile=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+        hard_nofile=rlimit.getrlimit(rlimit.RLIMIT_NOFILE)[1],
         thermal=[thermal.replace("cpu0", f"cpu{n}") for n in range(os.cpu_count() or 1)]
         if os.path.isdir(thermal)
         else [],
     )
 
 
-def _device(text: str) -> dict[str, Any]:
-    """--device HOST[:CONTAINER[:rwm]]."""
+def _device(source: str, target: str = "") -> dict[str, Any]:
+    """The spec's entry for a node of the host.  Raises InvalidArgument."""
     import stat
 
-    source, _, rest = text.partition(":")
-    target = rest.partition(":")[0] or source
+    target = target or source
     try:
         found = os.stat(source)
     except OSError as e:
@@ -203,7 +195,7 @@ def _device(text: str) -> dict[str, Any]:
     if not stat.S_ISCHR(found.st_mode) and not stat.S_ISBLK(found.st_mode):
         raise InvalidArgument(f"device {source}: not a device node")
     return {
-        "path": volumes.check_destination(target, text),
+        "path": volumes.check_destination(target, source),
         "source": source,
         "type": "c" if stat.S_ISCHR(found.st_mode) else "b",
         "major": os.major(found.st_rdev),

@@ -10,13 +10,13 @@ import os
 
 from crun_py import events, spec, state
 from crun_py.cgroup import group
-from crun_py.container import attach
+from crun_py.container import attach, environment
 from crun_py.errors import Conflict, InvalidArgument, NotFound
+from crun_py.model.container import Client, ExecRequest
 from crun_py.ns import caps, users
 from crun_py.ns import container as contained
 from crun_py.ns import plan as p
 from crun_py.ns.launch import keep_open, launch
-from crun_py.options import environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,35 +45,31 @@ def running(container: Container, doing: str = "executing in") -> Status:
 def execute(
     container: Container,
     status: Status,
-    args: list[str],
-    options: dict[str, Any],
+    request: ExecRequest,
+    client: Client,
     *,
-    detach_keys: str | None = None,
     explain: Callable[[str], None] | None = None,
-    keep: int = 0,
 ) -> int:
-    """Run `args` in `container`; the exit code, or 0 when detached.
+    """Run a command in `container`; the exit code, or 0 when detached.
 
     status:  from `running`; the caller has entered the container's user namespace.
-    options: the values of `crunpy exec`'s options by their names.
-    keep:    how many of our descriptors from 3 on the command gets (--preserve-fds).
     Raises CommandError when the command cannot be run, NotFound when the container has ended.
     """
-    keys = attach.parse_detach_keys(detach_keys or "ctrl-p,ctrl-q")
     ours, theirs = attach.socketpair()
     session = None
     try:
-        if not options.get("detach"):
-            typed = bool(options.get("interactive"))
-            attach.check_input(terminal=bool(options.get("tty")), interactive=typed)
+        if not request.detach:
+            if request.open_stdin:
+                attach.check_input(client.stdin, terminal=request.tty)
             streams = attach.STDOUT | attach.STDERR | attach.LOSSLESS
-            if typed:
+            if request.open_stdin:
                 streams |= attach.STDIN
-            session = attach.Session(ours, streams, terminal=bool(options.get("tty")))
-        _begin(container, status, args, options, theirs if session else -1, explain, keep)
+            files = client.stdin, client.stdout, client.stderr
+            session = attach.Session(ours, streams, terminal=request.tty, files=files)
+        _begin(container, status, request, theirs if session else -1, explain, client.keep)
         os.close(theirs)
         theirs = -1
-        code = session.serve(None, keys) if session else attach.DETACHED
+        code = session.serve(None, client.detach_keys) if session else attach.DETACHED
     finally:
         for fd in (theirs, -1 if session else ours):
             if fd >= 0:
@@ -105,7 +101,7 @@ def capture(
     session = attach.Session(ours, attach.STDOUT | attach.STDERR, terminal=False, sink=keep)
     try:
         try:
-            pid = _begin(container, status, args, {}, theirs, None)
+            pid = _begin(container, status, ExecRequest(command=tuple(args)), theirs, None)
         finally:
             os.close(theirs)
         ticks = state.start_ticks(pid)
@@ -124,23 +120,22 @@ def capture(
 def _begin(
     container: Container,
     status: Status,
-    args: list[str],
-    options: dict[str, Any],
+    request: ExecRequest,
     client: int,
     explain: Callable[[str], None] | None,
     keep: int = 0,
 ) -> int:
     """Start the command with a monitor of its own; its host pid."""
-    if not args:
+    if not request.command:
         raise InvalidArgument("executing: no command given")
-    process = _process(container, args, options)
-    events.container(container, "exec_create: " + " ".join(args))
+    process = _process(container, request)
+    line = " ".join(request.command)
+    events.container(container, "exec_create: " + line)
     pidfd = state.open_pid(status)
     fds: list[int] = []
     try:
-        plan = _plan(container, status, process, pidfd, fds, bool(options.get("privileged")))
-        interactive = bool(options.get("interactive"))
-        plan.add(p.SET_STDIO, a=process["terminal"], b=interactive, c=1)
+        plan = _plan(container, status, process, pidfd, fds, request.privileged)
+        plan.add(p.SET_STDIO, a=process["terminal"], b=request.open_stdin, c=1)
         if client >= 0:
             plan.add(p.SET_CLIENT, a=client)
         fds += keep_open(plan, keep)
@@ -152,7 +147,7 @@ def _begin(
     finally:
         for fd in {pidfd, *fds}:
             os.close(fd)
-    events.container(container, "exec_start: " + " ".join(args))
+    events.container(container, "exec_start: " + line)
     return pid
 
 
@@ -199,15 +194,15 @@ def _plan(
     return plan
 
 
-def _process(container: Container, args: list[str], options: dict[str, Any]) -> dict[str, Any]:
-    """The spec's `process` for the command: the container's, changed by the options."""
+def _process(container: Container, request: ExecRequest) -> dict[str, Any]:
+    """The spec's `process` for the command: the container's, changed as asked for."""
     first = container.spec()["process"]
-    process = dict(first, args=args, terminal=bool(options.get("tty")))
+    process = dict(first, args=[*request.command], terminal=request.tty)
     variables = dict(entry.partition("=")[::2] for entry in first["env"])
-    if options.get("user") is not None:
+    if request.user:
         from crun_py.container import names as known
 
-        user = users.resolve(known.view(container), options["user"])
+        user = users.resolve(known.view(container), request.user)
         names = first["capabilities"]["bounding"]
         process["user"] = {
             "uid": user.uid,
@@ -218,18 +213,18 @@ def _process(container: Container, args: list[str], options: dict[str, Any]) -> 
         added = bool(container.record["host"].get("cap_add"))
         process["capabilities"] = spec.capabilities(names, user, added)
         variables["HOME"] = user.home
-    if options.get("privileged"):
+    if request.privileged:
         names = sorted(caps.compute((), (), True))
         root = users.User(0, 0, [0], "/")
         process["capabilities"] = spec.capabilities(names, root, True)
-    if options.get("tty"):
+    if request.tty:
         variables.setdefault("TERM", "xterm")
-    environment.apply(variables, options)
+    environment.apply(variables, request.environment)
     process["env"] = [f"{key}={value}" for key, value in variables.items()]
-    if options.get("workdir"):
-        if not options["workdir"].startswith("/"):
+    if request.workdir:
+        if not request.workdir.startswith("/"):
             raise InvalidArgument(
-                f"working directory {options['workdir']!r}: must be an absolute path"
+                f"working directory {request.workdir!r}: must be an absolute path"
             )
-        process["cwd"] = options["workdir"]
+        process["cwd"] = request.workdir
     return process

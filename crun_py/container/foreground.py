@@ -10,47 +10,51 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from crun_py.model.container import Client
     from crun_py.state import Container
 
 _NAMES = {"stdin": attach.STDIN, "stdout": attach.STDOUT, "stderr": attach.STDERR}
 
 
-def parse_streams(names: list[str] | None) -> int:
-    """The streams that --attach names; all when it names none.  Raises InvalidArgument."""
+def parse_streams(names: Iterable[str]) -> int:
+    """The streams that are named; all when none is.  Raises InvalidArgument."""
     streams = 0
-    for name in names or []:
-        if name.lower() not in _NAMES:
+    for name in names:
+        if name not in _NAMES:
             raise InvalidArgument(f"attach {name!r}: not stdin, stdout or stderr")
-        streams |= _NAMES[name.lower()]
+        streams |= _NAMES[name]
     return streams or attach.STDOUT | attach.STDERR | attach.STDIN
 
 
-def streams_for(container: Container, names: list[str] | None) -> int:
-    """Those of `parse_streams` that the container has open."""
-    streams = parse_streams(names)
+def streams_for(container: Container, client: Client) -> int:
+    """Those that `client` wants and the container has open."""
+    streams = parse_streams(client.streams)
     return streams if container.record["config"]["open_stdin"] else streams & ~attach.STDIN
+
+
+def check(terminal: bool, interactive: bool, client: Client) -> None:
+    """Raises InvalidArgument or NotATerminal for a client that a container with this terminal
+    and open input cannot have."""
+    if parse_streams(client.streams) & attach.STDIN and interactive:
+        attach.check_input(client.stdin, terminal=terminal)
 
 
 def run(
     container: Container,
+    client: Client,
     *,
     rootless: bool,
-    streams: list[str] | None = None,
-    sig_proxy: bool = True,
-    detach_keys: str | None = None,
     explain: Callable[[str], None] | None = None,
-    keep: int = 0,
 ) -> int:
     """Start `container` in the foreground; its exit code, or 0 after the detach keys.
 
     A container run with --rm is removed at its end.  Raises what lifecycle.start raises,
     and then leaves nothing of a container with --rm.
     """
-    keys = attach.parse_detach_keys(detach_keys or "ctrl-p,ctrl-q")
-    wanted = streams_for(container, streams)
     try:
+        wanted = streams_for(container, client)
         if container.status().state == "initialized":
             ours, theirs = attach.connect(container.run_directory), -1
         else:
@@ -59,18 +63,22 @@ def run(
         discard(container)
         raise
     how = wanted | attach.LOSSLESS | attach.CLEANER
-    session = attach.Session(ours, how, terminal=container.record["config"]["tty"])
+    files = client.stdin, client.stdout, client.stderr
+    terminal = container.record["config"]["tty"]
+    session = attach.Session(ours, how, terminal=terminal, files=files)
     try:
         try:
-            lifecycle.start(container, rootless=rootless, client=theirs, explain=explain, keep=keep)
+            lifecycle.start(
+                container, rootless=rootless, client=theirs, explain=explain, keep=client.keep
+            )
         except BaseException:
             discard(container)
             raise
         finally:
             if theirs >= 0:
                 os.close(theirs)
-        forward = signal_forwarder(container) if sig_proxy else None
-        code = session.serve(forward, keys)
+        forward = signal_forwarder(container) if client.sig_proxy else None
+        code = session.serve(forward, client.detach_keys)
     finally:
         session.close()
     if code == attach.DETACHED:

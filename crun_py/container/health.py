@@ -6,13 +6,14 @@ defaults are those of Docker's image configuration, field Healthcheck.
 
 from __future__ import annotations
 
-from crun_py import clock, jsonfile, quantity
+from crun_py import jsonfile
 from crun_py.errors import CorruptState, InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from crun_py.model.container import HealthCheck
     from crun_py.state import Container
 
 STARTING, HEALTHY, UNHEALTHY = "starting", "healthy", "unhealthy"
@@ -30,30 +31,18 @@ _IMAGE_NAMES = {
     "start_ms": "StartPeriod",
     "start_interval_ms": "StartInterval",
 }
-_OPTION_NAMES = {
-    "interval_ms": "health_interval",
-    "timeout_ms": "health_timeout",
-    "start_ms": "health_start_period",
-    "start_interval_ms": "health_start_interval",
-}
 
 
-def settings(config: dict[str, Any], options: dict[str, Any]) -> dict[str, Any] | None:
+def settings(config: dict[str, Any], asked: HealthCheck) -> dict[str, Any] | None:
     """The health check of a new container, None for none.
 
-    config: the image's, whose Healthcheck counts where `options` (--health-cmd …) do not say
-    otherwise.  Times are in ms.  Raises InvalidArgument.
+    config: the image's, whose Healthcheck counts where `asked` says nothing.  Raises
+    InvalidArgument.
     """
     image = config.get("Healthcheck") or {}
-    command = options.get("health_cmd")
-    given = [o for o in ("health_cmd", "health_retries", *_OPTION_NAMES.values()) if options.get(o)]
-    if options.get("no_healthcheck"):
-        if given:
-            raise InvalidArgument(
-                f"--no-healthcheck: conflicts with --{given[0].replace('_', '-')}"
-            )
+    if asked.disabled:
         return None
-    test = _test(command) if command else list(image.get("Test") or [])
+    test = list(image.get("Test") or []) if asked.test is None else [*asked.test]
     if not test or test == ["NONE"]:
         return None
     result: dict[str, Any] = {"test": test, **_DEFAULTS}
@@ -62,37 +51,23 @@ def settings(config: dict[str, Any], options: dict[str, Any]) -> dict[str, Any] 
             result[key] = int(image[name]) // 10**6
     if image.get("Retries"):
         result["retries"] = int(image["Retries"])
-    for key, name in _OPTION_NAMES.items():
-        text = options.get(name)
-        if text == "disable" and name == "health_interval":
-            result[key] = 0
-        elif text:
-            result[key] = clock.parse_span_ms(text, name.replace("_", " "))
+    times = {
+        "interval_ms": asked.interval_ms,
+        "timeout_ms": asked.timeout_ms,
+        "start_ms": asked.start_ms,
+        "start_interval_ms": asked.start_interval_ms,
+    }
+    result.update((key, value) for key, value in times.items() if value is not None)
     # a check that is wanted more often is so from the beginning
     result.setdefault("start_interval_ms", min(_START_INTERVAL_MS, result["interval_ms"]))
-    retries = options.get("health_retries")
-    if retries is not None:
-        result["retries"] = quantity.whole(retries, "health retries") or _DEFAULTS["retries"]
-    result["on_failure"] = options.get("health_on_failure") or "none"
+    if asked.retries is not None:
+        result["retries"] = asked.retries or _DEFAULTS["retries"]
+    result["on_failure"] = asked.on_failure
     if result["on_failure"] not in ACTIONS:
         raise InvalidArgument(
             f"health on failure {result['on_failure']!r}: not known", hint=", ".join(ACTIONS)
         )
     return result
-
-
-def _test(command: str) -> list[str]:
-    """--health-cmd: a shell's command line, or words as JSON, as podman takes them."""
-    if command.lower() == "none":
-        return ["NONE"]
-    if command.startswith("["):
-        try:
-            words = jsonfile.loads(command)
-        except ValueError:
-            words = None
-        if isinstance(words, list) and words and all(isinstance(w, str) for w in words):
-            return words if words[0] in ("CMD", "CMD-SHELL", "NONE") else ["CMD", *words]
-    return ["CMD-SHELL", command]
 
 
 def configured(container: Container) -> dict[str, Any] | None:

@@ -21,7 +21,6 @@ from crun_py.ns.idmap import Ids
 from crun_py.overlay import mount, rootfs
 from crun_py.overlay.changes import Changes
 from crun_py.paths import private_dir
-from crun_py.volumes import parse_tmpfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ def changes(container: Container) -> Changes:
     spec = container.spec()
     # places for what the user mounts are the container's, as docker has it
     users = {entry["destination"] for entry in container.record["mounts"]}
-    users |= {parse_tmpfs(text)[0] for text in container.record["host"].get("tmpfs") or []}
+    users |= {*container.record["host"].get("tmpfs", ())}
     made = [d for entry in spec["mounts"] if (d := entry["destination"]) not in users]
     made += [entry["path"] for entry in spec["linux"].get("devices", ())]
     idmapped = (container.record.get("userns") or {}).get("idmapped")
@@ -145,7 +144,7 @@ def mount_root(container: Container, where: str) -> None:
     if not (container.record.get("userns") or {}).get("idmapped"):
         mount.overlay(describe(container), where)
         return
-    from crun_py.options import userns
+    from crun_py.container import userns
     from crun_py.overlay import mapped
 
     namespace = userns.enter(container)

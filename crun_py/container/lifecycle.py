@@ -14,13 +14,12 @@ import sys
 import crun_py
 from crun_py import events, notices, staging, state, volumes, workspace
 from crun_py.cgroup import group
-from crun_py.container import attach, ending, failure, restart
+from crun_py.container import attach, ending, failure, namespaces, restart
 from crun_py.errors import CommandError, Conflict, CorruptState, NotFound
 from crun_py.net import modes
 from crun_py.ns import container as contained
 from crun_py.ns import plan as p
 from crun_py.ns.launch import command_error, keep_open, launch, read_result
-from crun_py.options import namespaces
 from crun_py.overlay import rootfs
 from crun_py.paths import Paths, private_dir
 from crun_py.state import Container, Status
@@ -114,7 +113,7 @@ def _start(
     kept: list[int] = []
     own_ids = -1
     if container.record.get("userns"):
-        from crun_py.options import userns
+        from crun_py.container import userns
 
         own_ids = userns.enter(container)
         attached["user"] = own_ids
@@ -128,7 +127,7 @@ def _start(
     try:
         hosts: list[str] = []
         if container.record.get("links"):
-            from crun_py.options import links
+            from crun_py.container import links
 
             hosts, variables = links.resolve(container, rootless=rootless)
             spec["process"]["env"] += variables
@@ -149,7 +148,7 @@ def _start(
         joined.update(namespaces.join(container))
         attached.update(namespaces.shared_mounts(container))
         if own_ids >= 0:
-            from crun_py.options import userns
+            from crun_py.container import userns
 
             userns.prepare(container, spec, own_ids, attached)
         plan = _plan(container, spec, connection, joined, attached)
@@ -174,9 +173,9 @@ def _start(
 
 def _warn_systemd(container: Container) -> None:
     """systemd ends at once, without a word, where it may make no control groups."""
-    from crun_py.options.request import is_systemd
+    from crun_py.container.record import is_systemd
 
-    if is_systemd(container.record["host"].get("systemd"), container.record["args"]):
+    if is_systemd(container.record["host"].get("systemd", "true"), container.record["args"]):
         hint = "as a user, have one delegated (systemd: Delegate=yes)"
         notices.warn(f"systemd in container {container.name} has no cgroup of its own: {hint}")
 

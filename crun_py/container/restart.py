@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import os
 
-from crun_py import clock, jsonfile, quantity
-from crun_py.errors import CorruptState, InvalidArgument
+from crun_py import clock, jsonfile
+from crun_py.errors import CorruptState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from crun_py.state import Container, Status
 
-POLICIES = ("no", "on-failure", "always", "unless-stopped")
 FIRST_DELAY_MS, LAST_DELAY_MS = 100, 60_000
 RAN_NS = 10 * 10**9
 """A container that ran so long did not fail at once: it is restarted without delay."""
@@ -30,26 +29,8 @@ RAN_NS = 10 * 10**9
 _NO, _ON_FAILURE, _ALWAYS = 0, 1, 2  # enum restart in _native/core.h
 
 
-def parse(text: str) -> dict[str, Any]:
-    """`always`, `on-failure:3` … as {"name", "max"}; max 0: any number of times.
-
-    Raises InvalidArgument.
-    """
-    name, sep, number = text.partition(":")
-    name = name or "no"
-    if name not in POLICIES:
-        raise InvalidArgument(f"restart policy {text!r}: not known", hint=", ".join(POLICIES))
-    if not sep:
-        return {"name": name, "max": 0}
-    if name != "on-failure":
-        raise InvalidArgument(f"restart policy {text!r}: only on-failure has a maximum")
-    if not quantity.is_number(number):
-        raise InvalidArgument(f"restart policy {text!r}: the maximum is not a number")
-    return {"name": name, "max": int(number)}
-
-
 def policy(container: Container) -> dict[str, Any]:
-    """The policy of a container as `parse` gives it."""
+    """The policy of a container: {"name", "max"}; max 0: any number of times."""
     found: dict[str, Any] = container.record.get("restart") or {"name": "no", "max": 0}
     return found
 

@@ -8,14 +8,39 @@ from crun_py.paths import Paths, refuse_foreign
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from crun_py.model.registry import Progress
+
+    Showing = Callable[[Progress], object] | None
 
     from crun_py.state import Status
+
+
+class _Shown:
+    """What contextlib.nullcontext is, which would be one more module to load."""
+
+    def __init__(self, report: Showing) -> None:
+        self._report = report
+
+    def __enter__(self) -> Showing:
+        return self._report
+
+    def __exit__(self, *_: object) -> None:
+        """There is nothing to end."""
+
+
+def _ignore(_: object) -> None:
+    """What happens to reports that nobody wants."""
 
 
 class Context:
     """A store, and what this process has become to work on it.
 
     explain:  is given each line of a container's plan before it is carried out (--debug).
+    report:   is given records that tell of what goes on (model/).
+    showing:  gives for the time of a pull or push the function that is called with its Progress,
+              or None.
     rootless: this process is root of a user namespace that a plain user made.
     """
 
@@ -24,11 +49,14 @@ class Context:
         root: str | None = None,
         run: str | None = None,
         explain: Callable[[str], None] | None = None,
+        report: Callable[[object], None] | None = None,
     ) -> None:
         """root, run: as for Paths."""
         self.paths = Paths(root, run)
         refuse_foreign(self.paths.run)
         self.explain = explain
+        self.report: Callable[[object], None] = report or _ignore
+        self.showing: Callable[[], AbstractContextManager[Showing]] = lambda: _Shown(self.report)
         self.rootless = False
 
     def enter(self, *modes: str) -> None:

@@ -14,6 +14,7 @@ import errno
 import os
 
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
+from crun_py.model.container import PortMapping
 from crun_py.net import ipv4
 from crun_py.net.nft import PROTOCOLS, Entry
 
@@ -79,7 +80,7 @@ class Port:
         return self.host_ip, self.protocol, self.host_port, address, self.container_port
 
 
-def parse(spec: str) -> list[Port]:
+def parse(spec: str) -> list[PortMapping]:
     """The ports of one -p option: [[IP:][HOST]:]CONTAINER[/PROTOCOL], each possibly a range.
 
     Raises InvalidArgument for a malformed one, Unsupported for an IPv6 host address.
@@ -109,14 +110,22 @@ def parse(spec: str) -> list[Port]:
     inside, inside_last = _range(fields[-1], spec)
     host = fields[-2] if len(fields) > 1 else ""
     if not host:
-        return [Port(host_ip, 0, n, protocol) for n in range(inside, inside_last + 1)]
+        return [
+            PortMapping(container_port=n, host_ip=host_ip, protocol=protocol)
+            for n in range(inside, inside_last + 1)
+        ]
     outside, outside_last = _range(host, spec, allow_zero=True)
     if inside == inside_last and outside_last > outside:
-        return [Port(host_ip, outside, inside, protocol, outside_last)]
+        chosen = PortMapping(container_port=inside, host_ip=host_ip, host_port=outside,
+                             protocol=protocol, host_last=outside_last)  # fmt: skip
+        return [chosen]
     if outside_last - outside != inside_last - inside:
         raise InvalidArgument(f"publishing {spec!r}: the ranges differ in length", hint=_FORM)
-    count = inside_last - inside + 1
-    return [Port(host_ip, outside + n, inside + n, protocol) for n in range(count)]
+    return [
+        PortMapping(container_port=inside + n, host_ip=host_ip, host_port=outside + n,
+                    protocol=protocol)
+        for n in range(inside_last - inside + 1)
+    ]  # fmt: skip
 
 
 _FORM = "the form is [[IP:][HOST]:]CONTAINER[/tcp|udp|sctp], with ranges as 8000-8010"

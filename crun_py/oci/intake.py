@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError, ImageError, RegistryError
+from crun_py.model.registry import Progress
 from crun_py.oci import blobs, gc
 from crun_py.oci.chain import chain_ids, diff_path, is_unpacked
 from crun_py.oci.fetch import Layer, delete_if_bad, fetch
@@ -39,23 +40,8 @@ _PARALLEL = 4
 _INDEX_DEPTH = 3
 
 
-class Event:
-    """Progress of one blob.
-
-    phase: "resolving", "exists", "downloading", "extracting" or "done"; digest: of the blob
-    ("" for resolving); current, total: bytes as compressed.
-    """
-
-    __slots__ = ("current", "digest", "phase", "total")
-
-    def __init__(self, phase: str, digest: str = "", current: int = 0, total: int = 0) -> None:
-        self.phase = phase
-        self.digest = digest
-        self.current = current
-        self.total = total
-
-
-Progress = Callable[[Event], None]
+Told = Callable[[Progress], object]
+"""What is called with the progress of a pull or push."""
 
 
 class Job:
@@ -68,7 +54,7 @@ class Job:
         self,
         paths: Paths,
         platform: str,
-        progress: Progress | None,
+        progress: Told | None,
         limits: Limits | None,
         *,
         any_platform: bool = False,
@@ -84,7 +70,7 @@ class Job:
     def report(self, phase: str, digest: str = "", current: int = 0, total: int = 0) -> None:
         if self._progress:
             with self._one_at_a_time:
-                self._progress(Event(phase, digest, current, total))
+                self._progress(Progress(phase=phase, digest=digest, current=current, total=total))
 
 
 class Source(Protocol):

@@ -13,7 +13,7 @@ from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
 from crun_py.oci import blobs, content, gc, push, remote, transport
 from crun_py.oci.access import Access
 from crun_py.oci.causes import named
-from crun_py.oci.intake import Job, Progress, keep
+from crun_py.oci.intake import Job, Told, keep
 from crun_py.oci.listed import ManifestList
 from crun_py.oci.manifest import (
     DOCKER_LIST,
@@ -106,7 +106,7 @@ class Lists:
         changes: Changes = NO_CHANGES,
         *,
         everything: bool = False,
-        progress: Progress | None = None,
+        progress: Told | None = None,
     ) -> str:
         """Add `image` (of the store, else of a registry or archive) to the list; its digest.
 
@@ -171,7 +171,7 @@ class Lists:
         everything: bool = True,
         form: str = "",
         kind: str = "",
-        progress: Progress | None = None,
+        progress: Told | None = None,
     ) -> str:
         """Send the list, and with `everything` its images, to `destination`; its digest there.
 

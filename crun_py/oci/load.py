@@ -9,7 +9,7 @@ from crun_py.errors import CrunpyError
 from crun_py.oci import transport
 from crun_py.oci.causes import named
 from crun_py.oci.image import Image
-from crun_py.oci.intake import Job, Progress, take
+from crun_py.oci.intake import Job, Told, take
 from crun_py.oci.manifest import host_platform
 from crun_py.oci.reference import parse
 from crun_py.oci.source import Found
@@ -17,7 +17,7 @@ from crun_py.paths import Paths
 
 
 def load(
-    paths: Paths, path: str = "", *, platform: str | None = None, progress: Progress | None = None
+    paths: Paths, path: str = "", *, platform: str | None = None, progress: Told | None = None
 ) -> Iterator[tuple[Image, list[str]]]:
     """Take in the images of `path` ("": standard input), one after the other; each with the
     full references that it got.

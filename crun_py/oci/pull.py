@@ -15,14 +15,14 @@ from crun_py.oci import transport
 from crun_py.oci.access import Access
 from crun_py.oci.causes import named
 from crun_py.oci.image import Image
-from crun_py.oci.intake import Event, Job, Progress, take
+from crun_py.oci.intake import Job, Told, take
 from crun_py.oci.layers import Limits
 from crun_py.oci.manifest import host_platform
 from crun_py.oci.reference import Reference, parse
 from crun_py.oci.source import Found
 from crun_py.paths import Paths
 
-__all__ = ["Event", "Progress", "all_tags", "host_platform", "pull"]
+__all__ = ["Told", "all_tags", "host_platform", "pull"]
 
 _T = TypeVar("_T")
 
@@ -33,7 +33,7 @@ def pull(
     *,
     platform: str | None = None,
     access: Access | None = None,
-    progress: Progress | None = None,
+    progress: Told | None = None,
     limits: Limits | None = None,
 ) -> Image:
     """Fetch the image `text` into the store below `paths` and unpack its layers.

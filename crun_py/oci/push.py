@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 
 from crun_py import events
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound
+from crun_py.model.registry import Progress
 from crun_py.oci import content, gc, save, transport, upload
 from crun_py.oci.access import Access
 from crun_py.oci.causes import named
 from crun_py.oci.content import Content
 from crun_py.oci.flow import Work
 from crun_py.oci.image import Image
-from crun_py.oci.intake import Event, Progress
+from crun_py.oci.intake import Told
 from crun_py.oci.manifest import image_format
 from crun_py.oci.reference import Reference, parse
 from crun_py.oci.registry import Registry, Unauthorized
@@ -62,7 +63,7 @@ def push(
     *,
     access: Access | None = None,
     change: Change | None = None,
-    progress: Progress | None = None,
+    progress: Told | None = None,
 ) -> tuple[str, int]:
     """Bring `image` to `destination`, a reference or TRANSPORT:PATH; (digest, size in bytes) of
     its manifest there.
@@ -106,14 +107,14 @@ def push_content(
         raise named(None, f"pushing {destination}", e) from e
 
 
-def reporter(progress: Progress | None) -> Report:
+def reporter(progress: Told | None) -> Report:
     """A function for phase, digest, current and total bytes, which calls `progress`."""
     one_at_a_time = threading.Lock()
 
     def report(phase: str, digest: str, current: int, total: int) -> None:
         if progress:
             with one_at_a_time:
-                progress(Event(phase, digest, current, total))
+                progress(Progress(phase=phase, digest=digest, current=current, total=total))
 
     return report
 

@@ -223,10 +223,11 @@ def _capabilities(values: dict[str, Any], setting: Setting, check: Check) -> Non
 
 
 def _sysctls(values: dict[str, Any], setting: Setting, check: Check) -> None:
+    from crun_py.options.environment import pairs
     from crun_py.spec import sysctls
 
     every = [{"type": kind} for kind in ("network", "ipc", "uts")]
-    sysctls(setting.value, every)
+    sysctls(pairs(setting.value, "sysctl"), every)
     shared = [
         prefix
         for option, prefixes in (("network", ("net.",)), ("ipc", ("kernel.", "fs.mqueue.")))
@@ -258,12 +259,12 @@ def _seccomp(values: dict[str, Any], setting: Setting, check: Check) -> None:
 
 
 def _volumes(values: dict[str, Any], setting: Setting, check: Check) -> None:
-    from crun_py import volumes
-    from crun_py.options import filesystems
+    from crun_py.options import mount_options, mounts
 
-    taken = set(filesystems.chosen(values))
-    taken |= {volumes.parse_tmpfs(text)[0] for text in values.get("tmpfs") or []}
-    new = [text for text in setting.value if volumes.parse(text)["destination"] not in taken]
+    taken = {mounts.volume(text).target for text in values.get("volume") or []}
+    taken |= {mounts.tmpfs(text).target for text in values.get("tmpfs") or []}
+    taken |= {mount_options.parse(text).target for text in values.get("mount") or []}
+    new = [text for text in setting.value if mounts.volume(text).target not in taken]
     values["volume"] = [*new, *(values.get("volume") or [])]
 
 

@@ -83,6 +83,16 @@ def refuse(options: dict[str, Any]) -> None:
             raise Unsupported(f"option --{name}: only {values[1]} is possible")
 
 
+def ineffective(options: dict[str, Any]) -> dict[str, str]:
+    """What was given of the options that have no effect, by their names."""
+    found = {_key(name): options.get(_key(name)) for name in (*WARNED, *ACCEPTED)}
+    return {
+        name: ",".join(value) if isinstance(value, list) else str(value)
+        for name, value in found.items()
+        if value and value is not True
+    } | {name: "true" for name, value in found.items() if value is True}
+
+
 def warnings(options: dict[str, Any]) -> list[str]:
     """A line for each option that will have no effect."""
     lines = [

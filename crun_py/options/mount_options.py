@@ -1,7 +1,4 @@
-"""What --mount says: TYPE and KEY=VALUE pairs, docker's and podman's, as a mount of the record.
-
-    {"type": "bind"|"volume"|"tmpfs"|"image", "name", "source", "destination", "rw",
-     "options", "copy", "create", …}
+"""What --mount says: TYPE and KEY=VALUE pairs, docker's and podman's, as a mount.
 
 Pure.  SELinux labels (z, Z, relabel) and consistency mean nothing here and are accepted.
 """
@@ -12,12 +9,13 @@ import os
 
 from crun_py import quantity
 from crun_py.errors import InvalidArgument
+from crun_py.model.container import Bind, ImageMount, Tmpfs, VolumeMount
 from crun_py.options import volume_options
 from crun_py.volumes import PASSED, PROPAGATION, check_destination, check_name, check_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.model.container import Mount
 
 _SAME = {"src": "source", "dst": "destination", "target": "destination", "ro": "readonly",
          "chown": "U", "relabel": "z", "image-subpath": "subpath",
@@ -34,7 +32,7 @@ _KEYS = {
 TYPES = tuple(_KEYS)
 
 
-def parse(text: str) -> dict[str, Any]:
+def parse(text: str) -> Mount:
     """One --mount option.  Raises InvalidArgument naming the nearest word."""
     given, repeated = _pairs(text)
     kind = given.pop("type", "volume")
@@ -45,24 +43,23 @@ def parse(text: str) -> dict[str, Any]:
             raise _unknown(text, f"key {key!r}", key, sorted({*_KEYS[kind], *_ALL, *_SAME}))
     if "destination" not in given:
         raise InvalidArgument(f"mount {text!r}: no destination", hint="destination=/PATH")
-    read_only = _switch(text, given, "readonly") or given.get("rw") == "false"
-    entry: dict[str, Any] = {
-        "type": kind,
-        "name": "",
-        "source": "",
-        "destination": check_destination(given["destination"], text),
-        "rw": not read_only,
-        "options": [key for key in given if key in PASSED],
-        "copy": True,
-        "create": False,
-    }
-    {"bind": _bind, "volume": _volume, "tmpfs": _tmpfs, "image": _image}[kind](text, given, entry)
-    if repeated["volume-opt"]:
-        entry["volume_options"] = volume_options.parse(repeated["volume-opt"])
-    if repeated["volume-label"]:
-        entry["volume_labels"] = dict(word.partition("=")[::2] for word in repeated["volume-label"])
-    check_place(entry["destination"], text, source=entry["source"] if kind == "bind" else None)
-    return entry
+    target = check_destination(given["destination"], text)
+    if kind == "bind":
+        made: Mount = _bind(text, given, target)
+    elif kind == "volume":
+        made = _volume(text, given, repeated, target)
+    else:
+        made = (_tmpfs if kind == "tmpfs" else _image)(text, given, target)
+    check_place(target, text, source=made.source if isinstance(made, Bind) else None)
+    return made
+
+
+def _read_only(text: str, given: dict[str, str]) -> bool:
+    return _switch(text, given, "readonly") or given.get("rw") == "false"
+
+
+def _flags(given: dict[str, str]) -> tuple[str, ...]:
+    return tuple(key for key in given if key in PASSED)
 
 
 _REPEATED = ("volume-label", "volume-opt")
@@ -107,55 +104,58 @@ def _switch(text: str, given: dict[str, str], key: str) -> bool:
     return value in ("true", "1")
 
 
-def _bind(text: str, given: dict[str, str], entry: dict[str, Any]) -> None:
+def _bind(text: str, given: dict[str, str], target: str) -> Bind:
     source = given.get("source", "")
     if not source:
         raise InvalidArgument(f"mount {text!r}: a bind mount needs source=PATH")
-    entry["source"] = os.path.abspath(os.path.expanduser(source))
-    propagation = given.get("bind-propagation")
-    if propagation:
-        if propagation not in PROPAGATION:
-            raise _unknown(text, f"bind-propagation {propagation!r}", propagation,
-                           sorted(PROPAGATION))  # fmt: skip
-        entry["options"].append(propagation)
+    propagation = given.get("bind-propagation", "")
+    if propagation and propagation not in PROPAGATION:
+        raise _unknown(text, f"bind-propagation {propagation!r}", propagation, sorted(PROPAGATION))
     recursive = given.get("bind-recursive", "enabled")
     if recursive not in ("enabled", "disabled", "writable", "readonly", "true", "false"):
         raise _unknown(text, f"bind-recursive {recursive!r}", recursive,
                        ("enabled", "disabled", "writable", "readonly"))  # fmt: skip
-    if recursive in ("disabled", "false") or _switch(text, given, "bind-nonrecursive"):
-        entry["options"].append("norbind")
-    _owners(text, given, entry)
+    alone = recursive in ("disabled", "false") or _switch(text, given, "bind-nonrecursive")
+    return Bind(
+        source=os.path.abspath(os.path.expanduser(source)), target=target,
+        read_only=_read_only(text, given), flags=_flags(given), propagation=propagation,
+        recursive=not alone, chown=_switch(text, given, "U"), idmapped=_idmapped(text, given),
+    )  # fmt: skip
 
 
-def _owners(text: str, given: dict[str, str], entry: dict[str, Any]) -> None:
-    if _switch(text, given, "U"):
-        entry["chown"] = True
-    if given.get("idmap"):
-        if given["idmap"] != "true":
-            raise InvalidArgument(
-                f"mount {text!r}: idmap with a mapping of its own is not supported",
-                hint="idmap alone uses the container's mapping",
-            )
-        entry["idmap"] = True
+def _idmapped(text: str, given: dict[str, str]) -> bool:
+    if given.get("idmap", "true") != "true":
+        raise InvalidArgument(
+            f"mount {text!r}: idmap with a mapping of its own is not supported",
+            hint="idmap alone uses the container's mapping",
+        )
+    return "idmap" in given
 
 
-def _volume(text: str, given: dict[str, str], entry: dict[str, Any]) -> None:
-    if given.get("source"):
-        entry["name"] = check_name(given["source"])
+def _volume(
+    text: str, given: dict[str, str], repeated: dict[str, list[str]], target: str
+) -> VolumeMount:
     if given.get("volume-driver", "local") != "local":
         raise InvalidArgument(f"mount {text!r}: only volumes of the driver local")
     if "subpath" in given:
         raise InvalidArgument(f"mount {text!r}: a part of a volume cannot be mounted by itself")
-    entry["copy"] = not (_switch(text, given, "volume-nocopy") or _switch(text, given, "nocopy"))
-    _owners(text, given, entry)
+    return VolumeMount(
+        name=check_name(given["source"]) if given.get("source") else "", target=target,
+        read_only=_read_only(text, given), flags=_flags(given),
+        copy=not (_switch(text, given, "volume-nocopy") or _switch(text, given, "nocopy")),
+        chown=_switch(text, given, "U"), idmapped=_idmapped(text, given),
+        options=volume_options.parse(repeated["volume-opt"]),
+        labels=dict(word.partition("=")[::2] for word in repeated["volume-label"]),
+    )  # fmt: skip
 
 
-def _tmpfs(text: str, given: dict[str, str], entry: dict[str, Any]) -> None:
+def _tmpfs(text: str, given: dict[str, str], target: str) -> Tmpfs:
     if "source" in given:
         raise InvalidArgument(f"mount {text!r}: a tmpfs has no source")
     if "tmpcopyup" in given:
         raise InvalidArgument(f"mount {text!r}: a tmpfs is empty at first, tmpcopyup does not hold")
-    options = []
+    options = ["ro"] if _read_only(text, given) else []
+    options += _flags(given)
     for name in ("size", "mode", "uid", "gid"):
         value = given.get(f"tmpfs-{name}") or given.get(name)
         if value is None:
@@ -164,12 +164,12 @@ def _tmpfs(text: str, given: dict[str, str], entry: dict[str, Any]) -> None:
         if not quantity.is_number(plain):
             raise InvalidArgument(f"mount {text!r}: {name} {value!r} is not a number")
         options.append(f"{name}={value}")
-    entry["tmpfs"] = ["ro"] * (not entry["rw"]) + entry["options"] + options
+    return Tmpfs(target=target, options=tuple(options))
 
 
-def _image(text: str, given: dict[str, str], entry: dict[str, Any]) -> None:
+def _image(text: str, given: dict[str, str], target: str) -> ImageMount:
     if not given.get("source"):
         raise InvalidArgument(f"mount {text!r}: an image mount needs source=IMAGE")
     if "subpath" in given:
         raise InvalidArgument(f"mount {text!r}: a part of an image cannot be mounted by itself")
-    entry["name"], entry["rw"] = given["source"], _switch(text, given, "rw")
+    return ImageMount(image=given["source"], target=target, writable=_switch(text, given, "rw"))

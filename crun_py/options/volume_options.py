@@ -10,12 +10,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import spec
 from crun_py.errors import InvalidArgument, Unsupported
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 _KEYS = ("type", "device", "o")
 _BIND = {"bind", "rbind", "ro", "rw", "nodev", "nosuid", "noexec"}
@@ -53,11 +48,3 @@ def parse(texts: list[str]) -> dict[str, str]:
     if not device.startswith("/") or not os.path.isdir(device):
         raise InvalidArgument(f"volume option device={device}: not a directory of this host")
     return found
-
-
-def mount(options: dict[str, str], destination: str, flags: list[str]) -> dict[str, Any]:
-    """The spec's mount on `destination`, with the `flags` of the container too."""
-    words = [w for w in options.get("o", "").split(",") if w and w not in ("bind", "rbind", "rw")]
-    if options.get("type") == "tmpfs":
-        return spec.mount("tmpfs", "tmpfs", destination, "nosuid", *flags, *words)
-    return spec.mount("bind", options["device"], destination, "rbind", *flags, *words)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from crun_py import quantity, spec
-from crun_py.container import restart
-from crun_py.options import limits
+from crun_py.model.container import SHM_BYTES, Limits
+from crun_py.record import from_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ def document(record: dict[str, Any], log_path: str) -> dict[str, Any]:
     """The object for a container's record and the path of its log.  Fields of other systems
     (Windows) say nothing."""
     host, network, log = record["host"], record["network"], record["log"]
-    policy = record.get("restart") or restart.parse("no")
+    policy = record.get("restart") or {"name": "no", "max": 0}
+    limits = from_json(Limits, host.get("limits", {}))
+    rules = host.get("ineffective", {}).get("device_cgroup_rule", "")
     options = {"max-size": str(log["max_bytes"]), "max-file": str(log["max_files"])}
     written = log["driver"] != "none"
     told = {
@@ -52,16 +54,16 @@ def document(record: dict[str, Any], log_path: str) -> dict[str, Any]:
         "PublishAllPorts": bool(host.get("publish_all")),
         "ReadonlyRootfs": bool(host.get("read_only")),
         "SecurityOpt": host.get("security_opt"),
-        "Tmpfs": {t.partition(":")[0]: t.partition(":")[2] for t in host.get("tmpfs") or []},
+        "Tmpfs": host.get("tmpfs") or {},
         "Mounts": host.get("mount"),
-        "ShmSize": _size(host, "shm_size", 64 << 20),
-        "Sysctls": dict(s.partition("=")[::2] for s in host.get("sysctl") or []),
+        "ShmSize": host.get("shm_size", SHM_BYTES),
+        "Sysctls": host.get("sysctl") or {},
         "Runtime": "crunpy",
         "Cgroup": "",
         "CgroupParent": record.get("cgroup_parent") or "",
         "Init": bool(host.get("init")),
-        "Devices": [_device(text) for text in host.get("device") or []],
-        "DeviceCgroupRules": host.get("device_cgroup_rule"),
+        "Devices": [_device(entry) for entry in host.get("device") or []],
+        "DeviceCgroupRules": rules.split(",") if rules else None,
         "DeviceRequests": None,
         "ConsoleSize": [0, 0],
         "StorageOpt": None,
@@ -69,14 +71,18 @@ def document(record: dict[str, Any], log_path: str) -> dict[str, Any]:
         "CgroupManager": "cgroupfs",
         "CgroupMode": record.get("namespaces", {}).get("cgroup", "private"),
         "Cgroups": "disabled" if record.get("cgroup_parent") == "-" else "default",
-        "CgroupConf": dict(t.partition("=")[::2] for t in host.get("cgroup_conf") or []) or None,
+        "CgroupConf": limits.unified or None,
         "DiskQuota": 0,
         "IDMappings": _id_mappings(record),
-        "Ulimits": _ulimits(host.get("ulimit") or []),
+        "Ulimits": [
+            {"Name": entry["name"], "Soft": entry["soft"], "Hard": entry["hard"]}
+            for entry in host.get("ulimit") or []
+        ],
         "MaskedPaths": [] if host.get("privileged") else list(spec.MASKED),
         "ReadonlyPaths": [] if host.get("privileged") else list(spec.READONLY),
         **_namespaces(record),
-        **_limits(host),
+        **_limits(limits),
+        **_ineffective(host.get("ineffective", {})),
     }
 
 
@@ -102,20 +108,17 @@ def _id_mappings(record: dict[str, Any]) -> dict[str, list[str]] | None:
     return {"UidMap": texts["uids"], "GidMap": texts["gids"]}
 
 
-def _limits(host: dict[str, Any]) -> dict[str, Any]:
-    cpu = limits.resources({key: host.get(key) for key in ("cpu_period", "cpu_quota")}).get(
-        "cpu", {}
-    )
+def _limits(limits: Limits) -> dict[str, Any]:
     return {
-        "BlkioWeight": int(host.get("blkio_weight") or 0),
-        "BlkioWeightDevice": _per_device(host, "blkio_weight_device", "Weight"),
-        "BlkioDeviceReadBps": _per_device(host, "device_read_bps", "Rate"),
-        "BlkioDeviceWriteBps": _per_device(host, "device_write_bps", "Rate"),
-        "BlkioDeviceReadIOps": _per_device(host, "device_read_iops", "Rate"),
-        "BlkioDeviceWriteIOps": _per_device(host, "device_write_iops", "Rate"),
-        "CpuShares": int(host.get("cpu_shares") or 0),
-        "CpuPeriod": cpu.get("period", 0),
-        "CpuQuota": cpu.get("quota", 0),
+        "BlkioWeight": limits.block_weight or 0,
+        "BlkioWeightDevice": _per_device(limits.block_weights, "Weight"),
+        "BlkioDeviceReadBps": _per_device(limits.read_bytes, "Rate"),
+        "BlkioDeviceWriteBps": _per_device(limits.write_bytes, "Rate"),
+        "BlkioDeviceReadIOps": _per_device(limits.read_operations, "Rate"),
+        "BlkioDeviceWriteIOps": _per_device(limits.write_operations, "Rate"),
+        "CpuShares": limits.cpu_shares or 0,
+        "CpuPeriod": limits.cpu_period_us or 0,
+        "CpuQuota": limits.cpu_quota_us or 0,
         "CpuRealtimePeriod": 0,
         "CpuRealtimeRuntime": 0,
         "CpuCount": 0,
@@ -123,55 +126,38 @@ def _limits(host: dict[str, Any]) -> dict[str, Any]:
         "IOMaximumIOps": 0,
         "IOMaximumBandwidth": 0,
         "KernelMemoryTCP": 0,
-        "CpusetCpus": host.get("cpuset_cpus") or "",
-        "CpusetMems": host.get("cpuset_mems") or "",
-        "NanoCpus": int(float(host.get("cpus") or 0) * 10**9),
-        "KernelMemory": _size(host, "kernel_memory"),
-        "Memory": _size(host, "memory"),
-        "MemoryReservation": _size(host, "memory_reservation"),
-        "MemorySwap": _size(host, "memory_swap"),
-        "MemorySwappiness": int(host["memory_swappiness"])
-        if host.get("memory_swappiness")
-        else None,
-        "OomKillDisable": bool(host.get("oom_kill_disable")),
-        "PidsLimit": int(host.get("pids_limit") or 0) or None,
+        "CpusetCpus": limits.cpuset_cpus,
+        "CpusetMems": limits.cpuset_mems,
+        "NanoCpus": int((limits.cpus or 0) * 10**9),
+        "Memory": limits.memory_bytes or 0,
+        "MemoryReservation": limits.memory_reservation_bytes or 0,
+        "MemorySwap": limits.memory_swap_bytes or 0,
+        "PidsLimit": limits.pids or None,
     }
 
 
-def _size(host: dict[str, Any], name: str, default: int = 0) -> int:
-    text = host.get(name)
-    return default if not text else -1 if text == "-1" else quantity.size(text, name)
+def _ineffective(asked: dict[str, str]) -> dict[str, Any]:
+    """What was asked for of limits that the kernel does not have."""
+    swappiness = asked.get("memory_swappiness")
+    return {
+        "KernelMemory": quantity.size(asked.get("kernel_memory", "0"), "kernel memory"),
+        "MemorySwappiness": int(swappiness) if swappiness else None,
+        "OomKillDisable": "oom_kill_disable" in asked,
+    }
 
 
-def _per_device(host: dict[str, Any], name: str, unit: str) -> list[dict[str, Any]] | None:
-    """`DEVICE:VALUE` options as Docker lists them."""
-    found = []
-    for text in host.get(name) or []:
-        path, _, value = text.rpartition(":")
-        number = int(value) if quantity.is_number(value) else quantity.size(value, name)
-        found.append({"Path": path, unit: number})
-    return found or None
+def _per_device(values: dict[str, int], unit: str) -> list[dict[str, Any]] | None:
+    """Values by device as Docker lists them."""
+    return [{"Path": path, unit: value} for path, value in values.items()] or None
 
 
-def _device(text: str) -> dict[str, str]:
-    source, _, rest = text.partition(":")
-    target, _, access = rest.partition(":")
+def _device(entry: dict[str, str]) -> dict[str, str]:
+    target, source = entry["target"], entry["source"]
     return {
         "PathOnHost": source,
         "PathInContainer": target if os.path.isabs(target) else source,
-        "CgroupPermissions": access or "rwm",
+        "CgroupPermissions": entry["access"] or "rwm",
     }
-
-
-def _ulimits(options: list[str]) -> list[dict[str, Any]]:
-    """Those that --ulimit named."""
-    named = {option.partition("=")[0] for option in options}
-    result = []
-    for entry in spec.rlimits(options, 1):
-        name = entry["type"].removeprefix("RLIMIT_").lower()
-        if name in named:
-            result.append({"Name": name, "Soft": entry["soft"], "Hard": entry["hard"]})
-    return result
 
 
 def bindings(ports: list[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from crun_py import jsonfile, signals, spec
 from crun_py.container import ending, failure, health, restart
+from crun_py.container.record import is_systemd
 from crun_py.errors import CorruptState, InvalidArgument, NotFound
 from crun_py.oci.reference import is_id_prefix, parse
-from crun_py.options.request import is_systemd
 from crun_py.paths import Paths
 from crun_py.show import host_config
 from crun_py.show.struct import Struct
@@ -139,15 +139,17 @@ def _config_as_podman(record: dict[str, Any]) -> dict[str, Any]:
         "CreateCommand": record.get("create_command") or [],
         "DomainName": record.get("domainname", ""),
         "Annotations": record.get("annotations") or {},
-        "HealthcheckOnFailureAction": host.get("health_on_failure") or "none",
+        "HealthcheckOnFailureAction": (record["config"].get("healthcheck") or {}).get(
+            "on_failure", "none"
+        ),
         "Timezone": host.get("tz") or "",
-        "SystemdMode": is_systemd(host.get("systemd"), record["args"]),
-        "Umask": host.get("umask") or "0022",
+        "SystemdMode": is_systemd(host.get("systemd", "true"), record["args"]),
+        "Umask": f"{host.get('umask', 0):04o}",
         "Secrets": None,
         "Timeout": record.get("timeout") or 0,
         "Passwd": host.get("passwd") is not False,
         "ChrootDirs": None,
-        "sdNotifyMode": host.get("sdnotify") or "ignore",
+        "sdNotifyMode": host.get("ineffective", {}).get("sdnotify", "ignore"),
         "sdNotifySocket": "",
     }
 

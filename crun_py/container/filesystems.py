@@ -8,41 +8,43 @@ from __future__ import annotations
 
 import os
 
-from crun_py import quantity, spec, state, volumes
+from crun_py import spec, state, volumes
 from crun_py.apart import apart
+from crun_py.container.record import is_systemd
 from crun_py.errors import InvalidArgument, NotFound, Unsupported
-from crun_py.options import request
+from crun_py.model.container import Bind, ImageMount, Tmpfs, VolumeMount
 from crun_py.paths import Paths, private_dir
 from crun_py.tree import change_owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
+    from crun_py.model.container import CreateRequest, Mount
     from crun_py.ns.idmap import Ids
 
-SHM_BYTES = 64 << 20
 _OPTION_BYTES = 4000
 _MARKERS = ("/.dockerenv", "/run/.containerenv")
 """Empty files by which programs tell that they run in a container (Docker's, podman's)."""
-_TMPFS = ("nosuid", "nodev", "noexec")
 
 
 def decide(
     paths: Paths,
     record: dict[str, Any],
     config: dict[str, Any],
-    options: dict[str, Any],
+    request: CreateRequest,
+    files: Iterable[str],
     host: spec.Host,
 ) -> list[dict[str, Any]]:
-    """The spec's mounts, shallow ones first; volumes and binds go into the record, too."""
-    mounts = {m["destination"]: m for m in _own(paths, record, options, host)}
-    named = chosen(options)
-    for text in options.get("tmpfs") or []:
-        destination, given = volumes.parse_tmpfs(text)
-        mounts[destination] = spec.mount("tmpfs", "tmpfs", destination, *given)
-    _borrow(paths, options, named)
-    how = options.get("image_volume") or "bind"
+    """The spec's mounts, shallow ones first; volumes and binds go into the record, too.
+
+    files: those of the container's own that it has beside the usual ones (passwd, group).
+    """
+    mounts = {m["destination"]: m for m in _own(paths, record, request, files, host)}
+    named = chosen(request.mounts)
+    _borrow(paths, request, named)
+    how = request.image_volumes
     if how not in ("bind", "anonymous", "tmpfs", "ignore"):
         raise InvalidArgument(
             f"image volumes {how!r}: not known", hint="known: bind, anonymous, tmpfs, ignore"
@@ -53,18 +55,20 @@ def decide(
         if destination in mounts or destination in named or how == "ignore":
             continue
         if how == "tmpfs":
-            mounts[destination] = spec.mount("tmpfs", "tmpfs", destination, *_TMPFS)
+            mounts[destination] = spec.mount(
+                "tmpfs", "tmpfs", destination, "nosuid", "nodev", "noexec"
+            )
         else:
-            named[destination] = volumes.parse(destination)
+            named[destination] = _entry(VolumeMount(target=destination))
     for number, destination in enumerate(sorted(named)):
         entry = named[destination]
-        if "tmpfs" in entry:
-            flags = ["nosuid", "nodev", "noexec", *entry["tmpfs"]]
-            mounts[destination] = spec.mount("tmpfs", "tmpfs", destination, *flags)
+        if entry["type"] == "tmpfs":
+            mounts[destination] = spec.mount("tmpfs", "tmpfs", destination, *_flags(entry))
             continue
-        mounts[destination] = _volume(paths, record, entry, number, options, host)
+        privileged = request.security.privileged
+        mounts[destination] = _volume(paths, record, entry, number, host, privileged=privileged)
         record["mounts"].append(entry)
-    if options.get("rootfs") or "/run" in named:  # nothing is made in a directory of the host's
+    if request.rootfs or "/run" in named:  # nothing is made in a directory of the host's
         for target in _MARKERS:
             del mounts[target]
     # what lies deeper is mounted later: a volume on /etc must not hide /etc/hosts
@@ -72,16 +76,19 @@ def decide(
 
 
 def _own(
-    paths: Paths, record: dict[str, Any], options: dict[str, Any], host: spec.Host
+    paths: Paths,
+    record: dict[str, Any],
+    request: CreateRequest,
+    files: Iterable[str],
+    host: spec.Host,
 ) -> list[dict[str, Any]]:
     """What the engine mounts by itself."""
-    privileged = bool(options.get("privileged"))
-    systemd = request.is_systemd(options.get("systemd"), record["args"])
+    privileged = request.security.privileged
+    systemd = is_systemd(request.systemd, record["args"])
     words = record["namespaces"]
-    shm = options.get("shm_size")
     mounts = spec.default_mounts(
         host,
-        quantity.size(shm, "shm size") if shm else SHM_BYTES,
+        request.shm_bytes,
         host_network=record["network"]["mode"] == "host",
         devices=privileged,
     )
@@ -105,20 +112,24 @@ def _own(
         found["/dev/shm"] = spec.mount("bind", words["ipc"], "/dev/shm", *quiet)
     directory = paths.container(record["id"])
     for name in ("resolv.conf", "hosts", "hostname"):
-        left = (name == "hosts" and options.get("no_hosts")) or (
-            name == "resolv.conf" and options.get("dns") == ["none"]
+        left = (name == "hosts" and request.network.keep_hosts) or (
+            name == "resolv.conf" and request.network.keep_resolv_conf
         )
         if not left:
-            found[f"/etc/{name}"] = _file(f"{directory}/{name}", f"/etc/{name}", options)
-    for name in options.get("entries") or []:
-        found[f"/etc/{name}"] = _file(f"{directory}/{name}", f"/etc/{name}", options)
+            found[f"/etc/{name}"] = _file(
+                f"{directory}/{name}", f"/etc/{name}", read_only=request.read_only
+            )
+    for name in files:
+        found[f"/etc/{name}"] = _file(
+            f"{directory}/{name}", f"/etc/{name}", read_only=request.read_only
+        )
     for target in _MARKERS:
         found[target] = spec.mount("bind", directory + "/marker", target, "rbind", "ro")
     if record.get("timezone"):
         target = "/etc/localtime"
         found[target] = spec.mount("bind", directory + "/localtime", target, "rbind", "ro")
     scratch: tuple[str, ...] = ()
-    if options.get("read_only") and options.get("read_only_tmpfs"):
+    if request.read_only and request.read_only_tmpfs:
         scratch = ("/run", "/tmp", "/var/tmp")
     if systemd:
         scratch = ("/run", "/run/lock", "/tmp", "/var/log/journal")
@@ -127,47 +138,85 @@ def _own(
     return list(found.values())
 
 
-def _file(source: str, target: str, options: dict[str, Any]) -> dict[str, Any]:
+def _file(source: str, target: str, *, read_only: bool) -> dict[str, Any]:
     """The mount of one of the engine's own files."""
-    how = ("rbind", "ro") if options.get("read_only") else ("rbind",)
+    how = ("rbind", "ro") if read_only else ("rbind",)
     return spec.mount("bind", source, target, *how)
 
 
-def chosen(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What -v and --mount name, by destination.
+def chosen(mounts: Iterable[Mount]) -> dict[str, dict[str, Any]]:
+    """What is asked for, as entries of the record, by destination.
 
-    Raises InvalidArgument when two options, --tmpfs among them, have one destination; the
-    very same option twice counts once.
+    Raises InvalidArgument when two have one destination; the very same one twice counts once.
     """
-    texts: dict[str, str] = {}
-    found: dict[str, dict[str, Any]] = {}
-
-    def claim(destination: str, text: str) -> None:
-        first = texts.setdefault(destination, text)
-        if first != text:
+    found: dict[str, tuple[Mount, dict[str, Any]]] = {}
+    for mount in mounts:
+        entry = _entry(mount)
+        destination = entry["destination"]
+        first = found.setdefault(destination, (mount, entry))[0]
+        if first != mount:
             raise InvalidArgument(
-                f"mounting {destination}: two mounts have this destination: {first} and {text}"
+                f"mounting {destination}: two mounts have this destination: "
+                f"{_described(first)} and {_described(mount)}"
             )
-
-    for text in options.get("volume") or []:
-        entry = volumes.parse(text)
-        claim(entry["destination"], text)
-        found[entry["destination"]] = entry
-    if options.get("mount"):
-        from crun_py.options import mount_options
-
-        for text in options["mount"]:
-            entry = mount_options.parse(text)
-            claim(entry["destination"], text)
-            found[entry["destination"]] = entry
-    for text in options.get("tmpfs") or []:
-        claim(volumes.parse_tmpfs(text)[0], f"tmpfs {text}")
-    return found
+    return {destination: entry for destination, (_, entry) in found.items()}
 
 
-def _borrow(paths: Paths, options: dict[str, Any], named: dict[str, dict[str, Any]]) -> None:
-    """Add what --volumes-from names to what has no other mount."""
-    for text in options.get("volumes_from") or []:
+def _described(mount: Mount) -> str:
+    """For an error: how it may have been written."""
+    if isinstance(mount, Tmpfs):
+        return f"tmpfs {mount.target}"
+    source = mount.source if isinstance(mount, Bind) else getattr(mount, "name", "")
+    if isinstance(mount, ImageMount):
+        return f"image {mount.image}:{mount.target}"
+    return ":".join(filter(None, (source, mount.target, mount.mode)))
+
+
+def _entry(mount: Mount) -> dict[str, Any]:
+    """The record's entry for a mount.  Raises InvalidArgument."""
+    what = _described(mount)
+    source = mount.source if isinstance(mount, Bind) else None
+    entry: dict[str, Any] = {
+        "type": "tmpfs", "name": "", "source": source or "",
+        "destination": volumes.check_destination(mount.target, what),
+        "rw": True, "mode": "", "options": [], "copy": True, "create": True,
+    }  # fmt: skip
+    if not (isinstance(mount, Tmpfs) and entry["destination"].startswith("/sys/")):
+        volumes.check_place(entry["destination"], what, source)
+    if isinstance(mount, Tmpfs):
+        return {**entry, "options": [*mount.options]}
+    if isinstance(mount, ImageMount):
+        return {**entry, "type": "image", "name": mount.image, "rw": mount.writable}
+    entry["rw"], entry["mode"] = not mount.read_only, mount.mode
+    entry["options"] = [*mount.flags, *([mount.propagation] if mount.propagation else [])]
+    if isinstance(mount, Bind):
+        if not os.path.isabs(mount.source):
+            raise InvalidArgument(f"mounting {mount.source!r}: not an absolute path")
+        entry |= {"type": "bind", "create": mount.create}
+        entry["options"] += [] if mount.recursive else ["norbind"]
+    else:
+        entry |= {"type": "volume", "name": mount.name, "copy": mount.copy}
+        if mount.name:
+            volumes.check_name(mount.name)
+        if mount.labels:
+            entry["volume_labels"] = {**mount.labels}
+        if mount.options:
+            entry["volume_options"] = {**mount.options}
+    flags = {"chown": mount.chown, "idmap": mount.idmapped,
+             "overlay": isinstance(mount, Bind) and mount.overlay}  # fmt: skip
+    return {**entry, **{name: True for name, wanted in flags.items() if wanted}}
+
+
+def _flags(entry: dict[str, Any]) -> list[str]:
+    """The options of a tmpfs, with docker's where nothing else is said."""
+    given = entry["options"]
+    opposites = {"nosuid": "suid", "nodev": "dev", "noexec": "exec"}
+    return [*(name for name, other in opposites.items() if other not in given), *given]
+
+
+def _borrow(paths: Paths, request: CreateRequest, named: dict[str, dict[str, Any]]) -> None:
+    """Add what volumes_from names to what has no other mount."""
+    for text in request.volumes_from:
         for part in [text] if ":" in text else text.split(","):
             other = state.find(paths, part.partition(":")[0])
             for entry in volumes.borrow(other.record["mounts"], part):
@@ -179,12 +228,13 @@ def _volume(
     record: dict[str, Any],
     entry: dict[str, Any],
     number: int,
-    options: dict[str, Any],
     host: spec.Host,
+    *,
+    privileged: bool,
 ) -> dict[str, Any]:
     """The spec's mount for one of the record; only names are decided here."""
     destination = entry["destination"]
-    flags = [] if options.get("privileged") or "dev" in entry["options"] else ["nodev"]
+    flags = [] if privileged or "dev" in entry["options"] else ["nodev"]
     flags += ["ro"] if not entry["rw"] else []
     if entry["type"] == "image":
         own = _own_layer(paths, record, entry, number) if entry["rw"] else {}
@@ -193,13 +243,11 @@ def _volume(
         if not entry["name"]:
             entry["name"], entry["anonymous"] = volumes.new_name(), True
         if own := _options_of(paths, entry):
-            from crun_py.options import volume_options
-
             entry["copy"] = False
             entry["source"] = volumes.data_directory(paths, entry["name"])
-            return volume_options.mount(own, destination, flags)
+            return _mounted_volume(own, destination, flags)
         entry["source"] = volumes.data_directory(paths, entry["name"])
-    elif entry.get("create") is False and not os.path.lexists(entry["source"]):
+    elif not entry["create"] and not os.path.lexists(entry["source"]):
         raise InvalidArgument(
             f"mounting {entry['source']}: no such file or directory",
             hint="-v makes a missing directory, --mount does not",
@@ -210,6 +258,14 @@ def _volume(
     recursive = "bind" if "norbind" in entry["options"] else "rbind"
     passed = [o for o in entry["options"] if o != "norbind"]
     return spec.mount("bind", entry["source"], destination, recursive, *flags, *passed)
+
+
+def _mounted_volume(options: dict[str, str], destination: str, flags: list[str]) -> dict[str, Any]:
+    """The mount of a volume that is made of something else (options/volume_options)."""
+    words = [w for w in options.get("o", "").split(",") if w and w not in ("bind", "rbind", "rw")]
+    if options.get("type") == "tmpfs":
+        return spec.mount("tmpfs", "tmpfs", destination, "nosuid", *flags, *words)
+    return spec.mount("bind", options["device"], destination, "rbind", *flags, *words)
 
 
 def _options_of(paths: Paths, entry: dict[str, Any]) -> dict[str, str]:

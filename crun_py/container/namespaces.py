@@ -1,4 +1,4 @@
-"""--pid, --ipc, --uts, --cgroupns: which namespaces a container shares, and with whom.
+"""Which namespaces a container shares, and with whom.
 
 The record holds a word for each kind: "private", "host" or "container:ID"; ipc also
 "shareable" (which all of ours are) and "none" (without /dev/shm).
@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from crun_py.model.container import Namespaces
     from crun_py.paths import Paths
     from crun_py.state import Container
 
@@ -23,32 +24,32 @@ _WORDS = {
     "pid": ("private", "host", "container:"),
     "ipc": ("private", "shareable", "none", "host", "container:"),
     "uts": ("private", "host", "container:"),
-    "cgroupns": ("private", "host", "container:"),
+    "cgroup": ("private", "host", "container:"),
 }
+_OPTIONS = {"cgroup": "cgroupns"}
 _FILES = {"network": "net"}
 
 
-def chosen(paths: Paths, options: dict[str, Any]) -> dict[str, str]:
+def chosen(paths: Paths, asked: Namespaces) -> dict[str, str]:
     """The words for the record.  Raises InvalidArgument, NotFound."""
     found = {}
+    texts = {"pid": asked.pid, "ipc": asked.ipc, "uts": asked.uts, "cgroup": asked.cgroup}
     for kind, words in _WORDS.items():
-        text = options.get(kind) or "private"
+        text = texts[kind]
         mode, colon, name = text.partition(":")
         if mode + colon not in words or (colon and not name):
             raise InvalidArgument(
-                f"{kind} namespace {text!r}: not known",
+                f"{_OPTIONS.get(kind, kind)} namespace {text!r}: not known",
                 hint="known: " + ", ".join(w + "NAME" * w.endswith(":") for w in words),
             )
-        found[kind.removesuffix("ns")] = _of_container(paths, kind, name) if colon else text
-    if found["uts"] != "private" and options.get("hostname"):
-        raise InvalidArgument("--hostname: conflicts with --uts, which shares another's name")
+        found[kind] = _of_container(paths, kind, name) if colon else text
     return found
 
 
 def _of_container(paths: Paths, kind: str, name: str) -> str:
     """The word for a namespace of the container `name`, which may be another's or the host's."""
     other = state.find(paths, name)
-    word = str(other.record.get("namespaces", {}).get(kind.removesuffix("ns"), "private"))
+    word = str(other.record.get("namespaces", {}).get(kind, "private"))
     if kind == "ipc" and word in ("private", "none"):
         raise InvalidArgument(
             f"joining the ipc namespace of container {other.name}: it is {word}",

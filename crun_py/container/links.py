@@ -1,4 +1,4 @@
-"""--link NAME[:ALIAS]: docker's old way to tell a container where another one is.
+"""Links: docker's old way to tell a container where another one is.
 
 A line in /etc/hosts, and variables in the environment made of the other's exposed ports and
 its own variables.  docs.docker.com, "Legacy container links".
@@ -17,18 +17,16 @@ if TYPE_CHECKING:
     from crun_py.state import Container
 
 
-def parse(paths: Paths, options: list[str], network_mode: str) -> list[dict[str, str]]:
-    """--link options for the record.  Raises InvalidArgument, NotFound."""
-    found = []
-    for text in options:
-        name, _, alias = text.partition(":")
-        alias = alias or name.removeprefix("/")
-        if not name or not all(c.isalnum() or c in "_.-" for c in alias):
-            raise InvalidArgument(f"link {text!r}: not NAME[:ALIAS]")
+def chosen(
+    paths: Paths, links: tuple[tuple[str, str], ...], network_mode: str
+) -> list[dict[str, str]]:
+    """(container, alias) pairs for the record.  Raises InvalidArgument, NotFound."""
+    for name, alias in links:
         if network_mode in ("host", "none") or ":" in network_mode:
-            raise InvalidArgument(f"link {text!r}: network mode {network_mode!r} has no links")
-        found.append({"id": state.resolve(paths, name.removeprefix("/")), "alias": alias})
-    return found
+            raise InvalidArgument(
+                f"link {name}:{alias}: network mode {network_mode!r} has no links"
+            )
+    return [{"id": state.resolve(paths, name), "alias": alias} for name, alias in links]
 
 
 def resolve(container: Container, *, rootless: bool) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""--userns, --uidmap, --gidmap, --subuidname: which ids a container's own ids are.
+"""User namespaces: which ids a container's own ids are.
 
 The record holds {"mode", "uids", "gids", "idmapped"}; none means the namespace that the
 engine runs in.  podman-run(1), "--userns".
@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from crun_py.model.container import Namespaces
     from crun_py.paths import Paths
     from crun_py.state import Container
 
@@ -31,12 +32,12 @@ _KNOWN = "host, keep-id[:uid=N,gid=N], nomap, auto[:size=N], container:NAME"
 
 
 def decide(
-    paths: Paths, options: dict[str, Any], layers: list[str]
+    paths: Paths, asked: Namespaces, layers: list[str]
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """The record's entry (None: no namespace of the container's own), and the image's layers
     as the container is to have them.  Raises InvalidArgument, Unsupported, CrunpyError.
     """
-    found = _decide(paths, options, LayeredView(layers[::-1]))
+    found = _decide(paths, asked, LayeredView(layers[::-1]))
     if found is None or not layers:
         return found, layers
     if not in_user_namespace():
@@ -50,16 +51,14 @@ def decide(
     return found, layers
 
 
-def _decide(paths: Paths, options: dict[str, Any], view: LayeredView) -> dict[str, Any] | None:
-    text = options.get("userns") or ""
+def _decide(paths: Paths, asked: Namespaces, view: LayeredView) -> dict[str, Any] | None:
+    text = asked.user
     mode, _, rest = text.partition(":")
-    mapped_by_hand = any(
-        options.get(key) for key in ("uidmap", "gidmap", "subuidname", "subgidname")
-    )
+    mapped_by_hand = bool(asked.uids or asked.gids or asked.subuid or asked.subgid)
     if mapped_by_hand and mode not in ("", "private"):
         raise InvalidArgument(f"--userns={text}: conflicts with --uidmap, --gidmap, --subuidname")
     if mapped_by_hand:
-        uids, gids = _by_hand(options)
+        uids, gids = _by_hand(asked)
     elif mode in ("", "host"):
         return None
     elif mode == "keep-id":
@@ -82,10 +81,10 @@ def _decide(paths: Paths, options: dict[str, Any], view: LayeredView) -> dict[st
     return {"mode": mode or "private", "uids": uids, "gids": gids, "idmapped": False}
 
 
-def user_for(options: dict[str, Any], found: dict[str, Any] | None) -> str | None:
+def user_for(user: str, found: dict[str, Any] | None) -> str:
     """The user that is asked for, or else the one that keep-id implies."""
-    if not found or found["mode"] != "keep-id" or options.get("user"):
-        return options.get("user")
+    if not found or found["mode"] != "keep-id" or user:
+        return user
     own = next(row for row in found["uids"] if row[1] == 0)
     group = next(row for row in found["gids"] if row[1] == 0)
     return f"{own[0]}:{group[0]}"
@@ -176,12 +175,15 @@ def _keep_id(rest: str) -> tuple[Map, Map]:
     return maps[0], maps[1]
 
 
-def _by_hand(options: dict[str, Any]) -> tuple[Map, Map]:
+def _by_hand(asked: Namespaces) -> tuple[Map, Map]:
     tables: dict[str, Map] = {}
-    for kind, name in (("uid", "subuidname"), ("gid", "subgidname")):
-        rows = [_row(text, kind) for text in options.get(f"{kind}map") or []]
-        if options.get(name):
-            rows += _subordinate(f"/etc/sub{kind}", options[name])
+    for kind, given, name in (
+        ("uid", asked.uids, asked.subuid),
+        ("gid", asked.gids, asked.subgid),
+    ):
+        rows = [_row(row, kind) for row in given]
+        if name:
+            rows += _subordinate(f"/etc/sub{kind}", name)
         if rows:
             tables[kind] = rows
     for kind, other in (("uid", "gid"), ("gid", "uid")):
@@ -192,26 +194,18 @@ def _by_hand(options: dict[str, Any]) -> tuple[Map, Map]:
     return tables["uid"], tables["gid"]
 
 
-def check_map(text: str, kind: str) -> list[int]:
-    """INSIDE:OUTSIDE[:COUNT] as numbers.  Raises InvalidArgument."""
-    parts = text.split(":")
-    if len(parts) not in (2, 3) or not all(map(quantity.is_number, parts)):
-        raise InvalidArgument(f"{kind}map {text[:40]!r}: not INSIDE:OUTSIDE[:COUNT]")
-    row = [int(part) for part in parts] + ([1] if len(parts) == 2 else [])
+def _row(row: tuple[int, int, int], kind: str) -> list[int]:
+    inside, outside, count = row
+    text = f"{inside}:{outside}:{count}"
     # the last of 32 bits is no id: (uid_t)-1
-    if not row[2] or max(row[0], row[1]) + row[2] > (1 << 32) - 1:
-        raise InvalidArgument(f"{kind}map {text[:40]!r}: out of range")
-    return row
-
-
-def _row(text: str, kind: str) -> list[int]:
-    row = check_map(text, kind)
-    if in_user_namespace() and row[1] + row[2] > _count(kind):
+    if min(row) < 0 or not count or max(inside, outside) + count > (1 << 32) - 1:
+        raise InvalidArgument(f"{kind}map {text!r}: out of range")
+    if in_user_namespace() and outside + count > _count(kind):
         raise InvalidArgument(
             f"{kind}map {text!r}: you have {_count(kind)} ids",
             hint="for a user, OUTSIDE counts the own ids: 0 is yourself, then /etc/subuid",
         )
-    return row
+    return [*row]
 
 
 def _subordinate(file: str, name: str) -> Map:

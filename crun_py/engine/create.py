@@ -1,0 +1,89 @@
+"""`create`: the image is found or pulled, and a container made of it that nothing runs yet."""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import notices, state
+from crun_py.container import create as made
+from crun_py.container import lifecycle
+from crun_py.engine import pull
+from crun_py.errors import InvalidArgument, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.engine.context import Context
+    from crun_py.model.container import CreateRequest
+    from crun_py.model.registry import PullRequest
+    from crun_py.oci.image import Image
+    from crun_py.state import Container
+
+CALLS = ("create",)
+
+
+def create(context: Context, request: CreateRequest, wanted: PullRequest) -> str:
+    """Make a container; its id.  Raises as `make`."""
+    return make(context, request, wanted).id
+
+
+def make(
+    context: Context, request: CreateRequest, wanted: PullRequest, *, subnet: str = ""
+) -> Container:
+    """Make a container; wanted: how its image is obtained.
+
+    This process becomes root of a user namespace, if it is a plain user's.  subnet: of the default
+    network, if that is made now.  Raises InvalidArgument, NotFound, Conflict (name), and the
+    errors of a pull.
+    """
+    made.check(request)
+    if request.id_file and os.path.exists(request.id_file):
+        raise InvalidArgument(f"cidfile {request.id_file}: exists already", hint="remove it first")
+    if request.replace:
+        _remove(request.name, context)
+    asked = request.namespaces
+    context.enter(request.network.mode, asked.pid, asked.ipc, asked.uts, asked.cgroup, asked.user)
+    lifecycle.sweep(context.paths, rootless=context.rootless)
+    if subnet and not context.rootless:
+        from crun_py.net import config
+
+        config.create(context.paths, config.DEFAULT, subnet, exist_ok=True)
+    image = None if request.rootfs else pull.needed(context, request.image, wanted)
+    container = made.create(context.paths, image, request)
+    if image:
+        _warn_foreign(image)
+    if request.id_file:
+        from crun_py import outfile
+
+        outfile.write(request.id_file, container.id.encode())
+    return container
+
+
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def _warn_foreign(image: Image) -> None:
+    """A warning where the image is for another processor than this host's."""
+    machine = _MACHINES.get(os.uname().machine)
+    wanted = image.config.get("architecture")
+    if not machine or not wanted or wanted == machine or (machine, wanted) == ("amd64", "386"):
+        return
+    notices.warn(f"the image is for linux/{wanted}, this host is linux/{machine}: it may not run")
+
+
+def _remove(name: str, context: Context) -> None:
+    """Remove the container of this name, if there is one."""
+    from crun_py.apart import apart
+    from crun_py.container import ending, inside
+
+    if not name:
+        raise InvalidArgument("--replace: no name given", hint="--name NAME")
+    try:
+        old = state.find(context.paths, name)
+    except NotFound:
+        return
+
+    def act() -> None:
+        inside.become_root(old)
+        ending.remove(old, force=True)
+
+    apart(act)

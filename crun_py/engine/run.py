@@ -1,0 +1,125 @@
+"""`run`, `start`, `attach`: a container begins, and a client stays with it or not."""
+
+from __future__ import annotations
+
+from crun_py import events, state
+from crun_py.container import attach, ending, execute, foreground, lifecycle
+from crun_py.engine import create
+from crun_py.errors import Conflict, NotFound
+from crun_py.model.container import Client
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.engine.context import Context
+    from crun_py.model.container import CreateRequest
+    from crun_py.model.registry import PullRequest
+    from crun_py.state import Container
+
+CALLS = ("run_detached", "start", "init")
+
+
+def run(
+    context: Context,
+    request: CreateRequest,
+    wanted: PullRequest,
+    client: Client,
+    *,
+    subnet: str = "",
+    remove_image: bool = False,
+) -> int:
+    """Make and start a container, stay with it to its end; its exit code, 0 after the detach keys.
+
+    remove_image: afterwards, when nothing else uses it.  Otherwise as create.make.
+    """
+    foreground.check(request.tty, request.open_stdin, client)
+    container = create.make(context, request, wanted, subnet=subnet)
+    code = foreground.run(container, client, rootless=context.rootless, explain=context.explain)
+    if remove_image:
+        _remove_image(container, context)
+    return code
+
+
+def run_detached(
+    context: Context,
+    request: CreateRequest,
+    wanted: PullRequest,
+    *,
+    subnet: str = "",
+    keep: int = 0,
+) -> str:
+    """Make and start a container; its id.  keep: as of Client.  Raises as create.make."""
+    container = create.make(context, request, wanted, subnet=subnet)
+    try:
+        lifecycle.start(container, rootless=context.rootless, explain=context.explain, keep=keep)
+    except BaseException:
+        foreground.discard(container)
+        raise
+    return container.id
+
+
+def _remove_image(container: Container, context: Context) -> None:
+    from crun_py.oci.store import ImageStore
+    from crun_py.show import images
+
+    try:
+        store, in_use = ImageStore(context.paths), images.users(context.paths)
+        images.remove(store, container.record["image"], force=False, in_use=in_use)
+    except (Conflict, NotFound):
+        return  # another container uses it
+
+
+def start(context: Context, name: str) -> None:
+    """Start a container; one that runs already is no error.  Raises NotFound, CommandError."""
+    container = state.find(context.paths, name)
+    if not container.status().running:
+        context.enter(*container.modes)
+        lifecycle.start(container, rootless=context.rootless, explain=context.explain)
+
+
+def start_attached(context: Context, name: str, client: Client) -> int:
+    """Start a container, or take one that runs, and stay with it; its exit code."""
+    container = state.find(context.paths, name)
+    if container.status().running:
+        return attach_to(container, client)
+    context.enter(*container.modes)
+    return foreground.run(container, client, rootless=context.rootless, explain=context.explain)
+
+
+def init(context: Context, name: str) -> None:
+    """Make everything for a container but do not run its command yet; `start` then lets it run
+    (podman-init(1)).  Raises Conflict."""
+    container = state.find(context.paths, name)
+    status = container.status()
+    if status.running or status.state == "restarting":
+        raise Conflict(f"initializing container {name}: it is {status.state}")
+    if not status.alive:
+        context.enter(*container.modes)
+        lifecycle.start(container, rootless=context.rootless, explain=context.explain, held=True)
+
+
+def attached(context: Context, name: str, client: Client) -> int:
+    """Attach to a running container until it ends; its exit code.  name: "" for the newest."""
+    container = state.find(context.paths, name) if name else state.latest(context.paths)
+    execute.running(container, "attaching to")
+    config = container.record["config"]
+    foreground.check(config["tty"], config["open_stdin"], client)
+    return attach_to(container, client)
+
+
+def attach_to(container: Container, client: Client) -> int:
+    """Attach to a running container; its exit code, 0 after the detach keys."""
+    events.container(container, "attach")
+    session = attach.Session(
+        attach.connect(container.run_directory),
+        foreground.streams_for(container, client),
+        terminal=container.record["config"]["tty"],
+        files=(client.stdin, client.stdout, client.stderr),
+    )
+    forward = foreground.signal_forwarder(container) if client.sig_proxy else None
+    try:
+        code = session.serve(forward, client.detach_keys)
+    finally:
+        session.close()
+    if code == attach.DETACHED:
+        return 0
+    return ending.wait(container) if code == attach.LOST else code

@@ -1,0 +1,391 @@
+"""What a container is asked to be: `CreateRequest` and its parts.
+
+Numbers are numbers (bytes, seconds, milliseconds: the name says which), paths of the host are
+absolute, and nothing is left that depends on who asks: no variable, `~` or working directory.
+"""
+
+from __future__ import annotations
+
+from crun_py.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Mount: TypeAlias = "Bind | VolumeMount | Tmpfs | ImageMount"
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+SHM_BYTES = 64 * MIB
+STOP_TIMEOUT_S = 10
+UNLIMITED = -1
+"""For a limit: there is to be none, which is more than to leave it as it is (None)."""
+
+
+@record
+class PortMapping:
+    """A port of the container that the host answers on.
+
+    host_port: 0 lets the engine choose one; host_last: with it, the first free one of the range.
+    host_ip: the address to answer on, "" for all.  protocol: tcp, udp or sctp.
+    """
+
+    container_port: int
+    host_port: int = 0
+    host_ip: str = ""
+    protocol: str = "tcp"
+    host_last: int = 0
+
+
+@record
+class Bind:
+    """A file or directory of the host.
+
+    source: absolute, or "~" and relative ones as the caller of the library gives them.
+    create: a missing source is made, a directory.  propagation: as mount(8) names it, "" for
+    private.  flags: nosuid, noexec, dev …  recursive: what is mounted below it too.
+    chown: its owner becomes the container's user.  overlay: changes go into a layer of the
+    container's own.  idmapped: owners are shown through the container's user namespace.
+    mode: the options as they were written, for `inspect`.
+    """
+
+    source: str
+    target: str
+    read_only: bool = False
+    create: bool = False
+    propagation: str = ""
+    flags: tuple[str, ...] = ()
+    recursive: bool = True
+    chown: bool = False
+    overlay: bool = False
+    idmapped: bool = False
+    mode: str = ""
+
+
+@record
+class VolumeMount:
+    """A volume.
+
+    name: "" for one that goes with the container.  copy: a new volume gets what the image has at
+    the target.  labels, options: of the volume, if it is made for this (volume create).
+    """
+
+    target: str
+    name: str = ""
+    read_only: bool = False
+    copy: bool = True
+    flags: tuple[str, ...] = ()
+    propagation: str = ""
+    chown: bool = False
+    idmapped: bool = False
+    mode: str = ""
+    labels: dict[str, str] = {}  # noqa: RUF012  # a record is not changed
+    options: dict[str, str] = {}  # noqa: RUF012
+
+
+@record
+class Tmpfs:
+    """Memory that looks like a directory.  options: as tmpfs(5) names them (size=64m, mode=1777);
+    those that are not named there: nosuid, nodev and noexec, unless exec, suid or dev is."""
+
+    target: str
+    options: tuple[str, ...] = ()
+
+
+@record
+class ImageMount:
+    """The files of an image; changes, if it is writable, go with the container."""
+
+    image: str
+    target: str
+    writable: bool = False
+
+
+@record
+class Limits:
+    """What a container may use; None leaves it unlimited, or as it was.
+
+    memory_swap_bytes: memory and swap together, UNLIMITED for any.  cpus: how many, 0.5 is half
+    of one; conflicts with cpu_quota_us, which is of each cpu_period_us.  cpu_shares: 1024 is
+    normal.  cpuset_cpus, cpuset_mems: lists like 0-2,5.  pids: UNLIMITED for any number.
+    block_weight: 10 to 1000.  block_weights, read_bytes, write_bytes, read_operations,
+    write_operations: by paths of block devices, the last four a second.
+    unified: files of the cgroup and what is written to them.
+    """
+
+    memory_bytes: int | None = None
+    memory_swap_bytes: int | None = None
+    memory_reservation_bytes: int | None = None
+    cpus: float | None = None
+    cpu_shares: int | None = None
+    cpu_period_us: int | None = None
+    cpu_quota_us: int | None = None
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    pids: int | None = None
+    block_weight: int | None = None
+    block_weights: dict[str, int] = {}  # noqa: RUF012
+    read_bytes: dict[str, int] = {}  # noqa: RUF012
+    write_bytes: dict[str, int] = {}  # noqa: RUF012
+    read_operations: dict[str, int] = {}  # noqa: RUF012
+    write_operations: dict[str, int] = {}  # noqa: RUF012
+    unified: dict[str, str] = {}  # noqa: RUF012
+
+
+@record
+class Ulimit:
+    """A limit of getrlimit(2).  name: nofile, nproc …; UNLIMITED for no limit."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@record
+class Device:
+    """A device node of the host."""
+
+    source: str
+    target: str = ""
+    access: str = ""
+
+
+@record
+class RestartPolicy:
+    """When a container that ended is started again.
+
+    name: no, on-failure, always, unless-stopped.  retries: of on-failure, 0 for any number.
+    """
+
+    name: str = "no"
+    retries: int = 0
+
+
+@record
+class HealthCheck:
+    """How a container's health is told; None for what the image says.
+
+    test: the words CMD and a command, CMD-SHELL and a shell's line, or NONE.
+    start_ms: the time it may take to start, when a bad test does not count.
+    retries: bad ones in a row until it counts as unhealthy.
+    on_failure: what is done then: none, kill, restart, stop.  disabled: no tests at all.
+    """
+
+    test: tuple[str, ...] | None = None
+    interval_ms: int | None = None
+    timeout_ms: int | None = None
+    start_ms: int | None = None
+    start_interval_ms: int | None = None
+    retries: int | None = None
+    on_failure: str = "none"
+    disabled: bool = False
+
+
+@record
+class LogConfig:
+    """What is kept of a container's output.
+
+    driver: json-file, k8s-file or none.  max_bytes: of a file, 0 for no end; max_files: with the
+    older ones.  labels, env: names of those that `logs --details` shows; tag: a word beside.
+    """
+
+    driver: str = "json-file"
+    max_bytes: int = 10 * MIB
+    max_files: int = 3
+    labels: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    tag: str = ""
+
+
+@record
+class Security:
+    """privileged: all capabilities and devices, nothing hidden.  default_capabilities: None for
+    docker's.  seccomp: default, unconfined or the path of a profile.  mask, unmask: paths that are
+    hidden, or not; unmask ALL: none.  options: how it was written, for `inspect`."""
+
+    privileged: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    default_capabilities: tuple[str, ...] | None = None
+    no_new_privileges: bool = False
+    seccomp: str = "default"
+    mask: tuple[str, ...] = ()
+    unmask: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+@record
+class Environment:
+    """A container's variables, from the weakest to the strongest.
+
+    inherited: of the caller's.  (Then come the image's.)  without_image: the image's are left out;
+    without: these are.  variables: None takes the image's away.  merged: values in which $NAME and
+    ${NAME} stand for the image's variables.
+    """
+
+    inherited: dict[str, str] = {}  # noqa: RUF012
+    without_image: bool = False
+    without: tuple[str, ...] = ()
+    variables: dict[str, str | None] = {}  # noqa: RUF012
+    merged: dict[str, str] = {}  # noqa: RUF012
+
+
+@record
+class Namespaces:
+    """Whose a container's namespaces are: private, host or container:NAME; ipc also shareable and
+    none.  user: "" for the engine's, host, keep-id[:uid=,gid=], nomap, auto[:size=] or
+    container:NAME; uids, gids: maps of its own, as (inside, outside, count); subuid, subgid: the
+    ids that /etc/subuid and /etc/subgid have for these names."""
+
+    pid: str = "private"
+    ipc: str = "private"
+    uts: str = "private"
+    cgroup: str = "private"
+    user: str = ""
+    uids: tuple[tuple[int, int, int], ...] = ()
+    gids: tuple[tuple[int, int, int], ...] = ()
+    subuid: str = ""
+    subgid: str = ""
+
+
+@record
+class Networking:
+    """mode: bridge, host, none, container:NAME or the name of a network.  hosts: lines for
+    /etc/hosts, NAME:ADDRESS.  dns: addresses; keep_resolv_conf, keep_hosts: the image's stay.
+    links: other containers and what they are called inside.  ports: expose names those that the
+    container listens on (80/tcp); publish_all: they are published on free ports."""
+
+    mode: str = "bridge"
+    ip: str = ""
+    mac: str = ""
+    aliases: tuple[str, ...] = ()
+    ports: tuple[PortMapping, ...] = ()
+    expose: tuple[str, ...] = ()
+    publish_all: bool = False
+    hosts: tuple[str, ...] = ()
+    keep_hosts: bool = False
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    keep_resolv_conf: bool = False
+    links: tuple[tuple[str, str], ...] = ()
+
+
+@record
+class CreateRequest:
+    """A container that is to be made.
+
+    image: its name or id; rootfs: or a directory of the host, and rootfs_overlay: which is not
+    changed.  command, entrypoint: None for the image's.
+    stdin_once: its input ends with the first client's.  user: NAME|UID[:GROUP|GID], "" for the
+    image's.  groups: further ones; keep_groups: the caller's own.  hostname: "" for the id.
+    shm_bytes: of /dev/shm.  umask: of its processes.  stop_signal: 0 for the image's.
+    init: a small init is process 1.  systemd: true (if it is the command), false or always.
+    requires: containers that are started before.  timeout_s: it is killed then, 0 for never.
+    timezone: "" for the image's, local, or a name like Europe/Berlin.
+    read_only: the root; read_only_tmpfs: but for /run, /tmp, /var/tmp.
+    passwd: a user that the image lacks is added to its passwd and group, passwd_entry and
+    group_entry: with these lines.  image_volumes: what the image's VOLUMEs are: bind, tmpfs or
+    ignore.  volumes_from: mounts of other containers, NAME[:ro].  cgroup: whether it gets one;
+    cgroup_parent: below this one.  pid_file, monitor_pid_file, id_file: files of the host that the
+    numbers are written to.
+    pids_optional: a limit of processes that the host cannot keep is no error.
+    binds, mount_texts: how the mounts were written, for `inspect`; created_by: the command line;
+    ineffective: what was asked for and cannot be had.  replace: a container of this name is
+    removed first.
+    """
+
+    image: str = ""
+    rootfs: str = ""
+    rootfs_overlay: bool = False
+    command: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    name: str = ""
+    tty: bool = False
+    open_stdin: bool = False
+    stdin_once: bool = False
+    auto_remove: bool = False
+    environment: Environment = Environment()
+    labels: dict[str, str] = {}  # noqa: RUF012
+    annotations: dict[str, str] = {}  # noqa: RUF012
+    mounts: tuple[Mount, ...] = ()
+    volumes_from: tuple[str, ...] = ()
+    image_volumes: str = "bind"
+    workdir: str = ""
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    keep_groups: bool = False
+    hostname: str = ""
+    domainname: str = ""
+    network: Networking = Networking()
+    namespaces: Namespaces = Namespaces()
+    security: Security = Security()
+    limits: Limits = Limits()
+    pids_optional: bool = False
+    ulimits: tuple[Ulimit, ...] = ()
+    sysctls: dict[str, str] = {}  # noqa: RUF012
+    devices: tuple[Device, ...] = ()
+    read_only: bool = False
+    read_only_tmpfs: bool = False
+    shm_bytes: int = SHM_BYTES
+    oom_score_adj: int = 0
+    umask: int = 0o022
+    stop_signal: int = 0
+    stop_timeout_s: int = STOP_TIMEOUT_S
+    init: bool = False
+    systemd: str = "true"
+    restart: RestartPolicy = RestartPolicy()
+    health: HealthCheck = HealthCheck()
+    log: LogConfig = LogConfig()
+    timeout_s: int = 0
+    timezone: str = ""
+    passwd: bool = True
+    passwd_entry: str = ""
+    group_entry: str = ""
+    requires: tuple[str, ...] = ()
+    cgroup: bool = True
+    cgroup_parent: str = ""
+    pid_file: str = ""
+    monitor_pid_file: str = ""
+    id_file: str = ""
+    binds: tuple[str, ...] = ()
+    mount_texts: tuple[str, ...] = ()
+    created_by: tuple[str, ...] = ()
+    ineffective: dict[str, str] = {}  # noqa: RUF012
+    replace: bool = False
+
+
+@record
+class ExecRequest:
+    """One more command in a container that runs.
+
+    environment: None takes a variable away.  workdir, user: "" for the container's.
+    detach: nobody waits for its end.
+    """
+
+    command: tuple[str, ...]
+    tty: bool = False
+    open_stdin: bool = False
+    detach: bool = False
+    environment: dict[str, str | None] = {}  # noqa: RUF012
+    workdir: str = ""
+    user: str = ""
+    privileged: bool = False
+
+
+@record
+class Client:
+    """Who stays with a container, or a command in it, and passes its streams on.
+
+    streams: stdin, stdout, stderr, or some of them; () for all that it has.  stdin, stdout, stderr:
+    this process's descriptors for them.  sig_proxy: signals that we get are passed on.
+    detach_keys: what is typed to leave it running, b"" for nothing.  keep: how many of our
+    descriptors from 3 on the command gets.
+    """
+
+    streams: tuple[str, ...] = ()
+    stdin: int = 0
+    stdout: int = 1
+    stderr: int = 2
+    sig_proxy: bool = True
+    detach_keys: bytes = b"\x10\x11"
+    keep: int = 0

@@ -1,0 +1,62 @@
+"""What -v and --tmpfs say, docker's and podman's, as mounts.  Pure.
+
+SELinux labels (z, Z) and consistency mean nothing here and are accepted.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py.errors import InvalidArgument
+from crun_py.model.container import Bind, Tmpfs, VolumeMount
+from crun_py.volumes import PASSED, PROPAGATION, check_destination, check_name, check_place
+
+_OPTIONS = {"rw", "ro", "z", "Z", "nocopy", "copy", "consistent", "cached", "delegated", "rbind",
+            "bind", "U", "O", "idmap"}  # fmt: skip
+
+
+def volume(text: str) -> Bind | VolumeMount:
+    """One -v option: [SOURCE:]DESTINATION[:OPTIONS].  A path of the host begins with / ./ ../ or ~
+    and is made absolute.  Raises InvalidArgument."""
+    parts = text.split(":")
+    if len(parts) > 3 or not all(parts):
+        raise InvalidArgument(f"volume {text!r}: not [SOURCE:]DESTINATION[:OPTIONS]")
+    mode = parts[2] if len(parts) == 3 else ""
+    options = mode.split(",") if mode else []
+    source, destination = ("", parts[0]) if len(parts) == 1 else (parts[0], parts[1])
+    destination = check_destination(destination, text)
+    is_path = source.startswith(("/", "./", "../", "~")) or source in (".", "..")
+    check_place(destination, text, source=source if is_path else None)
+    unknown = [o for o in options if o not in _OPTIONS | PASSED | PROPAGATION]
+    if unknown:
+        raise InvalidArgument(f"volume {text!r}: option {unknown[0]!r} is not known")
+    flags = tuple(o for o in options if o in PASSED)
+    propagation = next((o for o in options if o in PROPAGATION), "")
+    if is_path:
+        return Bind(
+            source=os.path.abspath(os.path.expanduser(source)), target=destination,
+            read_only="ro" in options, create=True, propagation=propagation, flags=flags,
+            chown="U" in options, overlay="O" in options, idmapped="idmap" in options, mode=mode,
+        )  # fmt: skip
+    if "O" in options:
+        raise InvalidArgument(
+            f"volume {text!r}: O is for directories of the host", hint="a path begins with / or ./"
+        )
+    return VolumeMount(
+        name=check_name(source) if source else "", target=destination, mode=mode,
+        read_only="ro" in options, copy="nocopy" not in options, flags=flags,
+        propagation=propagation, chown="U" in options, idmapped="idmap" in options,
+    )  # fmt: skip
+
+
+def tmpfs(text: str) -> Tmpfs:
+    """One --tmpfs option: DESTINATION[:OPTIONS].  Raises InvalidArgument."""
+    path, _, given = text.partition(":")
+    options = tuple(o for o in given.split(",") if o)
+    bad = [o for o in options if not o.replace("=", "").replace("%", "").isalnum()]
+    if bad:
+        raise InvalidArgument(f"tmpfs {text!r}: option {bad[0]!r} is not known")
+    destination = check_destination(path, text)
+    if not destination.startswith("/sys/"):
+        check_place(destination, text)
+    return Tmpfs(target=destination, options=options)

@@ -1,0 +1,187 @@
+"""Texts of docker's and podman's options as parts of a request.  Pure.
+
+All raise InvalidArgument naming the text.
+"""
+
+from __future__ import annotations
+
+from crun_py import jsonfile, quantity
+from crun_py.errors import InvalidArgument
+from crun_py.model.container import Device, LogConfig, RestartPolicy, Security, Ulimit
+from crun_py.ns.plan import RLIMIT_NAMES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
+LOG_DRIVERS = ("json-file", "k8s-file", "none")
+
+
+def words(text: str) -> tuple[str, ...]:
+    """--entrypoint: one word (docker), or words as JSON (podman-run(1)); "" for none."""
+    return _json_words(text) or ((text,) if text and text != "[]" else ())
+
+
+def _json_words(text: str) -> tuple[str, ...]:
+    """The words of a JSON array, () for any other text."""
+    if not text.startswith("["):
+        return ()
+    try:
+        found = jsonfile.loads(text)
+    except ValueError:
+        return ()
+    good = isinstance(found, list) and all(isinstance(word, str) for word in found)
+    return tuple(found) if good else ()
+
+
+def health_test(text: str) -> tuple[str, ...]:
+    """--health-cmd: a shell's command line, or words as JSON, as podman takes them."""
+    if text.lower() == "none":
+        return ("NONE",)
+    if found := _json_words(text):
+        return found if found[0] in ("CMD", "CMD-SHELL", "NONE") else ("CMD", *found)
+    return ("CMD-SHELL", text)
+
+
+def restart_policy(text: str) -> RestartPolicy:
+    """`always`, `on-failure:3` …"""
+    name, sep, number = text.partition(":")
+    name = name or "no"
+    if name not in RESTART_POLICIES:
+        raise InvalidArgument(
+            f"restart policy {text!r}: not known", hint=", ".join(RESTART_POLICIES)
+        )
+    if not sep:
+        return RestartPolicy(name=name)
+    if name != "on-failure":
+        raise InvalidArgument(f"restart policy {text!r}: only on-failure has a maximum")
+    if not quantity.is_number(number):
+        raise InvalidArgument(f"restart policy {text!r}: the maximum is not a number")
+    return RestartPolicy(name=name, retries=int(number))
+
+
+def log(driver: str, options: Iterable[str]) -> LogConfig:
+    """--log-driver and the KEY=VALUE texts of --log-opt."""
+    driver = "json-file" if driver == "local" else driver  # docker's: files of the engine's own
+    if driver not in LOG_DRIVERS:
+        raise InvalidArgument(
+            f"log driver {driver!r}: not known", hint="known: " + ", ".join(LOG_DRIVERS)
+        )
+    usual = LogConfig()
+    size, files, names, tag = usual.max_bytes, usual.max_files, {"labels": (), "env": ()}, ""
+    for option in options:
+        key, _, value = option.partition("=")
+        if key == "max-size":
+            size = 0 if value == "-1" else quantity.size(value, "log size")
+        elif key == "max-file" and quantity.is_number(value) and int(value) > 0:
+            files = int(value)
+        elif key in names:
+            names[key] = tuple(name for name in value.split(",") if name)  # type: ignore[assignment]
+        elif key == "tag":
+            tag = value
+        else:
+            raise InvalidArgument(
+                f"log option {option!r}: not known",
+                hint="known: max-size=SIZE, max-file=N, labels=, env= and tag=, shown by --details",
+            )
+    return LogConfig(driver=driver, max_bytes=size, max_files=files, tag=tag, **names)
+
+
+def exposed_ports(text: str) -> tuple[str, ...]:
+    """PORT[-LAST][/PROTOCOL] as one port/protocol each."""
+    numbers, _, protocol = text.partition("/")
+    first, _, last = numbers.partition("-")
+    last = last or first
+    good = quantity.is_number(first) and quantity.is_number(last)
+    if not good or not 0 < int(first) <= int(last) < 65536:
+        raise InvalidArgument(f"expose {text!r}: not PORT[-LAST][/PROTOCOL]")
+    return tuple(f"{n}/{(protocol or 'tcp').lower()}" for n in range(int(first), int(last) + 1))
+
+
+def ulimit(text: str) -> Ulimit:
+    """NAME=SOFT[:HARD]; -1 and unlimited are for no limit."""
+    name, _, values = text.partition("=")
+    soft, _, hard = values.partition(":")
+    try:
+        numbers = [
+            -1 if v in ("-1", "unlimited") else quantity.whole(v, "ulimit")
+            for v in (soft, hard or soft)
+        ]
+    except InvalidArgument:
+        numbers = []
+    if name not in RLIMIT_NAMES or not numbers:
+        raise InvalidArgument(
+            f"ulimit {text}: not NAME=SOFT[:HARD]", hint="names: " + ", ".join(RLIMIT_NAMES)
+        )
+    if 0 <= numbers[1] < (numbers[0] if numbers[0] >= 0 else numbers[1] + 1):
+        raise InvalidArgument(f"ulimit {text}: the soft limit is above the hard one")
+    return Ulimit(name=name, soft=numbers[0], hard=numbers[1])
+
+
+def own_ulimits() -> tuple[Ulimit, ...]:
+    """All limits of this process (`--ulimit host`)."""
+    import resource
+
+    return tuple(
+        Ulimit(name=name, soft=soft, hard=hard)
+        for number, name in enumerate(RLIMIT_NAMES)
+        for soft, hard in (resource.getrlimit(number),)
+    )
+
+
+def device(text: str) -> Device:
+    """HOST[:CONTAINER[:rwm]]."""
+    source, _, rest = text.partition(":")
+    target, _, access = rest.partition(":")
+    return Device(source=source, target=target or source, access=access)
+
+
+def id_map(text: str, kind: str) -> tuple[int, int, int]:
+    """INSIDE:OUTSIDE[:COUNT]; kind: uid or gid."""
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or not all(map(quantity.is_number, parts)):
+        raise InvalidArgument(f"{kind}map {text[:40]!r}: not INSIDE:OUTSIDE[:COUNT]")
+    inside, outside, count = (*map(int, parts), 1)[:3]
+    # the last of 32 bits is no id: (uid_t)-1
+    if not count or max(inside, outside) + count > (1 << 32) - 1:
+        raise InvalidArgument(f"{kind}map {text[:40]!r}: out of range")
+    return inside, outside, count
+
+
+def link(text: str) -> tuple[str, str]:
+    """NAME[:ALIAS] as (name, alias)."""
+    name, _, alias = text.partition(":")
+    name = name.removeprefix("/")
+    alias = alias or name
+    if not name or not all(c.isalnum() or c in "_.-" for c in alias):
+        raise InvalidArgument(f"link {text!r}: not NAME[:ALIAS]")
+    return name, alias
+
+
+def security(options: Iterable[str]) -> Security:
+    """The texts of --security-opt; labels of other systems are accepted and mean nothing."""
+    no_new_privileges, seccomp = False, "default"
+    paths: dict[str, list[str]] = {"mask": [], "unmask": []}
+    for option in options:
+        key, sep, value = option.partition("=")
+        if not sep:
+            key, sep, value = option.partition(":")
+        if key == "no-new-privileges":
+            no_new_privileges = value in ("", "true")
+        elif key == "seccomp" and value:
+            seccomp = "default" if value in ("builtin", "default") else value
+        elif key in paths and value:
+            paths[key].extend(value.split(":"))
+        elif key in ("label", "apparmor", "systempaths"):
+            if key == "systempaths" and value == "unconfined":
+                paths["unmask"].append("ALL")
+        else:
+            raise InvalidArgument(
+                f"security option {option}: not known",
+                hint="known: no-new-privileges, seccomp=, mask=, unmask=, label=, apparmor=",
+            )
+    return Security(
+        no_new_privileges=no_new_privileges, seccomp=seccomp, mask=tuple(paths["mask"]),
+        unmask=tuple(paths["unmask"]), options=tuple(options),
+    )  # fmt: skip
