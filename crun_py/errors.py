@@ -8,6 +8,8 @@
     ├── CorruptState       a file of our own cannot be read or does not mean what it says
     ├── ImageError         image bytes or metadata that are malformed or hostile
     ├── RegistryError      a registry refused, failed or lied
+    ├── TimedOut           what was waited for did not come in time
+    ├── ContainerError     (library) a container that was run ended with another code than 0
     ├── NotATerminal       standard input must be a terminal and is none: exit status 1
     └── CommandError       the container's command could not be run: exit status 126 or 127
 
@@ -107,6 +109,23 @@ class ImageError(CrunpyError):
 
 class RegistryError(CrunpyError):
     """A registry refused, failed or sent something else than it should."""
+
+
+class TimedOut(CrunpyError):
+    """What was waited for did not come in time."""
+
+
+class ContainerError(CrunpyError):
+    """A command ended with another exit code than 0; what it had written by then.
+
+    container: the id of the container that it was, or was in.
+    """
+
+    def __init__(self, message: str, *, exit_code: int, stdout: bytes = b"", stderr: bytes = b"",
+                 container: str = "", hint: str = "") -> None:  # fmt: skip
+        super().__init__(message, hint=hint)
+        self.exit_code = exit_code
+        self.stdout, self.stderr, self.container = stdout, stderr, container
 
 
 class NotATerminal(CrunpyError):

@@ -6,8 +6,9 @@ import os
 
 from crun_py import clock, logs, state
 from crun_py.cli.each import named
-from crun_py.container import attach, restart
+from crun_py.container import attach
 from crun_py.engine.context import Context
+from crun_py.engine.logs import more_may_come
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,16 +65,8 @@ def _read(
         tail=_count(values["tail"]),
         since_ns=clock.parse_point(values["since"]) if values["since"] else None,
         until_ns=clock.parse_point(values["until"]) if values["until"] else None,
-        running=lambda: parent in (0, os.getppid()) and _more_may_come(container),
+        running=lambda: parent in (0, os.getppid()) and more_may_come(container),
     )
-
-
-def _more_may_come(container: Container) -> bool:
-    """Whether it runs, or its restart policy starts it again."""
-    status = container.status()
-    if status.running or status.state == "restarting":
-        return True
-    return status.state == "exited" and restart.due(container, status.exit_code)
 
 
 def _printer(

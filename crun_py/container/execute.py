@@ -49,10 +49,13 @@ def execute(
     client: Client,
     *,
     explain: Callable[[str], None] | None = None,
+    sink: Callable[[int, memoryview], None] | None = None,
+    timeout_s: float | None = None,
 ) -> int:
     """Run a command in `container`; the exit code, or 0 when detached.
 
     status:  from `running`; the caller has entered the container's user namespace.
+    sink:    as of attach.Session.  timeout_s: the command is killed then; its exit code is 137.
     Raises CommandError when the command cannot be run, NotFound when the container has ended.
     """
     ours, theirs = attach.socketpair()
@@ -65,11 +68,18 @@ def execute(
             if request.open_stdin:
                 streams |= attach.STDIN
             files = client.stdin, client.stdout, client.stderr
-            session = attach.Session(ours, streams, terminal=request.tty, files=files)
-        _begin(container, status, request, theirs if session else -1, explain, client.keep)
+            session = attach.Session(ours, streams, terminal=request.tty, files=files, sink=sink)
+        attached = theirs if session else -1
+        pid = _begin(container, status, request, attached, explain, client.keep)
         os.close(theirs)
         theirs = -1
-        code = session.serve(None, client.detach_keys) if session else attach.DETACHED
+        ticks = state.start_ticks(pid) if timeout_s is not None else 0
+        code = attach.DETACHED
+        if session:
+            code = session.serve(None, client.detach_keys, deadline_s=timeout_s)
+        if code == attach.LOST and ticks and state.start_ticks(pid) == ticks:
+            os.kill(pid, _SIGKILL)
+            code = 128 + _SIGKILL
     finally:
         for fd in (theirs, -1 if session else ours):
             if fd >= 0:

@@ -47,10 +47,13 @@ def run(
     *,
     rootless: bool,
     explain: Callable[[str], None] | None = None,
+    sink: Callable[[int, memoryview], None] | None = None,
+    timeout_s: float | None = None,
 ) -> int:
     """Start `container` in the foreground; its exit code, or 0 after the detach keys.
 
-    A container run with --rm is removed at its end.  Raises what lifecycle.start raises,
+    sink: as of attach.Session.  timeout_s: it is killed then, if it still runs.  A container run
+    with --rm is removed at its end.  Raises what lifecycle.start raises,
     and then leaves nothing of a container with --rm.
     """
     try:
@@ -65,7 +68,7 @@ def run(
     how = wanted | attach.LOSSLESS | attach.CLEANER
     files = client.stdin, client.stdout, client.stderr
     terminal = container.record["config"]["tty"]
-    session = attach.Session(ours, how, terminal=terminal, files=files)
+    session = attach.Session(ours, how, terminal=terminal, files=files, sink=sink)
     try:
         try:
             lifecycle.start(
@@ -78,7 +81,9 @@ def run(
             if theirs >= 0:
                 os.close(theirs)
         forward = signal_forwarder(container) if client.sig_proxy else None
-        code = session.serve(forward, client.detach_keys)
+        code = session.serve(forward, client.detach_keys, deadline_s=timeout_s)
+        if code == attach.LOST and timeout_s is not None and container.status().running:
+            ending.stop(container, kill=True)
     finally:
         session.close()
     if code == attach.DETACHED:

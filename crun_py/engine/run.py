@@ -5,17 +5,22 @@ from __future__ import annotations
 from crun_py import events, state
 from crun_py.container import attach, ending, execute, foreground, lifecycle
 from crun_py.engine import create
+from crun_py.engine.streams import Captured, opened
 from crun_py.errors import Conflict, NotFound
 from crun_py.model.container import Client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from crun_py.engine.context import Context
     from crun_py.model.container import CreateRequest
+    from crun_py.model.descriptor import Descriptor
     from crun_py.model.registry import PullRequest
+    from crun_py.model.state import ContainerInfo, Finished
     from crun_py.state import Container
 
-CALLS = ("run_detached", "start", "init")
+CALLS = ("begin", "captured", "streamed", "start", "init")
 
 
 def run(
@@ -55,6 +60,61 @@ def run_detached(
         foreground.discard(container)
         raise
     return container.id
+
+
+def begin(context: Context, request: CreateRequest, wanted: PullRequest) -> ContainerInfo:
+    """As run_detached; what has begun to run."""
+    from crun_py.engine import status
+
+    return status.container(context, run_detached(context, request, wanted))
+
+
+def captured(
+    context: Context,
+    request: CreateRequest,
+    wanted: PullRequest,
+    *,
+    stdin: bytes = b"",
+    timeout_s: float | None = None,
+) -> Finished:
+    """Make and start a container, and wait for its end; what it wrote.
+
+    stdin: what it reads, if request.open_stdin.  timeout_s: it is killed then.  Raises as
+    create.make, and CommandError.
+    """
+    container = create.make(context, request, wanted)
+    with Captured(stdin) as io:
+        code = foreground.run(
+            container,
+            io.client,
+            rootless=context.rootless,
+            explain=context.explain,
+            sink=io.keep,
+            timeout_s=timeout_s,
+        )
+    return io.finished(container.id, code)
+
+
+def streamed(
+    context: Context,
+    name: str,
+    stdin: Descriptor | None,
+    stdout: Descriptor | None,
+    stderr: Descriptor | None,
+    *,
+    start: bool = False,
+) -> Iterator[int]:
+    """Pass the streams of a container on to descriptors until it ends; 0 at once, then its exit
+    code.
+
+    start: it is started, with the streams attached from the first byte.
+    """
+    yield 0
+    with opened(stdin, stdout, stderr) as client:
+        if start:
+            yield start_attached(context, name, client)
+        else:
+            yield attached(context, name, client)
 
 
 def _remove_image(container: Container, context: Context) -> None:

@@ -1,0 +1,100 @@
+"""What containers are: their records and what is true of them now, typed."""
+
+from __future__ import annotations
+
+from crun_py import jsonfile, state
+from crun_py.container import failure, health, restart
+from crun_py.errors import CorruptState
+from crun_py.model.container import PortMapping
+from crun_py.model.state import ContainerInfo, MountPoint
+from crun_py.record import from_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.engine.context import Context
+    from crun_py.state import Container
+
+CALLS = ("container", "containers")
+
+
+def container(context: Context, name: str) -> ContainerInfo:
+    """The container of this name, id or prefix of an id.  Raises NotFound, CorruptState."""
+    return info(state.find(context.paths, name))
+
+
+def containers(
+    context: Context, *, everything: bool = False, filters: tuple[str, ...] = ()
+) -> tuple[ContainerInfo, ...]:
+    """The containers that run, or `everything`, newest first; filters: KEY=VALUE as of `ps`.
+
+    Raises InvalidArgument.
+    """
+    if filters:
+        from crun_py.show import listing
+
+        rows = listing.containers(
+            context.paths, everything=everything, filters=[*filters], whole=True
+        )
+        wanted = {row["ID"] for row in rows}
+        return tuple(info(c) for c in state.every(context.paths) if c.id in wanted)
+    found = (info(c) for c in state.every(context.paths))
+    return tuple(one for one in found if everything or one.running or one.state == "restarting")
+
+
+def info(found: Container) -> ContainerInfo:
+    """All that is known of a container."""
+    record, status = found.record, found.status()
+    well = health.current(found) if status.running else None
+    error, failed = failure.read(found) if not status.running else ("", 0)
+    attached = attachment(found) if status.running else {}
+    network = record["network"]
+    ports = attached.get("ports") if status.running else network["ports"]
+    return ContainerInfo(
+        id=found.id,
+        name=found.name,
+        image=record["image"],
+        image_id=record["image_id"],
+        command=tuple(record["args"]),
+        created_at=record["created"],
+        state=status.state,
+        pid=status.pid,
+        exit_code=failed or status.exit_code,
+        started_at=status.started_at,
+        finished_at=status.finished_at,
+        oom_killed=status.oom_killed,
+        error=error,
+        health=well["status"] if well else "",
+        restart_count=restart.count(found),
+        ports=tuple(from_json(PortMapping, port) for port in ports or ()),
+        ip_address=attached.get("ip", ""),
+        gateway=attached.get("gateway", ""),
+        mac_address=attached.get("mac", ""),
+        network_mode=network["mode"],
+        labels=record["config"]["labels"],
+        mounts=tuple(_mount_point(entry) for entry in record["mounts"]),
+        tty=record["config"]["tty"],
+        open_stdin=record["config"]["open_stdin"],
+        auto_remove=record["auto_remove"],
+    )
+
+
+def _mount_point(entry: dict[str, Any]) -> MountPoint:
+    return MountPoint(
+        type=entry["type"],
+        name=entry["name"],
+        source=entry["source"],
+        target=entry["destination"],
+        read_only=not entry["rw"],
+    )
+
+
+def attachment(found: Container) -> dict[str, Any]:
+    """How a running container is connected to its network, {} where it is to none."""
+    try:
+        known = jsonfile.read(found.run_directory + "/network.json")
+        attached: dict[str, Any] = known.get("attachment") or {}
+    except (FileNotFoundError, CorruptState, AttributeError):
+        return {}
+    return attached

@@ -1,0 +1,409 @@
+"""What a Python user says of a container, as what the engine is asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypedDict
+
+from crun_py import clock, quantity, signals
+from crun_py.errors import InvalidArgument
+from crun_py.model.container import (
+    Bind,
+    CreateRequest,
+    Device,
+    Environment,
+    ExecRequest,
+    HealthCheck,
+    ImageMount,
+    Limits,
+    LogConfig,
+    Namespaces,
+    Networking,
+    PortMapping,
+    RestartPolicy,
+    Security,
+    Tmpfs,
+    Ulimit,
+    VolumeMount,
+)
+from crun_py.model.registry import PullRequest, RegistryAccess
+from crun_py.net import ports as published
+from crun_py.options import mounts as mount_texts
+from crun_py.options import parts
+from crun_py.record import replaced
+
+Pathname = str | os.PathLike[str]
+Words = str | Sequence[str]
+"""A command: its words, or one text for the image's shell-less exec, split at white space as a
+shell does."""
+Port = int | str
+HostPort = int | str | tuple[str, int] | None
+Ports = Mapping[Port, HostPort] | Iterable[int | str | PortMapping]
+AnyMount = Bind | VolumeMount | Tmpfs | ImageMount
+Variables = Mapping[str, str] | Iterable[str]
+
+
+class CreateOptions(TypedDict, total=False):
+    """Keyword arguments of `run` and `containers.create`.
+
+    Sizes are bytes or texts like 64m; times are seconds.  A relative path of the host begins in the
+    caller's working directory.
+
+    name               a name; a made-up one is given otherwise
+    environment        variables: a mapping, or texts KEY=VALUE; none of the caller's own
+    labels             KEY: VALUE
+    annotations        of the OCI spec
+    ports              container's port (80 or "53/udp") to host port: None for one that is free, a
+                       number, or (address, number); or texts as `-p` takes, "127.0.0.1:8080:80"
+    publish_all_ports  all that the image exposes, on free ports
+    volumes            texts as `-v` takes: "data:/d:ro", "/host:/c", "./here:/there"
+    mounts             Bind, VolumeMount, Tmpfs and ImageMount
+    tmpfs              mount point to options ("size=64m"), or mount points
+    entrypoint         instead of the image's
+    user, groups       NAME|UID[:GROUP|GID], and further groups
+    working_dir        instead of the image's
+    hostname, domainname
+    network            bridge, host, none, container:NAME, or a network's name; or a Networking
+    ip_address, mac_address, network_aliases
+    extra_hosts        name to address, for /etc/hosts
+    dns, dns_search, dns_options
+    links              containers and what they are called inside
+    memory, memory_swap, cpus, cpu_shares, cpuset_cpus, pids_limit     or all of them: limits
+    shm_size           of /dev/shm
+    privileged, cap_add, cap_drop, no_new_privileges, seccomp          or all of them: security
+    read_only          the root file system
+    devices            of the host: "/dev/fuse", or Device
+    ulimits            Ulimit, or texts NAME=SOFT:HARD
+    sysctls            KEY: VALUE
+    pid, ipc, uts, cgroupns, userns: private, host, container:NAME …   or all of them: namespaces
+    tty, stdin_open    a terminal; input that stays open
+    init               a small init is process 1
+    restart            a policy: "always", "on-failure:3", or RestartPolicy
+    health             HealthCheck
+    log                LogConfig
+    stop_signal        a number, or a name like SIGINT
+    stop_timeout       until SIGKILL
+    timeout            it is killed then
+    remove             it is removed when it has ended
+    replace            a container of this name is removed first
+    systemd            "true" (if it is the command), "false" or "always"
+    timezone           local, or a name like Europe/Berlin
+    umask              of its processes
+    oom_score_adj      preference of the OOM killer
+    volumes_from       containers whose mounts it gets, NAME or NAME:ro
+    requires           containers that are started before
+    cgroup_parent      the cgroup above its own
+    rootfs             a directory of the host instead of an image
+    platform, pull     of the image: OS/ARCH; missing, always, newer or never
+    registry           RegistryAccess: how its registry is reached
+    """
+
+    name: str
+    environment: Variables
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    ports: Ports
+    publish_all_ports: bool
+    volumes: Iterable[str]
+    mounts: Iterable[AnyMount]
+    tmpfs: Mapping[str, str] | Iterable[str]
+    entrypoint: Words
+    user: str | int
+    groups: Iterable[str]
+    working_dir: str
+    hostname: str
+    domainname: str
+    network: str | Networking
+    ip_address: str
+    mac_address: str
+    network_aliases: Iterable[str]
+    extra_hosts: Mapping[str, str]
+    dns: Iterable[str]
+    dns_search: Iterable[str]
+    dns_options: Iterable[str]
+    links: Mapping[str, str]
+    memory: int | str
+    memory_swap: int | str
+    cpus: float
+    cpu_shares: int
+    cpuset_cpus: str
+    pids_limit: int
+    limits: Limits
+    shm_size: int | str
+    privileged: bool
+    cap_add: Iterable[str]
+    cap_drop: Iterable[str]
+    no_new_privileges: bool
+    seccomp: Pathname
+    security: Security
+    read_only: bool
+    devices: Iterable[str | Device]
+    ulimits: Iterable[str | Ulimit]
+    sysctls: Mapping[str, str]
+    pid: str
+    ipc: str
+    uts: str
+    cgroupns: str
+    userns: str
+    namespaces: Namespaces
+    tty: bool
+    stdin_open: bool
+    init: bool
+    restart: str | RestartPolicy
+    health: HealthCheck
+    log: LogConfig
+    stop_signal: int | str
+    stop_timeout: int
+    timeout: int
+    remove: bool
+    replace: bool
+    systemd: str
+    timezone: str
+    umask: int
+    oom_score_adj: int
+    volumes_from: Iterable[str]
+    requires: Iterable[str]
+    cgroup_parent: str
+    rootfs: Pathname
+    platform: str
+    pull: str
+    registry: RegistryAccess
+
+
+def requests(
+    image: str, command: Words | None, given: CreateOptions
+) -> tuple[CreateRequest, PullRequest]:
+    """What `run` and `create` ask the engine for.  Raises InvalidArgument, TypeError for an option
+    that there is not."""
+    for name in given:
+        if name not in CreateOptions.__annotations__:
+            raise TypeError(f"there is no option {name}")
+    usual = CreateRequest()
+    entrypoint = given.get("entrypoint")
+    rootfs = given.get("rootfs")
+    restart = given.get("restart", usual.restart)
+    stop_signal = given.get("stop_signal", 0)
+    request = CreateRequest(
+        image="" if rootfs else image,
+        rootfs=absolute(rootfs) if rootfs else "",
+        command=words(command),
+        entrypoint=None if entrypoint is None else words(entrypoint),
+        name=given.get("name", ""),
+        tty=given.get("tty", False),
+        open_stdin=given.get("stdin_open", False),
+        auto_remove=given.get("remove", False),
+        replace=given.get("replace", False),
+        environment=Environment(variables=variables(given.get("environment", ()))),
+        labels={**given.get("labels", {})},
+        annotations={**given.get("annotations", {})},
+        mounts=_mounts(given),
+        volumes_from=tuple(given.get("volumes_from", ())),
+        workdir=given.get("working_dir", ""),
+        user=str(given.get("user", "")),
+        groups=tuple(given.get("groups", ())),
+        hostname=given.get("hostname", ""),
+        domainname=given.get("domainname", ""),
+        network=_network(given),
+        namespaces=_namespaces(given),
+        security=_security(given),
+        limits=_limits(given),
+        ulimits=tuple(u if isinstance(u, Ulimit) else parts.ulimit(u)
+                      for u in given.get("ulimits", ())),
+        sysctls={**given.get("sysctls", {})},
+        devices=tuple(d if isinstance(d, Device) else parts.device(d)
+                      for d in given.get("devices", ())),
+        read_only=given.get("read_only", False),
+        shm_bytes=size(given.get("shm_size", usual.shm_bytes), "shm_size"),
+        oom_score_adj=given.get("oom_score_adj", 0),
+        umask=given.get("umask", usual.umask),
+        stop_signal=signals.number(stop_signal) if isinstance(stop_signal, str) else stop_signal,
+        stop_timeout_s=given.get("stop_timeout", usual.stop_timeout_s),
+        init=given.get("init", False),
+        systemd=given.get("systemd", usual.systemd),
+        restart=parts.restart_policy(restart) if isinstance(restart, str) else restart,
+        health=given.get("health", usual.health),
+        log=given.get("log", usual.log),
+        timeout_s=given.get("timeout", 0),
+        timezone=given.get("timezone", ""),
+        requires=tuple(given.get("requires", ())),
+        cgroup_parent=given.get("cgroup_parent", ""),
+        binds=tuple(given.get("volumes", ())),
+    )  # fmt: skip
+    wanted = PullRequest(
+        policy=given.get("pull", "missing"),
+        platform=given.get("platform", ""),
+        access=given.get("registry", RegistryAccess()),
+    )
+    return request, wanted
+
+
+def exec_request(
+    command: Words,
+    *,
+    environment: Variables = (),
+    user: str | int = "",
+    working_dir: str = "",
+    privileged: bool = False,
+    tty: bool = False,
+    stdin_open: bool = False,
+    detach: bool = False,
+) -> ExecRequest:
+    """What `exec` asks the engine for.  Raises InvalidArgument."""
+    return ExecRequest(
+        command=words(command),
+        tty=tty,
+        open_stdin=stdin_open,
+        detach=detach,
+        environment=variables(environment),
+        workdir=working_dir,
+        user=str(user),
+        privileged=privileged,
+    )
+
+
+def words(command: Words | None) -> tuple[str, ...]:
+    """A command's words; a text is split as a shell does, () for None."""
+    if command is None:
+        return ()
+    if not isinstance(command, str):
+        return tuple(command)
+    import shlex
+
+    try:
+        return tuple(shlex.split(command))
+    except ValueError as e:
+        raise InvalidArgument(f"command {command!r}: {e}") from None
+
+
+def variables(given: Variables) -> dict[str, str | None]:
+    """Variables of a container; of a text without = nothing is known here."""
+    if isinstance(given, Mapping):
+        return {str(key): str(value) for key, value in given.items()}
+    found: dict[str, str | None] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise InvalidArgument(f"environment {text!r}: not KEY=VALUE")
+        found[key] = value
+    return found
+
+
+def absolute(path: Pathname) -> str:
+    """A path of the host, of which ~ and the working directory are the caller's."""
+    return os.path.abspath(os.path.expanduser(os.fspath(path)))
+
+
+def size(value: int | str, what: str) -> int:
+    """Bytes; -1 for no limit."""
+    if isinstance(value, str):
+        return -1 if value == "-1" else quantity.size(value, what)
+    return value
+
+
+def port(value: Port) -> tuple[int, str]:
+    """80 or "53/udp" as number and protocol.  Raises InvalidArgument."""
+    if isinstance(value, int):
+        return value, "tcp"
+    number, slash, protocol = value.partition("/")
+    if not quantity.is_number(number) or not 0 < int(number) < 1 << 16:
+        raise InvalidArgument(f"port {value!r}: not NUMBER[/PROTOCOL]")
+    return int(number), protocol.lower() if slash else "tcp"
+
+
+def _ports(given: Ports) -> tuple[PortMapping, ...]:
+    found: list[PortMapping] = []
+    if not isinstance(given, Mapping):
+        for one in given:
+            found += [one] if isinstance(one, PortMapping) else published.parse(str(one))
+        return tuple(found)
+    for inside, outside in given.items():
+        number, protocol = port(inside)
+        address, host = outside if isinstance(outside, tuple) else ("", outside)
+        if isinstance(host, str):
+            address, _, text = host.rpartition(":")
+            host = quantity.whole(text, "host port", 0, 65535)
+        found.append(
+            PortMapping(
+                container_port=number, protocol=protocol, host_ip=address, host_port=host or 0
+            )
+        )
+    return tuple(found)
+
+
+def _mounts(given: CreateOptions) -> tuple[AnyMount, ...]:
+    found: list[AnyMount] = [mount_texts.volume(text) for text in given.get("volumes", ())]
+    for one in given.get("mounts", ()):
+        if isinstance(one, Bind):
+            one = replaced(one, source=absolute(one.source))
+        found.append(one)
+    tmpfs = given.get("tmpfs", ())
+    pairs = tmpfs.items() if isinstance(tmpfs, Mapping) else ((path, "") for path in tmpfs)
+    return (*found, *(mount_texts.tmpfs(f"{path}:{text}") for path, text in pairs))
+
+
+def _network(given: CreateOptions) -> Networking:
+    mode = given.get("network", "bridge")
+    asked = mode if isinstance(mode, Networking) else Networking(mode=mode)
+    changes = {
+        "ip": given.get("ip_address"),
+        "mac": given.get("mac_address"),
+        "aliases": _tuple(given.get("network_aliases")),
+        "ports": _ports(given["ports"]) if "ports" in given else None,
+        "publish_all": given.get("publish_all_ports"),
+        "hosts": tuple(f"{name}:{ip}" for name, ip in given.get("extra_hosts", {}).items()) or None,
+        "dns": _tuple(given.get("dns")),
+        "dns_search": _tuple(given.get("dns_search")),
+        "dns_options": _tuple(given.get("dns_options")),
+        "links": tuple(given.get("links", {}).items()) or None,
+    }
+    return replaced(asked, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _tuple(given: Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if given is None else tuple(given)
+
+
+def _namespaces(given: CreateOptions) -> Namespaces:
+    changes = {
+        "pid": given.get("pid"), "ipc": given.get("ipc"), "uts": given.get("uts"),
+        "cgroup": given.get("cgroupns"), "user": given.get("userns"),
+    }  # fmt: skip
+    asked = given.get("namespaces", Namespaces())
+    return replaced(asked, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _security(given: CreateOptions) -> Security:
+    seccomp = given.get("seccomp")
+    if seccomp is not None and seccomp not in ("default", "unconfined"):
+        seccomp = absolute(seccomp)
+    changes = {
+        "privileged": given.get("privileged"),
+        "cap_add": _tuple(given.get("cap_add")),
+        "cap_drop": _tuple(given.get("cap_drop")),
+        "no_new_privileges": given.get("no_new_privileges"),
+        "seccomp": seccomp,
+    }
+    asked = given.get("security", Security())
+    return replaced(asked, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _limits(given: CreateOptions) -> Limits:
+    memory, swap = given.get("memory"), given.get("memory_swap")
+    changes = {
+        "memory_bytes": None if memory is None else size(memory, "memory"),
+        "memory_swap_bytes": None if swap is None else size(swap, "memory_swap"),
+        "cpus": given.get("cpus"),
+        "cpu_shares": given.get("cpu_shares"),
+        "cpuset_cpus": given.get("cpuset_cpus"),
+        "pids": given.get("pids_limit"),
+    }
+    asked = given.get("limits", Limits())
+    return replaced(asked, **{name: value for name, value in changes.items() if value is not None})
+
+
+def point_ns(when: float | str | None) -> int | None:
+    """A point in time, seconds since 1970 or a text (RFC 3339, or a span ago like 5m), in ns."""
+    if when is None:
+        return None
+    return clock.parse_point(when) if isinstance(when, str) else int(when * 10**9)
