@@ -79,8 +79,19 @@ class _Record:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in pairs)})"
 
 
+def is_record(cls: object) -> bool:
+    """Whether `cls` is a class that `record` made."""
+    return isinstance(cls, type) and issubclass(cls, _Record)
+
+
+def fields_of(value: object) -> dict[str, Any]:
+    """The fields of the record `value` by name, in the order of the class.  Raises TypeError for
+    what is no record."""
+    if not isinstance(value, _Record):
+        raise TypeError(f"{type(value).__name__} is no record")
+    return dict(zip(value._fields, value._values(), strict=True))
+
+
 def replaced(value: T, **changes: Any) -> T:
     """A copy of the record `value` with other values for some of its fields."""
-    assert isinstance(value, _Record)
-    fields = dict(zip(value._fields, value._values(), strict=True))
-    return type(value)(**{**fields, **changes})
+    return type(value)(**{**fields_of(value), **changes})

@@ -15,6 +15,7 @@ from crun_py.build.run_words import SHELL, words
 from crun_py.build.tidy import tidy
 from crun_py.container import attach, create, ending, lifecycle
 from crun_py.errors import CommandError, NotFound, Unsupported
+from crun_py.record import fields_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,8 +104,7 @@ def _options(
 
 def _given(limits: RunLimits) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for name in limits._fields:  # type: ignore[attr-defined]
-        value = getattr(limits, name)
+    for name, value in fields_of(limits).items():
         if value:
             values[name] = list(value) if isinstance(value, tuple) else value
     return values
