@@ -12,10 +12,15 @@ if TYPE_CHECKING:
     from crun_py.state import Status
 
 
+def _unheard(event: object) -> None:
+    """Where nobody wants to know what goes on."""
+
+
 class Context:
     """A store, and what this process has become to work on it.
 
     explain:  is given each line of a container's plan before it is carried out (--debug).
+    report:   is given what goes on meanwhile, records of the call's own (progress, events).
     rootless: this process is root of a user namespace that a plain user made.
     """
 
@@ -24,11 +29,13 @@ class Context:
         root: str | None = None,
         run: str | None = None,
         explain: Callable[[str], None] | None = None,
+        report: Callable[[object], None] | None = None,
     ) -> None:
         """root, run: as for Paths."""
         self.paths = Paths(root, run)
         refuse_foreign(self.paths.run)
         self.explain = explain
+        self.report = report or _unheard
         self.rootless = False
 
     def enter(self, *modes: str) -> None:
