@@ -14,7 +14,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeVar, dataclass_transform
+    from typing import Any, TypeGuard, TypeVar, dataclass_transform
 
     T = TypeVar("T")
 
@@ -79,7 +79,7 @@ class _Record:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in pairs)})"
 
 
-def is_record(cls: object) -> bool:
+def is_record(cls: object) -> TypeGuard[type]:
     """Whether `cls` is a class that `record` made."""
     return isinstance(cls, type) and issubclass(cls, _Record)
 
