@@ -18,7 +18,7 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeVar, dataclass_transform
+    from typing import Any, TypeGuard, TypeVar, dataclass_transform
 
     T = TypeVar("T")
 
@@ -83,11 +83,22 @@ class _Record:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in pairs)})"
 
 
+def is_record(cls: object) -> TypeGuard[type]:
+    """Whether `cls` is a class that `record` made."""
+    return isinstance(cls, type) and issubclass(cls, _Record)
+
+
+def fields_of(value: object) -> dict[str, Any]:
+    """The fields of the record `value` by name, in the order of the class.  Raises TypeError for
+    what is no record."""
+    if not isinstance(value, _Record):
+        raise TypeError(f"{type(value).__name__} is no record")
+    return dict(zip(value._fields, value._values(), strict=True))
+
+
 def replaced(value: T, **changes: Any) -> T:
     """A copy of the record `value` with other values for some of its fields."""
-    assert isinstance(value, _Record)
-    fields = dict(zip(value._fields, value._values(), strict=True))
-    return type(value)(**{**fields, **changes})
+    return type(value)(**{**fields_of(value), **changes})
 
 
 # ---- JSON ----
@@ -96,8 +107,7 @@ def replaced(value: T, **changes: Any) -> T:
 def to_json(value: Any) -> Any:
     """A record as what JSON can say: a dict of its fields, tuples as lists, records below alike."""
     if isinstance(value, _Record):
-        pairs = zip(value._fields, value._values(), strict=True)
-        return {name: to_json(inner) for name, inner in pairs}
+        return {name: to_json(inner) for name, inner in fields_of(value).items()}
     if isinstance(value, tuple | list):
         return [to_json(inner) for inner in value]
     if isinstance(value, dict):

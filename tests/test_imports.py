@@ -33,7 +33,8 @@ LEVELS = {
         "events"),
     3: ("options", "container", "show", "build"),
     4: ("engine",),
-    5: ("cli", "__main__"),
+    5: ("worker",),
+    6: ("cli", "__main__"),
 }  # fmt: skip
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
 
@@ -144,6 +145,7 @@ def test_hot_commands_load_little(engine: Engine, line: str) -> None:
     found = loaded(engine, *line.split())
     heavy = {m for m in FORBIDDEN.split() if m in found}
     assert not heavy
+    assert not {m for m in found if m.startswith("crun_py.worker")}
     assert len(found) < 112
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from crun_py.record import record, replaced
+from crun_py.record import fields_of, is_record, record, replaced
 
 
 @record
@@ -23,6 +23,15 @@ class Port:
 @record
 class Published(Port):
     host: int = 0
+
+
+def test_fields_by_name_in_their_order() -> None:
+    assert list(fields_of(Published(number=80, host=8080)).items()) == [
+        ("number", 80), ("protocol", "tcp"), ("host", 8080),
+    ]  # fmt: skip
+    assert is_record(Published) and not is_record(dict) and not is_record(Port(number=1))
+    with pytest.raises(TypeError):
+        fields_of({})
 
 
 def test_fields_and_defaults() -> None:

@@ -30,5 +30,9 @@ int crunpy_is_procfs(int fd);
 int crunpy_umount(const char *target, int flags);
 /* prctl(2) with one argument */
 int crunpy_prctl(int option, unsigned long value);
+/* Execute `program` as nobody's child, in a session of its own, its standard streams /dev/null but
+ * for the errors, which go to the socket `control` (also 3); 4 is the pidfd `caller`.  Returns a
+ * pidfd.  (worker.c) */
+int crunpy_spawn(const char *program, char **argv, char **envp, int control, int caller);
 
 #endif

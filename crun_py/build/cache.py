@@ -18,6 +18,7 @@ from crun_py.errors import CorruptState
 from crun_py.oci import gc
 from crun_py.oci.chain import is_unpacked, layer_directory
 from crun_py.paths import private_dir
+from crun_py.record import fields_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Cache:
         private_dir(self._directory)
         value: dict[str, Any] = {"schema": 1, "created": created}
         if layer:
-            value["layer"] = {name: getattr(layer, name) for name in layer._fields}  # type: ignore[attr-defined]
+            value["layer"] = fields_of(layer)
             marker = f"{layer_directory(self._paths, layer.chain_id)}/{gc.CACHED}"
             self._workspace.write(marker, " ".join(chain).encode())
         self._workspace.write(f"{self._directory}/{key}.json", jsonfile.dumps(value).encode())

@@ -34,6 +34,7 @@ from crun_py.build.transfer import Target
 from crun_py.clock import now, rfc3339
 from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.overlay.view import LayeredView
+from crun_py.record import fields_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -337,10 +338,14 @@ _CHANGES: dict[type, Callable[[StageRun, object], None]] = {
 }
 
 
+_PLACES = ("line", "last", "text", "source")
+"""Fields of a step that say where it stands and how it was written."""
+
+
 def _described(step: Step) -> str:
     """All that such a step depends on."""
-    fields = [n for n in step._fields if n not in ("line", "last", "text", "source")]  # type: ignore[union-attr]
-    return type(step).__name__ + repr([getattr(step, name) for name in fields])
+    known = fields_of(step).items()
+    return type(step).__name__ + repr([v for n, v in known if n not in _PLACES])
 
 
 def _proxies(site: Site) -> dict[str, str]:

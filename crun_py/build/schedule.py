@@ -17,6 +17,7 @@ from crun_py.build.errors import DockerfileError
 from crun_py.build.execute import StageRun
 from crun_py.build.request import BuildError, Event
 from crun_py.errors import CrunpyError
+from crun_py.record import fields_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,8 +158,7 @@ def _told(site: Site, stage: Stage, number: int, total: int, told: int) -> int:
         out.write(jsonfile.dumps(message).encode() + b"\n")
 
     def tell(event: Event) -> None:
-        fields = {name: getattr(event, name) for name in event._fields}  # type: ignore[attr-defined]
-        say({"event": {**fields, "data": event.data.decode("latin-1")}})
+        say({"event": {**fields_of(event), "data": event.data.decode("latin-1")}})
 
     try:
         site.apart(tell)

@@ -8,6 +8,7 @@ import sys
 from crun_py import jsonfile, outfile
 from crun_py.cli.output import write
 from crun_py.errors import CrunpyError, printable
+from crun_py.record import fields_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,8 +134,7 @@ class Raw(Display):
     """An event a line, as JSON; the last one tells the image."""
 
     def tell(self, event: Event) -> None:
-        fields = {name: getattr(event, name) for name in event._fields}  # type: ignore[attr-defined]
-        fields["data"] = event.data.decode("utf-8", "replace")
+        fields = {**fields_of(event), "data": event.data.decode("utf-8", "replace")}
         write(jsonfile.dumps({key: value for key, value in fields.items() if value}))
         sys.stdout.flush()
 

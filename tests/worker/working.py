@@ -1,0 +1,87 @@
+"""Workers with toy calls, programs that use them, and what is left of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine import CHECKOUT, REACHABLE, wait_for
+
+from crun_py.worker.channel import Worker
+
+HERE = Path(__file__).resolve().parent
+PRELUDE = """
+import os, signal, socket, sys, threading, time
+from crun_py.errors import CrunpyError
+from crun_py.worker.channel import Worker
+worker = Worker(package="toy", preload=("toy.containers",))
+call = worker.call
+"""
+
+
+def toy_worker(**kwargs: Any) -> Worker:
+    return Worker(
+        "/tmp/toy-root", "/tmp/toy-run", package="toy", preload=("toy.containers",), **kwargs
+    )
+
+
+def descriptors() -> dict[str, str]:
+    """The open descriptors of this process, without the one that lists them."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[name] = os.readlink(f"/proc/self/fd/{name}")
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def gone(pid: int, timeout_s: float = 5) -> None:
+    wait_for(lambda: not alive(pid), timeout_s)
+
+
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """No descriptor and no process more than before."""
+    before = descriptors()
+    yield
+    assert descriptors() == before
+
+
+def program(code: str, *, user: str = "", wait: bool = True, **kwargs: Any) -> Any:
+    """Run a program that has a `worker`; its output, or the process."""
+    top, here, python = str(CHECKOUT), str(HERE), sys.executable
+    if user:
+        kwargs["user"] = kwargs["group"] = user
+        top, here, python = (p.replace(top, str(REACHABLE), 1) for p in (top, here, python))
+    environment = {**os.environ, "PYTHONPATH": f"{top}:{here}", "PYTHONWARNINGS": "error"}
+    process = subprocess.Popen(
+        [python, "-c", PRELUDE + textwrap.dedent(code)], text=True, cwd="/",
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment, **kwargs},
+    )  # fmt: skip
+    if not wait:
+        return process
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, f"{out}{err}"
+    assert not err, err
+    return out
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    gone(pid)
