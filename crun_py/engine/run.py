@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from crun_py.model.state import ContainerInfo, Finished
     from crun_py.state import Container
 
-CALLS = ("begin", "captured", "streamed", "start", "init")
+CALLS = ("begin", "captured", "streamed", "started_streamed", "start", "init")
 
 
 def run(
@@ -101,20 +101,25 @@ def streamed(
     stdin: Descriptor | None,
     stdout: Descriptor | None,
     stderr: Descriptor | None,
-    *,
-    start: bool = False,
 ) -> Iterator[int]:
-    """Pass the streams of a container on to descriptors until it ends; 0 at once, then its exit
-    code.
-
-    start: it is started, with the streams attached from the first byte.
-    """
+    """Pass the streams of a container that runs on to descriptors until it ends; 0 at once, then
+    its exit code."""
     yield 0
     with opened(stdin, stdout, stderr) as client:
-        if start:
-            yield start_attached(context, name, client)
-        else:
-            yield attached(context, name, client)
+        yield attached(context, name, client)
+
+
+def started_streamed(
+    context: Context,
+    name: str,
+    stdin: Descriptor | None,
+    stdout: Descriptor | None,
+    stderr: Descriptor | None,
+) -> Iterator[int]:
+    """As `streamed`, of a container that is started then: nothing is missed."""
+    yield 0
+    with opened(stdin, stdout, stderr) as client:
+        yield start_attached(context, name, client)
 
 
 def _remove_image(container: Container, context: Context) -> None:

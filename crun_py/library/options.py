@@ -294,6 +294,12 @@ def absolute(path: Pathname) -> str:
     return os.path.abspath(os.path.expanduser(os.fspath(path)))
 
 
+def host_path(path: Pathname) -> str:
+    """As `absolute`, but `/` and `/.` at the end stay, which mean something to a copy."""
+    text = os.path.expanduser(os.fspath(path))
+    return text if text.startswith("/") else f"{os.getcwd()}/{text}"
+
+
 def size(value: int | str, what: str) -> int:
     """Bytes; -1 for no limit."""
     if isinstance(value, str):

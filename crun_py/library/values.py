@@ -1,0 +1,100 @@
+"""What the library gives its callers, beside the records of model/."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from typing import TypeVar
+
+from crun_py.errors import ContainerError, CrunpyError
+from crun_py.library.options import Port, port
+from crun_py.model.container import PortMapping
+from crun_py.model.state import ContainerInfo, Finished, LogEntry
+from crun_py.record import record
+
+T = TypeVar("T")
+
+
+class CrunpyWarning(UserWarning):
+    """Something went on in another way than was asked for, but is no error."""
+
+
+def warn(line: str) -> None:
+    """What is done with a warning where the caller does not say."""
+    warnings.warn(line, CrunpyWarning, stacklevel=2)
+
+
+@record
+class Ran:
+    """A command that has ended."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+class PublishedPorts(dict[Port, PortMapping]):
+    """Where the ports of a container are reached on the host: `ports[80].host_port`; ports of
+    another protocol than TCP by their full names, `ports["53/udp"]`."""
+
+    def __init__(self, mappings: Iterable[PortMapping]) -> None:
+        super().__init__()
+        for one in mappings:
+            key = one.container_port if one.protocol == "tcp" else _name(one)
+            self.setdefault(key, one)
+
+    def __missing__(self, key: Port) -> PortMapping:
+        number, protocol = port(key)
+        for one in self.values():
+            if (one.container_port, one.protocol) == (number, protocol):
+                return one
+        raise KeyError(f"port {key} is not published")
+
+
+def _name(mapping: PortMapping) -> str:
+    return f"{mapping.container_port}/{mapping.protocol}"
+
+
+def expect(kind: type[T], value: object) -> T:
+    """`value`, which the engine answered with, if it is what it must be.  Raises CrunpyError."""
+    if not isinstance(value, kind):
+        raise CrunpyError(f"the engine answered with {type(value).__name__}, not {kind.__name__}")
+    return value
+
+
+def every(kind: type[T], values: object) -> list[T]:
+    """As `expect`, for a list of them."""
+    return [expect(kind, value) for value in expect(tuple, values)]
+
+
+def checked(done: Finished, what: str, check: bool) -> Ran:
+    """What a command came to.  Raises ContainerError for another exit code than 0, if `check`."""
+    if check and done.exit_code:
+        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise ContainerError(
+            f"{what}: exit code {done.exit_code}", exit_code=done.exit_code, stdout=done.stdout,
+            stderr=done.stderr, container=done.container, hint=said,
+        )  # fmt: skip
+    return Ran(exit_code=done.exit_code, stdout=done.stdout, stderr=done.stderr)
+
+
+def line(entry: LogEntry, timestamps: bool) -> bytes:
+    """An entry of a log as `logs` shows it."""
+    text = f"{entry.time} {entry.text}" if timestamps else entry.text
+    return text.encode("utf-8", "surrogatepass")
+
+
+def exit_code(value: object) -> int:
+    """The code that a container ended with."""
+    return expect(int, value)
+
+
+def named(info: ContainerInfo) -> str:
+    """A container in an error."""
+    return f"container {info.name}"
+
+
+def path_in(container_id: str, path: str | os.PathLike[str]) -> str:
+    """A path in a container, for the engine's copy."""
+    return f"{container_id}:{os.fspath(path)}"
