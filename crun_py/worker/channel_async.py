@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
 
 from crun_py.errors import CrunpyError
@@ -141,10 +142,10 @@ class AsyncWorker:
         link = self._keeper.close()
         if link:
             try:
-                await asyncio.wait_for(_ready(link.pidfd), END_S)
-            except TimeoutError:
-                return
-            link.reap()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(_ready(link.pidfd), END_S)
+            finally:
+                link.forget()
 
     async def __aenter__(self) -> AsyncWorker:
         return self

@@ -8,6 +8,7 @@ standard error leads until it works: `last_words` reads it when a request was no
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -151,19 +152,21 @@ class Link:
         """After `end`: until the worker is gone, at most some seconds."""
         poller = select.poll()
         poller.register(self.pidfd, select.POLLIN)
-        if poller.poll(END_S * 1000):
-            self.reap()
+        poller.poll(END_S * 1000)
+        self.forget()
 
-    def reap(self) -> None:
-        """A subreaper, or the first process of a container, got the worker as a child."""
-        try:
-            os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG)
-        except ChildProcessError:
+    def forget(self) -> None:
+        """After `end`: nobody waits for the worker, or any longer."""
+        pidfd, self.pidfd = self.pidfd, -1
+        if pidfd < 0:
             return
+        # a subreaper, or the first process of a container, got it as a child
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+        os.close(pidfd)
 
     def __del__(self) -> None:
-        if self.pidfd >= 0:
-            os.close(self.pidfd)
+        self.forget()
 
 
 class Keeper:
@@ -203,6 +206,7 @@ class Keeper:
             self._refuse_closed()
             if self._link and self._link.owner != os.getpid():
                 self._link.end()
+                self._link.forget()
                 self._link = None
             if not self._link:
                 self._link = Link(self._settings)
@@ -221,10 +225,17 @@ class Keeper:
         self._closed = True
         if self._link:
             self._link.end()
+            self._link.forget()
 
     def close(self) -> Link | None:
         """Let the worker end, and refuse what comes later; whose end can be waited for."""
         with self._lock():
-            self.release()
+            self._closed = True
             link, self._link = self._link, None
-        return link if link and link.owner == os.getpid() else None
+        if not link:
+            return None
+        link.end()
+        if link.owner == os.getpid():
+            return link
+        link.forget()
+        return None
