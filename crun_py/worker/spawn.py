@@ -48,12 +48,18 @@ def _search_path() -> list[str]:
     """Where the worker looks for modules, after its standard library: where we lie, then where the
     caller looks; nothing that depends on the working directory."""
     places = [os.path.dirname(os.path.dirname(os.path.abspath(crun_py.__file__))), *sys.path]
-    return list(dict.fromkeys(p for p in places if os.path.isabs(p)))
+    return list(dict.fromkeys(p for p in places if isinstance(p, str) and os.path.isabs(p)))
 
 
 def _argv(settings: Settings) -> list[bytes]:
     given = jsonfile.dumps({**fields_of(settings), "path": _search_path()})
     return [os.fsencode(w) for w in (sys.executable, "-I", "-S", MAIN, given)]
+
+
+def _environment() -> list[bytes]:
+    """The caller's; another thread may change it meanwhile."""
+    pairs = [(name, os.environb.get(name)) for name in list(os.environb)]
+    return [name + b"=" + value for name, value in pairs if value is not None]
 
 
 def _strings(values: list[bytes]) -> tuple[object, list[object]]:
@@ -65,7 +71,7 @@ def _strings(values: list[bytes]) -> tuple[object, list[object]]:
 def _spawn(argv: list[bytes], control: int) -> int:
     """Execute `argv` as the worker with the socket `control`; returns a pidfd.  Raises OSError."""
     arguments, _held = _strings(argv)
-    environment, _held_too = _strings([k + b"=" + v for k, v in os.environb.items()])
+    environment, _held_too = _strings(_environment())
     caller = wire.above_streams(os.pidfd_open(os.getpid()))
     try:
         pidfd = check(lib.crunpy_spawn(argv[0], arguments, environment, control, caller))

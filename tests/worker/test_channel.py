@@ -310,3 +310,17 @@ def test_ctrl_c_interrupts_the_call_there(tmp_path: Path) -> None:
 def test_the_end_of_a_program(how: str) -> None:
     pid = int(program(f"print(call('containers.parent'), flush=True)\n{how}"))
     gone(pid)
+
+
+def test_a_program_that_becomes_another() -> None:
+    process = program(
+        """
+        print(call("containers.parent"), flush=True)
+        os.execv("/bin/sleep", ["sleep", "30"])
+        """,
+        wait=False,
+    )
+    gone(int(process.stdout.readline()))
+    assert process.poll() is None
+    process.kill()
+    process.communicate()

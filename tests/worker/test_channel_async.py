@@ -116,3 +116,15 @@ def test_one_loop_after_another() -> None:
         assert asyncio.run(worker.call("containers.parent")) == first
         asyncio.run(worker.close())
         gone(first)  # type: ignore[arg-type]
+
+
+def test_a_flood_leaves_others_their_turn() -> None:
+    async def act(worker: AsyncWorker) -> None:
+        async def drink() -> None:
+            async for _ in worker.stream("containers.drops"):
+                pass
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(drink(), 0.3)
+
+    run(act)
