@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 
-from crun_py.errors import CrunpyError
 from crun_py.worker.exchange import Exchange
 from crun_py.worker.spawn import Keeper, Settings
 
@@ -150,9 +149,6 @@ class Worker:
 
 def _answer(exchange: Exchange) -> Message:
     """Wait for the next answer."""
-    try:
-        while not (message := exchange.receive_some()):
-            pass
-    except OSError as e:
-        raise CrunpyError.from_os("hearing from the worker", e) from e
+    while not (message := exchange.receive_some()):
+        pass
     return message

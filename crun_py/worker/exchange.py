@@ -47,24 +47,35 @@ class Exchange:
         return self.sock.fileno()
 
     def send_some(self) -> bool:
-        """Whether all is sent, or nobody reads it: then there is an answer already."""
+        """Whether all is sent, or nobody reads it: then there is an answer already.
+
+        Raises CrunpyError, BlockingIOError from a socket that does not wait.
+        """
         assert self.sock
         try:
             return self.outgoing.send_some(self.sock)
         except ConnectionError:
             return True
+        except BlockingIOError:
+            raise
+        except OSError as e:
+            raise CrunpyError.from_os(f"calling {self._name}", e) from e
 
     def receive_some(self) -> wire.Message | None:
         """The next message that is an answer: an item, the end or the result.
 
         Events and warnings go to their listeners.  Raises the CrunpyError that the call raised, or
-        one that tells how the worker or the child ended.
+        one that tells how the worker or the child ended; BlockingIOError as `send_some`.
         """
         assert self.sock
         try:
             message = self.incoming.receive_some(self.sock)
         except (EOFError, ConnectionError):
             raise self._ended() from None
+        except BlockingIOError:
+            raise
+        except OSError as e:
+            raise CrunpyError.from_os(f"calling {self._name}", e) from e
         if not message:
             return None
         if message.kind == "error":

@@ -109,7 +109,12 @@ class Server:
         for _, _, rights in ancillary:
             numbers.frombytes(rights)
         for fd in numbers:  # none: there was no room for it, and its caller sees it closed
-            self._begin(socket.socket(fileno=fd))
+            try:
+                sock = socket.socket(fileno=fd)
+            except OSError:
+                os.close(fd)  # it is none
+                continue
+            self._begin(sock)
 
     def _begin(self, sock: socket.socket) -> None:
         """Fork the child that answers the request on `sock`."""

@@ -8,6 +8,7 @@ standard error leads until it works: `last_words` reads it when a request was no
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -47,12 +48,18 @@ def _search_path() -> list[str]:
     """Where the worker looks for modules, after its standard library: where we lie, then where the
     caller looks; nothing that depends on the working directory."""
     places = [os.path.dirname(os.path.dirname(os.path.abspath(crun_py.__file__))), *sys.path]
-    return list(dict.fromkeys(p for p in places if os.path.isabs(p)))
+    return list(dict.fromkeys(p for p in places if isinstance(p, str) and os.path.isabs(p)))
 
 
 def _argv(settings: Settings) -> list[bytes]:
     given = jsonfile.dumps({**fields_of(settings), "path": _search_path()})
     return [os.fsencode(w) for w in (sys.executable, "-I", "-S", MAIN, given)]
+
+
+def _environment() -> list[bytes]:
+    """The caller's; another thread may change it meanwhile."""
+    pairs = [(name, os.environb.get(name)) for name in list(os.environb)]
+    return [name + b"=" + value for name, value in pairs if value is not None]
 
 
 def _strings(values: list[bytes]) -> tuple[object, list[object]]:
@@ -64,7 +71,7 @@ def _strings(values: list[bytes]) -> tuple[object, list[object]]:
 def _spawn(argv: list[bytes], control: int) -> int:
     """Execute `argv` as the worker with the socket `control`; returns a pidfd.  Raises OSError."""
     arguments, _held = _strings(argv)
-    environment, _held_too = _strings([k + b"=" + v for k, v in os.environb.items()])
+    environment, _held_too = _strings(_environment())
     caller = wire.above_streams(os.pidfd_open(os.getpid()))
     try:
         pidfd = check(lib.crunpy_spawn(argv[0], arguments, environment, control, caller))
@@ -151,19 +158,21 @@ class Link:
         """After `end`: until the worker is gone, at most some seconds."""
         poller = select.poll()
         poller.register(self.pidfd, select.POLLIN)
-        if poller.poll(END_S * 1000):
-            self.reap()
+        poller.poll(END_S * 1000)
+        self.forget()
 
-    def reap(self) -> None:
-        """A subreaper, or the first process of a container, got the worker as a child."""
-        try:
-            os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG)
-        except ChildProcessError:
+    def forget(self) -> None:
+        """After `end`: nobody waits for the worker, or any longer."""
+        pidfd, self.pidfd = self.pidfd, -1
+        if pidfd < 0:
             return
+        # a subreaper, or the first process of a container, got it as a child
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+        os.close(pidfd)
 
     def __del__(self) -> None:
-        if self.pidfd >= 0:
-            os.close(self.pidfd)
+        self.forget()
 
 
 class Keeper:
@@ -203,6 +212,7 @@ class Keeper:
             self._refuse_closed()
             if self._link and self._link.owner != os.getpid():
                 self._link.end()
+                self._link.forget()
                 self._link = None
             if not self._link:
                 self._link = Link(self._settings)
@@ -221,10 +231,17 @@ class Keeper:
         self._closed = True
         if self._link:
             self._link.end()
+            self._link.forget()
 
     def close(self) -> Link | None:
         """Let the worker end, and refuse what comes later; whose end can be waited for."""
         with self._lock():
-            self.release()
+            self._closed = True
             link, self._link = self._link, None
-        return link if link and link.owner == os.getpid() else None
+        if not link:
+            return None
+        link.end()
+        if link.owner == os.getpid():
+            return link
+        link.forget()
+        return None

@@ -18,7 +18,7 @@ from crun_py.worker.channel import Worker
 
 HERE = Path(__file__).resolve().parent
 PRELUDE = """
-import os, signal, socket, sys, threading, time
+import os, pathlib, signal, socket, sys, threading, time
 from crun_py.errors import CrunpyError
 from crun_py.worker.channel import Worker
 worker = Worker(package="toy", preload=("toy.containers",))

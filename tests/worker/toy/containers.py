@@ -17,7 +17,7 @@ from crun_py.model.descriptor import Descriptor
 CALLS = (
     "echo", "nothing", "sleep", "unwinds", "deaf", "missing", "command", "bug", "os_error", "forks",
     "exits", "killed", "pass_back", "read", "count", "forever", "events", "warns", "world",
-    "strange", "half", "store", "floods", "pid", "parent", "limit_processes",
+    "strange", "half", "store", "floods", "drops", "pid", "parent", "limit_processes",
 )  # fmt: skip
 
 
@@ -129,6 +129,11 @@ def forever(context: Context, note: str) -> Iterator[int]:
 def floods(context: Context) -> Iterator[bytes]:
     while True:
         yield bytes(1 << 20)
+
+
+def drops(context: Context) -> Iterator[int]:
+    while True:
+        yield 1
 
 
 def events(context: Context, most: int) -> int:
