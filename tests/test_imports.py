@@ -27,7 +27,7 @@ HEAVY = {
 LEVELS = {
     0: ("errors", "paths", "jsonfile", "clock", "names", "tree", "filters", "quantity", "outfile",
         "signals", "record", "startup", "notices", "apart"),
-    1: ("_native", "staging", "workspace"),
+    1: ("_native", "staging", "workspace", "model"),
     2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs",
         "archive",
         "events"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crun_py.cli.diff import show
 from crun_py.engine.context import Context
+from crun_py.model.files import FileChange
 from crun_py.oci.intake import own
 from crun_py.oci.store import ImageStore
 from crun_py.show import images
@@ -22,5 +23,6 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     context.enter()
     image, *bases = [own(context.paths, store.find(name)) for name in arguments]
     base = bases[0] if bases else None
-    show(images.diff(image, base), values["format"])
+    found = images.diff(image, base)
+    show(tuple(FileChange(kind=kind, path=path) for kind, path in found), values["format"])
     return 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from crun_py import clock, logs, state
-from crun_py.cli.each import named
 from crun_py.container import attach, restart
 from crun_py.engine.context import Context
+from crun_py.engine.selection import named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

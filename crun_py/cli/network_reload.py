@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from crun_py import state
-from crun_py.cli.each import each, named
+from crun_py.cli.each import each
 from crun_py.cli.output import write
 from crun_py.engine.context import Context
+from crun_py.engine.selection import named
 from crun_py.errors import Conflict
 from crun_py.net import modes
 

@@ -18,4 +18,4 @@ def write_error(text: str) -> None:
 
 def write_warning(text: str) -> None:
     """A warning on standard error."""
-    write_warning(f"{text}")
+    write_error(f"crunpy: warning: {text}")

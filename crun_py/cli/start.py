@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from crun_py import state
 from crun_py.cli.attach import attach_to
-from crun_py.cli.each import each_apart, named
+from crun_py.cli.each import each_apart
 from crun_py.cli.output import write
 from crun_py.container import foreground, lifecycle
 from crun_py.engine.context import Context
+from crun_py.engine.selection import named
 from crun_py.errors import CrunpyError, InvalidArgument
 
 TYPE_CHECKING = False

@@ -34,8 +34,9 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         return 0
     context.enter()
     paths, filters = context.paths, values["filter"]
-    removed, won = prune.containers(paths, filters)
-    _list("Deleted Containers:", removed)
+    pruned = prune.containers(paths, filters)
+    won = pruned.freed_bytes
+    _list("Deleted Containers:", [*pruned.names])
     if values["volumes"]:
         removed, size = prune.volumes(paths, filters)
         won += size

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import state
 from crun_py.cli.each import each_apart
-from crun_py.cli.output import write
-from crun_py.container import control
+from crun_py.engine import containers
 from crun_py.engine.context import Context
+from crun_py.model.limits import LIMITS, LISTS, LimitChange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,11 +35,13 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Change and print each name."""
+    given: dict[str, Any] = {
+        key: tuple(values[key]) if key in LISTS else values[key] for key in LIMITS
+    }
+    change = LimitChange(**given)
 
-    def act(name: str) -> None:
-        container = state.find(context.paths, name)
-        context.enter()
-        control.update(container, values)
-        write(name)
+    def act(name: str) -> str:
+        containers.update(context, name, change, restart_policy=values["restart"])
+        return name
 
     return each_apart(arguments, act)

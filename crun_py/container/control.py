@@ -9,6 +9,7 @@ from crun_py import events, jsonfile, state
 from crun_py.cgroup import group
 from crun_py.container import ending, lifecycle, restart
 from crun_py.errors import Conflict, InvalidArgument, Unsupported
+from crun_py.model.limits import LIMITS, LISTS, LimitChange
 from crun_py.options import limits
 
 TYPE_CHECKING = False
@@ -74,21 +75,18 @@ def _rewrite(container: Container, record: dict[str, Any]) -> None:
     container.record = record
 
 
-_LIMITS = (
-    "memory memory_swap memory_reservation cpus cpu_shares cpu_period cpu_quota cpuset_cpus "
-    "cpuset_mems pids_limit blkio_weight blkio_weight_device device_read_bps device_write_bps "
-    "device_read_iops device_write_iops"
-).split()
-
-
-def update(container: Container, options: dict[str, Any]) -> None:
+def update(container: Container, change: LimitChange, restart_policy: str | None = None) -> None:
     """Change limits and the restart policy, at once and for later starts.
 
-    options: as those of `create`; None leaves a value as it is.  Raises Unsupported when
+    restart_policy: as --restart has it; None leaves it as it is.  Raises Unsupported when
     this host cannot apply a limit to the running container; nothing is changed then.
     """
-    changed = {name: options[name] for name in _LIMITS if options.get(name) not in (None, [])}
-    policy = restart.parse(options["restart"]) if options.get("restart") is not None else None
+    changed: dict[str, Any] = {}
+    for name in LIMITS:
+        value = getattr(change, name)
+        if value not in (None, ()):
+            changed[name] = [*value] if name in LISTS else value
+    policy = restart.parse(restart_policy) if restart_policy is not None else None
     if not changed and policy is None:
         raise InvalidArgument("updating: nothing to change", hint="crunpy update --help")
     with container.lock():
