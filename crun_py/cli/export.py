@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from crun_py.cli.streams import refuse_terminal
 from crun_py.engine import files
 from crun_py.engine.context import Context
-from crun_py.oci import transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,6 @@ OPTIONS = (("-o --output", "value", "Write to a file instead of standard output"
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Write the archive."""
     if not values["output"]:
-        transport.refuse_terminal(1, "exporting", "-o")
+        refuse_terminal(1, "exporting", "-o")
     files.export(context, arguments[0], values["output"] or sys.stdout.buffer)
     return 0

@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from crun_py.model.registry import Reach
     from crun_py.oci.access import Access
 
 OPTIONS = (
@@ -20,23 +21,29 @@ OPTIONS = (
 )
 
 
-def access(values: dict[str, Any]) -> Access:
+def of(values: dict[str, Any]) -> Reach:
     """How to reach registries as the options say, those that the verb has.
 
     Raises InvalidArgument.
     """
-    from crun_py.oci.access import Access
-    from crun_py.oci.patience import Patience
+    from crun_py.model.registry import Reach
 
     patience: dict[str, Any] = {}
     if (retry := values.get("retry")) is not None:
         patience["tries"] = quantity.whole(retry, "retry", 0, 1000) + 1
     if delay := values.get("retry_delay"):
         patience["first_backoff_s"] = clock.parse_span_ms(delay, "retry delay") / 1000
-    return Access(
+    return Reach(
         tls_verify=False if values.get("insecure") else values.get("tls_verify"),
         authfile=values.get("authfile"),
         creds=values.get("creds"),
         cert_dir=values.get("cert_dir"),
-        patience=Patience(**patience),
+        **patience,
     )
+
+
+def access(values: dict[str, Any]) -> Access:
+    """What opens registries as the options say.  Raises InvalidArgument."""
+    from crun_py.engine import registries
+
+    return registries.access(of(values))

@@ -79,11 +79,9 @@ def descriptors(text: str | None) -> int:
 
 
 def _remove_image(name: str, context: Context) -> None:
-    from crun_py.oci.store import ImageStore
-    from crun_py.show import images
+    from crun_py.engine import image_removal
 
     try:
-        store, in_use = ImageStore(context.paths), images.users(context.paths)
-        images.remove(store, name, force=False, in_use=in_use)
+        image_removal.remove(context, name)
     except (Conflict, NotFound):
         return  # another container uses it

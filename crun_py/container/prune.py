@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py import clock, state
 from crun_py import volumes as volume_store
-from crun_py.container import ending
+from crun_py.container import ending, uses
 from crun_py.errors import Conflict, NotFound
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
@@ -63,14 +63,12 @@ def containers(paths: Paths, filters: Sequence[str]) -> Pruned:
     return Pruned(names=tuple(removed), freed_bytes=size_bytes)
 
 
-def volumes(paths: Paths, filters: list[str], *, everything: bool = False) -> tuple[list[str], int]:
+def volumes(paths: Paths, filters: Sequence[str], *, everything: bool = False) -> Pruned:
     """Remove the anonymous volumes (everything: named ones too) that no container has; their
     names and the bytes won."""
     wanted = parse(filters)
     volume_store.sweep(paths)
-    used: set[str] = set()
-    for container in state.every(paths):
-        used |= container.volumes
+    used = uses.used_volumes(paths)
     removed, size_bytes = [], 0
     for name in volume_list.names(paths):
         about = volume_list.about(paths, name)
@@ -80,9 +78,9 @@ def volumes(paths: Paths, filters: list[str], *, everything: bool = False) -> tu
             continue
         bytes_used = disk_usage(volume_store.data_directory(paths, name))
         try:
-            volume_store.remove(paths, name)
-        except NotFound:
-            continue
+            volume_store.remove(paths, name, uses.VolumeUsers(paths))
+        except (NotFound, Conflict):
+            continue  # somebody else was faster, or has begun to use it
         removed.append(name)
         size_bytes += bytes_used
-    return removed, size_bytes
+    return Pruned(names=tuple(removed), freed_bytes=size_bytes)
