@@ -18,15 +18,22 @@ if TYPE_CHECKING:
 class Apart:
     """A function at work in a child process; `result` waits for what it returns."""
 
-    def __init__(self, act: Callable[[], Any], closed: tuple[int, ...] = ()) -> None:
-        """act: returns what JSON can say.  closed: descriptors that the child must not keep."""
+    def __init__(
+        self,
+        act: Callable[[], Any],
+        closed: tuple[int, ...] = (),
+        doing: str = "working on the container's files",
+    ) -> None:
+        """act: returns what JSON can say.  closed: descriptors that the child must not keep.
+        doing: what errors say that have no words of their own."""
+        self._doing = doing
         heard, told = os.pipe()
         sys.stdout.flush()
         self._pid = os.fork()
         if self._pid == 0:
             for fd in (heard, *closed):
                 os.close(fd)
-            _answer(told, act)
+            _answer(told, act, doing)
         os.close(told)
         self._heard = heard
 
@@ -36,14 +43,14 @@ class Apart:
             answer = f.read()
         os.waitpid(self._pid, 0)
         if not answer:
-            raise CrunpyError("working on the container's files: the child process was killed")
+            raise CrunpyError(f"{self._doing}: the child process was killed")
         found = jsonfile.loads(answer)
         if "error" in found:
             raise from_json(found["error"])
         return found["value"]
 
 
-def _answer(told: int, act: Callable[[], Any]) -> None:
+def _answer(told: int, act: Callable[[], Any], doing: str) -> None:
     """Runs in the child; never returns, whatever happens: it must not go on as its parent."""
     try:
         try:
@@ -51,8 +58,8 @@ def _answer(told: int, act: Callable[[], Any]) -> None:
         except CrunpyError as e:
             answer = {"error": e.to_json()}
         except OSError as e:
-            error = CrunpyError.from_os(f"working on the container's files: {e.filename or ''}", e)
-            answer = {"error": error.to_json()}
+            named = f"{doing}: {e.filename}" if e.filename else doing
+            answer = {"error": CrunpyError.from_os(named, e).to_json()}
         except KeyboardInterrupt:
             answer = {"error": CrunpyError("interrupted").to_json()}
         except Exception as e:
@@ -63,6 +70,6 @@ def _answer(told: int, act: Callable[[], Any]) -> None:
         os._exit(0)
 
 
-def apart(act: Callable[[], Any]) -> Any:
-    """What `act` returns, or raises, having run in a child process."""
-    return Apart(act).result()
+def apart(act: Callable[[], Any], doing: str = "working on the container's files") -> Any:
+    """What `act` returns, or raises, having run in a child process.  doing: as for Apart."""
+    return Apart(act, doing=doing).result()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from crun_py.model.event import Event
     from crun_py.state import Container
 
 _MAX_BYTES = 2 << 20
@@ -100,13 +101,15 @@ def read(
     since_ns: int | None = None,
     until_ns: int | None = None,
     follow: bool = False,
-    wanted: Callable[[dict[str, Any]], bool] = lambda _: True,
-) -> Iterator[dict[str, Any]]:
+    wanted: Callable[[Event], bool] = lambda _: True,
+) -> Iterator[Event]:
     """Events from `since_ns` to `until_ns` (nanoseconds since 1970), oldest first.
 
     follow: wait for more, until `until_ns` if it is given.  Without since_ns only those that
     are still to come.
     """
+    from crun_py.model.event import Event
+
     start = time.time_ns() if since_ns is None else since_ns
 
     def go_on() -> bool:
@@ -114,15 +117,21 @@ def read(
 
     for line in logs.lines(_path(paths), follow, None, go_on):
         try:
-            event = jsonfile.loads(line)
+            value = jsonfile.loads(line)
         except ValueError:
             continue  # torn by a crash
-        if not _is_event(event):
+        if not _is_event(value):
             continue
-        at = event["time"]
-        if at < start:
+        event = Event(
+            time_ns=value["time"],
+            type=value["type"],
+            action=value["action"],
+            id=value["id"],
+            attributes=value["attributes"],
+        )
+        if event.time_ns < start:
             continue
-        if until_ns is not None and at > until_ns:
+        if until_ns is not None and event.time_ns > until_ns:
             return
         if wanted(event):
             yield event
@@ -139,7 +148,7 @@ def _is_event(value: Any) -> bool:
 FILTERS = "container event status image label type volume network daemon".split()
 
 
-def matcher(filters: list[str]) -> Callable[[dict[str, Any]], bool]:
+def matcher(filters: list[str]) -> Callable[[Event], bool]:
     """A test for events from KEY=VALUE filters: either value of one key, all keys.
 
     Raises InvalidArgument.
@@ -151,51 +160,51 @@ def matcher(filters: list[str]) -> Callable[[dict[str, Any]], bool]:
     )
 
 
-def _is(event: dict[str, Any], key: str, value: str) -> bool:
-    attributes = event["attributes"]
+def _is(event: Event, key: str, value: str) -> bool:
+    attributes = event.attributes
     if key in ("event", "status"):
-        action = event["action"].partition(":")[0]
+        action = event.action.partition(":")[0]
         same = next((words for words in _SAME if value in words), {value})
-        return action in same or event["action"] == value
+        return action in same or event.action == value
     if key == "type":
-        return bool(event["type"] == value)
+        return event.type == value
     if key == "label":
         return label_matches(attributes, value)
     if key == "image":
         image = attributes.get("image", "")
-        return value in (event["id"] if event["type"] == "image" else image, image.split(":")[0],
+        return value in (event.id if event.type == "image" else image, image.split(":")[0],
                          image)  # fmt: skip
-    if event["type"] != key:
+    if event.type != key:
         return False
-    return bool(value and (event["id"].startswith(value) or attributes.get("name") == value))
+    return bool(value and (event.id.startswith(value) or attributes.get("name") == value))
 
 
-def document(event: dict[str, Any]) -> dict[str, Any]:
+def document(event: Event) -> dict[str, Any]:
     """An event with the names of Docker's API, and podman's beside them, for --format."""
-    attributes = event["attributes"]
+    attributes = event.attributes
     return {
-        "status": event["action"],
-        "id": event["id"],
+        "status": event.action,
+        "id": event.id,
         "from": attributes.get("image", ""),
-        "Type": event["type"],
-        "Action": event["action"],
-        "Actor": {"ID": event["id"], "Attributes": attributes},
+        "Type": event.type,
+        "Action": event.action,
+        "Actor": {"ID": event.id, "Attributes": attributes},
         "scope": "local",
-        "time": event["time"] // 10**9,
-        "timeNano": event["time"],
-        "ID": event["id"],
+        "time": event.time_ns // 10**9,
+        "timeNano": event.time_ns,
+        "ID": event.id,
         "Name": attributes.get("name", ""),
         "Image": attributes.get("image", ""),
-        "Status": event["action"],
-        "Time": clock.rfc3339(event["time"]),
+        "Status": event.action,
+        "Time": clock.rfc3339(event.time_ns),
     }
 
 
-def line(event: dict[str, Any], *, cut: bool = False) -> str:
+def line(event: Event, *, cut: bool = False) -> str:
     """An event as `docker events` prints it.  cut: twelve digits of the id."""
-    attributes = ", ".join(f"{k}={v}" for k, v in sorted(event["attributes"].items()))
-    when = clock.rfc3339(event["time"])
-    digits = str(event["id"]).removeprefix("sha256:")
-    actor = digits[:12] if cut else event["id"]
-    text = f"{when} {event['type']} {event['action']} {actor}"
+    attributes = ", ".join(f"{k}={v}" for k, v in sorted(event.attributes.items()))
+    when = clock.rfc3339(event.time_ns)
+    digits = event.id.removeprefix("sha256:")
+    actor = digits[:12] if cut else event.id
+    text = f"{when} {event.type} {event.action} {actor}"
     return printable(f"{text} ({attributes})" if attributes else text)

@@ -1,7 +1,9 @@
 """A container in the making: `containers/.new-ID`, and a lock that tells whether its maker lives.
 
 It becomes a container by one rename.  What a killed maker left is found by its lock, which
-nobody holds any more.
+nobody holds any more.  In that file is what the container will use (a claim): whoever removes an
+image or a volume decides while no claim can be made (`unclaimed`), and so sees either the
+claim or the container, or the maker finds the image gone.
 """
 
 from __future__ import annotations
@@ -14,6 +16,10 @@ from crun_py.errors import Conflict
 from crun_py.paths import Paths, private_dir
 from crun_py.tree import remove_tree
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
 PREFIX, SUFFIX = ".new-", ".lock"
 
 
@@ -25,6 +31,57 @@ def _unless_gone(path: str) -> None:
         return
 
 
+class Claim:
+    """What a container in the making will use: ids of images, names of volumes."""
+
+    __slots__ = ("container_id", "images", "volumes")
+
+    def __init__(
+        self, container_id: str, images: Collection[str] = (), volumes: Collection[str] = ()
+    ) -> None:
+        self.container_id = container_id
+        self.images, self.volumes = frozenset(images), frozenset(volumes)
+
+    @property
+    def title(self) -> str:
+        """What messages call the container."""
+        return f"container {self.container_id[:12]}, which is being created,"
+
+
+def _beginnings(paths: Paths) -> str:
+    """The lock file under which creations begin."""
+    return private_dir(paths.containers) + "/.lock"
+
+
+def unclaimed(paths: Paths) -> jsonfile.Lock:
+    """Held while it is decided that nobody uses an image or a volume, until it cannot be found
+    any more: no creation begins meanwhile.  Not to be held for long, nor twice."""
+    return jsonfile.Lock(_beginnings(paths))
+
+
+def claims(paths: Paths) -> list[Claim]:
+    """Those of the makers that live.  To be asked before the containers: what was a claim is
+    one of them then."""
+    found = []
+    try:
+        names = os.listdir(paths.containers)
+    except FileNotFoundError:
+        return []
+    for name in names:
+        if not name.startswith(PREFIX) or not name.endswith(SUFFIX):
+            continue
+        container_id = name[len(PREFIX) : -len(SUFFIX)]
+        if not Staging(paths, container_id).owned():
+            continue
+        try:
+            text = jsonfile.read_bytes(f"{paths.containers}/{name}").decode()
+            value = jsonfile.loads(text)
+            found.append(Claim(container_id, value["images"], value["volumes"]))
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            continue  # finished just now, or not yet written: then unclaimed() waits for it
+    return found
+
+
 class Staging:
     """The staging directory of container `container_id`."""
 
@@ -32,18 +89,23 @@ class Staging:
         self._target = paths.container(container_id)
         self.directory = f"{paths.containers}/{PREFIX}{container_id}"
         self._lock_path = self.directory + SUFFIX
-        self._beginning = paths.containers + "/.lock"
+        self._paths = paths
         self._lock = -1
 
-    def open(self) -> None:
-        """Make it, owned by this process."""
-        private_dir(os.path.dirname(self.directory))
+    def open(self, claim: Claim, check: Callable[[], None] = lambda: None) -> None:
+        """Make it, owned by this process, with the claim.
+
+        check: raises unless what is claimed is still there.
+        """
+        text = jsonfile.dumps({"images": [*claim.images], "volumes": [*claim.volumes]})
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with jsonfile.Lock(self._beginning, shared=True):
+        with jsonfile.Lock(_beginnings(self._paths), shared=True):
             self._lock = os.open(self._lock_path, flags, 0o600)
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX)
-            except OSError:
+                os.write(self._lock, text.encode())
+                check()
+            except BaseException:
                 self._release()
                 raise
         private_dir(self.directory)
@@ -74,7 +136,7 @@ class Staging:
         """Whether its maker was killed."""
         try:
             # a lock file just created is not locked yet: no maker must be at that point
-            with jsonfile.Lock(self._beginning, timeout_s=0):
+            with jsonfile.Lock(_beginnings(self._paths), timeout_s=0):
                 return self._owner_lives() is False
         except Conflict:
             return False

@@ -12,6 +12,7 @@ import os
 from crun_py import jsonfile
 from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument, NotFound
 from crun_py.paths import Paths, private_dir
+from crun_py.staging import unclaimed
 from crun_py.tree import remove_tree
 
 TYPE_CHECKING = False
@@ -91,7 +92,7 @@ def new_name() -> str:
     return os.urandom(32).hex()
 
 
-_STAGE = ".new-"
+_STAGE, _GONE = ".new-", ".gone-"
 UNUSED = "unused"
 """In volume.json of a volume that no container has had: the first one fills it."""
 
@@ -118,13 +119,13 @@ class Filling:
 
 
 def sweep(paths: Paths) -> None:
-    """Remove what killed commands left of volumes in the making."""
+    """Remove what killed commands left of volumes in the making, or being removed."""
     if not os.path.isdir(paths.volumes):
         return
     try:
         with jsonfile.Lock(paths.volumes + "/.lock", timeout_s=0):
             for name in os.listdir(paths.volumes):
-                if name.startswith(_STAGE):
+                if name.startswith((_STAGE, _GONE)):
                     remove_tree(f"{paths.volumes}/{name}")
     except Conflict:
         return  # somebody is at it
@@ -167,6 +168,7 @@ def ensure(
         while True:
             try:
                 os.rename(stage, directory)
+                _tell(paths, "create", name)
                 return True
             except OSError as e:
                 if e.errno not in (errno.ENOTEMPTY, errno.EEXIST):
@@ -213,9 +215,25 @@ def _first_use(paths: Paths, name: str, stage: str, fill: Callable[[str], None])
         raise CrunpyError.from_os(f"filling volume {name}", e) from e
 
 
-def remove(paths: Paths, name: str) -> None:
-    """Remove volume `name` and its content.  Raises NotFound."""
+def remove(paths: Paths, name: str, users: Callable[[str], list[str]]) -> None:
+    """Remove volume `name` and its content.
+
+    users: gives what has a volume, in words; asked while no creation can begin.  Raises
+    NotFound, Conflict when something has it.
+    """
     directory = f"{paths.volumes}/{check_name(name)}"
-    if not os.path.isdir(directory):
-        raise NotFound(f"no such volume: {name}")
-    remove_tree(directory)
+    trash = f"{paths.volumes}/{_GONE}{os.urandom(8).hex()}"
+    with unclaimed(paths):
+        if not os.path.isdir(directory):
+            raise NotFound(f"no such volume: {name}")
+        if found := users(name):
+            raise Conflict(f"removing volume {name}: {found[0]} has it")
+        os.rename(directory, trash)
+    _tell(paths, "destroy", name)
+    remove_tree(trash)
+
+
+def _tell(paths: Paths, action: str, name: str) -> None:
+    from crun_py import events
+
+    events.emit(paths, "volume", action, name, {"driver": "local"})

@@ -12,7 +12,7 @@ from crun_py import state
 from crun_py.container import lifecycle
 from crun_py.errors import Conflict
 from crun_py.paths import Paths
-from crun_py.staging import Staging
+from crun_py.staging import Claim, Staging
 
 ID = "ab" * 32
 
@@ -24,7 +24,7 @@ def paths(tmp_path: Path) -> Paths:
 
 def test_a_maker_that_lives_is_left_alone(paths: Paths) -> None:
     staging = Staging(paths, ID)
-    staging.open()
+    staging.open(Claim(ID))
     assert Staging(paths, ID).owned() and not Staging(paths, ID).abandoned()
     assert not lifecycle.needs_sweep(paths)
     staging.commit(durable=False)
@@ -34,7 +34,7 @@ def test_a_maker_that_lives_is_left_alone(paths: Paths) -> None:
 def test_a_finished_one_is_not_abandoned(paths: Paths) -> None:
     """A sweep read its lock's name in the directory just before the maker was done."""
     staging = Staging(paths, ID)
-    staging.open()
+    staging.open(Claim(ID))
     staging.commit(durable=False)
     assert not Staging(paths, ID).abandoned()
     Staging(paths, ID).discard()  # and two sweeps may meet
@@ -43,7 +43,7 @@ def test_a_finished_one_is_not_abandoned(paths: Paths) -> None:
 
 def test_a_maker_that_was_killed_is_swept(paths: Paths) -> None:
     staging = Staging(paths, ID)
-    staging.open()
+    staging.open(Claim(ID))
     state.take_name(paths, "web", ID)
     os.close(staging._lock)  # what the kernel does for the killed
     assert Staging(paths, ID).abandoned() and lifecycle.needs_sweep(paths)
@@ -55,7 +55,7 @@ def test_a_maker_that_was_killed_is_swept(paths: Paths) -> None:
 
 def test_a_name_is_taken_while_its_container_is_made(paths: Paths) -> None:
     staging = Staging(paths, ID)
-    staging.open()
+    staging.open(Claim(ID))
     state.take_name(paths, "web", ID)
     with pytest.raises(Conflict, match="already in use"):
         state.take_name(paths, "web", "cd" * 32)
@@ -76,5 +76,5 @@ def test_no_sweep_between_making_the_lock_and_taking_it(
         real(fd, how)
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    Staging(paths, ID).open()
+    Staging(paths, ID).open(Claim(ID))
     assert taken_for_dead == [False]

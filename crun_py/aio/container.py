@@ -6,17 +6,17 @@ from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Literal, overload
 
-from crun_py.model.files import FileChange
-from crun_py.model.running import ProcessTable
-
 from crun_py.aio.streams import Attached
 from crun_py.errors import Conflict
 from crun_py.library import options, values
 from crun_py.library.options import Pathname, Variables, Words
 from crun_py.library.values import PublishedPorts, Ran, expect
 from crun_py.model.container import Limits, RestartPolicy
+from crun_py.model.files import FileChange
+from crun_py.model.running import ProcessTable
 from crun_py.model.state import ContainerInfo, Finished, LogEntry
 from crun_py.model.stats import Stats
+from crun_py.options.parts import restart_policy
 from crun_py.worker.channel_async import AsyncWorker
 
 
@@ -131,7 +131,7 @@ class Container:
         self, limits: Limits | None = None, *, restart: str | RestartPolicy | None = None
     ) -> None:
         """Change its limits and restart policy, now and for later starts."""
-        policy = options.parts.restart_policy(restart) if isinstance(restart, str) else restart
+        policy = restart_policy(restart) if isinstance(restart, str) else restart
         await self._worker.call("containers.update", self.id, limits or Limits(), policy)
 
     async def remove(self, *, force: bool = False, volumes: bool = False) -> None:
@@ -276,17 +276,24 @@ class Container:
         """
         wanted = {name for name, asked in (("stdout", stdout), ("stderr", stderr)) if asked}
         found = self._entries(
-            wanted, timestamps, follow=follow, tail=tail,
-            since_ns=options.point_ns(since), until_ns=options.point_ns(until),
-        )  # fmt: skip
+            wanted, timestamps, follow, tail, options.point_ns(since), options.point_ns(until)
+        )
         if follow:
             return found
         return b"".join([line async for line in found])
 
     async def _entries(
-        self, wanted: set[str], timestamps: bool, **how: bool | int | None
+        self,
+        wanted: set[str],
+        timestamps: bool,
+        follow: bool,
+        tail: int | None,
+        since_ns: int | None,
+        until_ns: int | None,
     ) -> AsyncIterator[bytes]:
-        async with self._worker.stream("logs.read", self.id, **how) as found:
+        async with self._worker.stream(
+            "logs.read", self.id, follow=follow, tail=tail, since_ns=since_ns, until_ns=until_ns
+        ) as found:
             async for item in found:
                 entry = expect(LogEntry, item)
                 if entry.stream in wanted:

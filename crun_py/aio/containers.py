@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Literal, Unpack, overload
 
-from crun_py.model.pruned import Pruned
-
 from crun_py.aio.container import Container
 from crun_py.library import options, values
 from crun_py.library.options import CreateOptions, Words
 from crun_py.library.values import expect
+from crun_py.model.pruned import Pruned
 from crun_py.model.state import ContainerInfo, Finished
 from crun_py.model.stats import Stats
 from crun_py.worker.channel_async import AsyncWorker
@@ -106,10 +105,10 @@ class Containers:
 
     async def stats(
         self, names: Iterable[str] = (), *, interval: float = 1
-    ) -> AsyncIterator[list[Stats]]:
+    ) -> AsyncIterator[tuple[Stats, ...]]:
         """What those that run use (or those named), each `interval` seconds."""
         async with self._worker.stream(
             "usage.stream", tuple(names), interval_s=float(interval)
         ) as found:
             async for item in found:
-                yield values.every(Stats, item)
+                yield tuple(values.every(Stats, item))

@@ -286,9 +286,9 @@ class _Build:
         values = self._values
         policy = _PULL.get(values["pull"] or "", values["pull"])
         policy = "always" if values["pull_always"] else "never" if values["pull_never"] else policy
-        wanted = PullRequest(policy=policy, platform=platform, access=reach.wanted(values))
+        wanted = PullRequest(policy=policy, platform=platform, access=reach.of(values))
         kind = "none" if values["quiet"] else "tty" if os.isatty(2) else "plain"
-        self._context.showing = lambda: progress.display(kind, progress.PULLED)
+        progress.show(self._context, kind, progress.PULLED)
         return pull.needed(self._context, name, wanted)
 
     def _remote(self) -> Remote | None:

@@ -422,8 +422,8 @@ _BY_NAME: dict[str, Check] = {
 _BY_VERB: dict[tuple[str, str], Check] = {
     **{(verb, "filter"): _containers for verb in ("ps", "stop", "kill", "restart", "pause",
                                                   "unpause", "rm", "start")},
-    ("images", "filter"): _filter_of("crun_py.show.images", "FILTERS"),
-    ("image prune", "filter"): _filter_of("crun_py.show.images", "PRUNE_FILTERS"),
+    ("images", "filter"): _filter_of("crun_py.show.image_filters", "FILTERS"),
+    ("image prune", "filter"): _filter_of("crun_py.show.image_filters", "PRUNE"),
     ("volume ls", "filter"): _filter_of("crun_py.show.volume_list", "FILTERS"),
     ("events", "filter"): _filter_of("crun_py.events", "FILTERS"),
     ("container prune", "filter"): _filter_of("crun_py.container.prune", "FILTERS"),

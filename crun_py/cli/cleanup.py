@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
-from crun_py import state
-from crun_py.cli.each import each_apart, named
-from crun_py.container import ending, lifecycle
+from crun_py.cli.each import each_apart
+from crun_py.engine import containers
 from crun_py.engine.context import Context
-from crun_py.errors import NotFound
+from crun_py.engine.selection import named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,22 +24,11 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Clean up, and start it again if its restart policy wants it; a container that is gone
     already is no error.  The exit status is the container's when we are its monitor: systemd
     looks at it.  --rootless: we are in the user namespace of a user's container."""
-    context.rootless = values["rootless"]
     code = 0
 
     def act(name: str) -> None:
         nonlocal code
-        try:
-            container = state.find(context.paths, name)
-        except NotFound:
-            return
-        context.enter(*container.modes)
-        status = container.status()
-        if status.monitor_pid == os.getpid():
-            code = status.exit_code
-        lifecycle.cleanup(container, rootless=context.rootless)
-        if values["rm"]:
-            ending.remove(container)
+        code = containers.cleanup(context, name, remove=values["rm"], rootless=values["rootless"])
 
     ended = {"created", "exited"}
     names = named(context, arguments, values["all"], ended, latest=values["latest"])

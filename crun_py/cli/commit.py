@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from crun_py import jsonfile, outfile, state
+from crun_py import outfile
 from crun_py.cli.output import write
-from crun_py.container import commit, inside
+from crun_py.engine import files
 from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
@@ -27,22 +27,19 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Commit and print the image's id."""
-    about = commit.About(
-        name=arguments[1] if len(arguments) > 1 else "",
+    image_id = files.commit(
+        context,
+        arguments[0],
+        image=arguments[1] if len(arguments) > 1 else "",
         author=values["author"] or "",
         message=values["message"] or "",
         changes=values["change"],
-        form=values["format"] or "oci",
+        format=values["format"] or "oci",
+        pause=values["pause"],
+        squash=values["squash"],
+        include_volumes=values["include_volumes"],
     )
-    container = state.find(context.paths, arguments[0])
-    if values["include_volumes"]:
-        mounts = container.record["mounts"]
-        about.changes += [
-            f"VOLUME {jsonfile.dumps([m['destination']])}" for m in mounts if m["type"] == "volume"
-        ]
-    inside.become_root(container)
-    image = commit.commit(container, about, pause=values["pause"], squash=values["squash"])
     if values["iidfile"]:
-        outfile.write(values["iidfile"], f"sha256:{image.id}".encode())
-    write(f"sha256:{image.id}")
+        outfile.write(values["iidfile"], f"sha256:{image_id}".encode())
+    write(f"sha256:{image_id}")
     return 0

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from crun_py import state
+from crun_py.engine import containers
 from crun_py.engine.context import Context
-from crun_py.errors import NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +15,4 @@ OPTIONS = (("--external", "flag", "", ""),)
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """0 when it is there, 1 when not; prints nothing (podman-container-exists(1))."""
-    try:
-        state.resolve(context.paths, arguments[0])
-    except NotFound:
-        return 1
-    return 0
+    return 0 if containers.exists(context, arguments[0]) else 1

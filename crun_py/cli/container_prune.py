@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py.cli.ask import confirmed
 from crun_py.cli.output import write
-from crun_py.container import prune
+from crun_py.engine import containers
 from crun_py.engine.context import Context
 from crun_py.show.listing import human_size
 
@@ -24,12 +24,8 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     warning = "WARNING! This will remove all stopped containers."
     if not values["force"] and not confirmed(warning):
         return 0
-    context.enter()
-    removed, size = prune.containers(context.paths, values["filter"])
-    if removed:
-        write("Deleted Containers:")
-        for container_id in removed:
-            write(container_id)
-        write("")
-    write(f"Total reclaimed space: {human_size(size)}")
+    pruned = containers.prune(context, values["filter"])
+    if pruned.names:
+        write("\n".join(["Deleted Containers:", *pruned.names, ""]))
+    write(f"Total reclaimed space: {human_size(pruned.freed_bytes)}")
     return 0

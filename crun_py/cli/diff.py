@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from crun_py import jsonfile, state
-from crun_py.cli.each import named
+from crun_py import jsonfile
 from crun_py.cli.output import write
-from crun_py.container import inside
+from crun_py.engine import inspection
 from crun_py.engine.context import Context
+from crun_py.engine.selection import named
 from crun_py.errors import InvalidArgument, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from crun_py.model.files import FileChange
 
 ARGUMENTS = "[CONTAINER]"
 OPTIONS = (
@@ -23,22 +25,20 @@ _WORDS = {"A": "added", "C": "changed", "D": "deleted"}
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print a line for each change: A (added), C (changed) or D (deleted), and the path."""
-    (name,) = named(context, arguments, False, latest=values["latest"])
-    container = state.find(context.paths, name)
-    context.enter()
-    show(inside.changes(container).found(), values["format"])
+    (name,) = named(context, arguments, latest=values["latest"])
+    show(inspection.changes(context, name), values["format"])
     return 0
 
 
-def show(found: list[tuple[str, str]], form: str | None) -> None:
+def show(found: tuple[FileChange, ...], form: str | None) -> None:
     """Print changes as lines, or as JSON by kind."""
     if form not in (None, "json"):
         raise InvalidArgument(f"format {form!r}: not known", hint="known: json")
     if form:
         by_kind: dict[str, list[str]] = {}
-        for kind, path in found:
-            by_kind.setdefault(_WORDS[kind], []).append(path)
+        for change in found:
+            by_kind.setdefault(_WORDS[change.kind], []).append(change.path)
         write(jsonfile.dumps(by_kind, indent=2))
         return
-    for kind, path in found:
-        write(f"{kind} {printable(path)}")
+    for change in found:
+        write(f"{change.kind} {printable(change.path)}")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
-from crun_py.cli.output import write_error
-from crun_py.errors import CrunpyError, InvalidArgument
+from crun_py.cli.output import write, write_error
+from crun_py.engine.selection import ids_in, named
+from crun_py.errors import CrunpyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from crun_py.engine.context import Context
@@ -27,80 +27,40 @@ CHOICE = (
 def chosen(
     context: Context,
     values: dict[str, Any],
-    arguments: list[str],
-    states: set[str] | None = None,
+    arguments: Sequence[str],
+    states: Iterable[str] | None = None,
 ) -> list[str]:
-    """As `named`, for a verb with --all and the options of CHOICE."""
+    """The containers that the names, --all and the options of CHOICE mean, those with --all in
+    one of `states`.  Raises InvalidArgument."""
     return named(
         context,
-        arguments + ids_in(values["cidfile"]),
+        [*arguments, *ids_in(values["cidfile"])],
         values["all"],
-        states,
+        states if states is None else frozenset(states),
         latest=values["latest"],
-        filters=values["filter"],
+        filters=values.get("filter") or (),
     )
 
 
-def named(
-    context: Context,
-    arguments: list[str],
-    everything: bool,
-    states: set[str] | None = None,
-    *,
-    latest: bool = False,
-    filters: list[str] | None = None,
-) -> list[str]:
-    """The containers that a command is about: those named, or with --all (or filters) the ids
-    of all in one of `states` (None: any), or with --latest the newest.
-
-    Raises InvalidArgument when none is named.
-    """
-    from crun_py import state
-
-    if latest:
-        return [state.latest(context.paths).id]
-    if not everything and not filters:
-        if not arguments:
-            raise InvalidArgument("no container given", hint="names, or --all")
-        return arguments
-    found = state.every(context.paths)
-    if states is not None:
-        found = [c for c in found if c.status().state in states]
-    ids = [c.id for c in found]
-    if filters:
-        from crun_py.show import listing
-
-        rows = listing.containers(context.paths, everything=True, filters=filters, whole=True)
-        ids = [i for i in ids if i in {row["ID"] for row in rows}]
-    return ids
-
-
-def ids_in(files: list[str]) -> list[str]:
-    """The ids that --cidfile wrote."""
-    found = []
-    for path in files:
-        try:
-            with open(path, encoding="ascii") as f:
-                found.append(f.read().strip())
-        except (OSError, ValueError) as e:
-            raise InvalidArgument(f"reading cidfile {path}: {e}") from e
-    return found
-
-
-def each(names: Iterable[str], act: Callable[[str], None], status: int | None = None) -> int:
-    """Call `act` with each name once; if any of them failed (each has been reported) `status`,
-    by default that of the error, which is 125."""
+def each(names: Iterable[str], act: Callable[[str], str | None], status: int | None = None) -> int:
+    """Call `act` with each name once and print the line that it returns, if any; if any of them
+    failed (each has been reported) `status`, by default that of the error, which is 125."""
     failed = 0
     for name in dict.fromkeys(names):
         try:
-            act(name)
+            line = act(name)
         except CrunpyError as e:
             write_error(f"crunpy: error: {e.line()}")
             failed = e.exit_code if status is None else status
+        else:
+            if line is not None:
+                write(line)
     return failed
 
 
-def each_apart(names: Iterable[str], act: Callable[[str], None], status: int | None = None) -> int:
+def each_apart(
+    names: Iterable[str], act: Callable[[str], str | None], status: int | None = None
+) -> int:
     """As `each`, for an `act` that enters a container's user namespace: there is no way back
     from one, so a plain user's commands deal with each container in a child process."""
     from crun_py.ns import user
@@ -108,13 +68,16 @@ def each_apart(names: Iterable[str], act: Callable[[str], None], status: int | N
     unique = list(dict.fromkeys(names))
     if len(unique) < 2 or not user.needed():
         return each(unique, act, status)
-    failed = 0
-    for name in unique:
-        sys.stdout.flush()
-        child = os.fork()
-        if child == 0:
-            code = each([name], act, status)
-            sys.stdout.flush()
-            os._exit(code)
-        failed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or failed
-    return failed
+    from crun_py.apart import apart
+
+    def in_child(name: str) -> str | None:
+        line: str | None = apart(lambda: _flushed(act(name)), f"container {name}")
+        return line
+
+    return each(unique, in_child, status)
+
+
+def _flushed(line: str | None) -> str | None:
+    """`line`; what was printed on the way is out: a child process leaves without a look back."""
+    sys.stdout.flush()
+    return line

@@ -6,6 +6,7 @@ import sys
 
 from crun_py import clock, events, jsonfile
 from crun_py.cli import table
+from crun_py.engine import system
 from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
@@ -29,12 +30,12 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     until = clock.parse_point(values["until"]) if values["until"] else None
     stream = (values["stream"] or "true").lower() in ("true", "1", "t")
     since = clock.parse_point(values["since"]) if values["since"] else None
-    found = events.read(
-        context.paths,
+    found = system.events(
+        context,
         since_ns=0 if since is None and not stream else since,
         until_ns=until,
         follow=stream and (until is None or until > now),
-        wanted=events.matcher(values["filter"]),
+        filters=values["filter"],
     )
     template = values["format"]
     for event in found:

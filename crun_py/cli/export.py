@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from crun_py import outfile, state
-from crun_py.container import commit, inside
+from crun_py.cli.streams import refuse_terminal
+from crun_py.engine import files
 from crun_py.engine.context import Context
-from crun_py.oci import transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,15 +18,7 @@ OPTIONS = (("-o --output", "value", "Write to a file instead of standard output"
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Write the archive."""
-    path = values["output"]
-    if not path:
-        transport.refuse_terminal(1, "exporting", "-o")
-    container = state.find(context.paths, arguments[0])
-    if not path:
-        inside.become_root(container)
-        commit.export(container, sys.stdout.buffer)
-        return 0
-    with outfile.Replaced(path) as fd, open(fd, "wb", closefd=False) as sink:
-        inside.become_root(container)
-        commit.export(container, sink)
+    if not values["output"]:
+        refuse_terminal(1, "exporting", "-o")
+    files.export(context, arguments[0], values["output"] or sys.stdout.buffer)
     return 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from crun_py import jsonfile, outfile, state
+from crun_py import jsonfile, outfile
+from crun_py.cli.itself import program
 from crun_py.cli.output import write
 from crun_py.cli.stop import patience
-from crun_py.container import units
+from crun_py.engine import units
 from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
+from crun_py.model.unit import UnitOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,14 +37,33 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print a unit that starts and stops the container."""
-    patience(values["stop_timeout"])
     if values["format"] not in (None, "json"):
         raise InvalidArgument(f"format {values['format']!r}: not json")
-    container = state.find(context.paths, arguments[0])
-    name, text = units.service_name(container, values), units.service(container, values)
+    unit = units.unit(context, arguments[0], options_of(values), program=program())
+    text = unit.text
     if values["files"]:
-        path = f"{name}.service"
+        path = f"{unit.name}.service"
         outfile.write(path, f"{text}\n".encode())
         text = path
-    write(jsonfile.dumps({name: text}) if values["format"] else text)
+    write(jsonfile.dumps({unit.name: text}) if values["format"] else text)
     return 0
+
+
+def options_of(values: dict[str, Any]) -> UnitOptions:
+    """What the options say of the unit."""
+    prefix, separator = values["container_prefix"], values["separator"]
+    return UnitOptions(
+        by_name=values["name"],
+        new=values["new"],
+        stop_timeout_s=patience(values["stop_timeout"]),
+        start_timeout_s=patience(values["start_timeout"]),
+        restart_policy=values["restart_policy"] or "",
+        restart_delay_s=patience(values["restart_sec"]),
+        prefix="container" if prefix is None else prefix,
+        separator="-" if separator is None else separator,
+        header=not values["no_header"],
+        after=tuple(values["after"]),
+        requires=tuple(values["requires"]),
+        wants=tuple(values["wants"]),
+        environment=tuple(values["env"]),
+    )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from crun_py import state
 from crun_py.cli.output import write
-from crun_py.container import execute, health, probe
+from crun_py.engine import containers
 from crun_py.engine.context import Context
 from crun_py.errors import Conflict
 
@@ -25,16 +24,12 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     --timer: the monitor asks, whom a container that has just been paused or ended does not
     concern.  --rootless: we are in the user namespace of a user's container.
     """
-    context.rootless = values["rootless"]
-    container = state.find(context.paths, arguments[0])
     try:
-        context.join(execute.running(container, "checking"))
-        good = probe.check(container, rootless=context.rootless)
+        check = containers.check_health(context, arguments[0], rootless=values["rootless"])
     except Conflict:
         if values["timer"]:
             return 1
         raise
-    if not good and not values["timer"]:
-        current = health.current(container)
-        write(str(current["status"]) if current else health.UNHEALTHY)
-    return 0 if good else 1
+    if not check.passed and not values["timer"]:
+        write(check.status)
+    return 0 if check.passed else 1

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from crun_py.cli.diff import show
+from crun_py.engine import images
 from crun_py.engine.context import Context
-from crun_py.oci.intake import own
-from crun_py.oci.store import ImageStore
-from crun_py.show import images
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +16,5 @@ OPTIONS = (("--format", "value", "json", "FORMAT"),)
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print a line for each change since the other image, or without one in the top layer."""
-    store = ImageStore(context.paths)
-    context.enter()
-    image, *bases = [own(context.paths, store.find(name)) for name in arguments]
-    base = bases[0] if bases else None
-    show(images.diff(image, base), values["format"])
+    show(images.changes(context, *arguments), values["format"])
     return 0

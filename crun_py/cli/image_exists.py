@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from crun_py.engine import images
 from crun_py.engine.context import Context
-from crun_py.oci.store import ImageStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,4 +15,4 @@ OPTIONS = ()
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Status 0 when it is in the store, 1 when it is not; prints nothing."""
-    return 0 if ImageStore(context.paths).lookup_any(arguments[0]) else 1
+    return 0 if images.exists(context, arguments[0]) else 1

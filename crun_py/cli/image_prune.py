@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from crun_py.cli.ask import confirmed
 from crun_py.cli.output import write
+from crun_py.engine import image_removal
 from crun_py.engine.context import Context
-from crun_py.oci import usage
-from crun_py.oci.store import ImageStore
-from crun_py.show import images
 from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False
@@ -29,16 +27,9 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     what = what if values["all"] else "dangling images"
     if not values["force"] and not confirmed(f"WARNING! This will remove all {what}."):
         return 0
-    context.enter()
-    before = usage.bytes_on_disk(context.paths)
-    lines = images.prune(
-        ImageStore(context.paths),
-        everything=values["all"],
-        filters=values["filter"],
-        in_use=images.users(context.paths),
-    )
-    if lines:
-        write("Deleted Images:\n" + "\n".join(line[0].lower() + line[1:] for line in lines) + "\n")
-    won = max(0, before - usage.bytes_on_disk(context.paths))
-    write(f"Total reclaimed space: {human_size(won)}")
+    pruned = image_removal.prune(context, values["filter"], everything=values["all"])
+    if pruned.parts:
+        lines = [f"{part.action}: {part.what}" for part in pruned.parts]
+        write("\n".join(["Deleted Images:", *lines, ""]))
+    write(f"Total reclaimed space: {human_size(pruned.freed_bytes)}")
     return 0

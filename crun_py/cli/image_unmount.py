@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from crun_py.cli.each import each
-from crun_py.cli.output import write
-from crun_py.container import mounts
+from crun_py.engine import files, images
 from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
-from crun_py.oci.store import ImageStore
-from crun_py.show import images
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,18 +20,10 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Unmount and print each image's id."""
-    mounts.require_namespace("image unmount")
-    store = ImageStore(context.paths)
+    files.require_mounts("image unmount")
     names = list(arguments)
     if values["all"]:
-        names += [i.id for i in store.list() if images.is_mounted(context.paths, i)]
+        names += [one.id for one in images.mounted(context)]
     elif not names:
         raise InvalidArgument("unmounting: no image given", hint="names, or --all")
-
-    def act(name: str) -> None:
-        image = store.find(name)
-        if not images.hide(context.paths, image) and not values["force"]:
-            raise InvalidArgument(f"unmounting image {name}: it is not mounted")
-        write(image.id)
-
-    return each(names, act)
+    return each(names, lambda name: images.unmount(context, name, missing_ok=values["force"]))

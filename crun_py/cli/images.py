@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crun_py.cli import table
+from crun_py.container.uses import ImageUsers
 from crun_py.engine.context import Context
 from crun_py.oci.store import ImageStore
 from crun_py.show import images
@@ -49,7 +50,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         whole=values["no_trunc"],
         labels=any(w in (values["format"] or "") for w in ("Labels", "json")),
         sort=values["sort"] or "created",
-        **({"in_use": images.users(context.paths)} if used else {}),
+        **({"in_use": ImageUsers(context.paths)} if used else {}),
     )
     columns: tuple[tuple[str, str], ...] = COLUMNS
     if values["digests"]:

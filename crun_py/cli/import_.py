@@ -6,7 +6,7 @@ import sys
 
 from crun_py.cli.output import write
 from crun_py.cli.pull import platform_of
-from crun_py.container import commit
+from crun_py.engine import exchange
 from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
 
@@ -28,17 +28,15 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Import and print the image's id."""
-    about = commit.About(
-        name=arguments[1] if len(arguments) > 1 else "",
-        author="",
-        message=values["message"] or "",
-        changes=values["change"],
-        form="oci",
-    )
     if arguments[0] == "-" and sys.stdin.isatty():
         raise InvalidArgument("importing: no archive on standard input, which is a terminal")
-    context.enter()
-    platform = platform_of(values) or ""
-    image = commit.import_(context.paths, arguments[0], platform, about, sys.stdin.buffer)
-    write(f"sha256:{image.id}")
+    image_id = exchange.import_image(
+        context,
+        *arguments,
+        message=values["message"] or "",
+        changes=values["change"],
+        platform=platform_of(values) or "",
+        stream=sys.stdin.buffer,
+    )
+    write(f"sha256:{image_id}")
     return 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from crun_py import jsonfile
 from crun_py.cli import table
 from crun_py.cli.output import write
+from crun_py.engine import system
 from crun_py.engine.context import Context
-from crun_py.show import info, podman_info
 from crun_py.show.stats import binary_size
 from crun_py.show.struct import Struct
 
@@ -52,8 +52,7 @@ _ONE_BELOW_THE_OTHER = ("Labels", "RegistryMirrors", "InsecureRegistries")
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print the facts; warnings last."""
-    facts = info.gather(context.paths)
-    facts = Struct({**facts, **podman_info.as_json(facts)})
+    facts: Any = Struct(system.info(context))
     if values["format"] == "json":
         write(jsonfile.dumps(facts))
     elif values["format"]:

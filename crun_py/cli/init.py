@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from crun_py.cli.each import each_apart, named
+from crun_py.cli.each import each_apart
 from crun_py.cli.output import write
 from crun_py.engine import run
 from crun_py.engine.context import Context
+from crun_py.engine.selection import named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

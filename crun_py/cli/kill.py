@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from crun_py import signals, state
-from crun_py.cli.each import each_apart, ids_in, named
-from crun_py.cli.output import write
-from crun_py.container import ending, restart
+from crun_py import signals
+from crun_py.cli.each import chosen, each_apart
+from crun_py.engine import containers
 from crun_py.engine.context import Context
-from crun_py.errors import Conflict
+from crun_py.engine.selection import RUNNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,21 +25,8 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Signal and print each name; SIGKILL has acted when we return."""
     number = signals.number(values["signal"] or "KILL")
 
-    def act(name: str) -> None:
-        container = state.find(context.paths, name)
-        status = container.status()
-        if status.alive:
-            context.join(status)
-        if number == 9 and status.alive:
-            ending.stop(container, kill=True)
-        elif not status.alive:
-            raise Conflict(f"killing container {name}: it is not running")
-        else:
-            if number == container.record["config"]["stop_signal"]:
-                restart.suspend(container)  # as Docker: the user wants it stopped
-            ending.signal_it(container, status, number)
-        write(name)
+    def act(name: str) -> str:
+        containers.kill(context, name, number)
+        return name
 
-    wanted = arguments + ids_in(values["cidfile"])
-    running = {"running", "paused", "stopping"}
-    return each_apart(named(context, wanted, values["all"], running, latest=values["latest"]), act)
+    return each_apart(chosen(context, values, arguments, RUNNING), act)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from crun_py.cli import progress
 from crun_py.cli.output import write
+from crun_py.cli.streams import refuse_terminal
+from crun_py.engine import exchange
 from crun_py.engine.context import Context
 from crun_py.oci.reference import parse
 
@@ -22,17 +24,12 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Take in the images; a line for each."""
-    from crun_py.oci import load, transport
-
-    path = values["input"] or ""
-    if not path:
-        transport.refuse_terminal(0, "loading", "-i")
-    context.enter()
-    with progress.display(progress.kind_of(values), progress.PULLED) as report:
-        found = load.load(context.paths, path, platform=values["platform"], progress=report)
-        for image, names in found:
-            for name in names:
-                write(f"Loaded image: {parse(name).familiar}")
-            if not names:
-                write(f"Loaded image ID: sha256:{image.id}")
+    if not values["input"]:
+        refuse_terminal(0, "loading", "-i")
+    progress.show(context, progress.kind_of(values), progress.PULLED)
+    for image in exchange.load(context, values["input"] or 0, platform=values["platform"]):
+        for name in image.names:
+            write(f"Loaded image: {parse(name).familiar}")
+        if not image.names:
+            write(f"Loaded image ID: sha256:{image.id}")
     return 0

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from crun_py.cli.output import write, write_error
+from crun_py.engine import registries
 from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
+from crun_py.model.registry import RegistryAccess
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from crun_py.oci.access import Access
-    from crun_py.oci.auth import Credentials
 
 ARGUMENTS = "[REGISTRY]"
 OPTIONS = (
@@ -31,42 +29,26 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Try the credentials and keep them."""
-    from crun_py.oci import auth, login
-    from crun_py.oci.access import Access, registry_of
-
-    registry, path = registry_of(arguments[0] if arguments else login.DEFAULT_REGISTRY)
-    authfile = values["authfile"]
+    registry = arguments[0] if arguments else ""
     if values["get_login"]:
-        write(login.user_of(registry, path, authfile))
+        write(registries.user_of(context, registry, authfile=values["authfile"]))
         return 0
-    access = Access(tls_verify=values["tls_verify"], cert_dir=values["cert_dir"])
-    if not (values["username"] or values["password"] or values["password_stdin"]):
-        known = authfile is None or os.path.exists(authfile)
-        kept = auth.find(registry, path or "none", authfile) if known else None
-        if kept and _still_good(access, registry, kept):
-            write_error("Authenticating with existing credentials...")
-            write("Login Succeeded!")
-            return 0
-    user, password = _ask(values, registry)
-    credentials = auth.Credentials(user, password)
-    login.check(access, registry, credentials)
-    login.save(registry, path, credentials, authfile)
+    reach = RegistryAccess(
+        tls_verify=values["tls_verify"],
+        cert_dir=values["cert_dir"],
+        authfile=values["authfile"],
+    )
+    given = values["username"] or values["password"] or values["password_stdin"]
+    if not given and registries.still_logged_in(context, registry, reach=reach):
+        write_error("Authenticating with existing credentials...")
+        write("Login Succeeded!")
+        return 0
+    user, password = _ask(values, registries.host_of(registry))
+    file = registries.login(context, registry, user, password, reach=reach)
     if values["verbose"]:
-        write_error(f"Used: {authfile or auth.files()[0]}")
+        write_error(f"Used: {file}")
     write("Login Succeeded!")
     return 0
-
-
-def _still_good(access: Access, registry: str, kept: Credentials) -> bool:
-    """Whether the registry accepts the credentials that are kept."""
-    from crun_py.oci import login
-    from crun_py.oci.registry import Unauthorized
-
-    try:
-        login.check(access, registry, kept)
-    except Unauthorized:
-        return False
-    return True
 
 
 def _ask(values: dict[str, Any], registry: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crun_py.cli.output import write
+from crun_py.engine import registries
 from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
@@ -18,16 +19,15 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Forget the credentials."""
-    from crun_py.oci import login
-    from crun_py.oci.access import registry_of
-
+    authfile = values["authfile"]
     if values["all"]:
-        login.forget_all(values["authfile"])
+        registries.logout_everywhere(context, authfile=authfile)
         write("Removed login credentials for all registries")
         return 0
-    registry, path = registry_of(arguments[0] if arguments else login.DEFAULT_REGISTRY)
-    if login.forget(registry, path, values["authfile"]):
-        write(f"Removed login credentials for {registry}")
+    registry = arguments[0] if arguments else ""
+    host = registries.host_of(registry)
+    if registries.logout(context, registry, authfile=authfile):
+        write(f"Removed login credentials for {host}")
     else:
-        write(f"Not logged in to {registry}")
+        write(f"Not logged in to {host}")
     return 0

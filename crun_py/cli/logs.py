@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from crun_py import clock, logs, state
-from crun_py.cli.each import named
 from crun_py.container import attach
 from crun_py.engine.context import Context
 from crun_py.engine.logs import more_may_come
+from crun_py.engine.selection import named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from crun_py.cli import reach
 from crun_py.cli.output import write
+from crun_py.engine import manifests
 from crun_py.engine.context import Context
+from crun_py.model.registry import EntryChange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from crun_py.oci.lists import Changes
 
 ARGUMENTS = "LIST IMAGE..."
 ABOUT = (
@@ -29,28 +29,24 @@ OPTIONS = (
 )
 
 
-def changes_of(values: dict[str, Any]) -> Changes:
-    """What the options say of an entry.  Raises InvalidArgument."""
-    from crun_py.oci.lists import Changes
-
-    platform = {
-        "os": values["os"],
-        "architecture": values["arch"],
-        "variant": values["variant"],
-        "os.version": values["os_version"],
-        "os.features": values["os_features"],
-        "features": values["features"],
-    }
-    return Changes(platform, values["annotation"])
+def change_of(values: dict[str, Any]) -> EntryChange:
+    """What the options say of an entry."""
+    return EntryChange(
+        os=values["os"] or "",
+        architecture=values["arch"] or "",
+        variant=values["variant"] or "",
+        os_version=values["os_version"] or "",
+        os_features=tuple(values["os_features"]),
+        features=tuple(values["features"]),
+        annotations=tuple(values["annotation"]),
+    )
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Add images; prints the list's digest."""
-    from crun_py.oci.lists import Lists
-
-    lists = Lists(context.paths, reach.access(values))
-    changes = changes_of(values)
-    for image in arguments[1:]:
-        digest = lists.add(arguments[0], image, changes, everything=values["all"])
+    name, *images = arguments
+    change, how = change_of(values), reach.of(values)
+    for image in images:
+        digest = manifests.add(context, name, image, change, everything=values["all"], reach=how)
     write(digest)
     return 0

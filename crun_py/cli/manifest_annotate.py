@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crun_py.cli import manifest_add
 from crun_py.cli.output import write
+from crun_py.engine import manifests
 from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
@@ -16,8 +17,6 @@ OPTIONS = manifest_add.ABOUT
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Change what the list says of an image; prints the list's digest."""
-    from crun_py.oci.lists import Lists
-
-    changes = manifest_add.changes_of(values)
-    write(Lists(context.paths).annotate(arguments[0], arguments[1], changes))
+    name, image = arguments
+    write(manifests.annotate(context, name, image, manifest_add.change_of(values)))
     return 0

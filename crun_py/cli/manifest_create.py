@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crun_py.cli import reach
 from crun_py.cli.output import write
+from crun_py.engine import manifests
 from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
@@ -21,17 +22,14 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Make the list with those images; prints its digest."""
-    from crun_py.oci.lists import Lists
-
-    lists = Lists(context.paths, reach.access(values))
-    existed = lists.exists(arguments[0])
-    digest = lists.create(arguments[0], amend=values["amend"])
-    try:
-        for image in arguments[1:]:
-            digest = lists.add(arguments[0], image, everything=values["all"])
-    except BaseException:
-        if not existed:
-            lists.remove(arguments[0])
-        raise
+    name, *images = arguments
+    digest = manifests.create(
+        context,
+        name,
+        images,
+        amend=values["amend"],
+        everything=values["all"],
+        reach=reach.of(values),
+    )
     write(digest)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crun_py.engine import manifests
 from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
@@ -14,6 +15,4 @@ OPTIONS = ()
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Status 0 when the list is in the store, 1 when it is not; prints nothing."""
-    from crun_py.oci.lists import Lists
-
-    return 0 if Lists(context.paths).exists(arguments[0]) else 1
+    return 0 if manifests.exists(context, arguments[0]) else 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from crun_py import jsonfile
 from crun_py.cli import reach
 from crun_py.cli.output import write
+from crun_py.engine import manifests
 from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
@@ -21,8 +22,6 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print the list of this store, or the manifest that a registry has."""
-    from crun_py.oci.lists import Lists
-
-    lists = Lists(context.paths, reach.access(values))
-    write(jsonfile.dumps(lists.inspect(arguments[0]), indent=4))
+    found = manifests.inspect(context, arguments[0], reach=reach.of(values))
+    write(jsonfile.dumps(found, indent=4))
     return 0

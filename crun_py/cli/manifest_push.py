@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from crun_py.cli import progress, push, reach
-from crun_py.cli.output import write
+from crun_py.engine import manifests
 from crun_py.engine.context import Context
+from crun_py.model.registry import PushChange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,25 +29,22 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Send the list, by default to the registry of its name; prints its digest."""
-    from crun_py.oci.lists import Lists
-
     push.refuse_signing(values)
     kind = progress.kind_of(values)
-    lists = Lists(context.paths, reach.access(values))
-    with progress.display(kind, progress.PUSHED) as report:
-        digest = lists.push(
-            arguments[0],
-            arguments[-1],
-            everything=values["all"] is not False,
-            form=values["format"] or "",
-            kind=values["compression_format"] or "",
-            progress=report,
-        )
-    push.write_digest(values, digest)
+    change = PushChange(
+        compression=values["compression_format"] or "", format=values["format"] or ""
+    )
+    progress.show(context, kind, progress.PUSHED)
+    pushed = manifests.push(
+        context,
+        arguments[0],
+        arguments[-1],
+        everything=values["all"] is not False,
+        change=change,
+        reach=reach.of(values),
+    )
+    push.write_digest(values, pushed.digest)
     if values["purge"]:
-        lists.remove(arguments[0])
-    if kind == "json":
-        progress.result(kind, reference=arguments[-1], digest=digest)
-    else:
-        write(digest)
+        manifests.remove(context, arguments[0])
+    push.tell_list(kind, arguments[-1], pushed.digest)
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crun_py.cli.each import each
-from crun_py.cli.output import write
+from crun_py.engine import manifests
 from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
@@ -16,7 +16,4 @@ OPTIONS = ()
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Remove lists; the images in them stay where they have names."""
-    from crun_py.oci.lists import Lists
-
-    lists = Lists(context.paths)
-    return each(arguments, lambda name: write(f"Deleted: {lists.remove(name)}"))
+    return each(arguments, lambda name: f"Deleted: {manifests.remove(context, name)}")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from crun_py import state
 from crun_py.cli.output import write
+from crun_py.engine import inspection, selection
 from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument, NotFound
-from crun_py.show import listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,37 +21,33 @@ OPTIONS = (
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print where published ports are, as `80/tcp -> 0.0.0.0:8080`, or one port's address."""
     if values["all"]:
-        for container in state.every(context.paths):
-            for line in lines(container):
-                write(f"{container.id[:12]}\t{line}")
+        for container_id in selection.every(context):
+            for private, public in lines(context, container_id):
+                write(f"{container_id[:12]}\t{private} -> {public}")
         return 0
     if values["latest"]:
-        arguments = [state.latest(context.paths).id, *arguments]
+        arguments = [*selection.named(context, (), latest=True), *arguments]
     if not 0 < len(arguments) < 3:
         raise InvalidArgument("port: a container is needed", hint="a name, or --all")
-    container = state.find(context.paths, arguments[0])
+    found = lines(context, arguments[0])
     if len(arguments) == 1:
-        for line in lines(container):
-            write(line)
+        for private, public in found:
+            write(f"{private} -> {public}")
         return 0
     wanted = arguments[1] if "/" in arguments[1] else arguments[1] + "/tcp"
-    found = [
-        line.partition(" -> ")[2] for line in lines(container) if line.startswith(wanted + " ")
-    ]
-    if not found:
+    addresses = [public for private, public in found if private == wanted]
+    if not addresses:
         raise NotFound(
             f"port {arguments[1]} of container {arguments[0]}: no public port is published for it"
         )
-    for address in found:
+    for address in addresses:
         write(address)
     return 0
 
 
-def lines(container: state.Container) -> list[str]:
-    """The published ports of a container that runs, with the host's addresses really used."""
-    if not container.status().running:
-        return []
+def lines(context: Context, name: str) -> list[tuple[str, str]]:
+    """The published ports of a container, each as `80/tcp` and the host's address of it."""
     return [
-        f"{p['container_port']}/{p['protocol']} -> {p['host_ip'] or '0.0.0.0'}:{p['host_port']}"
-        for p in listing.attached_ports(container)
+        (f"{port.container_port}/{port.protocol}", f"{port.host_ip}:{port.host_port}")
+        for port in inspection.ports(context, name)
     ]

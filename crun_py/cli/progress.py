@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from crun_py.engine.context import Context
     from crun_py.model.registry import Progress as Event
 
     Words = dict[str, str]
@@ -37,6 +38,11 @@ def kind_of(values: dict[str, Any]) -> str:
     if kind == "auto":
         return "tty" if os.isatty(2) else "plain"
     return kind
+
+
+def show(context: Context, kind: str, words: Words) -> None:
+    """Let what the engine pulls or pushes be shown, see `display`."""
+    context.showing = lambda: display(kind, words)
 
 
 @contextmanager

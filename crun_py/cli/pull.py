@@ -51,7 +51,7 @@ def platform_of(values: dict[str, Any]) -> str:
 
 def request(values: dict[str, Any], policy: str) -> PullRequest:
     """What the options ask for.  Raises InvalidArgument."""
-    return PullRequest(policy=policy, platform=platform_of(values), access=reach.wanted(values))
+    return PullRequest(policy=policy, platform=platform_of(values), access=reach.of(values))
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
@@ -60,7 +60,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     wanted = request(values, engine.checked(values["policy"] or "always"))
     if values["disable_content_trust"] is False:
         write_warning("content trust is not supported: no signature is verified")
-    context.showing = lambda: progress.display(kind, progress.PULLED)
+    progress.show(context, kind, progress.PULLED)
     context.enter()
     for text in arguments:
         texts = [text]

@@ -5,18 +5,16 @@ from __future__ import annotations
 from crun_py import outfile
 from crun_py.cli import progress, reach
 from crun_py.cli.output import write, write_error, write_warning
+from crun_py.engine import exchange, images
 from crun_py.engine.context import Context
-from crun_py.errors import InvalidArgument, NotFound, Unsupported
+from crun_py.errors import InvalidArgument, Unsupported
+from crun_py.model.registry import PushChange
 from crun_py.oci import transport
-from crun_py.oci.image import Image
 from crun_py.oci.reference import parse
-from crun_py.oci.store import ImageStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from crun_py.oci.push import Change
 
 ARGUMENTS = "IMAGE [DESTINATION]"
 CHANGES = (
@@ -48,16 +46,19 @@ OPTIONS = (
 )
 
 
-def change_of(values: dict[str, Any]) -> Change:
-    """What the options want changed on the way.  Raises InvalidArgument."""
-    from crun_py.oci.push import Change
-
+def change_of(values: dict[str, Any]) -> PushChange:
+    """What the options want changed on the way."""
     level = values["compression_level"]
     anew = bool(level or values["force_compression"])
     only_plain = bool(values["compress"] and not (anew or values["compression_format"]))
     kind = values["compression_format"] or ("gzip" if anew or only_plain else "")
-    number = int(level) if level else None
-    return Change(kind, number, values["format"] or "", anew=anew, only_plain=only_plain)
+    return PushChange(
+        compression=kind,
+        level=int(level) if level else None,
+        format=values["format"] or "",
+        anew=anew,
+        only_plain=only_plain,
+    )
 
 
 def refuse_signing(values: dict[str, Any]) -> None:
@@ -79,66 +80,52 @@ def write_digest(values: dict[str, Any], digest: str) -> None:
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Send the image; prints docker's last line."""
     refuse_signing(values)
-    change = change_of(values)
     if values["disable_content_trust"] is False:
         write_warning("content trust is not supported: nothing is signed")
-    store = ImageStore(context.paths)
     if values["all_tags"]:
-        if len(arguments) > 1 or ":" in arguments[0].rpartition("/")[2]:
+        if len(arguments) > 1:
             raise InvalidArgument("pushing: --all-tags takes a repository and nothing else")
-        for name in _tags_of(store, arguments[0]):
-            _push(name, name, values, change, context)
+        for name in exchange.tags_of(context, arguments[0]):
+            _push(name, name, values, context)
         return 0
+    text = arguments[0]
     if len(arguments) == 1:
-        where = transport.split(arguments[0])
+        where = transport.split(text)
         if isinstance(where, transport.Place):
-            raise InvalidArgument(f"pushing {arguments[0]}: what is to be pushed there?")
-        _push(where, where, values, change, context)
-    else:
-        _push(arguments[0], arguments[1], values, change, context)
+            raise InvalidArgument(f"pushing {text}: what is to be pushed there?")
+        text = where
+    _push(text, arguments[-1] if len(arguments) > 1 else text, values, context)
     return 0
 
 
-def _tags_of(store: ImageStore, repository: str) -> list[str]:
-    name = parse(repository).name
-    every = [n for i in store.everything() for n in i.names]
-    found = [n for n in every if parse(n).name == name and parse(n).tag]
-    if not found:
-        raise NotFound(f"no such image: {repository}: it has no tags here")
-    return found
-
-
-def _push(
-    text: str, destination: str, values: dict[str, Any], change: Change, context: Context
-) -> None:
-    from crun_py.oci import push
-
-    image = ImageStore(context.paths).find_any(text)
+def _push(text: str, destination: str, values: dict[str, Any], context: Context) -> None:
+    is_list = images.is_list(context, text)
     where = transport.split(destination)
     if values["compress"] and not (isinstance(where, transport.Place) and where.transport == "dir"):
         raise InvalidArgument(f"pushing {destination}: --compress goes with dir: only")
-    if not isinstance(image, Image):
-        from crun_py.cli import manifest_push
-
-        whole = {**values, "all": True, "purge": False}
-        manifest_push.main(whole, [text, destination], context)
-        return
     kind = progress.kind_of(values)
     reference = parse(where) if isinstance(where, str) else None
-    if kind in ("plain", "tty"):
+    if kind in ("plain", "tty") and not is_list:
         what = f"repository [{reference.name}]" if reference else str(where)
         write_error(f"The push refers to {what}")
-    with progress.display(kind, progress.PUSHED) as report:
-        digest, size = push.push(
-            context.paths,
-            image,
-            destination,
-            access=reach.access(values),
-            change=change,
-            progress=report,
-        )
-    write_digest(values, digest)
-    progress.result(kind, reference=str(reference or where), digest=digest, size=size)
+    progress.show(context, kind, progress.PUSHED)
+    change, how = change_of(values), reach.of(values)
+    pushed = exchange.push(context, text, destination, change=change, reach=how)
+    write_digest(values, pushed.digest)
+    if is_list:
+        tell_list(kind, destination, pushed.digest)
+        return
+    progress.result(
+        kind, reference=str(reference or where), digest=pushed.digest, size=pushed.size_bytes
+    )
     if kind in ("plain", "tty"):
         tag = f"{reference.tag or 'pushed'}: " if reference else ""
-        write(f"{tag}digest: {digest} size: {size}")
+        write(f"{tag}digest: {pushed.digest} size: {pushed.size_bytes}")
+
+
+def tell_list(kind: str, destination: str, digest: str) -> None:
+    """The last line of the push of a manifest list."""
+    if kind == "json":
+        progress.result(kind, reference=destination, digest=digest)
+    else:
+        write(digest)

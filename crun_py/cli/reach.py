@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from crun_py import clock, quantity
-from crun_py.engine import pull
 from crun_py.model.registry import RegistryAccess
 
 TYPE_CHECKING = False
@@ -22,7 +21,7 @@ OPTIONS = (
 )
 
 
-def wanted(values: dict[str, Any]) -> RegistryAccess:
+def of(values: dict[str, Any]) -> RegistryAccess:
     """How to reach registries as the options say, those that the verb has.
 
     Raises InvalidArgument.
@@ -42,5 +41,7 @@ def wanted(values: dict[str, Any]) -> RegistryAccess:
 
 
 def access(values: dict[str, Any]) -> Access:
-    """The same, for `oci/`."""
-    return pull.access(wanted(values))
+    """What opens registries as the options say.  Raises InvalidArgument."""
+    from crun_py.engine import registries
+
+    return registries.access(of(values))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py import state
-from crun_py.container import control
+from crun_py.engine import containers
 from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
 
@@ -19,5 +18,5 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Rename; prints nothing."""
     if len(arguments) != 2:
         raise InvalidArgument("renaming: a container and its new name are needed")
-    control.rename(state.find(context.paths, arguments[0]), arguments[1])
+    containers.rename(context, *arguments)
     return 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from crun_py import state
 from crun_py.cli.each import CHOICE, chosen, each_apart
-from crun_py.cli.output import write
 from crun_py.cli.stop import patience, signal
-from crun_py.container import control
+from crun_py.engine import containers
 from crun_py.engine.context import Context
+from crun_py.engine.selection import RUNNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,17 +25,12 @@ OPTIONS = (
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Restart and print each name."""
     timeout_s, number = patience(values["time"]), signal(values["signal"])
-    states = {"running", "paused", "stopping"} if values["running"] else None
     everything = values["all"] or values["running"]
+    states = RUNNING if values["running"] else None
     names = chosen(context, {**values, "all": everything}, arguments, states)
 
-    def act(name: str) -> None:
-        container = state.find(context.paths, name)
-        if number:
-            container.record["config"]["stop_signal"] = number
-        status = container.status()
-        context.join(status) if status.alive else context.enter(*container.modes)
-        control.again(container, timeout_s, rootless=context.rootless)
-        write(name)
+    def act(name: str) -> str:
+        containers.restart(context, name, timeout_s=timeout_s, signal=number)
+        return name
 
     return each_apart(names, act)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from crun_py.cli.each import each
-from crun_py.cli.output import write, write_error
+from crun_py.cli.output import write_error
+from crun_py.engine import image_removal
 from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument, NotFound
-from crun_py.oci.store import ImageStore
-from crun_py.show import images
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from crun_py.state import Container
 
 ARGUMENTS = "[IMAGE...]"
 OPTIONS = (
@@ -26,35 +23,31 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print Docker's Untagged: and Deleted: lines."""
-    store = ImageStore(context.paths)
     names = arguments
     if values["all"]:
-        # lists first: what only they have goes with them
-        names = ["sha256:" + found.id for found in store.everything()]
+        names = [*image_removal.everything(context)]
     elif not names:
         raise InvalidArgument("removing: no image given", hint="names, or --all")
-    context.enter()
-    users = images.users(context.paths)
-    free = images.users(context.paths, _remove) if values["force"] else users
 
-    def act(name: str) -> None:
+    def act(name: str) -> str | None:
         try:
-            force = values["force"] or (values["all"] and not users(name[7:]))
-            lines = images.remove(store, name, force=force, in_use=free)
+            if values["force"]:
+                text = "sha256:" + name if values["all"] else name
+                parts = image_removal.remove(context, text, force=True, removed=_tell)
+            elif values["all"]:
+                parts = image_removal.remove_unused(context, name)
+            else:
+                parts = image_removal.remove(context, name)
         except NotFound:
             # with --all, what went with something else
             if values["ignore"] or values["all"] or values["force"]:
-                return
+                return None
             raise
-        for line in lines:
-            write(line)
+        return "\n".join(f"{part.action.capitalize()}: {part.what}" for part in parts) or None
 
     return each(names, act, 1)  # docker's and podman's exit status
 
 
-def _remove(container: Container) -> None:
-    """A stopped container that is in the way of --force, as podman does."""
-    from crun_py.container import ending
-
-    ending.remove(container)
-    write_error(f"crunpy: container {container.name}, which used the image, is removed")
+def _tell(container: str) -> None:
+    """A stopped container was in the way of --force, as podman has it."""
+    write_error(f"crunpy: container {container}, which used the image, is removed")

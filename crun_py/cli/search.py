@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from crun_py.cli import reach, table
+from crun_py.engine import registries
 from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from crun_py.model.registry import SearchResult
 
 ARGUMENTS = "TERM"
 OPTIONS = (
@@ -22,6 +25,7 @@ OPTIONS = (
     ("--automated", "flag", "", ""),
     *reach.OPTIONS,
 )
+_WIDTH = 45
 COLUMNS = (
     ("NAME", "Name"),
     ("DESCRIPTION", "Description"),
@@ -32,27 +36,39 @@ COLUMNS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print what is found."""
-    from crun_py.oci import search
-
-    limit = values["limit"] or "25"
-    access = reach.access(values)
+    limit, how = int(values["limit"] or 25), reach.of(values)
     if values["list_tags"]:
-        rows = search.tags(arguments[0], access, int(limit))
-        table.show(rows, (("NAME", "Name"), ("TAG", "Tag")), values["format"])
+        tags = registries.tags(context, arguments[0], limit=limit, reach=how)
+        found = [{"Name": name, "Tag": tag} for name, tag in tags]
+        table.show(found, (("NAME", "Name"), ("TAG", "Tag")), values["format"])
         return 0
     filters = [*values["filter"]]
     filters += [f"stars={values['stars']}"] if values["stars"] is not None else []
     filters += ["is-automated=true"] if values["automated"] else []
-    rows = search.search(
-        arguments[0],
-        access,
-        limit=int(limit),
-        wanted=search.Filter(filters),
-        whole=values["no_trunc"],
-    )
+    results = registries.search(context, arguments[0], limit=limit, filters=filters, reach=how)
+    rows = [_row(result, whole=values["no_trunc"]) for result in results]
     if "json" in (values["format"] or ""):  # docker has a mark for people, and a word for programs
         for row in rows:
             for name in ("IsOfficial", "IsAutomated"):
                 row[name] = "true" if row[name] else "false"
     table.show(rows, COLUMNS, values["format"])
     return 0
+
+
+def _row(result: SearchResult, *, whole: bool) -> dict[str, Any]:
+    """Text fields with Docker's names, and podman's."""
+    text = result.description
+    official, automated = ("[OK]" if k else "" for k in (result.official, result.automated))
+    return {
+        "Name": result.name,
+        "Description": text if whole or len(text) <= _WIDTH else text[: _WIDTH - 1] + "…",
+        "StarCount": result.stars,
+        "IsOfficial": official,
+        "IsAutomated": automated,
+        # podman's names
+        "Stars": result.stars,
+        "Official": official,
+        "Automated": automated,
+        "Tag": "",
+        "Index": result.index,
+    }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from crun_py.cli.client import client_of
-from crun_py.cli.each import each_apart, named
+from crun_py.cli.each import each_apart
 from crun_py.cli.output import write
 from crun_py.engine import run
 from crun_py.engine.context import Context
+from crun_py.engine.selection import named
 from crun_py.errors import CrunpyError, InvalidArgument
 
 TYPE_CHECKING = False

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from crun_py import state
 from crun_py.cli.each import CHOICE, chosen, each_apart
-from crun_py.cli.output import write
-from crun_py.container import ending
+from crun_py.engine import containers
 from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
@@ -24,20 +22,14 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Stop and print each name."""
-    timeout_s = patience(values["time"])
+    timeout_s, number = patience(values["time"]), signal(values["signal"])
     names = chosen(context, values, arguments, {"running", "paused", "stopping", "restarting"})
-    number = signal(values["signal"])
 
-    def act(name: str) -> None:
-        if values["ignore"] and not known(context, name):
-            return
-        container = state.find(context.paths, name)
-        if number:
-            container.record["config"]["stop_signal"] = number
-        status = container.status()
-        context.join(status) if status.alive else context.enter()
-        ending.stop(container, timeout_s)
-        write(name)
+    def act(name: str) -> str | None:
+        stopped = containers.stop(
+            context, name, timeout_s=timeout_s, signal=number, missing_ok=values["ignore"]
+        )
+        return name if stopped else None
 
     return each_apart(names, act)
 
@@ -47,21 +39,10 @@ def patience(text: str | None) -> int | None:
     return None if text is None else int(text)
 
 
-def signal(text: str | None) -> int:
-    """The value of --signal, 0 when it is not given."""
+def signal(text: str | None) -> int | None:
+    """The value of --signal."""
     if not text:
-        return 0
+        return None
     from crun_py import signals
 
     return signals.number(text)
-
-
-def known(context: Context, name: str) -> bool:
-    """Whether there is such a container."""
-    from crun_py.errors import NotFound
-
-    try:
-        state.resolve(context.paths, name)
-    except NotFound:
-        return False
-    return True

@@ -5,8 +5,8 @@ from __future__ import annotations
 from crun_py import jsonfile
 from crun_py.cli import ps, table
 from crun_py.cli.output import write
+from crun_py.engine import system
 from crun_py.engine.context import Context
-from crun_py.show import disk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ _VOLUMES = (("VOLUME NAME", "Name"), ("LINKS", "Links"), ("SIZE", "Size"))
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print what takes space."""
-    context.enter()
-    report = disk.Report(context.paths)
+    report = system.report(context)
     form = values["format"]
     if not values["verbose"]:
         table.show(report.summary(), COLUMNS, form)

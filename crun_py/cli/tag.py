@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from crun_py.engine import images
 from crun_py.engine.context import Context
-from crun_py.oci.store import ImageStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,5 +16,5 @@ OPTIONS = ()
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Give the image or manifest list further names; prints nothing."""
     for name in arguments[1:]:
-        ImageStore(context.paths).tag(arguments[0], name)
+        images.tag(context, arguments[0], name)
     return 0

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from crun_py import state
 from crun_py.cli.each import CHOICE, chosen, each_apart
-from crun_py.cli.output import write
-from crun_py.container import control
+from crun_py.engine import containers
 from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
@@ -22,8 +20,8 @@ OPTIONS = (
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Let go on and print each name."""
 
-    def act(name: str) -> None:
-        control.pause(state.find(context.paths, name), False)
-        write(name)
+    def act(name: str) -> str:
+        containers.unpause(context, name)
+        return name
 
     return each_apart(chosen(context, values, arguments, {"paused"}), act)

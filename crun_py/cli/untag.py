@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from crun_py.engine import images
 from crun_py.engine.context import Context
-from crun_py.oci.store import ImageStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +15,5 @@ OPTIONS = ()
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Take names from an image, all of them when none is given; the image stays."""
-    store = ImageStore(context.paths)
-    found = store.find_any(arguments[0])
-    for name in arguments[1:] or found.names:
-        store.untag(name)
+    images.untag(context, arguments[0], arguments[1:])
     return 0

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from crun_py import state
 from crun_py.cli import create_request
 from crun_py.cli.each import each_apart
-from crun_py.cli.output import write
-from crun_py.container import control
+from crun_py.engine import containers
 from crun_py.engine.context import Context
 from crun_py.options import parts
 
@@ -38,15 +36,12 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Change and print each name."""
-
     limits = create_request.limits(values)
     given = values["restart"]
     policy = None if given is None else parts.restart_policy(given)
 
-    def act(name: str) -> None:
-        container = state.find(context.paths, name)
-        context.enter()
-        control.update(container, limits, policy)
-        write(name)
+    def act(name: str) -> str:
+        containers.update(context, name, limits, policy)
+        return name
 
     return each_apart(arguments, act)

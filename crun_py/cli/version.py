@@ -5,8 +5,8 @@ from __future__ import annotations
 from crun_py import jsonfile
 from crun_py.cli import table
 from crun_py.cli.output import write
+from crun_py.engine import system
 from crun_py.engine.context import Context
-from crun_py.show import version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ OPTIONS = (("-f --format", "value", "A Go template, or json", "FORMAT"),)
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print the version; without a daemon the server's part is the client's."""
-    part = version.part()
+    part = system.version(context)
     if values["format"]:
         value = {"Client": part, "Server": part}
         if values["format"] == "json":

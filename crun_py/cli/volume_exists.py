@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from crun_py.engine import volumes
 from crun_py.engine.context import Context
-from crun_py.show import volume_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,4 +15,4 @@ OPTIONS = ()
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """0 when it is there, 1 when not; prints nothing (podman-volume-exists(1))."""
-    return 0 if arguments[0] in volume_list.names(context.paths) else 1
+    return 0 if volumes.exists(context, arguments[0]) else 1

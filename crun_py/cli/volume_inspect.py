@@ -6,6 +6,7 @@ from crun_py import jsonfile
 from crun_py.cli import table
 from crun_py.cli.each import each
 from crun_py.cli.output import write
+from crun_py.engine import volumes
 from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
 from crun_py.show import volume_list
@@ -23,17 +24,15 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print a JSON array, or the template for each."""
-    names = volume_list.names(context.paths) if values["all"] else arguments
+    names = volumes.names(context) if values["all"] else arguments
     if not names and not values["all"]:
         raise InvalidArgument("no volume given", hint="names, or --all")
     found: list[dict[str, Any]] = []
-    status = each(
-        names,
-        lambda name: found.append(
-            volume_list.document(context.paths, volume_list.resolve(context.paths, name))
-        ),
-        1,
-    )
+
+    def act(name: str) -> None:
+        found.append(volume_list.document(context.paths, volumes.resolve(context, name)))
+
+    status = each(names, act, 1)
     if values["format"] and values["format"] != "json":
         for value in found:
             write(table.fill(values["format"], value))

@@ -169,8 +169,10 @@ def export(container: Container, sink: BinaryIO) -> None:
 # ---- import ----
 
 
-def import_(paths: Paths, source: str, platform: str, about: About, stdin: BinaryIO) -> Image:
-    """An image of the archive `source`: a file, an http(s) URL or "-" for `stdin`."""
+def import_(
+    paths: Paths, source: str, platform: str, about: About, stream: BinaryIO | None
+) -> Image:
+    """An image of the archive `source`: a file, an http(s) URL or "-" for `stream`."""
     operating_system, architecture, variant = split_platform(platform or host_platform())
     config: dict[str, Any] = {}
     instructions.apply(config, about.changes)
@@ -185,7 +187,7 @@ def import_(paths: Paths, source: str, platform: str, about: About, stdin: Binar
     if variant:
         document["variant"] = variant
     doing = f"importing {source}"
-    with _opened(source, stdin, doing) as read:
+    with _opened(source, stream, doing) as read:
 
         def fill(write: Callable[[bytes], None]) -> None:
             for piece in opened(read, doing):
@@ -197,9 +199,11 @@ def import_(paths: Paths, source: str, platform: str, about: About, stdin: Binar
 
 
 @contextmanager
-def _opened(source: str, stdin: BinaryIO, doing: str) -> Iterator[Callable[[int], bytes]]:
+def _opened(source: str, stream: BinaryIO | None, doing: str) -> Iterator[Callable[[int], bytes]]:
     if source == "-":
-        yield stdin.read
+        if stream is None:
+            raise InvalidArgument(f"{doing}: there is no stream")
+        yield stream.read
     elif source.startswith(("http://", "https://")):
         from crun_py.oci.connect import download
 

@@ -10,7 +10,7 @@ import os
 import resource as rlimit
 
 from crun_py import events, jsonfile, names, spec, state, volumes
-from crun_py.container import environment, filesystems, namespaces, resources
+from crun_py.container import environment, filesystems, namespaces, resources, uses
 from crun_py.container import record as records
 from crun_py.errors import Conflict, InvalidArgument
 from crun_py.ns import users
@@ -239,7 +239,8 @@ def _write(
         owner = ids.outside(*owner)
     idmapped = bool((record["userns"] or {}).get("idmapped"))
     made: list[str] = []
-    staging.open()
+    container = state.Container(paths, record)
+    staging.open(uses.claim_of(container), lambda: uses.check_images(container))
     try:
         _take_name(paths, record)
         rootfs.prepare(staging.directory, layers)
@@ -259,7 +260,7 @@ def _write(
     except BaseException:
         if not staging.committed:  # else the interrupt came after: it is a container
             for name in made:
-                volumes.remove(paths, name)
+                uses.give_back_volume(container, name)
             state.release_name(paths, record["name"], record["id"])
         staging.discard()
         raise

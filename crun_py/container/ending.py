@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import events, notices, signals, state, volumes
+from crun_py import events, notices, signals, state
 from crun_py.cgroup import group
 from crun_py.container import attach, restart
 from crun_py.errors import Conflict, CrunpyError, NotFound
@@ -315,13 +315,10 @@ def _remove(container: Container, *, anonymous_volumes: bool) -> None:
     events.container(container, "destroy")
     mine = {m["name"] for m in container.record["mounts"] if m.get("anonymous")}
     if anonymous_volumes and mine:
-        # what another one has by --volumes-from goes with that one
-        mine -= {name for other in state.every(paths) for name in other.volumes}
-        for name in mine:
-            try:
-                volumes.remove(paths, name)
-            except NotFound:
-                continue
+        from crun_py.container import uses
+
+        for name in mine:  # what another one has by --volumes-from goes with that one
+            uses.give_back_volume(container, name)
 
 
 def check_unshared(container: Container) -> None:

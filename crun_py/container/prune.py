@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from crun_py import clock, state
 from crun_py import volumes as volume_store
-from crun_py.container import ending
+from crun_py.container import ending, uses
 from crun_py.errors import Conflict, NotFound
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
+from crun_py.model.pruned import Pruned
 from crun_py.show import volume_list
 from crun_py.tree import disk_usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crun_py.paths import Paths
 
 
 FILTERS = ["until", "label", "label!"]
 
 
-def parse(filters: list[str]) -> tuple[int, list[tuple[bool, str]]]:
+def parse(filters: Sequence[str]) -> tuple[int, list[tuple[bool, str]]]:
     """--filter of the prune commands: the time in ns since 1970 before which a thing must have
     been made, and labels, each with whether it must be there.  Raises InvalidArgument."""
-    wanted = parse_filters(filters, FILTERS)
+    wanted = parse_filters([*filters], FILTERS)
     before = min(map(clock.parse_point, wanted.get("until", ["0s"])))
     there = [(True, label) for label in wanted.get("label", [])]
     return before, there + [(False, label) for label in wanted.get("label!", [])]
@@ -36,7 +39,7 @@ def fits(created: str, has: dict[str, str], wanted: tuple[int, list[tuple[bool, 
     )
 
 
-def containers(paths: Paths, filters: list[str]) -> tuple[list[str], int]:
+def containers(paths: Paths, filters: Sequence[str]) -> Pruned:
     """Remove all containers that do not run; their ids and the bytes won.
 
     A container that another command removes or starts meanwhile is passed over.
@@ -57,17 +60,15 @@ def containers(paths: Paths, filters: list[str]) -> tuple[list[str], int]:
             continue
         removed.append(container.id)
         size_bytes += bytes_used
-    return removed, size_bytes
+    return Pruned(names=tuple(removed), freed_bytes=size_bytes)
 
 
-def volumes(paths: Paths, filters: list[str], *, everything: bool = False) -> tuple[list[str], int]:
+def volumes(paths: Paths, filters: Sequence[str], *, everything: bool = False) -> Pruned:
     """Remove the anonymous volumes (everything: named ones too) that no container has; their
     names and the bytes won."""
     wanted = parse(filters)
     volume_store.sweep(paths)
-    used: set[str] = set()
-    for container in state.every(paths):
-        used |= container.volumes
+    used = uses.used_volumes(paths)
     removed, size_bytes = [], 0
     for name in volume_list.names(paths):
         about = volume_list.about(paths, name)
@@ -77,9 +78,9 @@ def volumes(paths: Paths, filters: list[str], *, everything: bool = False) -> tu
             continue
         bytes_used = disk_usage(volume_store.data_directory(paths, name))
         try:
-            volume_store.remove(paths, name)
-        except NotFound:
-            continue
+            volume_store.remove(paths, name, uses.VolumeUsers(paths))
+        except (NotFound, Conflict):
+            continue  # somebody else was faster, or has begun to use it
         removed.append(name)
         size_bytes += bytes_used
-    return removed, size_bytes
+    return Pruned(names=tuple(removed), freed_bytes=size_bytes)

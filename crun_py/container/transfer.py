@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -67,17 +66,22 @@ class How:
         self.archive, self.follow, self.overwrite = archive, follow, overwrite
 
 
-def copy(source: Place, target: Place, how: How) -> int:
-    """Copy; returns the bytes of the archive that went over.  Raises CrunpyError."""
+def copy(source: Place, target: Place, how: How, stream: BinaryIO | None = None) -> int:
+    """Copy; returns the bytes of the archive that went over.
+
+    stream: what a place means that `is_stream`.  Raises CrunpyError.
+    """
     if source.container is None and target.container is None:
         raise InvalidArgument(
             f"copying {source} to {target}: one of them must be in a container",
             hint="CONTAINER:PATH; cp copies files on the host",
         )
-    if source.is_stream:
-        return _number(apart(lambda: _receive(target, how, sys.stdin.buffer, named=True)))
-    if target.is_stream:
-        return _number(apart(lambda: _send(source, how, sys.stdout.buffer, named=True)))
+    if source.is_stream or target.is_stream:
+        if stream is None:
+            raise InvalidArgument(f"copying {source} to {target}: there is no stream")
+        if source.is_stream:
+            return _number(apart(lambda: _receive(target, how, stream, named=True)))
+        return _number(apart(lambda: _send(source, how, stream, named=True)))
     both = source.container, target.container
     if both[0] and both[1] and both[0].id == both[1].id:
         return _within(source, target, how)

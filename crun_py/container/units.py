@@ -7,15 +7,15 @@ and ends with the container's exit code, so that systemd sees a failure.
 from __future__ import annotations
 
 import os
-import sys
 
 from crun_py.errors import InvalidArgument
 from crun_py.paths import Paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Sequence
 
+    from crun_py.model.unit import UnitOptions
     from crun_py.state import Container
 
 _RESTARTS = "no always on-success on-failure on-abnormal on-watchdog on-abort".split()
@@ -29,20 +29,18 @@ def quote(word: str) -> str:
     return '"' + text.replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
-def command(paths: Paths, *words: str) -> str:
-    """A command line of ours for ExecStart=, for this store."""
-    program = os.path.abspath(sys.argv[0])
-    own = [program] if os.access(program, os.X_OK) else [sys.executable, "-I", program]
+def command(program: Sequence[str], paths: Paths, *words: str) -> str:
+    """A command line for ExecStart=, for this store; program: the words that are crunpy."""
     roots = ["--root", paths.root, "--runroot", paths.run]
-    return " ".join(map(quote, [*own, *roots, *words]))
+    return " ".join(map(quote, [*program, *roots, *words]))
 
 
 def _target() -> str:
     return "default.target" if os.geteuid() != 0 else "multi-user.target"
 
 
-def resume(paths: Paths) -> str:
-    """The unit that runs `crunpy system resume` at boot."""
+def resume(paths: Paths, program: Sequence[str]) -> str:
+    """The unit that runs `crunpy system resume` at boot.  program: as for `command`."""
     user = os.geteuid() != 0
     always = [f"--filter=restart-policy={name}" for name in ("always", "unless-stopped")]
     return f"""\
@@ -57,68 +55,65 @@ Type=oneshot
 RemainAfterExit=true
 KillMode=process
 Delegate=yes
-ExecStart={command(paths, "system", "resume")}
-ExecStop={command(paths, "stop", *always)}
+ExecStart={command(program, paths, "system", "resume")}
+ExecStop={command(program, paths, "stop", *always)}
 
 [Install]
 WantedBy={_target()}"""
 
 
-def service_name(container: Container, options: dict[str, Any]) -> str:
+def service_name(container: Container, options: UnitOptions) -> str:
     """The name of the container's unit, without `.service`."""
-    prefix = options["container_prefix"]
-    prefix = "container" if prefix is None else prefix
-    separator = "-" if options["separator"] is None else options["separator"]
-    who = container.name if options["name"] else container.id
-    return f"{prefix}{separator}{who}" if prefix else who
+    who = container.name if options.by_name else container.id
+    return f"{options.prefix}{options.separator}{who}" if options.prefix else who
 
 
-def service(container: Container, options: dict[str, Any]) -> str:
-    """The unit of one container.
-
-    options: those of `crunpy generate systemd` by their names.  Raises InvalidArgument.
-    """
+def service(container: Container, options: UnitOptions, program: Sequence[str]) -> str:
+    """The unit of one container.  program: as for `command`.  Raises InvalidArgument."""
     own = (container.record.get("restart") or {}).get("name", "no")
-    policy = options["restart_policy"] or _POLICIES.get(own, "on-failure")
+    policy = options.restart_policy or _POLICIES.get(own, "on-failure")
     if policy not in _RESTARTS:
         raise InvalidArgument(
             f"systemd restart policy {policy!r}: not known", hint=", ".join(_RESTARTS)
         )
-    patience_s = options["stop_timeout"] or str(container.record["config"]["stop_timeout"])
+    patience_s = options.stop_timeout_s
+    if patience_s is None:
+        patience_s = int(container.record["config"]["stop_timeout"])
+    patience = str(patience_s)
     paths = container.paths
     pid_file = f"{container.run_directory}/monitor.pid"
-    who = container.name if options["name"] else container.id
-    start = [f"ExecStart={command(paths, 'start', who)}"]
-    stop = command(paths, "stop", "-t", patience_s, who)
+    who = container.name if options.by_name else container.id
+    start = [f"ExecStart={command(program, paths, 'start', who)}"]
+    stop = command(program, paths, "stop", "-t", patience, who)
     stops = [f"ExecStop={stop}", f"ExecStopPost={stop}"]
-    if options["new"]:
+    if options.new:
         pid_file, id_file = "%t/%N.pid", "%t/%N.ctr-id"
         files = f"--cidfile={id_file} --conmon-pidfile={pid_file}"
         words = " ".join(map(quote, _run_words(container)))
         start = [
             f"ExecStartPre=/bin/rm -f {pid_file} {id_file}",
-            f"ExecStart={command(paths, 'run')} {files} {words}",
+            f"ExecStart={command(program, paths, 'run')} {files} {words}",
         ]
         end = f"--ignore --cidfile={id_file}"
         stops = [
-            f"ExecStop={command(paths, 'stop', '-t', patience_s)} {end}",
-            f"ExecStopPost={command(paths, 'rm', '-f')} {end}",
+            f"ExecStop={command(program, paths, 'stop', '-t', patience)} {end}",
+            f"ExecStopPost={command(program, paths, 'rm', '-f')} {end}",
         ]
     unit = [
-        *([] if options["no_header"] else [f"# {service_name(container, options)}.service", ""]),
+        *([f"# {service_name(container, options)}.service", ""] if options.header else []),
         "[Unit]",
         f"Description=Container {container.name} of crunpy",
         "Wants=network-online.target",
         "After=network-online.target",
         f"RequiresMountsFor={quote(paths.root)}",
-        *(f"{key.capitalize()}={name}" for key in _ORDER for name in options[key]),
+        *(f"{key.capitalize()}={name}" for key in _ORDER for name in getattr(options, key)),
         "",
         "[Service]",
-        *(f"Environment={quote(text)}" for text in options["env"]),
+        *(f"Environment={quote(text)}" for text in options.environment),
         f"Restart={policy}",
-        *([f"RestartSec={options['restart_sec']}"] if options["restart_sec"] else []),
-        *([f"TimeoutStartSec={options['start_timeout']}"] if options["start_timeout"] else []),
-        f"TimeoutStopSec={int(patience_s) + 60}",
+        *_seconds("RestartSec", options.restart_delay_s),
+        *_seconds("TimeoutStartSec", options.start_timeout_s),
+        f"TimeoutStopSec={patience_s + 60}",
         *start,
         *stops,
         "Type=forking",
@@ -130,6 +125,11 @@ def service(container: Container, options: dict[str, Any]) -> str:
         f"WantedBy={_target()}",
     ]
     return "\n".join(unit)
+
+
+def _seconds(key: str, value: int | None) -> list[str]:
+    """The line of a unit for a time that may not be given."""
+    return [] if value is None else [f"{key}={value}"]
 
 
 _POLICIES = {"always": "always", "unless-stopped": "always"}

@@ -10,8 +10,6 @@ from crun_py.oci.store import ImageStore
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.engine.context import Context
-    from crun_py.model.registry import RegistryAccess
-    from crun_py.oci.access import Access
     from crun_py.oci.image import Image
 
 POLICIES = ("missing", "always", "never", "newer")
@@ -88,6 +86,7 @@ def fits(image: Image, platform: str) -> bool:
 
 
 def _fetch(context: Context, text: str, request: PullRequest) -> Image:
+    from crun_py.engine.registries import access
     from crun_py.oci import pull
 
     with context.showing() as report:
@@ -98,17 +97,3 @@ def _fetch(context: Context, text: str, request: PullRequest) -> Image:
             access=access(request.access),
             progress=report,
         )
-
-
-def access(wanted: RegistryAccess) -> Access:
-    """How to reach registries, for `oci/`."""
-    from crun_py.oci.access import Access
-    from crun_py.oci.patience import Patience
-
-    return Access(
-        tls_verify=wanted.tls_verify,
-        authfile=wanted.authfile or None,
-        creds=wanted.credentials or None,
-        cert_dir=wanted.cert_dir or None,
-        patience=Patience(tries=wanted.tries, first_backoff_s=wanted.first_backoff_s),
-    )

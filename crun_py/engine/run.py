@@ -123,12 +123,10 @@ def started_streamed(
 
 
 def _remove_image(container: Container, context: Context) -> None:
-    from crun_py.oci.store import ImageStore
-    from crun_py.show import images
+    from crun_py.engine import image_removal
 
     try:
-        store, in_use = ImageStore(context.paths), images.users(context.paths)
-        images.remove(store, container.record["image"], force=False, in_use=in_use)
+        image_removal.remove(context, container.record["image"])
     except (Conflict, NotFound):
         return  # another container uses it
 

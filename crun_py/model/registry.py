@@ -1,4 +1,4 @@
-"""How registries are reached, and what a pull is asked for and tells."""
+"""How registries are reached, what they are asked for, and what they tell."""
 
 from __future__ import annotations
 
@@ -52,3 +52,46 @@ class Progress:
     digest: str = ""
     current: int = 0
     total: int = 0
+
+
+@record
+class PushChange:
+    """What a push changes on the way.
+
+    compression: "gzip", "zstd" or "" for as the layers are; level: None for the usual one;
+    anew: also layers that have this compression; only_plain: only those that have none;
+    format: of the manifest, "oci", "docker" or "" for as it is.
+    """
+
+    compression: str = ""
+    level: int | None = None
+    anew: bool = False
+    only_plain: bool = False
+    format: str = ""
+
+
+@record
+class SearchResult:
+    """A repository that a search found.  index: the registry asked; name: with the registry
+    unless that is docker.io."""
+
+    index: str
+    name: str
+    description: str = ""
+    stars: int = 0
+    official: bool = False
+    automated: bool = False
+
+
+@record
+class EntryChange:
+    """What a manifest list says of an image beside what the image says; "" or () for nothing.
+    annotations: KEY=VALUE."""
+
+    os: str = ""
+    architecture: str = ""
+    variant: str = ""
+    os_version: str = ""
+    os_features: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()

@@ -231,21 +231,36 @@ def rewritten(
 
 
 def rewritten_list(
-    paths: Paths, digest: str, *, kind: str, report: Callable[[str, str, int, int], None]
+    paths: Paths,
+    digest: str,
+    *,
+    kind: str,
+    level: int | None = None,
+    only_plain: bool = False,
+    anew: bool = False,
+    report: Callable[[str, str, int, int], None] = lambda *_: None,
 ) -> Content:
-    """The manifest list `digest` with its images, whose layers are compressed as `kind`.
-
-    Raises as rewritten().
+    """The manifest list `digest` with its images, whose layers are compressed as `kind`; the
+    rest, and what is raised, as for rewritten().
     """
+
+    def again(entry: dict[str, Any]) -> Content:
+        act = rewritten_list if entry["mediaType"] in INDEXES else rewritten
+        return act(
+            paths,
+            entry["digest"],
+            kind=kind,
+            level=level,
+            only_plain=only_plain,
+            anew=anew,
+            report=report,
+        )
+
     value: dict[str, Any] = jsonfile.loads(blobs.read(paths, digest, DOCUMENT_LIMIT))
     parts: list[Content] = []
     try:
         for entry in value["manifests"]:
-            part = (
-                rewritten_list(paths, entry["digest"], kind=kind, report=report)
-                if entry["mediaType"] in INDEXES
-                else rewritten(paths, entry["digest"], kind=kind, report=report)
-            )
+            part = again(entry)
             parts.append(part)
             entry["mediaType"], entry["digest"] = part.media_type, part.digest
             entry["size"] = len(part.manifest)

@@ -23,7 +23,6 @@ from crun_py.oci.manifest import (
     Manifest,
     choose,
     host_platform,
-    image_format,
     parse,
     platform_of,
 )
@@ -169,35 +168,41 @@ class Lists:
         destination: str,
         *,
         everything: bool = True,
-        form: str = "",
-        kind: str = "",
+        change: push.Change | None = None,
         progress: Told | None = None,
-    ) -> str:
-        """Send the list, and with `everything` its images, to `destination`; its digest there.
+    ) -> tuple[str, int]:
+        """Send the list, and with `everything` its images, to `destination`; (digest, bytes) of
+        the list there.
 
-        form: "oci", "docker" or "" for as it is; kind: compression of the images' layers, ""
-        for as they are.
+        change: of the images' layers, and of the list's format.
         """
-        content.check(kind, None)
-        form = image_format(form)
-        if kind and not everything:
+        change = change or push.Change()
+        if change.kind and not everything:
             raise InvalidArgument(f"pushing {text}: compression without --all changes nothing")
         found, name = self.find(text)
         report = push.reporter(progress)
         with gc.pulling(self._paths):
             made = (
-                content.rewritten_list(self._paths, found.digest, kind=kind, report=report)
-                if kind
+                content.rewritten_list(
+                    self._paths,
+                    found.digest,
+                    kind=change.kind,
+                    level=change.level,
+                    only_plain=change.only_plain,
+                    anew=change.anew,
+                    report=report,
+                )
+                if change.kind
                 else content.of_list(self._paths, found.digest, members=everything)
             )
             try:
-                if form:
-                    made = self._as(made, {"oci": OCI_INDEX, "docker": DOCKER_LIST}[form])
+                if change.form:
+                    made = self._as(made, {"oci": OCI_INDEX, "docker": DOCKER_LIST}[change.form])
                 where, access = destination, self._open_access()
                 push.push_content(self._paths, made, [name], where, access, report)
             finally:
                 made.close()
-        return made.digest
+        return made.digest, len(made.manifest)
 
     # ---- details ----
 

@@ -17,21 +17,25 @@ from crun_py.paths import Paths
 
 
 def load(
-    paths: Paths, path: str = "", *, platform: str | None = None, progress: Told | None = None
+    paths: Paths,
+    source: str | int,
+    *,
+    platform: str | None = None,
+    progress: Told | None = None,
 ) -> Iterator[tuple[Image, list[str]]]:
-    """Take in the images of `path` ("": standard input), one after the other; each with the
-    full references that it got.
+    """Take in the images of `source` (a path, or a descriptor), one after the other; each with
+    the full references that it got.
 
     The form (docker archive, OCI archive or layout, `dir:`) and the compression are found
     out.  Raises ImageError, NotFound, CrunpyError; what came before stays.
     """
     job = Job(paths, platform or host_platform(), progress, None, any_platform=platform is None)
-    doing = f"loading {path or 'standard input'}"
+    doing = f"loading {source if isinstance(source, str) else 'standard input'}"
     try:
-        with transport.any_archive(paths, path) as (source, images):
+        with transport.any_archive(paths, source) as (files, images):
             for found in images:
                 names = _names(found)
-                image = take(job, source, found.digest, names, made=found.made)
+                image = take(job, files, found.digest, names, made=found.made)
                 events.image(paths, "load", image.id, parse(names[0]).familiar if names else "")
                 yield image, names
     except CrunpyError as e:

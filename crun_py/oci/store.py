@@ -28,6 +28,7 @@ from crun_py.oci.image import (
 )
 from crun_py.oci.reference import Reference, is_id_prefix, is_short, other_spelling, parse
 from crun_py.paths import Paths
+from crun_py.staging import unclaimed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ class ImageStore:
         if found is None or isinstance(found, Image):
             return found
         return self.member(found, platform)
+
+    def has(self, image_id: str) -> bool:
+        """Whether there is the image with the id (hex digits) `image_id`."""
+        return any(self._id_of(entry) == image_id for entry in self._entries())
 
     def find(self, text: str) -> Image:
         """As lookup, but raises NotFound when there is none."""
@@ -305,12 +310,14 @@ class ImageStore:
         *,
         force: bool = False,
         in_use: Users = lambda image_id: [],
+        clear: Callable[[str], None] = lambda image_id: None,
     ) -> Names:
         """Remove a name, and with its last name the image; docker's lines for that.
 
         what: a reference takes one name, an id (or Image) all; an image with several names
         is removed by id only with `force`.  in_use: what uses an image id,
-        like `container ID`, which is asked before the last name goes.
+        like `container ID`, which is asked before the last name goes, and while nothing can
+        begin to use it; clear: called before that, to remove what may be in the way.
         An image that something uses is refused.  One that a manifest list has is not
         deleted.  Raises NotFound, Conflict, CrunpyError.
         """
@@ -336,21 +343,16 @@ class ImageStore:
                     f"removing image {text}: {holders[0].title} has it",
                     hint="remove the list, crunpy rmi, or its entry, crunpy manifest remove",
                 )
-            if users := in_use(image.id):
-                raise Conflict(
-                    f"removing image {text}: {users[0]} uses it",
-                    hint="remove the container first, crunpy rm"
-                    if "container " in users[0]
-                    else "crunpy image unmount",
-                )
-            entries = self._entries()
-            for n in gone:
-                entries = _without_name(entries, n)
+            clear(image.id)
+            with unclaimed(self.paths):
+                _refuse_used(text, in_use(image.id))
+                entries = self._entries()
+                for n in gone:
+                    entries = _without_name(entries, n)
+                mine = {e["digest"] for e in entries if self._id_of(e) == image.id}
+                left = [e for e in entries if e.get("digest") not in mine]
+                self._delete(mine if not holders else set(), left)
             self._tell("untag", image, gone)
-            mine = {e["digest"] for e in entries if self._id_of(e) == image.id}
-            self._delete(
-                mine if not holders else set(), [e for e in entries if e.get("digest") not in mine]
-            )
             if not holders:
                 self._tell("delete", image, [""])
                 lines.append(f"Deleted: sha256:{image.id}")
@@ -527,6 +529,16 @@ def _is_one_name(names: list[str]) -> bool:
     found = [parse(name) for name in names]
     tags = sum(bool(r.tag) for r in found)
     return len({r.name for r in found}) < 2 and tags < 2
+
+
+def _refuse_used(text: str, users: list[str]) -> None:
+    if users:
+        raise Conflict(
+            f"removing image {text}: {users[0]} uses it",
+            hint="remove the container first, crunpy rm"
+            if "container " in users[0]
+            else "crunpy image unmount",
+        )
 
 
 def _refuse_several(text: str, image: Image) -> None:

@@ -82,9 +82,10 @@ def opened(paths: Paths, place: Place) -> Iterator[tuple[Source, list[Found]]]:
 
 
 @contextmanager
-def any_archive(paths: Paths, path: str) -> Iterator[tuple[Source, list[Found]]]:
-    """What `load` is given: the file or directory `path`, an http(s) URL, or "" for standard
-    input, whichever of the forms it has."""
+def any_archive(paths: Paths, where: str | int) -> Iterator[tuple[Source, list[Found]]]:
+    """What `load` is given: a file or directory, an http(s) URL, or a descriptor, whichever of
+    the forms it has."""
+    path = where if isinstance(where, str) else ""
     label = path or "standard input"
     if path and os.path.isdir(path):
         files = DirectoryFiles(path)
@@ -94,7 +95,7 @@ def any_archive(paths: Paths, path: str) -> Iterator[tuple[Source, list[Found]]]
     if path.startswith(("http://", "https://")):
         fd = _downloaded(paths, path)
     else:
-        fd = _open(path) if path else os.dup(0)
+        fd = os.dup(where) if isinstance(where, int) else _open(path)
     try:
         fd = _as_plain_tar(paths, fd, label)
         archive = Archive(fd, label)
@@ -196,15 +197,3 @@ def _spooled(paths: Paths, pieces: Iterator[bytes], label: str) -> int:
         raise
     os.lseek(spool, 0, os.SEEK_SET)
     return spool
-
-
-def refuse_terminal(fd: int, what: str, option: str) -> None:
-    """Raises InvalidArgument when an archive would be read from or written to a terminal.
-
-    fd: 0 or 1; option: what names a file instead.
-    """
-    if os.isatty(fd):
-        raise InvalidArgument(
-            f"{what}: standard {('input', 'output')[fd]} is a terminal",
-            hint=f"{option} FILE, or redirect it",
-        )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 
 from crun_py import state
+from crun_py.container.uses import ImageUsers, used_volumes
 from crun_py.oci.reference import parse
 from crun_py.oci.store import ImageStore
 from crun_py.oci.usage import Usage, bytes_on_disk
 from crun_py.paths import Paths
 from crun_py.show import listing
-from crun_py.show.images import users
 from crun_py.show.listing import human_size, since
 from crun_py.tree import disk_usage
 
@@ -30,8 +30,9 @@ class Report:
         self._containers = state.every(paths)
         self._sizes = {c.id: disk_usage(c.directory + "/upper") for c in self._containers}
         self._usage = Usage(ImageStore(paths))
-        self._in_use = users(paths)
+        self._in_use = ImageUsers(paths)
         self._volumes = _volumes(paths)
+        self._linked = used_volumes(paths)
 
     def _build_cache(self) -> dict[str, Any]:
         """What builds keep; bytes of layers that images have are counted there."""
@@ -48,7 +49,7 @@ class Report:
         idle = [image for image in self._usage.images if not self._in_use(image.id)]
         running = [c for c in self._containers if c.status().running]
         stopped = sum(self._sizes[c.id] for c in self._containers if c not in running)
-        linked = self._links()
+        linked = self._linked
         unused = sum(size for name, size in self._volumes.items() if not linked.get(name))
         images, size = self._usage.images, bytes_on_disk(self._paths)
         return [
@@ -100,19 +101,11 @@ class Report:
 
     def volumes(self) -> Rows:
         """A row for each volume."""
-        linked = self._links()
+        linked = self._linked
         return [
             {"Name": name, "Links": str(linked.get(name, 0)), "Size": human_size(size)}
             for name, size in self._volumes.items()
         ]
-
-    def _links(self) -> dict[str, int]:
-        """How many containers have each volume."""
-        linked: dict[str, int] = {}
-        for container in self._containers:
-            for name in container.volumes:
-                linked[name] = linked.get(name, 0) + 1
-        return linked
 
 
 def _volumes(paths: Paths) -> dict[str, int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from crun_py import jsonfile, state, volumes
+from crun_py import jsonfile, volumes
+from crun_py.container.uses import used_volumes
 from crun_py.errors import CorruptState, InvalidArgument, NotFound
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
@@ -24,7 +25,9 @@ def names(paths: Paths) -> list[str]:
         found = os.listdir(paths.volumes)
     except FileNotFoundError:
         return []
-    return sorted(n for n in found if os.path.isdir(volumes.data_directory(paths, n)))
+    return sorted(
+        n for n in found if n[0] != "." and os.path.isdir(volumes.data_directory(paths, n))
+    )
 
 
 def about(paths: Paths, name: str) -> dict[str, Any]:
@@ -48,15 +51,6 @@ def resolve(paths: Paths, text: str) -> str:
     if len(found) > 1:
         raise InvalidArgument(f"volume {text}: {len(found)} volumes begin so")
     return found[0] if found else str(about(paths, text)["name"])
-
-
-def users(paths: Paths) -> dict[str, list[str]]:
-    """The names of the containers that have each volume."""
-    found: dict[str, list[str]] = {}
-    for container in state.every(paths):
-        for name in container.volumes:
-            found.setdefault(name, []).append(container.name)
-    return found
 
 
 def document(paths: Paths, name: str) -> dict[str, Any]:
@@ -88,7 +82,7 @@ def document(paths: Paths, name: str) -> dict[str, Any]:
 def rows(paths: Paths, filters: list[str]) -> list[dict[str, Any]]:
     """A row per volume with Docker's fields.  Raises InvalidArgument."""
     wanted = parse_filters(filters, FILTERS)
-    used = users(paths) if "dangling" in wanted else {}
+    used = used_volumes(paths) if "dangling" in wanted else {}
     found = []
     for name in names(paths):
         value = document(paths, name)
@@ -104,9 +98,7 @@ def rows(paths: Paths, filters: list[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _matches(
-    value: dict[str, Any], key: str, values: list[str], used: dict[str, list[str]]
-) -> bool:
+def _matches(value: dict[str, Any], key: str, values: list[str], used: dict[str, int]) -> bool:
     if key == "name":
         return any(v in value["Name"] for v in values)
     if key == "label":
