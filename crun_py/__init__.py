@@ -1,4 +1,15 @@
-"""crunpy: a daemonless container engine for Linux, as a typed library and a command."""
+"""crunpy: a daemonless container engine for Linux, as a typed library and a command.
+
+    import crun_py
+
+    print(crun_py.run("busybox", ["echo", "hi"]))
+    with crun_py.run("nginx", detach=True, ports={80: None}) as web:
+        web.wait_until(port=80)
+        print(web.ports[80].host_port)
+
+`Engine` is a store and all that can be done with it; `run` uses the user's own.  `crun_py.aio` has
+the same names for asyncio.  Errors are CrunpyError and its classes, crun_py/errors.py.
+"""
 
 import sys
 
@@ -7,3 +18,108 @@ __version__ = "0.1.0"
 if sys.argv[:1] == ["-m"] and "crun_py" in sys.orig_argv and not sys.flags.safe_path:
     # `python -m crun_py`: what lies in the working directory is no module of ours
     del sys.path[0]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.blocking import Attached as Attached
+    from crun_py.blocking import Container as Container
+    from crun_py.blocking import Containers as Containers
+    from crun_py.blocking import Engine as Engine
+    from crun_py.blocking import Images as Images
+    from crun_py.blocking import Volumes as Volumes
+    from crun_py.blocking import run as run
+    from crun_py.build.request import BuildEvent as BuildEvent
+    from crun_py.errors import BuildError as BuildError
+    from crun_py.errors import CommandError as CommandError
+    from crun_py.errors import Conflict as Conflict
+    from crun_py.errors import ContainerError as ContainerError
+    from crun_py.errors import CorruptState as CorruptState
+    from crun_py.errors import CrunpyError as CrunpyError
+    from crun_py.errors import ImageError as ImageError
+    from crun_py.errors import InvalidArgument as InvalidArgument
+    from crun_py.errors import NotFound as NotFound
+    from crun_py.errors import RegistryError as RegistryError
+    from crun_py.errors import TimedOut as TimedOut
+    from crun_py.errors import Unsupported as Unsupported
+    from crun_py.library.options import CreateOptions as CreateOptions
+    from crun_py.library.values import CrunpyWarning as CrunpyWarning
+    from crun_py.library.values import PublishedPorts as PublishedPorts
+    from crun_py.library.values import Ran as Ran
+    from crun_py.model.container import UNLIMITED as UNLIMITED
+    from crun_py.model.container import Bind as Bind
+    from crun_py.model.container import Device as Device
+    from crun_py.model.container import GiB as GiB
+    from crun_py.model.container import HealthCheck as HealthCheck
+    from crun_py.model.container import ImageMount as ImageMount
+    from crun_py.model.container import KiB as KiB
+    from crun_py.model.container import Limits as Limits
+    from crun_py.model.container import LogConfig as LogConfig
+    from crun_py.model.container import MiB as MiB
+    from crun_py.model.container import Namespaces as Namespaces
+    from crun_py.model.container import Networking as Networking
+    from crun_py.model.container import PortMapping as PortMapping
+    from crun_py.model.container import RestartPolicy as RestartPolicy
+    from crun_py.model.container import Security as Security
+    from crun_py.model.container import Tmpfs as Tmpfs
+    from crun_py.model.container import Ulimit as Ulimit
+    from crun_py.model.container import VolumeMount as VolumeMount
+    from crun_py.model.event import Event as Event
+    from crun_py.model.files import FileChange as FileChange
+    from crun_py.model.image import ImageSummary as ImageSummary
+    from crun_py.model.image import LoadedImage as LoadedImage
+    from crun_py.model.image import PrunedImages as PrunedImages
+    from crun_py.model.image import Pushed as Pushed
+    from crun_py.model.image import RemovedPart as RemovedPart
+    from crun_py.model.pruned import Pruned as Pruned
+    from crun_py.model.registry import Missing as Missing
+    from crun_py.model.registry import Progress as Progress
+    from crun_py.model.registry import PushChange as PushChange
+    from crun_py.model.registry import RegistryAccess as RegistryAccess
+    from crun_py.model.registry import SearchResult as SearchResult
+    from crun_py.model.running import ProcessTable as ProcessTable
+    from crun_py.model.state import ContainerInfo as ContainerInfo
+    from crun_py.model.state import MountPoint as MountPoint
+    from crun_py.model.stats import Stats as Stats
+    from crun_py.model.system import DiskUsage as DiskUsage
+    from crun_py.model.system import Space as Space
+    from crun_py.model.system import SystemPruned as SystemPruned
+    from crun_py.model.volume import VolumeInfo as VolumeInfo
+
+_BLOCKING = "Attached Container Containers Engine Images Volumes run"
+_NAMES = {
+    "blocking": _BLOCKING,
+    "build.request": "BuildEvent",
+    "errors": "BuildError CommandError Conflict ContainerError CorruptState CrunpyError ImageError "
+    "InvalidArgument NotFound RegistryError TimedOut Unsupported",
+    "library.options": "CreateOptions",
+    "library.values": "CrunpyWarning PublishedPorts Ran",
+    "model.container": "GiB KiB MiB UNLIMITED Bind Device HealthCheck ImageMount Limits LogConfig "
+    "Namespaces Networking PortMapping RestartPolicy Security Tmpfs Ulimit VolumeMount",
+    "model.event": "Event",
+    "model.files": "FileChange",
+    "model.image": "ImageSummary LoadedImage PrunedImages Pushed RemovedPart",
+    "model.pruned": "Pruned",
+    "model.registry": "Missing Progress PushChange RegistryAccess SearchResult",
+    "model.running": "ProcessTable",
+    "model.state": "ContainerInfo MountPoint",
+    "model.stats": "Stats",
+    "model.system": "DiskUsage Space SystemPruned",
+    "model.volume": "VolumeInfo",
+}
+"""Where the public names are.  Nothing is loaded before it is asked for: a command begins with
+this module, too."""
+
+__all__ = sorted(name for names in _NAMES.values() for name in names.split())
+
+
+def __getattr__(name: str) -> object:
+    where = next((module for module, names in _NAMES.items() if name in names.split()), "")
+    if not where or name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(__import__(f"{__name__}.{where}", fromlist=[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,6 +8,7 @@
     ├── CorruptState       a file of our own cannot be read or does not mean what it says
     ├── ImageError         image bytes or metadata that are malformed or hostile
     ├── RegistryError      a registry refused, failed or lied
+    ├── BuildError         a step of a build failed: exit status of its command, or 1
     ├── TimedOut           what was waited for did not come in time
     ├── ContainerError     (library) a container that was run ended with another code than 0
     ├── NotATerminal       standard input must be a terminal and is none: exit status 1
@@ -65,11 +66,17 @@ class CrunpyError(Exception):
         hint = f" ({hint})" if hint else ""
         return printable(self.message + hint)
 
-    def to_json(self) -> dict[str, str | int]:
-        """The error for another process, see `from_json`."""
+    more: tuple[str, ...] = ()
+    """Attributes of a class of errors that go along to another process."""
+
+    def to_json(self) -> dict[str, object]:
+        """The error for another process, see `from_json`; of a class that is not of this module
+        its nearest base that is."""
+        kind = next(c for c in type(self).__mro__ if c.__module__ == __name__)
         return {
-            "type": type(self).__name__, "message": self.message, "hint": self.hint,
+            "type": kind.__name__, "message": self.message, "hint": self.hint,
             "errno": self.errno, "exit_code": self.exit_code,
+            "more": {name: getattr(self, name) for name in self.more},
         }  # fmt: skip
 
     @classmethod
@@ -128,6 +135,25 @@ class ContainerError(CrunpyError):
         self.stdout, self.stderr, self.container = stdout, stderr, container
 
 
+class BuildError(CrunpyError):
+    """A step of a build failed.
+
+    shown: the lines of the Dockerfile around, the step marked.  code: the exit status of the
+    step's command, 0 where there was none.  before: in the process of the build, what a RUN that
+    failed ran on.
+    """
+
+    exit_code = 1
+    more = ("shown", "code")
+
+    def __init__(self, message: str, *, hint: str = "", errno: int = 0, shown: str = "",
+                 code: int = 0) -> None:  # fmt: skip
+        super().__init__(message, hint=hint, errno=errno)
+        self.shown, self.code = shown, code
+        self.exit_code = code or 1
+        self.before: object = None
+
+
 class NotATerminal(CrunpyError):
     """A terminal was asked for, and standard input is none."""
 
@@ -142,16 +168,20 @@ class CommandError(CrunpyError):
         self.exit_code = exit_code
 
 
-def from_json(found: dict[str, str | int]) -> CrunpyError:
+def from_json(found: dict[str, object]) -> CrunpyError:
     """The error that `to_json` described, of the same class."""
-    message, hint = str(found["message"]), str(found["hint"])
-    number, code = int(found["errno"]), int(found["exit_code"])
-    known = globals().get(str(found["type"]))
+    known = globals().get(str(found.get("type")))
     kind = known if isinstance(known, type) and issubclass(known, CrunpyError) else CrunpyError
-    if issubclass(kind, CommandError):
-        return kind(message, code, hint=hint, errno=number)
-    error = kind(message, hint=hint, errno=number)
-    error.exit_code = code
+    error = kind.__new__(kind)
+    number, code, more = found.get("errno"), found.get("exit_code"), found.get("more")
+    CrunpyError.__init__(
+        error, str(found.get("message")), hint=str(found.get("hint") or ""),
+        errno=number if isinstance(number, int) else 0,
+    )  # fmt: skip
+    error.exit_code = code if isinstance(code, int) else CrunpyError.exit_code
+    if isinstance(more, dict):
+        for name in kind.more:
+            setattr(error, name, more.get(name))
     return error
 
 

@@ -280,7 +280,10 @@ class Container:
         )
         if follow:
             return found
-        return b"".join([line async for line in found])
+        kept = []
+        async for line in found:
+            kept.append(line)
+        return b"".join(kept)
 
     async def _entries(
         self,

@@ -9,7 +9,7 @@ from crun_py import events
 from crun_py.build import schedule, syntax
 from crun_py.build import stages as stages_
 from crun_py.build.cache import Cache
-from crun_py.build.request import Event
+from crun_py.build.request import BuildEvent
 from crun_py.build.site import Site
 from crun_py.clock import rfc3339
 from crun_py.errors import CrunpyError, NotFound
@@ -85,7 +85,7 @@ def build(
     *,
     workspace: Workspace,
     obtain: Obtain,
-    tell: Callable[[Event], object] = lambda event: None,
+    tell: Callable[[BuildEvent], object] = lambda event: None,
     contexts: dict[str, str] | None = None,
     environment: dict[str, str] | None = None,
     remote: Remote | None = None,
@@ -114,7 +114,7 @@ def build(
             schedule.run(site, wanted)
             if remote and remote.disappointment:
                 text = f"no step was found in {', '.join(remote.sources)}: {remote.disappointment}"
-                tell(Event(kind="warning", text=text))
+                tell(BuildEvent(kind="warning", text=text))
             draft = finished(site.drafts[stages.target], request)
             if request.squash:
                 from crun_py.build import squash
@@ -129,7 +129,7 @@ def build(
             try:
                 remote.send()
             except CrunpyError as e:  # there is an image all the same
-                tell(Event(kind="warning", text=f"sending steps to the cache: {e.message}"))
+                tell(BuildEvent(kind="warning", text=f"sending steps to the cache: {e.message}"))
     events.image(paths, "build", image.id, request.names[0] if request.names else "")
     gc.collect_if_wanted(paths)
     return image

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crun_py.build.add import Fetched
     from crun_py.build.draft import Draft
     from crun_py.build.records import Copy
-    from crun_py.build.request import Event
+    from crun_py.build.request import BuildEvent
     from crun_py.build.site import Site
 
 
@@ -104,7 +104,7 @@ def _found(tree: Tree, text: str, *, parents: bool) -> list[tuple[str, str]]:
     return [(path, "/".join(path.split("/")[depth:-1])) for path in found]
 
 
-def fingerprint(site: Site, step: Copy, made: Plan, told: Event) -> str:
+def fingerprint(site: Site, step: Copy, made: Plan, told: BuildEvent) -> str:
     """One digest of all that is copied."""
     whole = Fingerprint(
         made.tree, site.known, owners=made.owners, exclude=made.exclude,
@@ -116,7 +116,7 @@ def fingerprint(site: Site, step: Copy, made: Plan, told: Event) -> str:
     return " ".join([whole.hexdigest(), *others])
 
 
-def _warn_of_size(site: Site, sizes: dict[str, int], told: Event) -> None:
+def _warn_of_size(site: Site, sizes: dict[str, int], told: BuildEvent) -> None:
     """A context that is large by mistake should be noticed, before all of it is read."""
     largest = sorted(sizes.items(), key=lambda item: -item[1])[:3]
     names = ", ".join(f"{name} {size / 1e9:.1f}GB" for name, size in largest)

@@ -28,11 +28,11 @@ from crun_py.build.records import (
     Volume,
     Workdir,
 )  # fmt: skip
-from crun_py.build.request import BuildError, Event, at
+from crun_py.build.request import BuildEvent, at
 from crun_py.build.steps import expanded, triggers
 from crun_py.build.transfer import Target
 from crun_py.clock import now, rfc3339
-from crun_py.errors import CrunpyError, InvalidArgument
+from crun_py.errors import BuildError, CrunpyError, InvalidArgument
 from crun_py.overlay.view import LayeredView
 from crun_py.record import fields_of
 
@@ -118,8 +118,8 @@ class StageRun:
         site.known.save()
         return self.draft
 
-    def _told(self, text: str) -> Event:
-        return Event(
+    def _told(self, text: str) -> BuildEvent:
+        return BuildEvent(
             kind="", stage=self._stage.title, number=self._number, total=self._total, text=text
         )
 
@@ -146,13 +146,13 @@ class StageRun:
         """Those that an instruction may use: of the environment, and build arguments."""
         return {**self.draft.variables, **self._arguments}
 
-    def _declare(self, step: Arg, told: Event) -> None:
+    def _declare(self, step: Arg, told: BuildEvent) -> None:
         found = stages.arguments(step, self._variables, self._site.stages)
         self._arguments.update({name: value for name, value in found.items() if value is not None})
         names = " ".join(f"{name}={value}" if value else name for name, value in step.pairs)
         self._config_step(f"ARG {names}", f"ARG {names}", lambda: None, told)
 
-    def _perform(self, step: Step, told: Event) -> None:
+    def _perform(self, step: Step, told: BuildEvent) -> None:
         if isinstance(step, Run):
             self._run(step, told)
         elif isinstance(step, Copy):
@@ -163,7 +163,9 @@ class StageRun:
             change = _CHANGES[type(step)]
             self._config_step(_described(step), step.text, lambda: change(self, step), told)
 
-    def _config_step(self, what: str, text: str, change: Callable[[], object], told: Event) -> None:
+    def _config_step(
+        self, what: str, text: str, change: Callable[[], object], told: BuildEvent
+    ) -> None:
         """A step that makes no layer."""
         site, draft = self._site, self.draft
         draft.key = cache.digest(draft.key, what)
@@ -183,7 +185,9 @@ class StageRun:
         created = self._site.request.created
         return now() if created < 0 else rfc3339(created * 1_000_000_000)
 
-    def _layer_step(self, what: str, text: str, make: Callable[[], Layer], told: Event) -> None:
+    def _layer_step(
+        self, what: str, text: str, make: Callable[[], Layer], told: BuildEvent
+    ) -> None:
         """A step that makes a layer, unless it was made before."""
         site, draft = self._site, self.draft
         below = draft.chain[-1] if draft.chain else ""  # a step done anew may make another layer
@@ -216,7 +220,7 @@ class StageRun:
         self._elsewhere = self._elsewhere if found else None
         return found
 
-    def _run(self, step: Run, told: Event) -> None:
+    def _run(self, step: Run, told: BuildEvent) -> None:
         from crun_py.build import run_words
 
         site, draft = self._site, self.draft
@@ -243,7 +247,7 @@ class StageRun:
 
         self._layer_step(what, f"RUN {shown}", make, told)
 
-    def _copy(self, step: Copy, told: Event) -> None:
+    def _copy(self, step: Copy, told: BuildEvent) -> None:
         site, draft = self._site, self.draft
         made = copy_step.plan(site, step, draft, self._stage.index)
         words = (*step.sources, *(name for name, _ in made.written))
@@ -254,7 +258,7 @@ class StageRun:
         )  # fmt: skip
         self._layer_step(what, step.text, lambda: copy_step.copy(site, step, draft, made), told)
 
-    def _workdir(self, step: Workdir, told: Event) -> None:
+    def _workdir(self, step: Workdir, told: BuildEvent) -> None:
         site, draft = self._site, self.draft
         path = resolved(draft.workdir, step.path)
         if step.path.endswith("/") and path != "/":

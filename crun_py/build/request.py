@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crun_py.build.layer import Times
-from crun_py.errors import CrunpyError
+from crun_py.errors import BuildError
 from crun_py.model.container import CreateRequest
 from crun_py.record import record
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from crun_py.build.agent import Ssh
     from crun_py.build.errors import Source
-    from crun_py.build.run import Basis
     from crun_py.oci.image import Image
 
     Pairs = tuple[tuple[str, str], ...]
@@ -72,7 +71,7 @@ class BuildRequest:
 
 
 @record
-class Event:
+class BuildEvent:
     """Something that a build tells.
 
     kind:   "step" (a step begins; `number` of `total`, `text`), "cached" (it was made before),
@@ -89,23 +88,6 @@ class Event:
     text: str = ""
     stream: int = 0
     data: bytes = b""
-
-
-class BuildError(CrunpyError):
-    """A step of a build failed.
-
-    shown: the lines of the Dockerfile around, the step marked.  code: the exit status of the
-    step's command, 0 where there was none.  before: what a RUN that failed ran on.
-    """
-
-    exit_code = 1
-
-    def __init__(self, message: str, *, hint: str = "", errno: int = 0, shown: str = "",
-                 code: int = 0) -> None:  # fmt: skip
-        super().__init__(message, hint=hint, errno=errno)
-        self.shown, self.code = shown, code
-        self.exit_code = code or 1
-        self.before: Basis | None = None
 
 
 def at(source: Source, line: int, cause: str, *, hint: str = "", code: int = 0) -> BuildError:

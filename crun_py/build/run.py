@@ -10,11 +10,11 @@ import os
 
 from crun_py import state
 from crun_py.build.layer import Layer, NewLayer
-from crun_py.build.request import BuildError, Event, at
+from crun_py.build.request import BuildEvent, at
 from crun_py.build.run_words import SHELL, words
 from crun_py.build.tidy import tidy
 from crun_py.container import attach, create, ending, lifecycle
-from crun_py.errors import CommandError, NotFound, Unsupported
+from crun_py.errors import BuildError, CommandError, NotFound, Unsupported
 from crun_py.model.container import Environment, LogConfig
 from crun_py.record import replaced
 
@@ -45,7 +45,7 @@ class Basis:
 
 
 def run(
-    site: Site, step: Run, draft: Draft, arguments: dict[str, str], index: int, told: Event
+    site: Site, step: Run, draft: Draft, arguments: dict[str, str], index: int, told: BuildEvent
 ) -> Layer:
     """Carry out the step of the stage `index` on top of `draft`; told: an event that names it.
 
@@ -112,7 +112,9 @@ def _asked(site: Site, step: Run, command: list[str], mounted: Mounted) -> Creat
     )
 
 
-def _carried_out(site: Site, step: Run, draft: Draft, container: Container, told: Event) -> Layer:
+def _carried_out(
+    site: Site, step: Run, draft: Draft, container: Container, told: BuildEvent
+) -> Layer:
     new = None
     try:
         site.tell(told, "container", container.id)
@@ -135,7 +137,7 @@ def _carried_out(site: Site, step: Run, draft: Draft, container: Container, told
             new.discard()
 
 
-def _served(site: Site, container: Container, told: Event) -> int:
+def _served(site: Site, container: Container, told: BuildEvent) -> int:
     """The exit code of the container, started and followed to its end."""
     ours, theirs = attach.socketpair()
     how = attach.STDOUT | attach.STDERR | attach.LOSSLESS | attach.CLEANER

@@ -15,8 +15,8 @@ from crun_py._native import lib
 from crun_py.build.draft import Draft
 from crun_py.build.errors import DockerfileError
 from crun_py.build.execute import StageRun
-from crun_py.build.request import BuildError, Event
-from crun_py.errors import CrunpyError
+from crun_py.build.request import BuildEvent
+from crun_py.errors import BuildError, CrunpyError
 from crun_py.record import fields_of
 
 TYPE_CHECKING = False
@@ -102,7 +102,7 @@ class _Child:
             self._answer = message
             return
         found = message["event"]
-        site.pass_on(Event(**{**found, "data": found["data"].encode("latin-1")}))
+        site.pass_on(BuildEvent(**{**found, "data": found["data"].encode("latin-1")}))
 
     def finish(self, site: Site) -> None:
         """Take what became of it.  Raises its error."""
@@ -157,7 +157,7 @@ def _told(site: Site, stage: Stage, number: int, total: int, told: int) -> int:
     def say(message: dict[str, Any]) -> None:
         out.write(jsonfile.dumps(message).encode() + b"\n")
 
-    def tell(event: Event) -> None:
+    def tell(event: BuildEvent) -> None:
         say({"event": {**fields_of(event), "data": event.data.decode("latin-1")}})
 
     try:

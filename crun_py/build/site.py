@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crun_py.build.draft import Draft
     from crun_py.build.records import Run
     from crun_py.build.remote import Remote
-    from crun_py.build.request import BuildRequest, Event, Obtain
+    from crun_py.build.request import BuildEvent, BuildRequest, Obtain
     from crun_py.build.run_mounts import Mounted
     from crun_py.build.stages import Stage, Stages
     from crun_py.oci.image import Image
@@ -50,7 +50,7 @@ class Site:
         cache: Cache,
         *,
         obtain: Obtain,
-        tell: Callable[[Event], object],
+        tell: Callable[[BuildEvent], object],
         contexts: dict[str, str],
         environment: dict[str, str],
         remote: Remote | None,
@@ -84,7 +84,7 @@ class Site:
         self._trees, self._mounted = {}, []
 
     def tell(
-        self, step: Event, kind: str, text: str = "", *, stream: int = 0, data: bytes = b""
+        self, step: BuildEvent, kind: str, text: str = "", *, stream: int = 0, data: bytes = b""
     ) -> None:
         """Tell that something of `step` happened."""
         self._tell(replaced(step, kind=kind, text=text or step.text, stream=stream, data=data))
@@ -99,11 +99,11 @@ class Site:
         """Something is mounted on `where`, until the end."""
         self._mounted.append(where)
 
-    def pass_on(self, event: Event) -> None:
+    def pass_on(self, event: BuildEvent) -> None:
         """Tell what another process told."""
         self._tell(event)
 
-    def apart(self, tell: Callable[[Event], object]) -> None:
+    def apart(self, tell: Callable[[BuildEvent], object]) -> None:
         """From here on this is another process, with mounts of its own, which go with it."""
         mount.own_namespace()
         self._trees, self._mounted, self._tell = {}, [], tell

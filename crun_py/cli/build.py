@@ -231,8 +231,8 @@ class _Build:
 
     def _parsed(self, request: BuildRequest, files: BuildContext) -> tuple[Dockerfile, Stages]:
         from crun_py.build import build
-        from crun_py.build.request import BuildError
         from crun_py.cli import build_display
+        from crun_py.errors import BuildError
 
         try:
             dockerfile = build.parse(files.dockerfile, files.dockerfile_name)
@@ -410,12 +410,12 @@ def _display(values: dict[str, Any]) -> Display:
 
 def _warn(show: Display, stages: Stages) -> None:
     """Build arguments that no ARG takes."""
-    from crun_py.build.request import Event
+    from crun_py.build.request import BuildEvent
 
     if stages.unused:
         names = ", ".join(stages.unused)
         text = f"build arguments that no ARG declares: {names}"
-        show.tell(Event(kind="warning", text=text))
+        show.tell(BuildEvent(kind="warning", text=text))
 
 
 def _write_files(values: dict[str, Any], image_id: str, digest: str, names: list[str]) -> None:

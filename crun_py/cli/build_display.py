@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from crun_py.build.ignore import Ignore
-    from crun_py.build.request import BuildRequest, Event
+    from crun_py.build.request import BuildEvent, BuildRequest
     from crun_py.build.stages import Stages
     from crun_py.build.syntax import Dockerfile
     from crun_py.oci.image import Image
@@ -35,7 +35,7 @@ class Display:
     ) -> None:
         """Nothing is to be undone."""
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: BuildEvent) -> None:
         """Show what happened."""
         raise NotImplementedError
 
@@ -57,7 +57,7 @@ class Quiet(Display):
     def __init__(self) -> None:
         self._said: dict[str, bytes] = {}  # by stage, of the step at work: its end
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: BuildEvent) -> None:
         if event.kind in ("step", "done"):
             self._said.pop(event.stage, None)
         elif event.kind == "output":
@@ -81,7 +81,7 @@ class Plain(Display):
         self._open = False  # whether RUN left a line without an end
         self._containers: dict[str, str] = {}  # of the RUN at work, by stage
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: BuildEvent) -> None:
         act = getattr(self, "_" + event.kind, None)
         if act:
             act(event)
@@ -91,17 +91,17 @@ class Plain(Display):
         self._open = False
         _write_all(self._streams[1], data.encode(errors="backslashreplace"))
 
-    def _step(self, event: Event) -> None:
+    def _step(self, event: BuildEvent) -> None:
         self._line(f"Step {event.number}/{event.total} : {printable_lines(event.text)}")
 
-    def _cached(self, event: Event) -> None:
+    def _cached(self, event: BuildEvent) -> None:
         self._line(" ---> Using cache")
 
-    def _container(self, event: Event) -> None:
+    def _container(self, event: BuildEvent) -> None:
         self._containers[event.stage] = event.text[:12]
         self._line(f" ---> Running in {event.text[:12]}")
 
-    def _output(self, event: Event) -> None:
+    def _output(self, event: BuildEvent) -> None:
         data = event.data
         if len(self._containers) > 1:  # whose lines are these?
             name = event.stage.encode(errors="backslashreplace") + b": "
@@ -109,12 +109,12 @@ class Plain(Display):
         self._open = not data.endswith(b"\n")
         _write_all(self._streams[event.stream], data)
 
-    def _done(self, event: Event) -> None:
+    def _done(self, event: BuildEvent) -> None:
         if container := self._containers.pop(event.stage, ""):
             self._line(f" ---> Removed intermediate container {container}")
         self._line(f" ---> {event.text}")
 
-    def _warning(self, event: Event) -> None:
+    def _warning(self, event: BuildEvent) -> None:
         self._line(f"[Warning] {printable(event.text)}")
 
     def failed(self, error: CrunpyError) -> None:
@@ -133,7 +133,7 @@ class Plain(Display):
 class Raw(Display):
     """An event a line, as JSON; the last one tells the image."""
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: BuildEvent) -> None:
         fields = {**fields_of(event), "data": event.data.decode("utf-8", "replace")}
         write(jsonfile.dumps({key: value for key, value in fields.items() if value}))
         sys.stdout.flush()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from crun_py.build.request import BuildRequest, Event
+    from crun_py.build.request import BuildEvent, BuildRequest
     from crun_py.oci.image import Image
 
 _LINES = 6
@@ -27,7 +27,7 @@ _EVERY_S = 0.1
 class _Running:
     """A step at work."""
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: BuildEvent) -> None:
         self.event = event
         self.begun = time.monotonic()
         self.cached = False
@@ -89,7 +89,7 @@ class Terminal(Display):
             for line in running.everything()[-_LINES:]:
                 yield Text(f"   {line}", style="dim", no_wrap=True, overflow="ellipsis")
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: BuildEvent) -> None:
         """Show what happened."""
         running = self._running.get(event.stage)
         if event.kind == "step":

@@ -10,8 +10,10 @@ from crun_py.oci.store import ImageStore
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.engine.context import Context
+    from crun_py.model.image import ImageSummary
     from crun_py.oci.image import Image
 
+CALLS = ("pull",)
 POLICIES = ("missing", "always", "never", "newer")
 
 
@@ -26,6 +28,14 @@ def needed(context: Context, name: str, request: PullRequest) -> Image:
     from crun_py.oci.intake import own
 
     return own(context.paths, obtain(context, name, request))
+
+
+def pull(context: Context, name: str, request: PullRequest) -> ImageSummary:
+    """Fetch an image; what is known of it then.  Raises as `obtain`."""
+    from crun_py.engine import images
+
+    context.enter()
+    return images.summary(context, "sha256:" + obtain(context, name, request).id)
 
 
 def obtain(context: Context, text: str, request: PullRequest) -> Image:
@@ -87,10 +97,10 @@ def fits(image: Image, platform: str) -> bool:
 
 def _fetch(context: Context, text: str, request: PullRequest) -> Image:
     from crun_py.engine.registries import access
-    from crun_py.oci import pull
+    from crun_py.oci import pull as fetching
 
     with context.showing() as report:
-        return pull.pull(
+        return fetching.pull(
             context.paths,
             text,
             platform=request.platform or None,

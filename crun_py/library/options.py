@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from crun_py import clock, quantity, signals
 from crun_py.errors import InvalidArgument
@@ -32,6 +32,9 @@ from crun_py.net import ports as published
 from crun_py.options import mounts as mount_texts
 from crun_py.options import parts
 from crun_py.record import replaced
+
+if TYPE_CHECKING:
+    from crun_py.build.request import BuildRequest
 
 Pathname = str | os.PathLike[str]
 Words = str | Sequence[str]
@@ -259,6 +262,41 @@ def exec_request(
         workdir=working_dir,
         user=str(user),
         privileged=privileged,
+    )
+
+
+def build_request(
+    tags: Iterable[str],
+    build_args: Mapping[str, str] | None,
+    target: str,
+    platform: str,
+    labels: Mapping[str, str] | None,
+    secrets: Mapping[str, bytes] | None,
+    cache: bool,
+    network: str,
+    timestamp: int | None,
+    squash: bool,
+    container: CreateRequest,
+) -> BuildRequest:
+    """What `images.build` asks the engine for.  Raises InvalidArgument."""
+    from crun_py.build.layer import Times
+    from crun_py.build.request import BuildRequest, Secret
+    from crun_py.oci.reference import parse
+
+    stamp = -1 if timestamp is None else timestamp
+    return BuildRequest(
+        names=tuple(str(parse(name)) for name in tags),
+        build_args=tuple((build_args or {}).items()),
+        target=target,
+        platform=platform,
+        labels=tuple((labels or {}).items()),
+        secrets=tuple(Secret(id=key, content=value) for key, value in (secrets or {}).items()),
+        cache=cache,
+        network="" if network in ("default", "private") else network,
+        times=Times(set=stamp),
+        created=stamp,
+        squash="new" if squash else "",
+        container=container,
     )
 
 

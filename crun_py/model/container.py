@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     Mount: TypeAlias = "Bind | VolumeMount | Tmpfs | ImageMount"
 
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-SHM_BYTES = 64 * MIB
+KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
+SHM_BYTES = 64 * MiB
 STOP_TIMEOUT_S = 10
 UNLIMITED = -1
 """For a limit: there is to be none, which is more than to leave it as it is (None)."""
@@ -189,7 +189,7 @@ class LogConfig:
     """
 
     driver: str = "json-file"
-    max_bytes: int = 10 * MIB
+    max_bytes: int = 10 * MiB
     max_files: int = 3
     labels: tuple[str, ...] = ()
     env: tuple[str, ...] = ()

@@ -1,0 +1,118 @@
+"""The engine as a Python program sees it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from types import TracebackType
+
+from crun_py.aio.containers import Containers
+from crun_py.aio.images import Images
+from crun_py.aio.volumes import Volumes
+from crun_py.library import options, values
+from crun_py.library.options import Pathname
+from crun_py.library.values import expect
+from crun_py.model.event import Event
+from crun_py.model.registry import RegistryAccess
+from crun_py.model.system import DiskUsage, SystemPruned
+from crun_py.worker.channel_async import AsyncWorker
+
+
+class Engine:
+    """A store of containers, images and volumes, and what can be done with it.
+
+    What it does happens in a process of its own, which is started when it is first needed and ends
+    with this object, with `close` and with the caller's process.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Pathname | None = None,
+        runroot: Pathname | None = None,
+        on_warning: Callable[[str], object] = values.warn,
+    ) -> None:
+        """root, runroot: where it is, as of the command's options; None: the user's own store.
+
+        on_warning: is given each warning, one line; by default it becomes a CrunpyWarning.
+        """
+        self._worker = AsyncWorker(
+            None if root is None else options.absolute(root),
+            None if runroot is None else options.absolute(runroot),
+            preload=values.PRELOAD,
+            on_warning=on_warning,
+        )
+        self.containers = Containers(self._worker)
+        self.images = Images(self._worker)
+        self.volumes = Volumes(self._worker)
+
+    async def info(self) -> dict[str, object]:
+        """Facts about the host and the store, by docker's and podman's names."""
+        return expect(dict, await self._worker.call("system.info"))
+
+    async def version(self) -> dict[str, object]:
+        """The version of the engine and what it runs on."""
+        return expect(dict, await self._worker.call("system.version"))
+
+    async def events(
+        self,
+        *,
+        since: float | str | None = None,
+        until: float | str | None = None,
+        follow: bool = True,
+        filters: Iterable[str] = (),
+    ) -> AsyncIterator[Event]:
+        """What happens, and with `since` what has happened, oldest first.
+
+        since, until: seconds since 1970, RFC 3339, or a span ago like 5m.  follow: wait for what
+        comes, up to `until`.  filters: KEY=VALUE as of `events --filter`.
+        """
+        async with self._worker.stream(
+            "system.events", since_ns=options.point_ns(since), until_ns=options.point_ns(until),
+            follow=follow, filters=tuple(filters),
+        ) as found:  # fmt: skip
+            async for item in found:
+                yield expect(Event, item)
+
+    async def disk_usage(self) -> DiskUsage:
+        """What the store takes."""
+        return expect(DiskUsage, await self._worker.call("system.disk_usage"))
+
+    async def prune(
+        self, filters: Iterable[str] = (), *, all: bool = False, volumes: bool = False
+    ) -> SystemPruned:
+        """Remove what is not used: containers that do not run, dangling images (or all without a
+        container), what builds keep; anonymous volumes too."""
+        done = await self._worker.call(
+            "system.prune", tuple(filters), everything=all, volumes=volumes
+        )
+        return expect(SystemPruned, done)
+
+    async def login(
+        self,
+        registry: str,
+        username: str,
+        password: str,
+        *,
+        access: RegistryAccess | None = None,
+    ) -> None:
+        """Try credentials at a registry and keep them where podman does.  Raises RegistryError."""
+        await self._worker.call("registries.login", registry, username, password, reach=access)
+
+    async def logout(self, registry: str) -> bool:
+        """Forget the credentials for a registry; whether there were any."""
+        return expect(bool, await self._worker.call("registries.logout", registry))
+
+    async def close(self) -> None:
+        """End the process that works for it, and what that still does.  Containers go on."""
+        await self._worker.close()
+
+    async def __aenter__(self) -> Engine:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,192 @@
+"""The images of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from crun_py.library import options, values
+from crun_py.library.options import Pathname
+from crun_py.library.values import expect
+from crun_py.model.container import CreateRequest, Limits
+from crun_py.model.files import FileChange
+from crun_py.model.image import ImageSummary, LoadedImage, PrunedImages, Pushed, RemovedPart
+from crun_py.model.registry import PullRequest, PushChange, RegistryAccess, SearchResult
+from crun_py.worker.channel_async import AsyncWorker
+
+OnEvent = Callable[[object], object] | None
+
+
+class Images:
+    """`engine.images`: pulls, builds and finds them.
+
+    A name is what users write, nginx or quay.io/a/b:tag, or an id.
+    """
+
+    def __init__(self, worker: AsyncWorker) -> None:
+        self._worker = worker
+
+    async def pull(
+        self,
+        name: str,
+        *,
+        platform: str = "",
+        policy: str = "always",
+        registry: RegistryAccess | None = None,
+        on_event: OnEvent = None,
+    ) -> ImageSummary:
+        """Fetch an image.
+
+        policy: always, missing, newer or never.  registry: how it is reached.  on_event: is given
+        Progress records, of each layer several.
+        Raises RegistryError, ImageError, NotFound (policy never).
+        """
+        wanted = PullRequest(policy=policy, platform=platform, access=registry or RegistryAccess())
+        found = await self._worker.call("pull.pull", name, wanted, on_event=on_event)
+        return expect(ImageSummary, found)
+
+    async def push(
+        self,
+        name: str,
+        destination: str = "",
+        *,
+        change: PushChange | None = None,
+        registry: RegistryAccess | None = None,
+        on_event: OnEvent = None,
+    ) -> Pushed:
+        """Bring an image to `destination`, by default the registry of its name.
+
+        change: compression and format there.  Raises RegistryError, NotFound.
+        """
+        done = await self._worker.call(
+            "exchange.push", name, destination, change=change, reach=registry, on_event=on_event
+        )
+        return expect(Pushed, done)
+
+    async def build(
+        self,
+        directory: Pathname,
+        *,
+        tags: Iterable[str] = (),
+        dockerfile: Pathname | None = None,
+        build_args: Mapping[str, str] | None = None,
+        target: str = "",
+        platform: str = "",
+        labels: Mapping[str, str] | None = None,
+        secrets: Mapping[str, bytes] | None = None,
+        cache: bool = True,
+        pull: str = "missing",
+        network: str = "",
+        limits: Limits | None = None,
+        timestamp: int | None = None,
+        squash: bool = False,
+        registry: RegistryAccess | None = None,
+        on_event: OnEvent = None,
+    ) -> ImageSummary:
+        """Build an image from a directory with a Dockerfile.
+
+        dockerfile: another one than the directory's.  secrets: id to content, for RUN --mount.
+        cache: steps of earlier builds are used.  network: of RUN.  limits: of what RUN runs.
+        timestamp: seconds since 1970, for everything that is made.  squash: one layer.
+        on_event: is given build Events: steps as they begin, what they print.
+        Raises BuildError, which has the lines around the step that failed.
+        """
+        asked = options.build_request(
+            tags, build_args, target, platform, labels, secrets, cache, network, timestamp, squash,
+            CreateRequest(limits=limits or Limits()),
+        )  # fmt: skip
+        wanted = PullRequest(policy=pull, platform=platform, access=registry or RegistryAccess())
+        made = await self._worker.call(
+            "build.build", asked, options.absolute(directory),
+            "" if dockerfile is None else options.absolute(dockerfile), wanted, on_event=on_event,
+        )  # fmt: skip
+        return await self.get("sha256:" + expect(str, made))
+
+    async def list(self, filters: Iterable[str] = ()) -> tuple[ImageSummary, ...]:
+        """All, newest first; filters: KEY=VALUE as of `images --filter`."""
+        found = await self._worker.call("images.summaries", tuple(filters))
+        return tuple(values.every(ImageSummary, found))
+
+    async def get(self, name: str) -> ImageSummary:
+        """What is known of one.  Raises NotFound."""
+        return expect(ImageSummary, await self._worker.call("images.summary", name))
+
+    async def exists(self, name: str) -> bool:
+        """Whether there is one."""
+        return expect(bool, await self._worker.call("images.exists", name))
+
+    async def tag(self, name: str, new: str) -> None:
+        """Give one a further name, which another loses."""
+        await self._worker.call("images.tag", name, new)
+
+    async def untag(self, name: str, *names: str) -> None:
+        """Take names from one, all without `names`; the image stays."""
+        await self._worker.call("images.untag", name, names)
+
+    async def remove(self, name: str, *, force: bool = False) -> tuple[RemovedPart, ...]:
+        """Take a name from one, and with the last name remove it; what is gone.
+
+        force: also with several names, and with stopped containers that use it.
+        Raises NotFound, Conflict when something uses it.
+        """
+        gone = await self._worker.call("image_removal.remove", name, force=force)
+        return tuple(values.every(RemovedPart, gone))
+
+    async def prune(self, filters: Iterable[str] = (), *, all: bool = False) -> PrunedImages:
+        """Remove the dangling ones, or all that no container uses."""
+        done = await self._worker.call("image_removal.prune", tuple(filters), everything=all)
+        return expect(PrunedImages, done)
+
+    async def save(
+        self, names: str | Iterable[str], target: Pathname, *, format: str = "docker-archive"
+    ) -> None:
+        """Write images to a file; format: docker-archive, oci-archive, oci-dir or docker-dir."""
+        wanted = (names,) if isinstance(names, str) else tuple(names)
+        await self._worker.call("exchange.save", wanted, options.absolute(target), format=format)
+
+    async def load(
+        self, source: Pathname, *, platform: str | None = None, on_event: OnEvent = None
+    ) -> tuple[LoadedImage, ...]:
+        """Take in the images of an archive or directory, of whatever form."""
+        found = []
+        async with self._worker.stream(
+            "exchange.load", options.absolute(source), platform=platform, on_event=on_event
+        ) as items:
+            async for item in items:
+                found.append(expect(LoadedImage, item))
+        return tuple(found)
+
+    async def import_(
+        self,
+        source: Pathname,
+        name: str = "",
+        *,
+        message: str = "",
+        changes: Iterable[str] = (),
+        platform: str = "",
+    ) -> str:
+        """Make an image of a tar archive of files; its id.  changes: Dockerfile instructions."""
+        made = await self._worker.call(
+            "exchange.import_image", options.absolute(source), name, message=message,
+            changes=tuple(changes), platform=platform,
+        )  # fmt: skip
+        return expect(str, made)
+
+    async def search(
+        self,
+        term: str,
+        *,
+        limit: int = 25,
+        filters: Iterable[str] = (),
+        registry: RegistryAccess | None = None,
+    ) -> tuple[SearchResult, ...]:
+        """Repositories whose name or description has `term`, [REGISTRY/]TEXT."""
+        found = await self._worker.call(
+            "registries.search", term, limit=limit, filters=tuple(filters), reach=registry
+        )
+        return tuple(values.every(SearchResult, found))
+
+    async def changes(self, name: str, base: str = "") -> tuple[FileChange, ...]:
+        """What one changed since `base`, or in its top layer."""
+        return tuple(
+            values.every(FileChange, await self._worker.call("images.changes", name, base))
+        )

@@ -1,0 +1,56 @@
+# Written by tools/blocking.py from crun_py/aio: change it there.
+
+"""crunpy, for threads or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Unpack, overload
+
+from crun_py.blocking.container import Container
+from crun_py.blocking.containers import Containers
+from crun_py.blocking.engine import Engine
+from crun_py.blocking.images import Images
+from crun_py.blocking.streams import Attached
+from crun_py.blocking.volumes import Volumes
+from crun_py.library import default
+from crun_py.library.options import CreateOptions, Words
+
+__all__ = ["Attached", "Container", "Containers", "Engine", "Images", "Volumes", "run"]
+
+
+@overload
+def run(
+    image: str, command: Words | None = ..., *, detach: Literal[False] = ...,
+    input: bytes | None = ..., wait_timeout: float | None = ..., check: bool = ...,
+    on_event: Callable[[object], object] | None = ..., **given: Unpack[CreateOptions],
+) -> bytes: ...  # fmt: skip
+
+
+@overload
+def run(
+    image: str, command: Words | None = ..., *, detach: Literal[True],
+    input: bytes | None = ..., wait_timeout: float | None = ..., check: bool = ...,
+    on_event: Callable[[object], object] | None = ..., **given: Unpack[CreateOptions],
+) -> Container: ...  # fmt: skip
+
+
+def run(
+    image: str,
+    command: Words | None = None,
+    *,
+    detach: bool = False,
+    input: bytes | None = None,
+    wait_timeout: float | None = None,
+    check: bool = True,
+    on_event: Callable[[object], object] | None = None,
+    **given: Unpack[CreateOptions],
+) -> bytes | Container:
+    """Run a command in a new container of the user's own store; see Containers.run."""
+    containers = default.engine(Engine).containers
+    if detach:
+        return containers.run(image, command, detach=True, on_event=on_event, **given)
+    return containers.run(
+        image, command, input=input, wait_timeout=wait_timeout, check=check, on_event=on_event,
+        **given,
+    )  # fmt: skip

@@ -1,0 +1,114 @@
+# Written by tools/blocking.py from crun_py/aio: change it there.
+
+"""The containers of an engine, and `run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, Unpack, overload
+
+from crun_py.blocking.container import Container
+from crun_py.library import options, values
+from crun_py.library.options import CreateOptions, Words
+from crun_py.library.values import expect
+from crun_py.model.pruned import Pruned
+from crun_py.model.state import ContainerInfo, Finished
+from crun_py.model.stats import Stats
+from crun_py.worker.channel import Worker
+
+
+class Containers:
+    """`engine.containers`: makes and finds them."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    @overload
+    def run(
+        self, image: str, command: Words | None = ..., *, detach: Literal[False] = ...,
+        input: bytes | None = ..., wait_timeout: float | None = ..., check: bool = ...,
+        on_event: Callable[[object], object] | None = ..., **given: Unpack[CreateOptions],
+    ) -> bytes: ...  # fmt: skip
+
+    @overload
+    def run(
+        self, image: str, command: Words | None = ..., *, detach: Literal[True],
+        input: bytes | None = ..., wait_timeout: float | None = ..., check: bool = ...,
+        on_event: Callable[[object], object] | None = ..., **given: Unpack[CreateOptions],
+    ) -> Container: ...  # fmt: skip
+
+    def run(
+        self,
+        image: str,
+        command: Words | None = None,
+        *,
+        detach: bool = False,
+        input: bytes | None = None,
+        wait_timeout: float | None = None,
+        check: bool = True,
+        on_event: Callable[[object], object] | None = None,
+        **given: Unpack[CreateOptions],
+    ) -> bytes | Container:
+        """Run a command in a new container.
+
+        Without `detach`: wait for its end, remove it (unless remove=False), and return what it
+        wrote to its standard output.  input: what it reads; wait_timeout: seconds until it is
+        killed; check: raise ContainerError, which has the exit code and both outputs, unless the
+        code is 0.
+        With `detach`: the container, which has begun to run.
+        on_event: is given Progress records while the image is pulled.
+        given: see CreateOptions.
+        Raises InvalidArgument, NotFound, RegistryError, CommandError.
+        """
+        if detach:
+            request, wanted = options.requests(image, command, given)
+            info = self._worker.call("run.begin", request, wanted, on_event=on_event)
+            return Container(self._worker, expect(ContainerInfo, info))
+        usual: CreateOptions = {"remove": True}
+        if input is not None:
+            usual["stdin_open"] = True
+        request, wanted = options.requests(image, command, {**usual, **given})
+        done = self._worker.call(
+            "run.captured", request, wanted, stdin=input or b"", timeout_s=wait_timeout,
+            on_event=on_event,
+        )  # fmt: skip
+        return values.checked(expect(Finished, done), f"running {image}", check).stdout
+
+    def create(
+        self,
+        image: str,
+        command: Words | None = None,
+        *,
+        on_event: Callable[[object], object] | None = None,
+        **given: Unpack[CreateOptions],
+    ) -> Container:
+        """A new container that nothing runs yet.  Otherwise as `run`."""
+        request, wanted = options.requests(image, command, given)
+        made = self._worker.call("create.create", request, wanted, on_event=on_event)
+        return self.get(expect(str, made))
+
+    def get(self, name: str) -> Container:
+        """The container of this name, id or beginning of an id.  Raises NotFound."""
+        info = self._worker.call("status.container", name)
+        return Container(self._worker, expect(ContainerInfo, info))
+
+    def exists(self, name: str) -> bool:
+        """Whether there is one."""
+        return expect(bool, self._worker.call("containers.exists", name))
+
+    def list(self, *, all: bool = False, filters: Iterable[str] = ()) -> list[Container]:
+        """Those that run, or all; newest first.  filters: KEY=VALUE as of `ps --filter`."""
+        found = self._worker.call("status.containers", everything=all, filters=tuple(filters))
+        return [Container(self._worker, info) for info in values.every(ContainerInfo, found)]
+
+    def prune(self, filters: Iterable[str] = ()) -> Pruned:
+        """Remove all that do not run.  filters: until=, label=, label!=."""
+        return expect(Pruned, self._worker.call("containers.prune", tuple(filters)))
+
+    def stats(
+        self, names: Iterable[str] = (), *, interval: float = 1
+    ) -> Iterator[tuple[Stats, ...]]:
+        """What those that run use (or those named), each `interval` seconds."""
+        with self._worker.stream("usage.stream", tuple(names), interval_s=float(interval)) as found:
+            for item in found:
+                yield tuple(values.every(Stats, item))
