@@ -104,6 +104,21 @@ def test_children_keep_no_request_of_others(link: Link) -> None:
             assert time.monotonic() - began < 5
 
 
+def test_the_worker_keeps_nothing_of_a_request(link: Link) -> None:
+    worker = parent(link)
+
+    def files() -> list[str]:
+        return os.listdir(f"/proc/{worker}/fd")
+
+    wait_for(lambda: not children(worker))
+    time.sleep(0.1)  # what is reaped is closed
+    before = files()
+    for name, arguments in (("nothing", ()), ("missing", ()), ("killed", (9,)), ("exits", (9,))):
+        for _ in range(20):
+            ask(link, "call", (f"containers.{name}", arguments, {}))
+    wait_for(lambda: files() == before)
+
+
 def test_requests_that_come_before_the_worker_works() -> None:
     with nothing_left():
         link = Link(TOY)

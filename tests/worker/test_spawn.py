@@ -222,6 +222,31 @@ def test_a_plain_user(user_name: str) -> None:
     assert same == "True" and not alive(int(parent))
 
 
+def test_a_user_namespace_is_the_childs_alone(user_name: str) -> None:
+    out = program(
+        """
+        threads = [threading.Thread(target=time.sleep, args=(5,), daemon=True) for _ in range(3)]
+        for thread in threads: thread.start()
+        before = os.readlink("/proc/self/ns/user")
+        assert call("containers.enters", 0) == 0
+        assert call("containers.world")["uid"] == os.getuid() != 0
+        assert os.readlink("/proc/self/ns/user") == before
+        # that its parent died is told to such a child too
+        parent, pids = call("containers.parent"), []
+        def told(pid):
+            pids.append(pid)
+            os.kill(parent, signal.SIGKILL)
+        try:
+            call("containers.enters", 60, on_event=told)
+        except CrunpyError as e:
+            assert e.message == "the worker was killed meanwhile", e
+        print(*pids)
+        """,
+        user=user_name,
+    )
+    gone(int(out))
+
+
 def test_too_many_descriptors_or_processes(user_name: str) -> None:
     out = program(
         """

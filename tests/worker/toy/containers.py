@@ -17,7 +17,7 @@ from crun_py.model.descriptor import Descriptor
 CALLS = (
     "echo", "nothing", "sleep", "unwinds", "deaf", "missing", "command", "bug", "os_error", "forks",
     "exits", "killed", "pass_back", "read", "count", "forever", "events", "warns", "world",
-    "strange", "half", "store", "floods", "drops", "pid", "parent", "limit_processes",
+    "strange", "half", "store", "floods", "drops", "enters", "pid", "parent", "limit_processes",
 )  # fmt: skip
 
 
@@ -64,6 +64,14 @@ def deaf(context: Context) -> None:
 
 def missing(context: Context) -> None:
     raise NotFound("container x: no such container", hint="look", errno=2)
+
+
+def enters(context: Context, seconds: float) -> int:
+    """Becomes root of a user namespace."""
+    context.enter()
+    context.report(os.getpid())
+    time.sleep(seconds)
+    return os.getuid()
 
 
 def command(context: Context) -> None:
