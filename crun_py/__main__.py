@@ -46,7 +46,9 @@ def main(argv: list[str] | None = None) -> int:
             from crun_py.cli import app
 
             return app.run(words)
-        return fast.execute(call)
+        from crun_py.cli import dispatch
+
+        return dispatch.execute(call)
     except CrunpyError as e:
         return _report(e)
     except KeyboardInterrupt:

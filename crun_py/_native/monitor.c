@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* How the start went, to the one who asked for it: ns/launch.py reads it. */
+/* How the start went, to the one who asked for it: runtime/launch.py reads it. */
 struct result {
 	int32_t failed, index, error, pid;
 	char about[ABOUT];

@@ -96,7 +96,7 @@ def window_size(fd: int) -> bytes | None:
 
 
 def release(run_directory: str) -> bytes:
-    """Let an initialized container start; what its monitor says of it, for ns/launch.read_result.
+    """Let an initialized container start; what its monitor says, for launch.read_result.
 
     Raises NotFound when there is no monitor."""
     sock = connect(run_directory)

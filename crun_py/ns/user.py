@@ -12,7 +12,7 @@ import os
 
 from crun_py._native import check, ffi, lib
 from crun_py.errors import CrunpyError, NotFound, Unsupported
-from crun_py.ns.plan import CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_SLAVE
+from crun_py.ns import CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_SLAVE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

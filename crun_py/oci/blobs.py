@@ -121,3 +121,12 @@ def _sweep_one(stem: str) -> bool:
     finally:
         os.close(fd)
     return swept
+
+
+def read_index(paths: Paths) -> list[dict[str, object]]:
+    """The descriptors of index.json; none when there is no store yet."""
+    try:
+        manifests = jsonfile.read(paths.images + "/index.json").get("manifests")
+    except FileNotFoundError:
+        return []
+    return [e for e in manifests or [] if isinstance(e, dict)]

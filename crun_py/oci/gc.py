@@ -11,9 +11,9 @@ import os
 from crun_py import jsonfile
 from crun_py.errors import Conflict, CrunpyError, NotFound
 from crun_py.oci import blobs, layers
+from crun_py.oci.blobs import read_index
 from crun_py.oci.chain import chain_ids
 from crun_py.oci.reference import is_id_prefix, parse_digest
-from crun_py.oci.store import read_index
 from crun_py.paths import Paths
 
 TYPE_CHECKING = False

@@ -389,7 +389,7 @@ class ImageStore:
         return jsonfile.Lock(self.paths.images + "/.lock")
 
     def _entries(self) -> Entries:
-        return read_index(self.paths)
+        return blobs.read_index(self.paths)
 
     def _write(self, entries: Entries) -> None:
         """Replace index.json; a full disk gives up the reserve for it."""
@@ -451,15 +451,6 @@ class ImageStore:
     def _id_of(self, entry: Entry) -> str:
         found = self._image(entry)
         return found[0].id if found else ""
-
-
-def read_index(paths: Paths) -> list[Entry]:
-    """The descriptors of index.json; none when there is no store yet."""
-    try:
-        manifests = jsonfile.read(paths.images + "/index.json").get("manifests")
-    except FileNotFoundError:
-        return []
-    return [e for e in manifests or [] if isinstance(e, dict)]
 
 
 def _name_of(entry: Entry) -> str:

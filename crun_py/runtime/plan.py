@@ -10,6 +10,18 @@ from __future__ import annotations
 import os
 from _struct import pack
 
+from crun_py.model.spec import RLIMIT_NAMES
+from crun_py.ns import (
+    CLONE_NEWCGROUP,
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    CLONE_NEWUTS,
+    RDONLY,
+)
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,15 +37,6 @@ ATTACH, KEEP, DEVICE, CLEAR, ENTERPID = range(34, 39)
 SET_ID, SET_CLONE, SET_CGROUP, SET_CLIENT, SET_RESULT, SET_RUNDIR = range(100, 106)
 SET_STATEDIR, SET_LOG, SET_STDIO, SET_CLEANUP, SET_HOLD = range(106, 111)
 SET_HEALTH, SET_RESTART, SET_TIMEOUT, SET_USERNS = range(111, 115)
-
-# mount(2), mount_setattr(2): the first four attributes have the same values in both
-RDONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8
-MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x4000, 1 << 18, 1 << 19, 1 << 20
-MS_RELATIME, MS_STRICTATIME = 1 << 21, 1 << 24
-
-# clone(2), setns(2)
-CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
-CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 
 NAMESPACES = {
     CLONE_NEWNS: "mnt",
@@ -55,10 +58,6 @@ _MONITOR_NAMES = """
 set_id set_clone set_cgroup set_client set_result set_rundir set_statedir set_log set_stdio
 set_cleanup set_hold set_health set_restart set_timeout set_userns
 """
-RLIMIT_NAMES = """
-cpu fsize data stack core rss nproc nofile memlock as locks sigpending msgqueue nice rtprio rttime
-""".split()
-"""The names of the resources of getrlimit(2); the index is the kernel's number."""
 _NAMES = dict(enumerate(_INIT_NAMES.split(), SETNS))
 _NAMES |= dict(enumerate(_MONITOR_NAMES.split(), SET_ID))
 

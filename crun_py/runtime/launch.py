@@ -21,7 +21,7 @@ from crun_py.errors import (
     InvalidArgument,
     Unsupported,
 )
-from crun_py.ns import plan as p
+from crun_py.runtime import plan as p
 
 _F_ADD_SEALS, _SEALS = 1033, 0xF  # fcntl(2): F_SEAL_SEAL | SHRINK | GROW | WRITE
 _STARTED, _FAILED_STEP = 0, 1

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import stat
 
+from crun_py import ns
 from crun_py.errors import InvalidArgument
+from crun_py.model.spec import DEFAULT_SECCOMP, OPTIONAL_SYSCTLS, RLIMITS
 from crun_py.ns import caps
-from crun_py.ns import plan as p
-from crun_py.ns.plan import Plan
-from crun_py.spec import DEFAULT_SECCOMP, OPTIONAL_SYSCTLS, RLIMITS
+from crun_py.runtime import plan as p
+from crun_py.runtime.plan import Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,25 +22,25 @@ if TYPE_CHECKING:
     from crun_py.overlay.rootfs import RootFs
 
 TYPES = {
-    "mount": p.CLONE_NEWNS,
-    "cgroup": p.CLONE_NEWCGROUP,
-    "uts": p.CLONE_NEWUTS,
-    "ipc": p.CLONE_NEWIPC,
-    "pid": p.CLONE_NEWPID,
-    "network": p.CLONE_NEWNET,
-    "user": p.CLONE_NEWUSER,
+    "mount": ns.CLONE_NEWNS,
+    "cgroup": ns.CLONE_NEWCGROUP,
+    "uts": ns.CLONE_NEWUTS,
+    "ipc": ns.CLONE_NEWIPC,
+    "pid": ns.CLONE_NEWPID,
+    "network": ns.CLONE_NEWNET,
+    "user": ns.CLONE_NEWUSER,
 }
 """The spec's namespace types as clone(2) flags."""
 
 _FLAGS = {
-    "ro": p.RDONLY,
-    "nosuid": p.NOSUID,
-    "nodev": p.NODEV,
-    "noexec": p.NOEXEC,
-    "relatime": p.MS_RELATIME,
-    "strictatime": p.MS_STRICTATIME,
+    "ro": ns.RDONLY,
+    "nosuid": ns.NOSUID,
+    "nodev": ns.NODEV,
+    "noexec": ns.NOEXEC,
+    "relatime": ns.MS_RELATIME,
+    "strictatime": ns.MS_STRICTATIME,
 }
-_PROPAGATION = {"private": p.MS_PRIVATE, "slave": p.MS_SLAVE, "shared": p.MS_SHARED}
+_PROPAGATION = {"private": ns.MS_PRIVATE, "slave": ns.MS_SLAVE, "shared": ns.MS_SHARED}
 _IGNORED = ("rw", "suid", "dev", "exec", "defaults", "bind", "rbind")
 _OPTIONAL = ("mqueue", "cgroup")
 
@@ -86,7 +87,7 @@ def plan_for(
     plan.add(p.CLEAR)
     plan.add(p.PIVOT)
     if spec["root"].get("readonly"):
-        plan.add(p.ROOTFLAGS, a=p.RDONLY)
+        plan.add(p.ROOTFLAGS, a=ns.RDONLY)
     if "uts" in new:
         plan.add(p.HOSTNAME, spec["hostname"])
         if spec.get("domainname"):
@@ -117,7 +118,7 @@ def _enter_namespaces(plan: Plan, new: set[str], joined: dict[str, int]) -> None
         if kind in joined:
             plan.add(p.SETNS, a=joined[kind], b=TYPES[kind])
     if "cgroup" in new:
-        plan.add(p.UNSHARE, a=p.CLONE_NEWCGROUP)
+        plan.add(p.UNSHARE, a=ns.CLONE_NEWCGROUP)
 
 
 _ANYWHERE = "/proc/fs"
@@ -126,15 +127,15 @@ mounted outside is attached on it until it becomes /."""
 
 
 def _root(plan: Plan, spec: dict[str, Any], rootfs: RootFs | None, attached: int | None) -> None:
-    plan.add(p.PROPAGATION, a=p.MS_SLAVE | p.MS_REC)
+    plan.add(p.PROPAGATION, a=ns.MS_SLAVE | ns.MS_REC)
     if attached is not None:
         plan.add(p.ATTACH, _ANYWHERE, a=attached, b=1)
         return
     if rootfs is None:
-        plan.add(p.BINDROOT, spec["root"]["path"], a=p.NODEV)
+        plan.add(p.BINDROOT, spec["root"]["path"], a=ns.NODEV)
         return
     where, upper, work = spec["root"]["path"], rootfs.upper, rootfs.work
-    flags = 0 if rootfs.devices else p.NODEV
+    flags = 0 if rootfs.devices else ns.NODEV
     plan.add(p.OVERLAY, where, rootfs.options, upper, work, *rootfs.lowers, a=flags)
 
 
@@ -151,8 +152,8 @@ def _mount(plan: Plan, entry: dict[str, Any], attached: int | None) -> None:
             data.append(option)
     kind, target = entry["type"], entry["destination"]
     if kind == "bind" or "bind" in entry["options"] or recursive or attached is not None:
-        flags &= p.RDONLY | p.NOSUID | p.NODEV | p.NOEXEC
-        propagation = propagation or p.MS_PRIVATE
+        flags &= ns.RDONLY | ns.NOSUID | ns.NODEV | ns.NOEXEC
+        propagation = propagation or ns.MS_PRIVATE
         if attached is None:
             plan.add(p.BIND, entry["source"], target, a=flags, b=recursive, c=propagation)
         else:
