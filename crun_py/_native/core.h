@@ -309,7 +309,8 @@ struct status {
 	bool starting, initialized, exited, oom_killed, restarting;
 	int exit_code, signal; /* signal: that ended it, 0: it exited */
 };
-void status_write(struct status *status);
+/* 0, or -errno when the run directory's copy could not be written: nobody would find the process. */
+int status_write(struct status *status);
 /* monitor.pid in the run directory, for systemd: our pid. */
 void status_pid_file(const struct status *status);
 /* RFC 3339 with nanoseconds, UTC; out holds 40 bytes. */

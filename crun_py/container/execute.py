@@ -173,8 +173,6 @@ def _plan(
     document = container.spec()
     plan = p.Plan()
     kinds = [n["type"] for n in document["linux"]["namespaces"]]
-    if container.record["network"]["mode"].startswith("container:"):
-        kinds.append("network")
     flags = 0
     for kind in kinds:
         if kind != "pid":

@@ -149,6 +149,10 @@ def _start(
             from crun_py.container import userns
 
             userns.prepare(container, spec, own_ids, attached)
+        if any("shared" in word for m in container.record["mounts"] for word in m["options"]):
+            from crun_py.container import propagation
+
+            propagation.trees(spec, attached)
         plan = _plan(container, spec, connection, joined, attached)
         kept.extend(keep_open(plan, keep))
         if held:

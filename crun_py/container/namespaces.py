@@ -69,7 +69,9 @@ def listed(network_mode: str, words: dict[str, str], *, own_user: bool) -> list[
             found.append({"type": kind, "path": word})
         elif word != "host":
             found.append({"type": kind})
-    if network_mode != "host":
+    if network_mode.startswith("container:"):
+        found.append({"type": "network", "path": network_mode})
+    elif network_mode != "host":
         found.append({"type": "network"})
     return found
 

@@ -133,7 +133,11 @@ def _connect_user(container: Container, connection: Connection, ports: list[Port
 
     assert connection.namespace is not None
     started = rootless.start(connection.namespace, ports, container.run_directory)
-    _note(container, connection, {"driver": "rootless", "attachment": started})
+    try:
+        _note(container, connection, {"driver": "rootless", "attachment": started})
+    except BaseException:
+        rootless.stop(started)  # nobody else would know of it
+        raise
     connection.address = str(started.get("ip", ""))
     connection.host_address = str(started.get("host_address", ""))
     connection.dns = list(started.get("dns", []))

@@ -198,6 +198,9 @@ def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
         raise Unsupported(
             "starting the container: the kernel has no clone3", hint="use Linux 5.15 or newer"
         )
+    if about:
+        cause = os.strerror(error).lower()
+        raise CrunpyError(f"starting the container: writing its {about}: {cause}", errno=error)
     raise _not_started(error)
 
 
