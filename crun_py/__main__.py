@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         if "failed to map" not in str(e) and "annot allocate" not in str(e):
             raise
         return _report(CrunpyError("loading crunpy: out of memory (ulimit -v)"))
-    except MemoryError:
+    except (MemoryError, SystemError):  # the latter: of C code that does not look
         return _report(CrunpyError("out of memory"))
     except Exception as e:
         if "--debug" in words:

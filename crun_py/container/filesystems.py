@@ -68,7 +68,8 @@ def decide(
         privileged = request.security.privileged
         mounts[destination] = _volume(paths, record, entry, number, host, privileged=privileged)
         record["mounts"].append(entry)
-    if request.rootfs or "/run" in named:  # nothing is made in a directory of the host's
+    on_run = named.get("/run", {}).get("type", "tmpfs")
+    if request.rootfs or on_run != "tmpfs":  # nothing is made in a directory of the host's
         for target in _MARKERS:
             del mounts[target]
     # what lies deeper is mounted later: a volume on /etc must not hide /etc/hosts
