@@ -42,14 +42,13 @@ def modules() -> list[Path]:
     return [p for p in PACKAGE.rglob("*.py") if p.name != "build_shim.py"]
 
 
-def imported(path: Path, *, lazily: bool = True) -> set[str]:
-    """Dotted names of the modules that `path` imports; not those for type checking only."""
+def imported(path: Path) -> set[str]:
+    """Dotted names of the modules that `path` imports, also inside functions; not those for type
+    checking only."""
     found: set[str] = set()
 
     def visit(node: ast.AST) -> None:
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            return
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not lazily:
             return
         if isinstance(node, ast.Import):
             found.update(a.name for a in node.names)
@@ -78,11 +77,29 @@ def test_modules_import_from_their_level_or_below() -> None:
     wrong = []
     for path in modules():
         own = LEVEL.get(relative(path).split("/")[0].removesuffix(".py"), 9)
-        for name in imported(path, lazily=False):
+        for name in imported(path):
             parts = name.split(".")
             if parts[0] == "crun_py" and len(parts) > 1 and LEVEL.get(parts[1], 0) > own:
                 wrong.append(f"{relative(path)} imports {name}")
     assert wrong == []
+
+
+OURS = {"argv", "stdin", "stdout", "stderr", "exit"}
+"""What belongs to the process, and so to its entry."""
+
+
+def test_only_the_command_line_has_streams_and_arguments() -> None:
+    wrong = []
+    for path in modules():
+        name = relative(path)
+        if name.startswith("cli/") or name in ("__main__.py", "__init__.py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "sys":
+                wrong += [f"{name}: sys.{node.attr}"] if node.attr in OURS else []
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("print", "input"):
+                wrong.append(f"{name}: {ast.unparse(node)}")
+    assert wrong == ["apart.py: sys.stdout"]  # flushed before a fork
 
 
 @pytest.mark.parametrize("library", HEAVY)
