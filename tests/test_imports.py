@@ -43,14 +43,13 @@ def modules() -> list[Path]:
     return [p for p in PACKAGE.rglob("*.py") if p.name != "build_shim.py"]
 
 
-def imported(path: Path, *, lazily: bool = True) -> set[str]:
-    """Dotted names of the modules that `path` imports; not those for type checking only."""
+def imported(path: Path) -> set[str]:
+    """Dotted names of the modules that `path` imports, also inside functions; not those for type
+    checking only."""
     found: set[str] = set()
 
     def visit(node: ast.AST) -> None:
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            return
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not lazily:
             return
         if isinstance(node, ast.Import):
             found.update(a.name for a in node.names)
@@ -77,9 +76,8 @@ def test_every_module_has_a_level() -> None:
 
 def name_of(path: Path) -> str:
     """The dotted name of a module."""
-    return "crun_py." + relative(path).removesuffix(".py").removesuffix("/__init__").replace(
-        "/", "."
-    )
+    short = relative(path).removesuffix(".py").removesuffix("/__init__")
+    return "crun_py." + short.replace("/", ".")
 
 
 def arrows() -> dict[str, set[str]]:
@@ -128,6 +126,24 @@ def test_there_are_no_circles() -> None:
         for name in done:
             del left[name]
     assert sorted(left) == []
+
+
+OURS = {"argv", "stdin", "stdout", "stderr", "exit"}
+"""What belongs to the process, and so to its entry."""
+
+
+def test_only_the_command_line_has_streams_and_arguments() -> None:
+    wrong = []
+    for path in modules():
+        name = relative(path)
+        if name.startswith(("cli/", "worker/")) or name in ("__main__.py", "__init__.py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "sys":
+                wrong += [f"{name}: sys.{node.attr}"] if node.attr in OURS else []
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("print", "input"):
+                wrong.append(f"{name}: {ast.unparse(node)}")
+    assert wrong == ["apart.py: sys.stdout"]  # flushed before a fork
 
 
 @pytest.mark.parametrize("library", HEAVY)

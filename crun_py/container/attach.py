@@ -106,6 +106,8 @@ def release(run_directory: str) -> bytes:
         while message := os.read(sock, CHUNK + 1):
             if message[:1] == b"s":
                 return message[1:]
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # it has ended just now
     finally:
         os.close(sock)
     raise NotFound("starting the container: its monitor has ended")

@@ -45,9 +45,10 @@ def start(netns_fd: int, ports: list[PortMapping], run_dir: str) -> dict[str, An
 
     run_dir: an existing directory of the container's for a socket and a pid file.
     Returns what `stop` needs, with "ports" (as they really are), "ip" and "interface" as seen
-    inside, "dns" (addresses that answer inside whatever the host's resolv.conf says) and "host_address" (by which
-    services of the host on all its addresses are reached, "" for none).  Raises Conflict when
-    a port is taken, Unsupported when the host lacks the programs or /dev/net/tun, CrunpyError.
+    inside, "dns" (addresses that answer inside whatever the host's resolv.conf says) and
+    "host_address" (by which services of the host on all its addresses are reached, "" for none).
+    Raises Conflict when a port is taken, Unsupported when the host lacks the programs or
+    /dev/net/tun, CrunpyError.
     """
     for port in ports:
         if port.protocol == "sctp":

@@ -22,7 +22,9 @@ def bytes_on_disk(paths: Paths) -> int:
         contextlib.suppress(FileNotFoundError),
         os.scandir(paths.images + "/blobs/sha256") as entries,
     ):
-        total = sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):  # another command removes images
+                total += entry.stat(follow_symlinks=False).st_size
     return total + sum(layer_size(paths, chain_id) for chain_id in _layers(paths))
 
 
