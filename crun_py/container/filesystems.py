@@ -289,7 +289,7 @@ def _own_layer(
 def _image(
     paths: Paths, entry: dict[str, Any], upper: dict[str, str], host: spec.Host
 ) -> dict[str, Any]:
-    from crun_py.oci.store import ImageStore
+    from crun_py.oci.store.images import ImageStore
 
     image = ImageStore(paths).lookup(entry["name"])
     if image is None:
@@ -298,7 +298,7 @@ def _image(
             hint=f"crunpy pull {entry['name']}",
         )
     if not image.kept:
-        from crun_py.oci.intake import own
+        from crun_py.oci.transfer.intake import own
 
         image = own(paths, image)
     entry["image_id"] = image.id

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from crun_py.engine.context import Context
     from crun_py.model.container import CreateRequest
     from crun_py.model.registry import PullRequest
-    from crun_py.oci.image import Image
+    from crun_py.oci.store.image import Image
     from crun_py.state import Container
 
 CALLS = ("create",)

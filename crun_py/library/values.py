@@ -104,6 +104,6 @@ PRELOAD = (
     "crun_py.engine.run", "crun_py.engine.create", "crun_py.engine.execute",
     "crun_py.engine.status", "crun_py.engine.containers", "crun_py.engine.logs",
     "crun_py.engine.waiting", "crun_py.ns.user", "crun_py.net.bridge", "crun_py.net.modes",
-    "crun_py.container.inside", "crun_py.container.userns", "crun_py.oci.store",
+    "crun_py.container.inside", "crun_py.container.userns", "crun_py.oci.store.images",
 )  # fmt: skip
 """What the worker loads before the first request, so that no child has to."""

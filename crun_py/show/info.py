@@ -8,7 +8,7 @@ import platform
 
 from crun_py import __version__, clock, state
 from crun_py.cgroup import group
-from crun_py.oci.registries import Registries, daemon_settings
+from crun_py.oci.registry.registries import Registries, daemon_settings
 from crun_py.paths import Paths
 from crun_py.show import podman_info, version
 
@@ -61,7 +61,7 @@ _OF_THE_DAEMON: dict[str, Any] = {
 
 def gather(paths: Paths) -> dict[str, Any]:
     """Facts by Docker's names (Engine API, SystemInfo)."""
-    from crun_py.oci.store import ImageStore
+    from crun_py.oci.store.images import ImageStore
 
     states = [container.status().state for container in state.every(paths)]
     running, paused = states.count("running"), states.count("paused")

@@ -15,7 +15,7 @@ from crun_py.container import create, uses
 from crun_py.engine import image_removal, volumes
 from crun_py.engine.context import Context
 from crun_py.errors import Conflict, NotFound
-from crun_py.oci.store import ImageStore
+from crun_py.oci.store.images import ImageStore
 from crun_py.options import filesystems
 
 OPTIONS: dict[str, Any] = {"command": ["/x"], "network": "none", "log_driver": "none"}
