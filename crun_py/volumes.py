@@ -65,7 +65,7 @@ def check_place(destination: str, what: str, source: str | None = None) -> None:
     top = next((d for d in ("/proc", "/sys") if f"{destination}/".startswith(d + "/")), "")
     if not top or destination[len(top) + 1 :] in _PROC_FILES:
         return
-    path = os.path.abspath(os.path.expanduser(source)) if source else ""
+    path = os.path.abspath(source) if source else ""
     if source and (top == "/sys" or f"{path}/".startswith("/proc/")):
         return
     raise InvalidArgument(f"mount {what!r}: nothing may cover {destination}, the kernel's own")

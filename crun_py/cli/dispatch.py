@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import notices
+from crun_py import caller, notices
 from crun_py.cli import checks
 from crun_py.cli.output import write_error, write_warning
 from crun_py.engine.context import Context
@@ -26,6 +26,7 @@ def execute(call: Call) -> int:
         )
     if general.get("config"):
         os.environ["DOCKER_CONFIG"] = general["config"]
+    caller.has(os.environ)
     checks.check(call.verb, call.module.OPTIONS, call.values)
     checks.names_beside(call.verb, call.module.ARGUMENTS, call.values, call.arguments)
     notices.listen(write_warning)

@@ -18,7 +18,7 @@ import _socket
 import os
 import select
 
-from crun_py import jsonfile
+from crun_py import caller, jsonfile
 from crun_py._native import lib
 from crun_py.errors import NO_PROCESS, Conflict, CrunpyError, Unsupported
 from crun_py.model.container import PortMapping
@@ -320,7 +320,7 @@ def _spawn(
         ]
         # Python ignores SIGPIPE; pasta of 2023 takes it for an error to find it ignored
         return os.posix_spawn(
-            program, arguments, os.environ, file_actions=actions, setsigdef=[_SIGPIPE]
+            program, arguments, caller.variables(), file_actions=actions, setsigdef=[_SIGPIPE]
         )
     finally:
         for fd, was in inheritable.items():
@@ -329,7 +329,7 @@ def _spawn(
 
 def _find(name: str) -> str:
     """The path of the program `name`, "" when there is none."""
-    search = os.environ.get("PATH", "") + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+    search = caller.variable("PATH") + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
     for directory in search.split(":"):
         if directory and os.access(f"{directory}/{name}", os.X_OK):
             return f"{directory}/{name}"

@@ -13,6 +13,7 @@ import os
 import stat
 from _struct import calcsize, unpack
 
+from crun_py import caller
 from crun_py._native import CORE
 from crun_py.errors import (
     NO_NAMESPACE,
@@ -51,7 +52,8 @@ def _sealed_core() -> int:
 def environment() -> dict[str, str]:
     """What the helper, and the cleanup command after it, needs of the caller's environment."""
     names = ("PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME")
-    return {name: os.environ[name] for name in names if name in os.environ}
+    own = caller.variables()
+    return {name: own[name] for name in names if name in own}
 
 
 def read_result(data: bytes) -> tuple[int, int, int, int, str]:

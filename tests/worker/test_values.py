@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from crun_py.build.request import Event
+from crun_py.build.request import BuildEvent
 from crun_py.errors import CommandError, CrunpyError, Gone, InvalidArgument, NotFound
 from crun_py.model.descriptor import Descriptor
 from crun_py.record import record
@@ -26,7 +26,7 @@ def journey(value: object) -> object:
     "value",
     [None, True, False, 0, -1, 1 << 200, 1.5, math.inf, "", "grüß", "\udc80\x00", b"", b"\x00\xff",
      (), (1, ("a", b"b")), {}, {"a": {1: b"x"}, -2: ()}, {"d": 1, "r": {"b": 0}},
-     Event(kind="step", text="t", data=b"\xff")],
+     BuildEvent(kind="step", text="t", data=b"\xff")],
 )  # fmt: skip
 def test_what_comes_is_what_went(value: object) -> None:
     found = journey(value)

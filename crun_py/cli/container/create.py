@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from crun_py import caller
 from crun_py.cli import fast, reach
 from crun_py.cli.container import create_request
 from crun_py.cli.output import write, write_error, write_warning
@@ -166,6 +167,7 @@ def with_defaults(values: dict[str, Any], context: Context) -> dict[str, Any]:
     values = containers_conf.apply(values, files, check, context.explain or (lambda line: None))
     for name, value in values.get("engine_env", {}).items():
         os.environ.setdefault(name, value)
+    caller.has(os.environ)
     return values
 
 

@@ -11,7 +11,7 @@ import binascii
 import os
 import stat
 
-from crun_py import jsonfile
+from crun_py import caller, jsonfile
 from crun_py.errors import CrunpyError
 from crun_py.oci.reference import DEFAULT_REGISTRY
 from crun_py.oci.registry.registries import DOCKER_API_HOST
@@ -80,16 +80,15 @@ def load(path: str) -> dict[str, Any]:
 
 def files() -> list[str]:
     """The files of credentials, the one that `login` writes first (containers-auth.json(5))."""
-    if one := os.environ.get("REGISTRY_AUTH_FILE"):
+    if one := caller.variable("REGISTRY_AUTH_FILE"):
         return [one]
     found = []
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+    if runtime := caller.variable("XDG_RUNTIME_DIR"):
         found.append(runtime + "/containers/auth.json")
     elif (uid := _host_uid()) == 0 or os.path.isdir(f"/run/containers/{uid}"):
         found.append(f"/run/containers/{uid}/auth.json")
-    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    docker = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
-    return [*found, config + "/containers/auth.json", docker + "/config.json"]
+    docker = caller.variable("DOCKER_CONFIG") or caller.home(".docker")
+    return [*found, caller.config_home() + "/containers/auth.json", docker + "/config.json"]
 
 
 def _host_uid() -> int:

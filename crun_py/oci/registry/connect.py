@@ -16,6 +16,7 @@ from typing import Any
 import httpcore
 import httpx
 
+from crun_py import caller
 from crun_py.errors import CrunpyError, RegistryError
 from crun_py.oci.registry.challenge import is_internal
 
@@ -145,7 +146,7 @@ def tls_context(host: str, cert_dir: str | None, *, verify: bool) -> ssl.SSLCont
 
 
 def _certificate_directories() -> list[str]:
-    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    config = caller.config_home()
     return ["/etc/docker/certs.d", "/etc/containers/certs.d", config + "/containers/certs.d"]
 
 

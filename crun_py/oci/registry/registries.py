@@ -10,7 +10,7 @@ import os
 import tomllib
 from typing import Any
 
-from crun_py import jsonfile
+from crun_py import caller, jsonfile
 from crun_py.errors import CorruptState, CrunpyError, InvalidArgument, RegistryError
 from crun_py.oci.reference import (
     DEFAULT_REGISTRY,
@@ -159,7 +159,7 @@ def daemon_settings(files: list[str] | None = None) -> dict[str, Any]:
 
     One that cannot be read or is no JSON object says nothing.
     """
-    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    config = caller.config_home()
     found: dict[str, Any] = {}
     for path in files or ["/etc/docker/daemon.json", config + "/docker/daemon.json"]:
         try:
@@ -177,9 +177,9 @@ def _texts(value: Any) -> list[str]:
 
 def _files() -> list[str]:
     """The main file and its drop-ins, in the order in which they are read."""
-    if one := os.environ.get("CONTAINERS_REGISTRIES_CONF"):
+    if one := caller.variable("CONTAINERS_REGISTRIES_CONF"):
         return [one]
-    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    config = caller.config_home()
     mine = config + "/containers/registries.conf"
     etc = "/etc/containers/registries.conf"
     files = [mine if os.path.exists(mine) else etc]
