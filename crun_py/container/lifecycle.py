@@ -21,6 +21,7 @@ from crun_py.overlay import rootfs
 from crun_py.paths import Paths, private_dir
 from crun_py.runtime import container as contained
 from crun_py.runtime import plan as p
+from crun_py.runtime.check import check
 from crun_py.runtime.launch import command_error, keep_open, launch, read_result
 from crun_py.state import Container, Status
 from crun_py.tree import remove_tree
@@ -108,6 +109,7 @@ def _start(
     keep: int,
 ) -> int:
     spec = container.spec()
+    check(spec)
     joined: dict[str, int] = {}
     attached: dict[str, int] = {}
     kept: list[int] = []

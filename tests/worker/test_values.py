@@ -75,7 +75,7 @@ class Stranger:
 
 
 @pytest.mark.parametrize(
-    "value", [{1, 2}, object(), {(1,): 2}, {True: 1}, {None: 1}, Stranger(), Event]
+    "value", [{1, 2}, object(), {(1,): 2}, {True: 1}, {None: 1}, Stranger(), BuildEvent]
 )
 def test_what_has_no_form_is_refused(value: object) -> None:
     with pytest.raises(InvalidArgument, match="sending"):
@@ -89,7 +89,7 @@ def test_what_has_no_form_is_refused(value: object) -> None:
      {"r": [1, {}]},
      {"r": ["os:system", {}]}, {"r": ["crun_py.errors:CrunpyError", {}]},
      {"r": ["crun_py.__main__:entry", {}]}, {"r": ["crun_py.worker.values:is_record", {}]},
-     {"r": ["crun_py.nowhere:X", {}]}, {"r": ["crun_py.build.request:Event", {"nope": 1}]},
+     {"r": ["crun_py.nowhere:X", {}]}, {"r": ["crun_py.build.request:BuildEvent", {"nope": 1}]},
      {"r": ["crun_py.record:_Record", {}]}, {"r": ["crun_py..errors:X", {}]},
      {"e": {}}, {"e": 1},
      {"e": {"type": 1, "message": 1, "hint": 1, "errno": "x", "exit_code": 0}}],
