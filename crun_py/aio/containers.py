@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Literal, Unpack, overload
 
 from crun_py.aio.container import Container
 from crun_py.library import options, values
-from crun_py.library.options import CreateOptions, Words
-from crun_py.library.values import expect
+from crun_py.library.create_options import CreateOptions, Words
+from crun_py.library.values import OnEvent, OnOutput, expect
 from crun_py.model.pruned import Pruned
 from crun_py.model.state import ContainerInfo, Finished
 from crun_py.model.stats import Stats
@@ -25,14 +25,13 @@ class Containers:
     async def run(
         self, image: str, command: Words | None = ..., *, detach: Literal[False] = ...,
         input: bytes | None = ..., wait_timeout: float | None = ..., check: bool = ...,
-        on_event: Callable[[object], object] | None = ..., **given: Unpack[CreateOptions],
+        on_event: OnEvent = ..., on_output: OnOutput = ..., **given: Unpack[CreateOptions],
     ) -> bytes: ...  # fmt: skip
 
     @overload
     async def run(
         self, image: str, command: Words | None = ..., *, detach: Literal[True],
-        input: bytes | None = ..., wait_timeout: float | None = ..., check: bool = ...,
-        on_event: Callable[[object], object] | None = ..., **given: Unpack[CreateOptions],
+        on_event: OnEvent = ..., **given: Unpack[CreateOptions],
     ) -> Container: ...  # fmt: skip
 
     async def run(
@@ -44,7 +43,8 @@ class Containers:
         input: bytes | None = None,
         wait_timeout: float | None = None,
         check: bool = True,
-        on_event: Callable[[object], object] | None = None,
+        on_event: OnEvent = None,
+        on_output: OnOutput = None,
         **given: Unpack[CreateOptions],
     ) -> bytes | Container:
         """Run a command in a new container.
@@ -54,7 +54,8 @@ class Containers:
         killed; check: raise ContainerError, which has the exit code and both outputs, unless the
         code is 0.
         With `detach`: the container, which has begun to run.
-        on_event: is given Progress records while the image is pulled.
+        on_event: is given Progress records while the image is pulled.  on_output: is given what it
+        writes as it comes, as ("stdout" or "stderr", bytes), which is not returned then.
         given: see CreateOptions.
         Raises InvalidArgument, NotFound, RegistryError, CommandError.
         """
@@ -68,7 +69,7 @@ class Containers:
         request, wanted = options.requests(image, command, {**usual, **given})
         done = await self._worker.call(
             "run.captured", request, wanted, stdin=input or b"", timeout_s=wait_timeout,
-            on_event=on_event,
+            live=on_output is not None, on_event=values.listener(on_event, on_output),
         )  # fmt: skip
         return values.checked(expect(Finished, done), f"running {image}", check).stdout
 
@@ -77,7 +78,7 @@ class Containers:
         image: str,
         command: Words | None = None,
         *,
-        on_event: Callable[[object], object] | None = None,
+        on_event: OnEvent = None,
         **given: Unpack[CreateOptions],
     ) -> Container:
         """A new container that nothing runs yet.  Otherwise as `run`."""

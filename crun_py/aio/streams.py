@@ -6,7 +6,7 @@ from types import TracebackType
 
 from crun_py.aio import _io
 from crun_py.errors import CrunpyError
-from crun_py.library.values import exit_code
+from crun_py.library.values import expect
 from crun_py.worker.channel_async import AsyncStream, AsyncWorker
 
 
@@ -47,7 +47,7 @@ class Attached:
         if self._stream is None:
             raise CrunpyError("waiting for an attached container: it is not attached")
         try:
-            return exit_code(await self._stream.__anext__())
+            return expect(int, await self._stream.__anext__())
         except StopAsyncIteration:
             raise CrunpyError("waiting for an attached container: it was waited for") from None
 

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal, Unpack, overload
 
 from crun_py.blocking.container import Container
 from crun_py.library import options, values
-from crun_py.library.options import CreateOptions, Words
-from crun_py.library.values import expect
+from crun_py.library.create_options import CreateOptions, Words
+from crun_py.library.values import OnEvent, OnOutput, expect
 from crun_py.model.pruned import Pruned
 from crun_py.model.state import ContainerInfo, Finished
 from crun_py.model.stats import Stats
@@ -27,14 +27,13 @@ class Containers:
     def run(
         self, image: str, command: Words | None = ..., *, detach: Literal[False] = ...,
         input: bytes | None = ..., wait_timeout: float | None = ..., check: bool = ...,
-        on_event: Callable[[object], object] | None = ..., **given: Unpack[CreateOptions],
+        on_event: OnEvent = ..., on_output: OnOutput = ..., **given: Unpack[CreateOptions],
     ) -> bytes: ...  # fmt: skip
 
     @overload
     def run(
         self, image: str, command: Words | None = ..., *, detach: Literal[True],
-        input: bytes | None = ..., wait_timeout: float | None = ..., check: bool = ...,
-        on_event: Callable[[object], object] | None = ..., **given: Unpack[CreateOptions],
+        on_event: OnEvent = ..., **given: Unpack[CreateOptions],
     ) -> Container: ...  # fmt: skip
 
     def run(
@@ -46,7 +45,8 @@ class Containers:
         input: bytes | None = None,
         wait_timeout: float | None = None,
         check: bool = True,
-        on_event: Callable[[object], object] | None = None,
+        on_event: OnEvent = None,
+        on_output: OnOutput = None,
         **given: Unpack[CreateOptions],
     ) -> bytes | Container:
         """Run a command in a new container.
@@ -56,7 +56,8 @@ class Containers:
         killed; check: raise ContainerError, which has the exit code and both outputs, unless the
         code is 0.
         With `detach`: the container, which has begun to run.
-        on_event: is given Progress records while the image is pulled.
+        on_event: is given Progress records while the image is pulled.  on_output: is given what it
+        writes as it comes, as ("stdout" or "stderr", bytes), which is not returned then.
         given: see CreateOptions.
         Raises InvalidArgument, NotFound, RegistryError, CommandError.
         """
@@ -70,7 +71,7 @@ class Containers:
         request, wanted = options.requests(image, command, {**usual, **given})
         done = self._worker.call(
             "run.captured", request, wanted, stdin=input or b"", timeout_s=wait_timeout,
-            on_event=on_event,
+            live=on_output is not None, on_event=values.listener(on_event, on_output),
         )  # fmt: skip
         return values.checked(expect(Finished, done), f"running {image}", check).stdout
 
@@ -79,7 +80,7 @@ class Containers:
         image: str,
         command: Words | None = None,
         *,
-        on_event: Callable[[object], object] | None = None,
+        on_event: OnEvent = None,
         **given: Unpack[CreateOptions],
     ) -> Container:
         """A new container that nothing runs yet.  Otherwise as `run`."""

@@ -9,9 +9,10 @@ from types import TracebackType
 
 from crun_py.blocking.containers import Containers
 from crun_py.blocking.images import Images
+from crun_py.blocking.manifests import Manifests
 from crun_py.blocking.volumes import Volumes
 from crun_py.library import options, values
-from crun_py.library.options import Pathname
+from crun_py.library.create_options import Pathname
 from crun_py.library.values import expect
 from crun_py.model.event import Event
 from crun_py.model.registry import RegistryAccess
@@ -45,6 +46,7 @@ class Engine:
         )
         self.containers = Containers(self._worker)
         self.images = Images(self._worker)
+        self.manifests = Manifests(self._worker)
         self.volumes = Volumes(self._worker)
 
     def info(self) -> dict[str, object]:

@@ -76,14 +76,15 @@ def captured(
     *,
     stdin: bytes = b"",
     timeout_s: float | None = None,
+    live: bool = False,
 ) -> Finished:
     """Make and start a container, and wait for its end; what it wrote.
 
-    stdin: what it reads, if request.open_stdin.  timeout_s: it is killed then.  Raises as
-    create.make, and CommandError.
+    stdin: what it reads, if request.open_stdin.  timeout_s: it is killed then.  live: what it
+    writes is reported as it comes, and not kept.  Raises as create.make, and CommandError.
     """
     container = create.make(context, request, wanted)
-    with Captured(stdin) as io:
+    with Captured(stdin, context.report if live else None) as io:
         code = foreground.run(
             container,
             io.client,

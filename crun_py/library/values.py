@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from crun_py.errors import ContainerError, CrunpyError
-from crun_py.library.options import Port, port
+from crun_py.library.create_options import Port
+from crun_py.library.options import port
 from crun_py.model.container import PortMapping
+from crun_py.model.running import Output
 from crun_py.model.state import ContainerInfo, Finished, LogEntry
 from crun_py.record import record
 
 T = TypeVar("T")
+OnEvent = Callable[[object], object] | None
+"""Is given records of what goes on, in the thread or task of the call."""
+OnOutput = Callable[[str, bytes], object] | None
+"""Is given what a command writes, as it comes, after "stdout" or "stderr"."""
 
 
 class CrunpyWarning(UserWarning):
@@ -56,6 +62,20 @@ def _name(mapping: PortMapping) -> str:
     return f"{mapping.container_port}/{mapping.protocol}"
 
 
+def listener(on_event: OnEvent, on_output: OnOutput) -> OnEvent:
+    """One listener for both."""
+    if on_output is None:
+        return on_event
+
+    def listen(event: object) -> None:
+        if isinstance(event, Output):
+            on_output(event.stream, event.data)
+        elif on_event:
+            on_event(event)
+
+    return listen
+
+
 def expect(kind: type[T], value: object) -> T:
     """`value`, which the engine answered with, if it is what it must be.  Raises CrunpyError."""
     if not isinstance(value, kind):
@@ -83,11 +103,6 @@ def line(entry: LogEntry, timestamps: bool) -> bytes:
     """An entry of a log as `logs` shows it."""
     text = f"{entry.time} {entry.text}" if timestamps else entry.text
     return text.encode("utf-8", "surrogatepass")
-
-
-def exit_code(value: object) -> int:
-    """The code that a container ended with."""
-    return expect(int, value)
 
 
 def named(info: ContainerInfo) -> str:

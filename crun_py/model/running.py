@@ -19,6 +19,14 @@ class PublishedPort:
 
 
 @record
+class Output:
+    """Told of a command while it runs: what it wrote.  stream: "stdout" or "stderr"."""
+
+    stream: str
+    data: bytes
+
+
+@record
 class ProcessTable:
     """Processes as ps(1) shows them: titles of the columns, and a row for each process."""
 
@@ -27,7 +35,7 @@ class ProcessTable:
 
 
 @record
-class HealthCheck:
+class HealthChecked:
     """One check of a container's health.
 
     passed: whether this one was good; status: what the container is called since, "starting",
