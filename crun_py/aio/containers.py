@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterable
 from typing import Literal, Unpack, overload
 
@@ -9,9 +10,13 @@ from crun_py.aio.container import Container
 from crun_py.library import options, values
 from crun_py.library.create_options import CreateOptions, Words
 from crun_py.library.values import OnEvent, OnOutput, expect
+from crun_py.model.container import CreateRequest
+from crun_py.model.descriptor import Descriptor
 from crun_py.model.pruned import Pruned
+from crun_py.model.registry import PullRequest
 from crun_py.model.state import ContainerInfo, Finished
 from crun_py.model.stats import Stats
+from crun_py.worker import wire
 from crun_py.worker.channel_async import AsyncWorker
 
 
@@ -61,8 +66,7 @@ class Containers:
         """
         if detach:
             request, wanted = options.requests(image, command, given)
-            info = await self._worker.call("run.begin", request, wanted, on_event=on_event)
-            return Container(self._worker, expect(ContainerInfo, info))
+            return await self._handed_over("run.begin", request, wanted, on_event)
         usual: CreateOptions = {"remove": True}
         if input is not None:
             usual["stdin_open"] = True
@@ -83,8 +87,24 @@ class Containers:
     ) -> Container:
         """A new container that nothing runs yet.  Otherwise as `run`."""
         request, wanted = options.requests(image, command, given)
-        made = await self._worker.call("create.create", request, wanted, on_event=on_event)
-        return await self.get(expect(str, made))
+        return await self._handed_over("create.handed_over", request, wanted, on_event)
+
+    async def _handed_over(
+        self, call: str, request: CreateRequest, wanted: PullRequest, on_event: OnEvent
+    ) -> Container:
+        """The container that a call makes.  It removes it again unless we say that we have it."""
+        theirs, ours = wire.pipe()
+        confirmation = Descriptor(theirs, owned=True)
+        try:
+            async with self._worker.stream(
+                call, request, wanted, confirmation, on_event=on_event
+            ) as found:
+                info = expect(ContainerInfo, await found.__anext__())
+                os.write(ours, b"+")
+        finally:
+            os.close(ours)
+            confirmation.close()
+        return Container(self._worker, info)
 
     async def get(self, name: str) -> Container:
         """The container of this name, id or beginning of an id.  Raises NotFound."""

@@ -58,9 +58,10 @@ class Attached:
         trace: TracebackType | None,
     ) -> None:
         """Detach; the container goes on."""
-        if self.stdin is not None:
-            await self.stdin.close()
-        for reader in (self.stdout, self.stderr):
-            await _io.close_reader(reader)
         if self._stream is not None:
             await self._stream.aclose()
+        for reader in (self.stdout, self.stderr):
+            await _io.drain(reader)  # who passes the streams on is gone then, and no end of
+            await _io.close_reader(reader)  # our input can get to the container
+        if self.stdin is not None:
+            await self.stdin.close()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import Literal, Unpack, overload
 
@@ -11,9 +12,13 @@ from crun_py.blocking.container import Container
 from crun_py.library import options, values
 from crun_py.library.create_options import CreateOptions, Words
 from crun_py.library.values import OnEvent, OnOutput, expect
+from crun_py.model.container import CreateRequest
+from crun_py.model.descriptor import Descriptor
 from crun_py.model.pruned import Pruned
+from crun_py.model.registry import PullRequest
 from crun_py.model.state import ContainerInfo, Finished
 from crun_py.model.stats import Stats
+from crun_py.worker import wire
 from crun_py.worker.channel import Worker
 
 
@@ -63,8 +68,7 @@ class Containers:
         """
         if detach:
             request, wanted = options.requests(image, command, given)
-            info = self._worker.call("run.begin", request, wanted, on_event=on_event)
-            return Container(self._worker, expect(ContainerInfo, info))
+            return self._handed_over("run.begin", request, wanted, on_event)
         usual: CreateOptions = {"remove": True}
         if input is not None:
             usual["stdin_open"] = True
@@ -85,8 +89,24 @@ class Containers:
     ) -> Container:
         """A new container that nothing runs yet.  Otherwise as `run`."""
         request, wanted = options.requests(image, command, given)
-        made = self._worker.call("create.create", request, wanted, on_event=on_event)
-        return self.get(expect(str, made))
+        return self._handed_over("create.handed_over", request, wanted, on_event)
+
+    def _handed_over(
+        self, call: str, request: CreateRequest, wanted: PullRequest, on_event: OnEvent
+    ) -> Container:
+        """The container that a call makes.  It removes it again unless we say that we have it."""
+        theirs, ours = wire.pipe()
+        confirmation = Descriptor(theirs, owned=True)
+        try:
+            with self._worker.stream(
+                call, request, wanted, confirmation, on_event=on_event
+            ) as found:
+                info = expect(ContainerInfo, found.__next__())
+                os.write(ours, b"+")
+        finally:
+            os.close(ours)
+            confirmation.close()
+        return Container(self._worker, info)
 
     def get(self, name: str) -> Container:
         """The container of this name, id or beginning of an id.  Raises NotFound."""

@@ -100,9 +100,11 @@ class Engine:
         """Try credentials at a registry and keep them where podman does.  Raises RegistryError."""
         self._worker.call("registries.login", registry, username, password, reach=access)
 
-    def logout(self, registry: str) -> bool:
+    def logout(self, registry: str, *, access: RegistryAccess | None = None) -> bool:
         """Forget the credentials for a registry; whether there were any."""
-        return expect(bool, self._worker.call("registries.logout", registry))
+        authfile = access.authfile or None if access else None
+        done = self._worker.call("registries.logout", registry, authfile=authfile)
+        return expect(bool, done)
 
     def close(self) -> None:
         """End the process that works for it, and what that still does.  Containers go on."""

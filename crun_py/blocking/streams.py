@@ -60,9 +60,10 @@ class Attached:
         trace: TracebackType | None,
     ) -> None:
         """Detach; the container goes on."""
-        if self.stdin is not None:
-            self.stdin.close()
-        for reader in (self.stdout, self.stderr):
-            _io.close_reader(reader)
         if self._stream is not None:
             self._stream.close()
+        for reader in (self.stdout, self.stderr):
+            _io.drain(reader)  # who passes the streams on is gone then, and no end of
+            _io.close_reader(reader)  # our input can get to the container
+        if self.stdin is not None:
+            self.stdin.close()

@@ -12,18 +12,32 @@ from crun_py.errors import InvalidArgument, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from crun_py.engine.context import Context
     from crun_py.model.container import CreateRequest
+    from crun_py.model.descriptor import Descriptor
     from crun_py.model.registry import PullRequest
+    from crun_py.model.state import ContainerInfo
     from crun_py.oci.image import Image
     from crun_py.state import Container
 
-CALLS = ("create",)
+CALLS = ("handed_over",)
 
 
 def create(context: Context, request: CreateRequest, wanted: PullRequest) -> str:
     """Make a container; its id.  Raises as `make`."""
     return make(context, request, wanted).id
+
+
+def handed_over(
+    context: Context, request: CreateRequest, wanted: PullRequest, confirmation: Descriptor
+) -> Iterator[ContainerInfo]:
+    """Make a container for a caller who confirms that he has it, see `handover`."""
+    from crun_py.engine import handover
+
+    container = make(context, request, wanted)
+    return handover.handed_over(container, confirmation, lambda: None)
 
 
 def make(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py import events, state
 from crun_py.container import attach, ending, execute, foreground, lifecycle
-from crun_py.engine import create
+from crun_py.engine import create, handover
 from crun_py.engine.streams import Captured, opened
 from crun_py.errors import Conflict, NotFound
 from crun_py.model.container import Client
@@ -62,11 +62,19 @@ def run_detached(
     return container.id
 
 
-def begin(context: Context, request: CreateRequest, wanted: PullRequest) -> ContainerInfo:
-    """As run_detached; what has begun to run."""
-    from crun_py.engine import status
+def begin(
+    context: Context, request: CreateRequest, wanted: PullRequest, confirmation: Descriptor
+) -> Iterator[ContainerInfo]:
+    """Make and start a container for a caller who confirms that he has it, see `handover`.
 
-    return status.container(context, run_detached(context, request, wanted))
+    Raises as create.make, and CommandError; nothing is left then.
+    """
+    container = create.make(context, request, wanted)
+    return handover.handed_over(
+        container,
+        confirmation,
+        lambda: lifecycle.start(container, rootless=context.rootless, explain=context.explain),
+    )
 
 
 def captured(
@@ -81,18 +89,25 @@ def captured(
     """Make and start a container, and wait for its end; what it wrote.
 
     stdin: what it reads, if request.open_stdin.  timeout_s: it is killed then.  live: what it
-    writes is reported as it comes, and not kept.  Raises as create.make, and CommandError.
+    writes is reported as it comes, and not kept.  An interrupt kills it.  Raises as create.make,
+    and CommandError.
     """
     container = create.make(context, request, wanted)
     with Captured(stdin, context.report if live else None) as io:
-        code = foreground.run(
-            container,
-            io.client,
-            rootless=context.rootless,
-            explain=context.explain,
-            sink=io.keep,
-            timeout_s=timeout_s,
-        )
+        try:
+            code = foreground.run(
+                container,
+                io.client,
+                rootless=context.rootless,
+                explain=context.explain,
+                sink=io.keep,
+                timeout_s=timeout_s,
+            )
+        except KeyboardInterrupt:
+            foreground.discard(container)
+            if container.status().alive:
+                ending.stop(container, kill=True)
+            raise
     return io.finished(container.id, code)
 
 

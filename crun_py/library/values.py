@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import TypeVar
 
 from crun_py.errors import ContainerError, CrunpyError
@@ -27,8 +29,13 @@ class CrunpyWarning(UserWarning):
 
 
 def warn(line: str) -> None:
-    """What is done with a warning where the caller does not say."""
-    warnings.warn(line, CrunpyWarning, stacklevel=2)
+    """What is done with a warning where the caller does not say: it is of his line that called."""
+    frame: FrameType | None = sys._getframe()
+    level = 0
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] == "crun_py":
+        frame = frame.f_back
+        level += 1
+    warnings.warn(line, CrunpyWarning, stacklevel=level + 1)
 
 
 @record
