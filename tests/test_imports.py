@@ -34,7 +34,8 @@ LEVELS = {
     3: ("options", "container", "show", "build"),
     4: ("engine",),
     5: ("worker",),
-    6: ("cli", "__main__"),
+    6: ("library", "aio", "blocking"),
+    7: ("cli", "__main__"),
 }  # fmt: skip
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
 

@@ -1,4 +1,4 @@
-"""crunpy for asyncio: the names of `crun_py`, to be awaited."""
+"""The library for asyncio: the names of `crun_py`, to be awaited."""
 
 from __future__ import annotations
 

@@ -117,8 +117,13 @@ class Containers:
 
     async def list(self, *, all: bool = False, filters: Iterable[str] = ()) -> list[Container]:
         """Those that run, or all; newest first.  filters: KEY=VALUE as of `ps --filter`."""
-        found = await self._worker.call("status.containers", everything=all, filters=tuple(filters))
-        return [Container(self._worker, info) for info in values.every(ContainerInfo, found)]
+        if wanted := tuple(filters):
+            found = await self._worker.call("status.containers", everything=all, filters=wanted)
+            infos = values.every(ContainerInfo, found)
+        else:
+            text = await self._worker.call("summaries.containers", everything=all)
+            infos = values.container_infos(expect(bytes, text))
+        return [Container(self._worker, info) for info in infos]
 
     async def prune(self, filters: Iterable[str] = ()) -> Pruned:
         """Remove all that do not run.  filters: until=, label=, label!=."""

@@ -1,6 +1,6 @@
 # Written by tools/blocking.py from crun_py/aio: change it there.
 
-"""crunpy, for threads or none."""
+"""The library for threads, or none."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from crun_py.errors import InvalidArgument, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from crun_py.engine.context import Context
     from crun_py.model.container import CreateRequest
@@ -36,17 +36,22 @@ def handed_over(
     """Make a container for a caller who confirms that he has it, see `handover`."""
     from crun_py.engine import handover
 
-    container = make(context, request, wanted)
-    return handover.handed_over(container, confirmation, lambda: None)
+    return handover.handed_over(context, request, wanted, confirmation, lambda _: None)
 
 
 def make(
-    context: Context, request: CreateRequest, wanted: PullRequest, *, subnet: str = ""
+    context: Context,
+    request: CreateRequest,
+    wanted: PullRequest,
+    *,
+    subnet: str = "",
+    before: Callable[[], None] | None = None,
 ) -> Container:
     """Make a container; wanted: how its image is obtained.
 
     This process becomes root of a user namespace, if it is a plain user's.  subnet: of the default
-    network, if that is made now.  Raises InvalidArgument, NotFound, Conflict (name), and the
+    network, if that is made now.  before: is called when all is there and nothing is made yet.
+     Raises InvalidArgument, NotFound, Conflict (name), and the
     errors of a pull.
     """
     made.check(request)
@@ -62,6 +67,8 @@ def make(
 
         config.create(context.paths, config.DEFAULT, subnet, exist_ok=True)
     image = None if request.rootfs else pull.needed(context, request.image, wanted)
+    if before:
+        before()
     container = made.create(context.paths, image, request)
     if image:
         _warn_foreign(image)

@@ -9,42 +9,67 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 
 from crun_py.container import ending
-from crun_py.engine import status
+from crun_py.engine import create, status
 from crun_py.record import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from crun_py.engine.context import Context
+    from crun_py.model.container import CreateRequest
     from crun_py.model.descriptor import Descriptor
+    from crun_py.model.registry import PullRequest
     from crun_py.model.state import ContainerInfo
     from crun_py.state import Container
 
+_INTERRUPT = (signal.SIGINT,)
+
+
+def hold_interrupts() -> None:
+    """From now on they wait, so that none comes between a container and who takes care of it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
+
+
+def let_interrupts_through() -> None:
+    """One that waited is raised here."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
+
 
 def handed_over(
-    container: Container, confirmation: Descriptor, begin: Callable[[], object]
+    context: Context,
+    request: CreateRequest,
+    wanted: PullRequest,
+    confirmation: Descriptor,
+    begin: Callable[[Container], object],
 ) -> Iterator[ContainerInfo]:
-    """What is known of `container` once `begin` has been called; removes it unless that is taken.
+    """What is known of a new container once `begin` was called with it; removes it unless that is
+    taken.
 
-    Raises what `begin` raises.
+    Raises as create.make, and what `begin` raises.
     """
-    confirmed = False
+    container = create.make(context, request, wanted, before=hold_interrupts)
     try:
-        begin()
+        let_interrupts_through()
+        begin(container)
         yield _info(container)
         poll = select.poll()
         poll.register(confirmation.fd, select.POLLIN)
         poll.poll()
     finally:
-        os.set_blocking(confirmation.fd, False)
-        try:
-            confirmed = os.read(confirmation.fd, 1) != b""
-        except BlockingIOError:
-            confirmed = False  # we were interrupted
-        if not confirmed:
+        if not _confirmed(confirmation):
             remove(container)
+
+
+def _confirmed(confirmation: Descriptor) -> bool:
+    os.set_blocking(confirmation.fd, False)
+    try:
+        return os.read(confirmation.fd, 1) != b""
+    except BlockingIOError:
+        return False  # we were interrupted
 
 
 def _info(container: Container) -> ContainerInfo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py import events, state
 from crun_py.container import attach, ending, execute, foreground, lifecycle
-from crun_py.engine import create, handover
+from crun_py.engine import create
 from crun_py.engine.streams import Captured, opened
 from crun_py.errors import Conflict, NotFound
 from crun_py.model.container import Client
@@ -69,12 +69,12 @@ def begin(
 
     Raises as create.make, and CommandError; nothing is left then.
     """
-    container = create.make(context, request, wanted)
-    return handover.handed_over(
-        container,
-        confirmation,
-        lambda: lifecycle.start(container, rootless=context.rootless, explain=context.explain),
-    )
+    from crun_py.engine import handover
+
+    def start(container: Container) -> None:
+        lifecycle.start(container, rootless=context.rootless, explain=context.explain)
+
+    return handover.handed_over(context, request, wanted, confirmation, start)
 
 
 def captured(
@@ -92,9 +92,12 @@ def captured(
     writes is reported as it comes, and not kept.  An interrupt kills it.  Raises as create.make,
     and CommandError.
     """
-    container = create.make(context, request, wanted)
-    with Captured(stdin, context.report if live else None) as io:
-        try:
+    from crun_py.engine import handover
+
+    container = create.make(context, request, wanted, before=handover.hold_interrupts)
+    try:
+        handover.let_interrupts_through()
+        with Captured(stdin, context.report if live else None) as io:
             code = foreground.run(
                 container,
                 io.client,
@@ -103,11 +106,11 @@ def captured(
                 sink=io.keep,
                 timeout_s=timeout_s,
             )
-        except KeyboardInterrupt:
-            foreground.discard(container)
-            if container.status().alive:
-                ending.stop(container, kill=True)
-            raise
+    except KeyboardInterrupt:
+        foreground.discard(container)  # with --rm
+        if container.status().alive:
+            ending.stop(container, kill=True)
+        raise
     return io.finished(container.id, code)
 
 

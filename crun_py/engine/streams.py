@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 
 from crun_py.model.container import Client
-from crun_py.model.running import Output
-from crun_py.model.state import Finished
+from crun_py.model.state import Finished, Output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

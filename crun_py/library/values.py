@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import warnings
@@ -13,8 +14,7 @@ from crun_py.errors import ContainerError, CrunpyError
 from crun_py.library.create_options import Port
 from crun_py.library.options import port
 from crun_py.model.container import PortMapping
-from crun_py.model.running import Output
-from crun_py.model.state import ContainerInfo, Finished, LogEntry
+from crun_py.model.state import ContainerInfo, Finished, LogEntry, MountPoint, Output
 from crun_py.record import record
 
 T = TypeVar("T")
@@ -95,6 +95,17 @@ def every(kind: type[T], values: object) -> list[T]:
     return [expect(kind, value) for value in expect(tuple, values)]
 
 
+def container_infos(text: bytes) -> list[ContainerInfo]:
+    """What engine.summaries tells."""
+    found = []
+    for fields in json.loads(text):
+        fields["command"] = tuple(fields["command"])
+        fields["ports"] = tuple([PortMapping(**port) for port in fields["ports"]])
+        fields["mounts"] = tuple([MountPoint(**mount) for mount in fields["mounts"]])
+        found.append(ContainerInfo(**fields))
+    return found
+
+
 def checked(done: Finished, what: str, check: bool) -> Ran:
     """What a command came to.  Raises ContainerError for another exit code than 0, if `check`."""
     if check and done.exit_code:
@@ -124,8 +135,9 @@ def path_in(container_id: str, path: str | os.PathLike[str]) -> str:
 
 PRELOAD = (
     "crun_py.engine.run", "crun_py.engine.create", "crun_py.engine.execute",
-    "crun_py.engine.status", "crun_py.engine.containers", "crun_py.engine.logs",
-    "crun_py.engine.waiting", "crun_py.ns.user", "crun_py.net.bridge", "crun_py.net.modes",
+    "crun_py.engine.status", "crun_py.engine.summaries", "crun_py.engine.containers",
+    "crun_py.engine.logs", "crun_py.engine.waiting", "crun_py.ns.user", "crun_py.net.bridge",
+    "crun_py.net.modes", "crun_py.ns.seccomp", "crun_py.engine.images", "crun_py.engine.ready",
     "crun_py.container.inside", "crun_py.container.userns", "crun_py.oci.store",
 )  # fmt: skip
 """What the worker loads before the first request, so that no child has to."""

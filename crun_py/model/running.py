@@ -19,14 +19,6 @@ class PublishedPort:
 
 
 @record
-class Output:
-    """Told of a command while it runs: what it wrote.  stream: "stdout" or "stderr"."""
-
-    stream: str
-    data: bytes
-
-
-@record
 class ProcessTable:
     """Processes as ps(1) shows them: titles of the columns, and a row for each process."""
 

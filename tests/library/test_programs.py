@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from engine import Engine
+from programs import Programs
 
 pytestmark = pytest.mark.timeout(240)
 
 
-def test_a_hundred_threads(programs) -> None:  # type: ignore[no-untyped-def]
+def test_a_hundred_threads(programs: Programs) -> None:
     said = programs.text(
         """
 import concurrent.futures, gc, os, threading
@@ -38,7 +40,7 @@ print("done")
     assert said == "done"
 
 
-def test_thirty_tasks_of_which_some_are_cancelled(programs) -> None:  # type: ignore[no-untyped-def]
+def test_thirty_tasks_of_which_some_are_cancelled(programs: Programs) -> None:
     said = programs.text(
         """
 import asyncio, os
@@ -87,7 +89,7 @@ asyncio.run(main(), debug=False)
     assert said == "timeout"
 
 
-def test_cancelled_commands_end(programs) -> None:  # type: ignore[no-untyped-def]
+def test_cancelled_commands_end(programs: Programs) -> None:
     said = programs.text(
         """
 import asyncio
@@ -112,7 +114,7 @@ asyncio.run(main())
     assert said == "gone True"
 
 
-def test_closed_standard_streams(programs, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_closed_standard_streams(programs: Programs) -> None:
     """Descriptors 0 to 2 are free: nothing of ours may get there, and nobody writes there."""
     program = """
 import os, sys
@@ -139,7 +141,7 @@ os._exit(0 if (out, text) == (b"x\\n", b"typed\\n") else 8)
     assert (done.code, done.out, done.err) == (0, "", "")
 
 
-def test_nothing_of_the_caller_changes(programs) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_of_the_caller_changes(programs: Programs) -> None:
     said = programs.text(
         """
 import os, signal, sys, threading, locale
@@ -171,7 +173,7 @@ except ChildProcessError:
     assert said == "no children"
 
 
-def test_a_fork_of_the_caller(programs) -> None:  # type: ignore[no-untyped-def]
+def test_a_fork_of_the_caller(programs: Programs) -> None:
     said = programs.text(
         """
 import multiprocessing, os, warnings
@@ -196,8 +198,8 @@ print("done")
     assert said == "done"
 
 
-def test_warnings(as_root) -> None:  # type: ignore[no-untyped-def]
-    said = as_root.text(
+def test_warnings(root: Engine) -> None:
+    said = Programs(root).text(
         """
 import warnings
 import crun_py
@@ -221,7 +223,7 @@ print(one.filename)
     assert said == "<stdin>", "a warning is of the line that called"
 
 
-def test_the_engine_of_run(programs) -> None:  # type: ignore[no-untyped-def]
+def test_the_engine_of_run(programs: Programs) -> None:
     said = programs.text(
         """
 import asyncio
@@ -245,7 +247,7 @@ crun_py.run("busybox", ["sh", "-c", "echo out; echo err >&2"], network="none",
     ]  # fmt: skip
 
 
-def test_the_program_is_killed(programs) -> None:  # type: ignore[no-untyped-def]
+def test_the_program_is_killed(programs: Programs) -> None:
     """What it waited for ends with it; what it detached goes on."""
     done = programs.run(
         "-c",
@@ -280,7 +282,7 @@ print(names)
     assert said == "['kept']"
 
 
-def test_interrupted_by_the_keyboard(programs) -> None:  # type: ignore[no-untyped-def]
+def test_interrupted_by_the_keyboard(programs: Programs) -> None:
     said = programs.text(
         """
 import os, signal, threading, time
@@ -302,9 +304,13 @@ print(engine.containers.list(all=True))
     assert said.splitlines() == ["interrupted", "[]"]
 
 
-def test_importing_costs_little(as_root) -> None:  # type: ignore[no-untyped-def]
-    said = as_root.text("import sys, crun_py; print(len(sys.modules), 'asyncio' in sys.modules)")
-    bare = as_root.text("import sys; print(len(sys.modules), False)")
+def test_importing_costs_little(root: Engine) -> None:
+    said = Programs(root).text(
+        "import sys, crun_py; print(len(sys.modules), 'asyncio' in sys.modules)"
+    )
+    bare = Programs(root).text("import sys; print(len(sys.modules), False)")
     assert int(said.split()[0]) - int(bare.split()[0]) == 1 and said.endswith("False")
-    said = as_root.text("import sys; from crun_py import Engine; print(*sys.modules)").split()
+    said = (
+        Programs(root).text("import sys; from crun_py import Engine; print(*sys.modules)").split()
+    )
     assert not {"asyncio", "httpx", "typer", "rich", "pyroute2", "crun_py.engine.run"} & {*said}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from programs import Programs
 
 HERE = Path(__file__).resolve().parent
 MODULES = sorted(p.stem for p in (HERE / "scenarios").glob("*.py") if p.stem != "__init__")
@@ -12,6 +13,6 @@ MODULES = sorted(p.stem for p in (HERE / "scenarios").glob("*.py") if p.stem != 
 
 @pytest.mark.parametrize("how", ["plain", "async"])
 @pytest.mark.parametrize("module", MODULES)
-def test_scenarios(programs, module: str, how: str) -> None:  # type: ignore[no-untyped-def]
+def test_scenarios(programs: Programs, module: str, how: str) -> None:
     done = programs.run(HERE / "run_scenarios.py", how, module)
     assert "Traceback" not in done.err, done.err

@@ -15,7 +15,7 @@ import pytest
 from engine import wait_for
 from working import alive, gone, kill, nothing_left, program, toy_worker
 
-from crun_py.build.request import Event
+from crun_py.build.request import BuildEvent
 from crun_py.errors import CommandError, CrunpyError, InvalidArgument, NotFound
 from crun_py.worker.channel import Worker
 from crun_py.worker.values import Descriptor
@@ -39,7 +39,7 @@ def fails(worker: Worker, *args: object) -> CrunpyError:
 
 
 def test_values_there_and_back(worker: Worker) -> None:
-    event = Event(kind="step", data=b"\xff")
+    event = BuildEvent(kind="step", data=b"\xff")
     assert worker.call("containers.echo", 1, [b"x", event], a={1: None}) == (
         (1, (b"x", event)), {"a": {1: None}},
     )  # fmt: skip

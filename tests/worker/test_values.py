@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from crun_py.build.request import Event
+from crun_py.build.request import BuildEvent
 from crun_py.errors import CommandError, CrunpyError, Gone, InvalidArgument, NotFound
 from crun_py.model.descriptor import Descriptor
 from crun_py.record import record
@@ -26,7 +26,7 @@ def journey(value: object) -> object:
     "value",
     [None, True, False, 0, -1, 1 << 200, 1.5, math.inf, "", "grüß", "\udc80\x00", b"", b"\x00\xff",
      (), (1, ("a", b"b")), {}, {"a": {1: b"x"}, -2: ()}, {"d": 1, "r": {"b": 0}},
-     Event(kind="step", text="t", data=b"\xff")],
+     BuildEvent(kind="step", text="t", data=b"\xff")],
 )  # fmt: skip
 def test_what_comes_is_what_went(value: object) -> None:
     found = journey(value)
@@ -75,7 +75,7 @@ class Stranger:
 
 
 @pytest.mark.parametrize(
-    "value", [{1, 2}, object(), {(1,): 2}, {True: 1}, {None: 1}, Stranger(), Event]
+    "value", [{1, 2}, object(), {(1,): 2}, {True: 1}, {None: 1}, Stranger(), BuildEvent]
 )
 def test_what_has_no_form_is_refused(value: object) -> None:
     with pytest.raises(InvalidArgument, match="sending"):
@@ -89,7 +89,7 @@ def test_what_has_no_form_is_refused(value: object) -> None:
      {"r": [1, {}]},
      {"r": ["os:system", {}]}, {"r": ["crun_py.errors:CrunpyError", {}]},
      {"r": ["crun_py.__main__:entry", {}]}, {"r": ["crun_py.worker.values:is_record", {}]},
-     {"r": ["crun_py.nowhere:X", {}]}, {"r": ["crun_py.build.request:Event", {"nope": 1}]},
+     {"r": ["crun_py.nowhere:X", {}]}, {"r": ["crun_py.build.request:BuildEvent", {"nope": 1}]},
      {"r": ["crun_py.record:_Record", {}]}, {"r": ["crun_py..errors:X", {}]},
      {"e": {}}, {"e": 1},
      {"e": {"type": 1, "message": 1, "hint": 1, "errno": "x", "exit_code": 0}}],

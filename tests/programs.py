@@ -6,10 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from engine import CHECKOUT, REACHABLE, Engine, Result
-
-HERE = Path(__file__).resolve().parent
 
 
 class Programs:
@@ -49,14 +46,3 @@ class Programs:
         done = self.run("-", input=program, **given)  # type: ignore[arg-type]
         assert not done.err, done.err
         return done.out.strip()
-
-
-@pytest.fixture
-def programs(engine: Engine) -> Programs:
-    """As root and as a user; busybox is in the store."""
-    return Programs(engine)
-
-
-@pytest.fixture
-def as_root(root: Engine) -> Programs:
-    return Programs(root)
