@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from crun_py.blocking import Containers as Containers
     from crun_py.blocking import Engine as Engine
     from crun_py.blocking import Images as Images
+    from crun_py.blocking import Manifests as Manifests
     from crun_py.blocking import Volumes as Volumes
     from crun_py.blocking import run as run
     from crun_py.build.request import BuildEvent as BuildEvent
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from crun_py.errors import RegistryError as RegistryError
     from crun_py.errors import TimedOut as TimedOut
     from crun_py.errors import Unsupported as Unsupported
-    from crun_py.library.options import CreateOptions as CreateOptions
+    from crun_py.library.create_options import CreateOptions as CreateOptions
     from crun_py.library.values import CrunpyWarning as CrunpyWarning
     from crun_py.library.values import PublishedPorts as PublishedPorts
     from crun_py.library.values import Ran as Ran
@@ -65,17 +66,20 @@ if TYPE_CHECKING:
     from crun_py.model.container import VolumeMount as VolumeMount
     from crun_py.model.event import Event as Event
     from crun_py.model.files import FileChange as FileChange
+    from crun_py.model.image import HistoryStep as HistoryStep
     from crun_py.model.image import ImageSummary as ImageSummary
     from crun_py.model.image import LoadedImage as LoadedImage
     from crun_py.model.image import PrunedImages as PrunedImages
     from crun_py.model.image import Pushed as Pushed
     from crun_py.model.image import RemovedPart as RemovedPart
     from crun_py.model.pruned import Pruned as Pruned
+    from crun_py.model.registry import EntryChange as EntryChange
     from crun_py.model.registry import Missing as Missing
     from crun_py.model.registry import Progress as Progress
     from crun_py.model.registry import PushChange as PushChange
     from crun_py.model.registry import RegistryAccess as RegistryAccess
     from crun_py.model.registry import SearchResult as SearchResult
+    from crun_py.model.running import HealthChecked as HealthChecked
     from crun_py.model.running import ProcessTable as ProcessTable
     from crun_py.model.state import ContainerInfo as ContainerInfo
     from crun_py.model.state import MountPoint as MountPoint
@@ -85,22 +89,22 @@ if TYPE_CHECKING:
     from crun_py.model.system import SystemPruned as SystemPruned
     from crun_py.model.volume import VolumeInfo as VolumeInfo
 
-_BLOCKING = "Attached Container Containers Engine Images Volumes run"
+_BLOCKING = "Attached Container Containers Engine Images Manifests Volumes run"
 _NAMES = {
     "blocking": _BLOCKING,
     "build.request": "BuildEvent",
     "errors": "BuildError CommandError Conflict ContainerError CorruptState CrunpyError ImageError "
     "InvalidArgument NotFound RegistryError TimedOut Unsupported",
-    "library.options": "CreateOptions",
+    "library.create_options": "CreateOptions",
     "library.values": "CrunpyWarning PublishedPorts Ran",
     "model.container": "GiB KiB MiB UNLIMITED Bind Device HealthCheck ImageMount Limits LogConfig "
     "Namespaces Networking PortMapping RestartPolicy Security Tmpfs Ulimit VolumeMount",
     "model.event": "Event",
     "model.files": "FileChange",
-    "model.image": "ImageSummary LoadedImage PrunedImages Pushed RemovedPart",
+    "model.image": "HistoryStep ImageSummary LoadedImage PrunedImages Pushed RemovedPart",
     "model.pruned": "Pruned",
-    "model.registry": "Missing Progress PushChange RegistryAccess SearchResult",
-    "model.running": "ProcessTable",
+    "model.registry": "EntryChange Missing Progress PushChange RegistryAccess SearchResult",
+    "model.running": "HealthChecked ProcessTable",
     "model.state": "ContainerInfo MountPoint",
     "model.stats": "Stats",
     "model.system": "DiskUsage Space SystemPruned",

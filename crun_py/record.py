@@ -8,6 +8,8 @@ path: importing `dataclasses` costs more than a whole command here.  mypy checks
     class Port:
         number: int
         protocol: str = "tcp"
+
+With `@record(kw_only=False)` the fields above `_: KW_ONLY` can also be given by their places.
 """
 
 from __future__ import annotations
@@ -18,29 +20,46 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeGuard, TypeVar, dataclass_transform
+    from collections.abc import Callable
+    from typing import Any, TypeGuard, TypeVar, dataclass_transform, overload
 
     T = TypeVar("T")
 
+    @overload
+    def record(cls: type[T]) -> type[T]: ...
+
+    @overload
+    def record(*, kw_only: bool) -> Callable[[type[T]], type[T]]: ...
+
     @dataclass_transform(frozen_default=True, kw_only_default=True)
-    def record(cls: type[T]) -> type[T]:
+    def record(
+        cls: type[T] | None = None, *, kw_only: bool = True
+    ) -> type[T] | Callable[[type[T]], type[T]]:
         """Make `cls` a record of the fields that it annotates; values there are defaults."""
 
 else:
 
-    def record(cls):
+    def record(cls=None, *, kw_only=True):
         """Make `cls` a record of the fields that it annotates; values there are defaults."""
+        if cls is None:
+            return lambda given: _made(given, kw_only)
+        return _made(cls, kw_only)
+
+    def _made(cls, kw_only):
         base = next((b for b in cls.__mro__[1:] if hasattr(b, "_fields")), None)
         inherited = getattr(base, "_fields", ())
-        own = tuple(name for name in cls.__annotations__ if name not in inherited)
+        annotated = [*cls.__annotations__]
+        places = annotated.index("_") if "_" in annotated else len(annotated)
+        own = tuple(name for name in annotated if name != "_" and name not in inherited)
         space = dict(cls.__dict__)
         defaults = {**getattr(base, "_defaults", {})}
-        defaults.update((name, space.pop(name)) for name in cls.__annotations__ if name in space)
+        defaults.update((name, space.pop(name)) for name in own if name in space)
         for name in ("__dict__", "__weakref__"):
             space.pop(name, None)
         fields = (*inherited, *own)
         parents = tuple(b for b in cls.__bases__ if b is not object) or (_Record,)
         space.update(__slots__=own, _fields=fields, _defaults=defaults)
+        space["_placed"] = () if kw_only else tuple(annotated[:places])
         return type(cls.__name__, parents, space)
 
 
@@ -48,8 +67,11 @@ class _Record:
     __slots__ = ()
     _fields: tuple[str, ...]
     _defaults: dict[str, Any]
+    _placed: tuple[str, ...] = ()
 
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, *placed: Any, **given: Any) -> None:
+        if placed:
+            self._name(placed, given)
         setter = object.__setattr__
         for name in self._fields:
             if name in given:
@@ -60,6 +82,16 @@ class _Record:
                 raise TypeError(f"{type(self).__name__}: no {name} was given")
         if given:
             raise TypeError(f"{type(self).__name__} has no {', '.join(given)}")
+
+    def _name(self, placed: tuple[Any, ...], given: dict[str, Any]) -> None:
+        """Add what was given by its place to what was given by name."""
+        kind = type(self).__name__
+        if len(placed) > len(self._placed):
+            raise TypeError(f"{kind} takes {len(self._placed)} values without a name")
+        for name, value in zip(self._placed, placed, strict=False):
+            if name in given:
+                raise TypeError(f"{kind}: {name} was given twice")
+            given[name] = value
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is a record: {name} cannot be set")

@@ -15,6 +15,7 @@ import images
 import pytest
 from engine import REACHABLE, USER, Engine, empty_cgroups
 from oci_images import TestImage, docker_registry, push
+from programs import Programs
 
 from crun_py import caller
 
@@ -133,6 +134,12 @@ def user(_user: Engine) -> Iterator[Engine]:
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """Once as root and once as a user."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def programs(engine: Engine) -> Programs:
+    """Programs that use the library, as root and as a user."""
+    return Programs(engine)
 
 
 @pytest.fixture

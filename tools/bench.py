@@ -22,9 +22,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT / "tests"))
@@ -32,6 +33,7 @@ sys.path.insert(0, str(CHECKOUT / "tests"))
 import images  # noqa: E402
 from oci_images import docker_registry, push  # noqa: E402
 
+COMMAND, DOCKER_PY, LIST_LIMIT = "the command", "docker-py", "limit"
 OURS, BARE, ONE_BY_ONE = "crunpy", "bwrap + python", "--jobs 1"
 BASE = "localhost/base"
 MB = 1_000_000
@@ -464,6 +466,74 @@ def build_stages(bench: Bench) -> dict[str, float]:
     )  # fmt: skip
 
 
+# ---- from Python ----
+
+
+def library_runs(bench: Bench) -> dict[str, float]:
+    """50 runs from one process that goes on: by our library, by our command, and by docker-py with
+    its daemon."""
+    import crun_py
+
+    ours = bench.engines[0]
+    words = ("run", "--rm", "--network", "none", bench.busybox, "true")
+    ways: dict[str, Callable[[], object]] = {COMMAND: lambda: ours.seconds(*words)}
+    with crun_py.Engine(root=ours.env["CRUNPY_ROOT"], runroot=ours.env["CRUNPY_RUNROOT"]) as engine:
+        ways[OURS] = lambda: engine.containers.run(bench.busybox, ["true"], network="none")
+        if client := docker_py(bench):
+            ways[DOCKER_PY] = lambda: client.containers.run(
+                bench.busybox, ["true"], network_mode="none", remove=True
+            )
+
+        def sample(way: Engine) -> float:
+            start = time.perf_counter()
+            for _ in range(50):
+                ways[way.name]()
+            return time.perf_counter() - start
+
+        rounds = max(bench.rounds // 3, 3)
+        return bench.median(sample, rounds, [Engine(name, []) for name in ways])
+
+
+def docker_py(bench: Bench) -> Any:
+    """A client of the daemon that is measured, None without one."""
+    daemon = next((engine for engine in bench.engines if engine.name == "docker"), None)
+    if daemon is None:
+        print("without docker-py: there is no dockerd here")
+        return None
+    try:
+        import docker as library
+    except ImportError:
+        print("without docker-py: pip install docker")
+        return None
+    return library.DockerClient(base_url=daemon.command[2])
+
+
+def library_list(bench: Bench) -> dict[str, float]:
+    """containers.list(all=True) of 1,000, and reading the name of each."""
+    import crun_py
+
+    with (
+        crun_py.Engine(root=bench.base / "many", runroot=bench.base / "many-run") as engine,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        engine.images.pull(bench.busybox)
+        made = pool.map(
+            lambda _: engine.containers.create(bench.busybox, ["true"], network="none"), range(1000)
+        )
+        assert len(list(made)) == 1000
+        time.sleep(3)  # what was changed just now is read anew
+
+        def sample(_: Engine) -> float:
+            start = time.perf_counter()
+            names = {box.name for box in engine.containers.list(all=True)}
+            took = time.perf_counter() - start
+            if len(names) != 1000:
+                raise Failure(f"{len(names)} containers of 1000")
+            return took
+
+        return {**bench.median(sample, engines=bench.engines[:1]), LIST_LIMIT: 0.050}
+
+
 class Row(NamedTuple):
     name: str
     unit: str
@@ -497,6 +567,8 @@ ROWS = (
     Row("build, 20,000 files", "s", build_files, (Budget("podman", 0.25),)),
     Row("build, files cached", "s", build_files_cached, (Budget("podman", 0.10),)),
     Row("build, 10 stages", "s", build_stages, ()),
+    Row("library: 50 runs", "s", library_runs, (Budget(COMMAND, 0.70), Budget(DOCKER_PY, 0.10))),
+    Row("library: list of 1,000", "ms", library_list, (Budget(LIST_LIMIT, 1),)),
 )  # fmt: skip
 
 

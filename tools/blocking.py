@@ -18,7 +18,7 @@ SOURCE, TARGET = TOP / "crun_py" / "aio", TOP / "crun_py" / "blocking"
 BY_HAND = "_io.py"
 NOTE = "# Written by tools/blocking.py from crun_py/aio: change it there.\n\n"
 WORDS = {
-    "crunpy for asyncio: the names of `crun_py`, to be awaited.": "crunpy, for threads or none.",
+    "for asyncio: the names of `crun_py`, to be awaited.": "for threads, or none.",
     "crun_py.aio": "crun_py.blocking",
     "channel_async": "channel",
     "AsyncWorker": "Worker",

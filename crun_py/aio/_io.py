@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 from crun_py.model.descriptor import Descriptor
+from crun_py.worker import wire
 
+_PIECE_BYTES = 1 << 16
 Reader = asyncio.StreamReader
 
 
@@ -37,7 +38,7 @@ class _Flow(asyncio.streams.FlowControlMixin):
 
 async def input_pipe() -> tuple[Writer, Descriptor]:
     """(what is written to, the end that the container reads)."""
-    theirs, ours = os.pipe2(os.O_CLOEXEC)
+    theirs, ours = wire.pipe()
     loop = asyncio.get_running_loop()
     file = open(ours, "wb", buffering=0)  # noqa: SIM115  (the transport's)
     transport, protocol = await loop.connect_write_pipe(_Flow, file)
@@ -47,13 +48,19 @@ async def input_pipe() -> tuple[Writer, Descriptor]:
 
 async def output_pipe() -> tuple[Reader, Descriptor]:
     """(what is read from, the end that the container writes to)."""
-    ours, theirs = os.pipe2(os.O_CLOEXEC)
+    ours, theirs = wire.pipe()
     reader = asyncio.StreamReader()
     file = open(ours, "rb", buffering=0)  # noqa: SIM115  (the transport's)
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), file
     )
     return reader, Descriptor(theirs, owned=True)
+
+
+async def drain(reader: Reader) -> None:
+    """Wait until nobody writes to it any more."""
+    while await reader.read(_PIECE_BYTES):
+        pass
 
 
 async def close_reader(reader: Reader) -> None:

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
-from typing import Literal, overload
 
-from crun_py.aio.streams import Attached
-from crun_py.errors import Conflict
-from crun_py.library import options, values
-from crun_py.library.options import Pathname, Variables, Words
-from crun_py.library.values import PublishedPorts, Ran, expect
+from crun_py.aio.inside import Inside
+from crun_py.library.values import PublishedPorts, expect
 from crun_py.model.container import Limits, RestartPolicy
-from crun_py.model.files import FileChange
-from crun_py.model.running import ProcessTable
-from crun_py.model.state import ContainerInfo, Finished, LogEntry
-from crun_py.model.stats import Stats
+from crun_py.model.running import HealthChecked
+from crun_py.model.state import ContainerInfo
 from crun_py.options.parts import restart_policy
-from crun_py.worker.channel_async import AsyncWorker
 
 
-class Container:
+class Container(Inside):
     """A container.  As a context manager it is removed at the end of the block, with its anonymous
     volumes, whatever became of it.
 
     info: what was known of it when it was last looked at, by `reload` or by what was done to it
     here; the other attributes are taken from there.
     """
-
-    def __init__(self, worker: AsyncWorker, info: ContainerInfo) -> None:
-        self._worker = worker
-        self.info = info
 
     def __repr__(self) -> str:
         return f"<Container {self.info.name} {self.id[:12]} {self.info.state}>"
@@ -40,11 +28,6 @@ class Container:
 
     def __hash__(self) -> int:
         return hash(self.id)
-
-    @property
-    def id(self) -> str:
-        """64 hexadecimal digits."""
-        return self.info.id
 
     @property
     def name(self) -> str:
@@ -87,6 +70,11 @@ class Container:
         return self.info
 
     # ---- its life ----
+
+    async def init(self) -> None:
+        """Make all that it needs but let its command wait, until `start`.  Raises Conflict."""
+        await self._worker.call("run.init", self.id)
+        await self.reload()
 
     async def start(self) -> None:
         """Start it; nothing if it runs.  Raises CommandError when its command cannot be run."""
@@ -144,10 +132,17 @@ class Container:
 
     async def wait(self) -> int:
         """Its exit code, when it has ended."""
-        code = values.exit_code(await self._worker.call("waiting.wait", self.id))
+        code = expect(int, await self._worker.call("waiting.wait", self.id))
         if not self.info.auto_remove:
             await self.reload()
         return code
+
+    async def check_health(self) -> HealthChecked:
+        """Make one check of its health now, and what follows from it.
+
+        Raises Conflict when it does not run, InvalidArgument without a health check."""
+        made = await self._worker.call("containers.check_health", self.id)
+        return expect(HealthChecked, made)
 
     async def wait_until(
         self,
@@ -168,196 +163,6 @@ class Container:
             timeout_s=float(timeout),
         )  # fmt: skip
         await self.reload()
-
-    # ---- commands and streams ----
-
-    async def exec(
-        self,
-        command: Words,
-        *,
-        input: bytes | None = None,
-        environment: Variables = (),
-        user: str | int = "",
-        working_dir: str = "",
-        privileged: bool = False,
-        tty: bool = False,
-        timeout: float | None = None,
-        check: bool = False,
-    ) -> Ran:
-        """Run a command in it, and wait for its end.
-
-        input: what it reads.  timeout: seconds until it is killed, with exit code 137.
-        check: raise ContainerError for another exit code than 0.
-        Raises Conflict when the container does not run, CommandError when there is no such command.
-        """
-        request = options.exec_request(
-            command, environment=environment, user=user, working_dir=working_dir,
-            privileged=privileged, tty=tty, stdin_open=input is not None,
-        )  # fmt: skip
-        done = await self._worker.call(
-            "execute.captured", self.id, request, stdin=input or b"", timeout_s=timeout
-        )
-        what = f"{request.command[0]} in {values.named(self.info)}"
-        return values.checked(expect(Finished, done), what, check)
-
-    async def exec_detached(
-        self,
-        command: Words,
-        *,
-        environment: Variables = (),
-        user: str | int = "",
-        working_dir: str = "",
-        privileged: bool = False,
-    ) -> None:
-        """Start a command in it, for which nobody waits."""
-        request = options.exec_request(
-            command, environment=environment, user=user, working_dir=working_dir,
-            privileged=privileged, detach=True,
-        )  # fmt: skip
-        await self._worker.call("execute.detached", self.id, request)
-
-    def exec_attached(
-        self,
-        command: Words,
-        *,
-        stdin: bool = True,
-        environment: Variables = (),
-        user: str | int = "",
-        working_dir: str = "",
-        privileged: bool = False,
-        tty: bool = False,
-    ) -> Attached:
-        """A context manager: a command runs in it, with its streams as files."""
-        request = options.exec_request(
-            command, environment=environment, user=user, working_dir=working_dir,
-            privileged=privileged, tty=tty, stdin_open=stdin,
-        )  # fmt: skip
-        return Attached(self._worker, "execute.streamed", (self.id, request), reads=stdin)
-
-    def attach(self, *, start: bool = False) -> Attached:
-        """A context manager: its streams as files, from now on.
-
-        start: it is started then, so that nothing is missed.
-        """
-        call = "run.started_streamed" if start else "run.streamed"
-        return Attached(self._worker, call, (self.id,), reads=self.info.open_stdin)
-
-    @overload
-    async def logs(
-        self, *, follow: Literal[False] = ..., tail: int | None = ..., timestamps: bool = ...,
-        since: float | str | None = ..., until: float | str | None = ...,
-        stdout: bool = ..., stderr: bool = ...,
-    ) -> bytes: ...  # fmt: skip
-
-    @overload
-    async def logs(
-        self, *, follow: Literal[True], tail: int | None = ..., timestamps: bool = ...,
-        since: float | str | None = ..., until: float | str | None = ...,
-        stdout: bool = ..., stderr: bool = ...,
-    ) -> AsyncIterator[bytes]: ...  # fmt: skip
-
-    async def logs(
-        self,
-        *,
-        follow: bool = False,
-        tail: int | None = None,
-        timestamps: bool = False,
-        since: float | str | None = None,
-        until: float | str | None = None,
-        stdout: bool = True,
-        stderr: bool = True,
-    ) -> bytes | AsyncIterator[bytes]:
-        """What it wrote.
-
-        follow: an iterator of lines, which goes on until the container has ended; otherwise all
-        that is there.  tail: only so many of the last lines.  since, until: seconds since 1970, RFC
-        3339, or a span ago like 5m.  timestamps: each line begins with its time.
-        Raises Unsupported for a container whose log is not kept.
-        """
-        wanted = {name for name, asked in (("stdout", stdout), ("stderr", stderr)) if asked}
-        found = self._entries(
-            wanted, timestamps, follow, tail, options.point_ns(since), options.point_ns(until)
-        )
-        if follow:
-            return found
-        kept = []
-        async for line in found:
-            kept.append(line)
-        return b"".join(kept)
-
-    async def _entries(
-        self,
-        wanted: set[str],
-        timestamps: bool,
-        follow: bool,
-        tail: int | None,
-        since_ns: int | None,
-        until_ns: int | None,
-    ) -> AsyncIterator[bytes]:
-        async with self._worker.stream(
-            "logs.read", self.id, follow=follow, tail=tail, since_ns=since_ns, until_ns=until_ns
-        ) as found:
-            async for item in found:
-                entry = expect(LogEntry, item)
-                if entry.stream in wanted:
-                    yield values.line(entry, timestamps)
-
-    # ---- files ----
-
-    async def copy_in(self, source: Pathname, target: Pathname) -> None:
-        """Copy a file or directory of the host into it; target as `cp` has it."""
-        await self._worker.call(
-            "files.copy", options.host_path(source), values.path_in(self.id, target)
-        )
-
-    async def copy_out(self, source: Pathname, target: Pathname) -> None:
-        """Copy a file or directory out of it; `target` is the caller's path."""
-        await self._worker.call(
-            "files.copy", values.path_in(self.id, source), options.host_path(target)
-        )
-
-    async def export(self, target: Pathname) -> None:
-        """Write all its files, without its volumes, as a tar archive."""
-        await self._worker.call("files.export", self.id, options.absolute(target))
-
-    async def changes(self) -> list[FileChange]:
-        """What it has changed in its files since it was created."""
-        return values.every(FileChange, await self._worker.call("inspection.changes", self.id))
-
-    async def commit(
-        self,
-        image: str = "",
-        *,
-        author: str = "",
-        message: str = "",
-        changes: Iterable[str] = (),
-        pause: bool | None = None,
-        squash: bool = False,
-    ) -> str:
-        """Make an image of it as it is now; the image's id.
-
-        changes: Dockerfile instructions.  pause: its processes stand still meanwhile; None: where
-        the host can do that.  squash: one layer with everything.
-        """
-        made = await self._worker.call(
-            "files.commit", self.id, image=image, author=author, message=message,
-            changes=tuple(changes), pause=pause, squash=squash,
-        )  # fmt: skip
-        return expect(str, made)
-
-    # ---- looking at it ----
-
-    async def top(self, columns: Iterable[str] = ()) -> ProcessTable:
-        """Its processes; columns: podman's words (user, pid, args …), or options of ps(1)."""
-        found = await self._worker.call("inspection.processes", self.id, tuple(columns))
-        return expect(ProcessTable, found)
-
-    async def stats(self) -> Stats:
-        """What it uses now.  Raises Conflict when it does not run."""
-        found = values.every(Stats, await self._worker.call("usage.once", (self.id,)))
-        if not found:
-            raise Conflict(f"looking at {values.named(self.info)}: it does not run")
-        return found[0]
 
     # ---- with ----
 

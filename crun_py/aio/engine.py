@@ -7,9 +7,10 @@ from types import TracebackType
 
 from crun_py.aio.containers import Containers
 from crun_py.aio.images import Images
+from crun_py.aio.manifests import Manifests
 from crun_py.aio.volumes import Volumes
 from crun_py.library import options, values
-from crun_py.library.options import Pathname
+from crun_py.library.create_options import Pathname
 from crun_py.library.values import expect
 from crun_py.model.event import Event
 from crun_py.model.registry import RegistryAccess
@@ -43,6 +44,7 @@ class Engine:
         )
         self.containers = Containers(self._worker)
         self.images = Images(self._worker)
+        self.manifests = Manifests(self._worker)
         self.volumes = Volumes(self._worker)
 
     async def info(self) -> dict[str, object]:
@@ -98,9 +100,11 @@ class Engine:
         """Try credentials at a registry and keep them where podman does.  Raises RegistryError."""
         await self._worker.call("registries.login", registry, username, password, reach=access)
 
-    async def logout(self, registry: str) -> bool:
+    async def logout(self, registry: str, *, access: RegistryAccess | None = None) -> bool:
         """Forget the credentials for a registry; whether there were any."""
-        return expect(bool, await self._worker.call("registries.logout", registry))
+        authfile = access.authfile or None if access else None
+        done = await self._worker.call("registries.logout", registry, authfile=authfile)
+        return expect(bool, done)
 
     async def close(self) -> None:
         """End the process that works for it, and what that still does.  Containers go on."""

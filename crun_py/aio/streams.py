@@ -6,7 +6,7 @@ from types import TracebackType
 
 from crun_py.aio import _io
 from crun_py.errors import CrunpyError
-from crun_py.library.values import exit_code
+from crun_py.library.values import expect
 from crun_py.worker.channel_async import AsyncStream, AsyncWorker
 
 
@@ -47,7 +47,7 @@ class Attached:
         if self._stream is None:
             raise CrunpyError("waiting for an attached container: it is not attached")
         try:
-            return exit_code(await self._stream.__anext__())
+            return expect(int, await self._stream.__anext__())
         except StopAsyncIteration:
             raise CrunpyError("waiting for an attached container: it was waited for") from None
 
@@ -58,9 +58,10 @@ class Attached:
         trace: TracebackType | None,
     ) -> None:
         """Detach; the container goes on."""
-        if self.stdin is not None:
-            await self.stdin.close()
-        for reader in (self.stdout, self.stderr):
-            await _io.close_reader(reader)
         if self._stream is not None:
             await self._stream.aclose()
+        for reader in (self.stdout, self.stderr):
+            await _io.drain(reader)  # who passes the streams on is gone then, and no end of
+            await _io.close_reader(reader)  # our input can get to the container
+        if self.stdin is not None:
+            await self.stdin.close()

@@ -1,37 +1,37 @@
 # Written by tools/blocking.py from crun_py/aio: change it there.
 
-"""crunpy, for threads or none."""
+"""The library for threads, or none."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal, Unpack, overload
 
 from crun_py.blocking.container import Container
 from crun_py.blocking.containers import Containers
 from crun_py.blocking.engine import Engine
 from crun_py.blocking.images import Images
+from crun_py.blocking.manifests import Manifests
 from crun_py.blocking.streams import Attached
 from crun_py.blocking.volumes import Volumes
 from crun_py.library import default
-from crun_py.library.options import CreateOptions, Words
+from crun_py.library.create_options import CreateOptions, Words
+from crun_py.library.values import OnEvent, OnOutput
 
-__all__ = ["Attached", "Container", "Containers", "Engine", "Images", "Volumes", "run"]
+__all__ = ["Attached", "Container", "Containers", "Engine", "Images", "Manifests", "Volumes", "run"]
 
 
 @overload
 def run(
     image: str, command: Words | None = ..., *, detach: Literal[False] = ...,
     input: bytes | None = ..., wait_timeout: float | None = ..., check: bool = ...,
-    on_event: Callable[[object], object] | None = ..., **given: Unpack[CreateOptions],
+    on_event: OnEvent = ..., on_output: OnOutput = ..., **given: Unpack[CreateOptions],
 ) -> bytes: ...  # fmt: skip
 
 
 @overload
 def run(
     image: str, command: Words | None = ..., *, detach: Literal[True],
-    input: bytes | None = ..., wait_timeout: float | None = ..., check: bool = ...,
-    on_event: Callable[[object], object] | None = ..., **given: Unpack[CreateOptions],
+    on_event: OnEvent = ..., **given: Unpack[CreateOptions],
 ) -> Container: ...  # fmt: skip
 
 
@@ -43,7 +43,8 @@ def run(
     input: bytes | None = None,
     wait_timeout: float | None = None,
     check: bool = True,
-    on_event: Callable[[object], object] | None = None,
+    on_event: OnEvent = None,
+    on_output: OnOutput = None,
     **given: Unpack[CreateOptions],
 ) -> bytes | Container:
     """Run a command in a new container of the user's own store; see Containers.run."""
@@ -52,5 +53,5 @@ def run(
         return containers.run(image, command, detach=True, on_event=on_event, **given)
     return containers.run(
         image, command, input=input, wait_timeout=wait_timeout, check=check, on_event=on_event,
-        **given,
+        on_output=on_output, **given,
     )  # fmt: skip

@@ -4,16 +4,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator
 from typing import Literal, Unpack, overload
 
 from crun_py.blocking.container import Container
 from crun_py.library import options, values
-from crun_py.library.options import CreateOptions, Words
-from crun_py.library.values import expect
+from crun_py.library.create_options import CreateOptions, Words
+from crun_py.library.values import OnEvent, OnOutput, expect
+from crun_py.model.container import CreateRequest
+from crun_py.model.descriptor import Descriptor
 from crun_py.model.pruned import Pruned
+from crun_py.model.registry import PullRequest
 from crun_py.model.state import ContainerInfo, Finished
 from crun_py.model.stats import Stats
+from crun_py.worker import wire
 from crun_py.worker.channel import Worker
 
 
@@ -27,14 +32,13 @@ class Containers:
     def run(
         self, image: str, command: Words | None = ..., *, detach: Literal[False] = ...,
         input: bytes | None = ..., wait_timeout: float | None = ..., check: bool = ...,
-        on_event: Callable[[object], object] | None = ..., **given: Unpack[CreateOptions],
+        on_event: OnEvent = ..., on_output: OnOutput = ..., **given: Unpack[CreateOptions],
     ) -> bytes: ...  # fmt: skip
 
     @overload
     def run(
         self, image: str, command: Words | None = ..., *, detach: Literal[True],
-        input: bytes | None = ..., wait_timeout: float | None = ..., check: bool = ...,
-        on_event: Callable[[object], object] | None = ..., **given: Unpack[CreateOptions],
+        on_event: OnEvent = ..., **given: Unpack[CreateOptions],
     ) -> Container: ...  # fmt: skip
 
     def run(
@@ -46,7 +50,8 @@ class Containers:
         input: bytes | None = None,
         wait_timeout: float | None = None,
         check: bool = True,
-        on_event: Callable[[object], object] | None = None,
+        on_event: OnEvent = None,
+        on_output: OnOutput = None,
         **given: Unpack[CreateOptions],
     ) -> bytes | Container:
         """Run a command in a new container.
@@ -56,21 +61,21 @@ class Containers:
         killed; check: raise ContainerError, which has the exit code and both outputs, unless the
         code is 0.
         With `detach`: the container, which has begun to run.
-        on_event: is given Progress records while the image is pulled.
+        on_event: is given Progress records while the image is pulled.  on_output: is given what it
+        writes as it comes, as ("stdout" or "stderr", bytes), which is not returned then.
         given: see CreateOptions.
         Raises InvalidArgument, NotFound, RegistryError, CommandError.
         """
         if detach:
             request, wanted = options.requests(image, command, given)
-            info = self._worker.call("run.begin", request, wanted, on_event=on_event)
-            return Container(self._worker, expect(ContainerInfo, info))
+            return self._handed_over("run.begin", request, wanted, on_event)
         usual: CreateOptions = {"remove": True}
         if input is not None:
             usual["stdin_open"] = True
         request, wanted = options.requests(image, command, {**usual, **given})
         done = self._worker.call(
             "run.captured", request, wanted, stdin=input or b"", timeout_s=wait_timeout,
-            on_event=on_event,
+            live=on_output is not None, on_event=values.listener(on_event, on_output),
         )  # fmt: skip
         return values.checked(expect(Finished, done), f"running {image}", check).stdout
 
@@ -79,13 +84,29 @@ class Containers:
         image: str,
         command: Words | None = None,
         *,
-        on_event: Callable[[object], object] | None = None,
+        on_event: OnEvent = None,
         **given: Unpack[CreateOptions],
     ) -> Container:
         """A new container that nothing runs yet.  Otherwise as `run`."""
         request, wanted = options.requests(image, command, given)
-        made = self._worker.call("create.create", request, wanted, on_event=on_event)
-        return self.get(expect(str, made))
+        return self._handed_over("create.handed_over", request, wanted, on_event)
+
+    def _handed_over(
+        self, call: str, request: CreateRequest, wanted: PullRequest, on_event: OnEvent
+    ) -> Container:
+        """The container that a call makes.  It removes it again unless we say that we have it."""
+        theirs, ours = wire.pipe()
+        confirmation = Descriptor(theirs, owned=True)
+        try:
+            with self._worker.stream(
+                call, request, wanted, confirmation, on_event=on_event
+            ) as found:
+                info = expect(ContainerInfo, found.__next__())
+                os.write(ours, b"+")
+        finally:
+            os.close(ours)
+            confirmation.close()
+        return Container(self._worker, info)
 
     def get(self, name: str) -> Container:
         """The container of this name, id or beginning of an id.  Raises NotFound."""
@@ -98,8 +119,13 @@ class Containers:
 
     def list(self, *, all: bool = False, filters: Iterable[str] = ()) -> list[Container]:
         """Those that run, or all; newest first.  filters: KEY=VALUE as of `ps --filter`."""
-        found = self._worker.call("status.containers", everything=all, filters=tuple(filters))
-        return [Container(self._worker, info) for info in values.every(ContainerInfo, found)]
+        if wanted := tuple(filters):
+            found = self._worker.call("status.containers", everything=all, filters=wanted)
+            infos = values.every(ContainerInfo, found)
+        else:
+            text = self._worker.call("summaries.containers", everything=all)
+            infos = values.container_infos(expect(bytes, text))
+        return [Container(self._worker, info) for info in infos]
 
     def prune(self, filters: Iterable[str] = ()) -> Pruned:
         """Remove all that do not run.  filters: until=, label=, label!=."""

@@ -4,18 +4,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from crun_py.library import options, values
-from crun_py.library.options import Pathname
-from crun_py.library.values import expect
+from crun_py.library.create_options import Pathname
+from crun_py.library.values import OnEvent, expect
 from crun_py.model.container import CreateRequest, Limits
 from crun_py.model.files import FileChange
-from crun_py.model.image import ImageSummary, LoadedImage, PrunedImages, Pushed, RemovedPart
+from crun_py.model.image import (
+    HistoryStep,
+    ImageSummary,
+    LoadedImage,
+    PrunedImages,
+    Pushed,
+    RemovedPart,
+)
 from crun_py.model.registry import PullRequest, PushChange, RegistryAccess, SearchResult
 from crun_py.worker.channel import Worker
-
-OnEvent = Callable[[object], object] | None
 
 
 class Images:
@@ -186,6 +191,28 @@ class Images:
             "registries.search", term, limit=limit, filters=tuple(filters), reach=registry
         )
         return tuple(values.every(SearchResult, found))
+
+    def tags(
+        self, repository: str, *, limit: int = 25, registry: RegistryAccess | None = None
+    ) -> tuple[str, ...]:
+        """The first tags that a registry has of a repository.  Raises RegistryError."""
+        found = self._worker.call("registries.tags", repository, limit=limit, reach=registry)
+        return tuple(str(tag) for _, tag in values.every(tuple, found))
+
+    def history(self, name: str) -> tuple[HistoryStep, ...]:
+        """The steps by which one was made, newest first.  Raises NotFound."""
+        found = self._worker.call("history.history", name)
+        return tuple(values.every(HistoryStep, found))
+
+    def mount(self, name: str) -> str:
+        """Show the files of one, read-only, at a path of the host, which is returned.
+
+        Raises NotFound, Unsupported for a plain user."""
+        return expect(str, self._worker.call("images.mount", name))
+
+    def unmount(self, name: str) -> None:
+        """Undo `mount`.  Raises InvalidArgument when it is not mounted."""
+        self._worker.call("images.unmount", name)
 
     def changes(self, name: str, base: str = "") -> tuple[FileChange, ...]:
         """What one changed since `base`, or in its top layer."""

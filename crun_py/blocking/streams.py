@@ -8,7 +8,7 @@ from types import TracebackType
 
 from crun_py.blocking import _io
 from crun_py.errors import CrunpyError
-from crun_py.library.values import exit_code
+from crun_py.library.values import expect
 from crun_py.worker.channel import Stream, Worker
 
 
@@ -49,7 +49,7 @@ class Attached:
         if self._stream is None:
             raise CrunpyError("waiting for an attached container: it is not attached")
         try:
-            return exit_code(self._stream.__next__())
+            return expect(int, self._stream.__next__())
         except StopIteration:
             raise CrunpyError("waiting for an attached container: it was waited for") from None
 
@@ -60,9 +60,10 @@ class Attached:
         trace: TracebackType | None,
     ) -> None:
         """Detach; the container goes on."""
-        if self.stdin is not None:
-            self.stdin.close()
-        for reader in (self.stdout, self.stderr):
-            _io.close_reader(reader)
         if self._stream is not None:
             self._stream.close()
+        for reader in (self.stdout, self.stderr):
+            _io.drain(reader)  # who passes the streams on is gone then, and no end of
+            _io.close_reader(reader)  # our input can get to the container
+        if self.stdin is not None:
+            self.stdin.close()

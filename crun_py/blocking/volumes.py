@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from crun_py.library import options, values
-from crun_py.library.options import Pathname
+from crun_py.library.create_options import Pathname
 from crun_py.library.values import expect
 from crun_py.model.pruned import Pruned
 from crun_py.model.volume import VolumeInfo

@@ -56,7 +56,8 @@ def execute(
     """Run a command in `container`; the exit code, or 0 when detached.
 
     status:  from `running`; the caller has entered the container's user namespace.
-    sink:    as of attach.Session.  timeout_s: the command is killed then; its exit code is 137.
+    sink:    as of attach.Session; with one an interrupt of ours kills the command.
+    timeout_s: the command is killed then; its exit code is 137.
     Raises CommandError when the command cannot be run, NotFound when the container has ended.
     """
     ours, theirs = attach.socketpair()
@@ -74,10 +75,16 @@ def execute(
         pid = _begin(container, status, request, attached, explain, client.keep)
         os.close(theirs)
         theirs = -1
-        ticks = state.start_ticks(pid) if timeout_s is not None else 0
+        ticks = state.start_ticks(pid) if timeout_s is not None or sink else 0
         code = attach.DETACHED
         if session:
-            code = session.serve(None, client.detach_keys, deadline_s=timeout_s)
+            try:
+                code = session.serve(None, client.detach_keys, deadline_s=timeout_s)
+            except KeyboardInterrupt:
+                # what it says goes nowhere else
+                if ticks and state.start_ticks(pid) == ticks:
+                    os.kill(pid, _SIGKILL)
+                raise
         if code == attach.LOST and ticks and state.start_ticks(pid) == ticks:
             os.kill(pid, _SIGKILL)
             code = 128 + _SIGKILL

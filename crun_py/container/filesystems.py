@@ -59,7 +59,7 @@ def decide(
                 "tmpfs", "tmpfs", destination, "nosuid", "nodev", "noexec"
             )
         else:
-            named[destination] = _entry(VolumeMount(target=destination))
+            named[destination] = _entry(VolumeMount(name="", target=destination))
     for number, destination in enumerate(sorted(named)):
         entry = named[destination]
         if entry["type"] == "tmpfs":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from crun_py import state
-from crun_py.container import attach, ending, lifecycle
+from crun_py import events, state
+from crun_py.container import attach, ending, lifecycle, restart
 from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crun_py.model.container import Client
     from crun_py.state import Container
 
+_SIGKILL, _KILL_S = 9, 30
 _NAMES = {"stdin": attach.STDIN, "stdout": attach.STDOUT, "stderr": attach.STDERR}
 
 
@@ -82,8 +83,8 @@ def run(
                 os.close(theirs)
         forward = signal_forwarder(container) if client.sig_proxy else None
         code = session.serve(forward, client.detach_keys, deadline_s=timeout_s)
-        if code == attach.LOST and timeout_s is not None and container.status().running:
-            ending.stop(container, kill=True)
+        if code == attach.LOST and timeout_s is not None:
+            code = _killed(container, session)
     finally:
         session.close()
     if code == attach.DETACHED:
@@ -92,6 +93,14 @@ def run(
         code = ending.wait(container)
     lifecycle.cleanup(container, rootless=rootless)
     return code
+
+
+def _killed(container: Container, session: attach.Session) -> int:
+    """Kill `container`, whose time is up; its exit code.  What it wrote by then comes, too."""
+    restart.suspend(container)
+    if state.send_signal(container.status(), _SIGKILL):
+        events.container(container, "kill", signal=str(_SIGKILL))
+    return session.serve(deadline_s=_KILL_S)
 
 
 def signal_forwarder(container: Container) -> Callable[[int], None]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crun_py.engine.context import Context
     from crun_py.model.container import Limits, RestartPolicy
     from crun_py.model.pruned import Pruned
-    from crun_py.model.running import HealthCheck
+    from crun_py.model.running import HealthChecked
 
 CALLS = ("exists", "stop", "kill", "restart", "pause", "unpause", "rename", "update", "remove",
          "sweep", "prune", "cleanup", "check_health")  # fmt: skip
@@ -209,20 +209,20 @@ def cleanup(context: Context, name: str, *, remove: bool = False, rootless: bool
     return code
 
 
-def check_health(context: Context, name: str, *, rootless: bool = False) -> HealthCheck:
+def check_health(context: Context, name: str, *, rootless: bool = False) -> HealthChecked:
     """Make one check of a container's health, and what follows from it.
 
     rootless: as for `cleanup`.  Raises Conflict when the container does not run,
     InvalidArgument when it has no health check.
     """
     from crun_py.container import execute, health, probe
-    from crun_py.model.running import HealthCheck
+    from crun_py.model.running import HealthChecked
 
     context.rootless = context.rootless or rootless
     container = state.find(context.paths, name)
     context.join(execute.running(container, "checking"))
     passed = probe.check(container, rootless=context.rootless)
     current = health.current(container)
-    return HealthCheck(
+    return HealthChecked(
         passed=passed, status=str(current["status"] if current else health.UNHEALTHY)
     )

@@ -12,13 +12,17 @@ from crun_py.errors import InvalidArgument, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from crun_py.engine.context import Context
     from crun_py.model.container import CreateRequest
+    from crun_py.model.descriptor import Descriptor
     from crun_py.model.registry import PullRequest
+    from crun_py.model.state import ContainerInfo
     from crun_py.oci.store.image import Image
     from crun_py.state import Container
 
-CALLS = ("create",)
+CALLS = ("handed_over",)
 
 
 def create(context: Context, request: CreateRequest, wanted: PullRequest) -> str:
@@ -26,13 +30,28 @@ def create(context: Context, request: CreateRequest, wanted: PullRequest) -> str
     return make(context, request, wanted).id
 
 
+def handed_over(
+    context: Context, request: CreateRequest, wanted: PullRequest, confirmation: Descriptor
+) -> Iterator[ContainerInfo]:
+    """Make a container for a caller who confirms that he has it, see `handover`."""
+    from crun_py.engine import handover
+
+    return handover.handed_over(context, request, wanted, confirmation, lambda _: None)
+
+
 def make(
-    context: Context, request: CreateRequest, wanted: PullRequest, *, subnet: str = ""
+    context: Context,
+    request: CreateRequest,
+    wanted: PullRequest,
+    *,
+    subnet: str = "",
+    before: Callable[[], None] | None = None,
 ) -> Container:
     """Make a container; wanted: how its image is obtained.
 
     This process becomes root of a user namespace, if it is a plain user's.  subnet: of the default
-    network, if that is made now.  Raises InvalidArgument, NotFound, Conflict (name), and the
+    network, if that is made now.  before: is called when all is there and nothing is made yet.
+     Raises InvalidArgument, NotFound, Conflict (name), and the
     errors of a pull.
     """
     made.check(request)
@@ -48,6 +67,8 @@ def make(
 
         config.create(context.paths, config.DEFAULT, subnet, exist_ok=True)
     image = None if request.rootfs else pull.needed(context, request.image, wanted)
+    if before:
+        before()
     container = made.create(context.paths, image, request)
     if image:
         _warn_foreign(image)

@@ -59,15 +59,17 @@ def captured(
     *,
     stdin: bytes = b"",
     timeout_s: float | None = None,
+    live: bool = False,
 ) -> Finished:
     """Run a command in a container to its end; what it wrote.
 
-    stdin: what it reads, if request.open_stdin.  Otherwise as `execute`.
+    stdin: what it reads, if request.open_stdin.  live: what it writes is reported as it comes,
+    and not kept.  Otherwise as `execute`.
     """
     from crun_py.engine.streams import Captured
 
     container = state.find(context.paths, name)
-    with Captured(stdin) as io:
+    with Captured(stdin, context.report if live else None) as io:
         code = execute(context, container.id, request, io.client, io.keep, timeout_s)
     return io.finished(container.id, code)
 

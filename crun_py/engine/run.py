@@ -61,11 +61,19 @@ def run_detached(
     return container.id
 
 
-def begin(context: Context, request: CreateRequest, wanted: PullRequest) -> ContainerInfo:
-    """As run_detached; what has begun to run."""
-    from crun_py.engine import status
+def begin(
+    context: Context, request: CreateRequest, wanted: PullRequest, confirmation: Descriptor
+) -> Iterator[ContainerInfo]:
+    """Make and start a container for a caller who confirms that he has it, see `handover`.
 
-    return status.container(context, run_detached(context, request, wanted))
+    Raises as create.make, and CommandError; nothing is left then.
+    """
+    from crun_py.engine import handover
+
+    def start(container: Container) -> None:
+        lifecycle.start(container, rootless=context.rootless, explain=context.explain)
+
+    return handover.handed_over(context, request, wanted, confirmation, start)
 
 
 def captured(
@@ -75,24 +83,34 @@ def captured(
     *,
     stdin: bytes = b"",
     timeout_s: float | None = None,
+    live: bool = False,
 ) -> Finished:
     """Make and start a container, and wait for its end; what it wrote.
 
-    stdin: what it reads, if request.open_stdin.  timeout_s: it is killed then.  Raises as
-    create.make, and CommandError.
+    stdin: what it reads, if request.open_stdin.  timeout_s: it is killed then.  live: what it
+    writes is reported as it comes, and not kept.  An interrupt kills it.  Raises as create.make,
+    and CommandError.
     """
+    from crun_py.engine import handover
     from crun_py.engine.streams import Captured
 
-    container = create.make(context, request, wanted)
-    with Captured(stdin) as io:
-        code = foreground.run(
-            container,
-            io.client,
-            rootless=context.rootless,
-            explain=context.explain,
-            sink=io.keep,
-            timeout_s=timeout_s,
-        )
+    container = create.make(context, request, wanted, before=handover.hold_interrupts)
+    try:
+        handover.let_interrupts_through()
+        with Captured(stdin, context.report if live else None) as io:
+            code = foreground.run(
+                container,
+                io.client,
+                rootless=context.rootless,
+                explain=context.explain,
+                sink=io.keep,
+                timeout_s=timeout_s,
+            )
+    except KeyboardInterrupt:
+        foreground.discard(container)  # with --rm
+        if container.status().alive:
+            ending.stop(container, kill=True)
+        raise
     return io.finished(container.id, code)
 
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 
 from crun_py.model.container import Client
-from crun_py.model.state import Finished
+from crun_py.model.state import Finished, Output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crun_py.model.descriptor import Descriptor
 
+_NAMES = {1: "stdout", 2: "stderr"}
 _NO_KEYS = b""
 
 
 class Captured:
-    """A client that types `stdin` and keeps what comes."""
+    """A client that types `stdin` and keeps what comes, or reports it as Output records."""
 
-    def __init__(self, stdin: bytes) -> None:
+    def __init__(self, stdin: bytes, report: Callable[[object], None] | None = None) -> None:
+        self._report = report
         self._input = os.memfd_create("stdin", os.MFD_CLOEXEC)
         view = memoryview(stdin)
         while view:
@@ -34,6 +38,9 @@ class Captured:
 
     def keep(self, stream: int, data: memoryview) -> None:
         """A sink of attach.Session."""
+        if self._report:
+            self._report(Output(stream=_NAMES[stream], data=bytes(data)))
+            return
         self._output[stream] += data
 
     def finished(self, container_id: str, code: int) -> Finished:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import TypeVar
 
 from crun_py.errors import ContainerError, CrunpyError
-from crun_py.library.options import Port, port
+from crun_py.library.create_options import Port
+from crun_py.library.options import port
 from crun_py.model.container import PortMapping
-from crun_py.model.state import ContainerInfo, Finished, LogEntry
+from crun_py.model.state import ContainerInfo, Finished, LogEntry, MountPoint, Output
 from crun_py.record import record
 
 T = TypeVar("T")
+OnEvent = Callable[[object], object] | None
+"""Is given records of what goes on, in the thread or task of the call."""
+OnOutput = Callable[[str, bytes], object] | None
+"""Is given what a command writes, as it comes, after "stdout" or "stderr"."""
 
 
 class CrunpyWarning(UserWarning):
@@ -21,8 +29,13 @@ class CrunpyWarning(UserWarning):
 
 
 def warn(line: str) -> None:
-    """What is done with a warning where the caller does not say."""
-    warnings.warn(line, CrunpyWarning, stacklevel=2)
+    """What is done with a warning where the caller does not say: it is of his line that called."""
+    frame: FrameType | None = sys._getframe()
+    level = 0
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] == "crun_py":
+        frame = frame.f_back
+        level += 1
+    warnings.warn(line, CrunpyWarning, stacklevel=level + 1)
 
 
 @record
@@ -56,6 +69,20 @@ def _name(mapping: PortMapping) -> str:
     return f"{mapping.container_port}/{mapping.protocol}"
 
 
+def listener(on_event: OnEvent, on_output: OnOutput) -> OnEvent:
+    """One listener for both."""
+    if on_output is None:
+        return on_event
+
+    def listen(event: object) -> None:
+        if isinstance(event, Output):
+            on_output(event.stream, event.data)
+        elif on_event:
+            on_event(event)
+
+    return listen
+
+
 def expect(kind: type[T], value: object) -> T:
     """`value`, which the engine answered with, if it is what it must be.  Raises CrunpyError."""
     if not isinstance(value, kind):
@@ -66,6 +93,17 @@ def expect(kind: type[T], value: object) -> T:
 def every(kind: type[T], values: object) -> list[T]:
     """As `expect`, for a list of them."""
     return [expect(kind, value) for value in expect(tuple, values)]
+
+
+def container_infos(text: bytes) -> list[ContainerInfo]:
+    """What engine.summaries tells."""
+    found = []
+    for fields in json.loads(text):
+        fields["command"] = tuple(fields["command"])
+        fields["ports"] = tuple([PortMapping(**port) for port in fields["ports"]])
+        fields["mounts"] = tuple([MountPoint(**mount) for mount in fields["mounts"]])
+        found.append(ContainerInfo(**fields))
+    return found
 
 
 def checked(done: Finished, what: str, check: bool) -> Ran:
@@ -85,11 +123,6 @@ def line(entry: LogEntry, timestamps: bool) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def exit_code(value: object) -> int:
-    """The code that a container ended with."""
-    return expect(int, value)
-
-
 def named(info: ContainerInfo) -> str:
     """A container in an error."""
     return f"container {info.name}"
@@ -102,8 +135,9 @@ def path_in(container_id: str, path: str | os.PathLike[str]) -> str:
 
 PRELOAD = (
     "crun_py.engine.run", "crun_py.engine.create", "crun_py.engine.execute",
-    "crun_py.engine.status", "crun_py.engine.containers", "crun_py.engine.logs",
-    "crun_py.engine.waiting", "crun_py.ns.user", "crun_py.net.bridge", "crun_py.net.modes",
+    "crun_py.engine.status", "crun_py.engine.summaries", "crun_py.engine.containers",
+    "crun_py.engine.logs", "crun_py.engine.waiting", "crun_py.ns.user", "crun_py.net.bridge",
+    "crun_py.net.modes", "crun_py.ns.seccomp", "crun_py.engine.images", "crun_py.engine.ready",
     "crun_py.container.inside", "crun_py.container.userns", "crun_py.oci.store.images",
 )  # fmt: skip
 """What the worker loads before the first request, so that no child has to."""

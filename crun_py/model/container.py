@@ -10,6 +10,7 @@ from crun_py.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
     from typing import TypeAlias
 
     Mount: TypeAlias = "Bind | VolumeMount | Tmpfs | ImageMount"
@@ -21,7 +22,7 @@ UNLIMITED = -1
 """For a limit: there is to be none, which is more than to leave it as it is (None)."""
 
 
-@record
+@record(kw_only=False)
 class PortMapping:
     """A port of the container that the host answers on.
 
@@ -31,12 +32,13 @@ class PortMapping:
 
     container_port: int
     host_port: int = 0
+    _: KW_ONLY
     host_ip: str = ""
     protocol: str = "tcp"
     host_last: int = 0
 
 
-@record
+@record(kw_only=False)
 class Bind:
     """A file or directory of the host.
 
@@ -50,6 +52,7 @@ class Bind:
 
     source: str
     target: str
+    _: KW_ONLY
     read_only: bool = False
     create: bool = False
     propagation: str = ""
@@ -61,7 +64,7 @@ class Bind:
     mode: str = ""
 
 
-@record
+@record(kw_only=False)
 class VolumeMount:
     """A volume.
 
@@ -69,8 +72,9 @@ class VolumeMount:
     the target.  labels, options: of the volume, if it is made for this (volume create).
     """
 
+    name: str
     target: str
-    name: str = ""
+    _: KW_ONLY
     read_only: bool = False
     copy: bool = True
     flags: tuple[str, ...] = ()
@@ -82,7 +86,7 @@ class VolumeMount:
     options: dict[str, str] = {}  # noqa: RUF012
 
 
-@record
+@record(kw_only=False)
 class Tmpfs:
     """Memory that looks like a directory.  options: as tmpfs(5) names them (size=64m, mode=1777);
     those that are not named there: nosuid, nodev and noexec, unless exec, suid or dev is."""
@@ -91,12 +95,13 @@ class Tmpfs:
     options: tuple[str, ...] = ()
 
 
-@record
+@record(kw_only=False)
 class ImageMount:
     """The files of an image; changes, if it is writable, go with the container."""
 
     image: str
     target: str
+    _: KW_ONLY
     writable: bool = False
 
 
@@ -131,7 +136,7 @@ class Limits:
     unified: dict[str, str] = {}  # noqa: RUF012
 
 
-@record
+@record(kw_only=False)
 class Ulimit:
     """A limit of getrlimit(2).  name: nofile, nproc …; UNLIMITED for no limit."""
 
@@ -140,16 +145,20 @@ class Ulimit:
     hard: int
 
 
-@record
+@record(kw_only=False)
 class Device:
-    """A device node of the host."""
+    """A device node of the host.
+
+    target: where it is in the container, "" for the same place.  access: some of "rwm"; "" for
+    all.
+    """
 
     source: str
     target: str = ""
     access: str = ""
 
 
-@record
+@record(kw_only=False)
 class RestartPolicy:
     """When a container that ended is started again.
 

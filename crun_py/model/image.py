@@ -29,6 +29,21 @@ class ImageSummary:
 
 
 @record
+class HistoryStep:
+    """A step by which an image was made.
+
+    created_at: RFC 3339 or ""; created_by: the instruction; size_bytes: of the layer that it made,
+    0 for none.  names: of the image, at its last step.
+    """
+
+    created_at: str
+    created_by: str
+    size_bytes: int
+    comment: str
+    names: tuple[str, ...] = ()
+
+
+@record
 class RemovedPart:
     """A name or a thing that is gone.  action: "untagged" (what is a name) or "deleted" (an id
     or a digest, as sha256:…)."""

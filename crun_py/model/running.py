@@ -27,7 +27,7 @@ class ProcessTable:
 
 
 @record
-class HealthCheck:
+class HealthChecked:
     """One check of a container's health.
 
     passed: whether this one was good; status: what the container is called since, "starting",

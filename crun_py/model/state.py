@@ -77,6 +77,14 @@ class Finished:
 
 
 @record
+class Output:
+    """Told of a command while it runs: what it wrote.  stream: "stdout" or "stderr"."""
+
+    stream: str
+    data: bytes
+
+
+@record
 class LogEntry:
     """What a container wrote: a line, or the part of one.
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _CONTROL, _CALLER = 3, 4
 _KILL_S = 10
+_COLLECT = (100_000, 20, 20)
+"""When a child collects garbage (gc.set_threshold)."""
 _SPARE = 24
 """Descriptors that are for other things than requests."""
 _PR_SET_PDEATHSIG = 1
@@ -229,9 +231,11 @@ def run(given: dict[str, Any]) -> None:
         importlib.import_module(name)
     server = Server(settings)
     os.dup2(1, 2)  # nobody reads there from now on
-    # no collection writes to what the children share with us
+    # no collection writes to what the children share with us, and they collect seldom: most have
+    # ended by then
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_COLLECT)
     try:
         server.loop()
     except BaseException as e:

@@ -80,6 +80,12 @@ def pair(kind: int) -> tuple[socket.socket, socket.socket]:
     return made[0], made[1]
 
 
+def pipe() -> tuple[int, int]:
+    """A pipe, read end and write end, close-on-exec.  Raises OSError."""
+    read, write = os.pipe2(os.O_CLOEXEC)
+    return above_streams(read), above_streams(write)
+
+
 def _lifted(descriptor: Descriptor) -> Descriptor:
     return Descriptor(above_streams(descriptor.detach()), owned=True)
 

@@ -1,0 +1,103 @@
+# Written by tools/blocking.py from crun_py/aio: change it there.
+
+"""The manifest lists of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from crun_py.library.values import OnEvent, expect
+from crun_py.model.image import Pushed
+from crun_py.model.registry import EntryChange, PushChange, RegistryAccess
+from crun_py.worker.channel import Worker
+
+
+class Manifests:
+    """`engine.manifests`: one name for the images of several platforms.
+
+    A list is pulled, tagged and removed as an image is, too.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def create(
+        self,
+        name: str,
+        images: Iterable[str] = (),
+        *,
+        amend: bool = False,
+        all: bool = False,
+        registry: RegistryAccess | None = None,
+    ) -> str:
+        """Make a list of images, of the store or else of their registries; its digest.
+
+        amend: add them to the one that is there.  all: of one that is a list itself all images.
+        Raises Conflict for a name that is taken, NotFound, RegistryError.
+        """
+        made = self._worker.call(
+            "manifests.create", name, tuple(images), amend=amend, everything=all, reach=registry
+        )
+        return expect(str, made)
+
+    def add(
+        self,
+        name: str,
+        image: str,
+        *,
+        entry: EntryChange | None = None,
+        all: bool = False,
+        registry: RegistryAccess | None = None,
+    ) -> str:
+        """Add an image; the list's digest.  entry: what the list says of it beside what it says.
+
+        Raises NotFound, RegistryError.
+        """
+        made = self._worker.call(
+            "manifests.add", name, image, entry, everything=all, reach=registry
+        )
+        return expect(str, made)
+
+    def annotate(self, name: str, image: str, entry: EntryChange) -> str:
+        """Change what a list says of an image, a name or a digest; the list's digest."""
+        return expect(str, self._worker.call("manifests.annotate", name, image, entry))
+
+    def remove_entry(self, name: str, image: str) -> str:
+        """Take an image, a name or a digest, from a list; the list's digest.  Raises NotFound."""
+        return expect(str, self._worker.call("manifests.remove_entry", name, image))
+
+    def remove(self, name: str) -> None:
+        """Remove a list; its images stay.  Raises NotFound."""
+        self._worker.call("manifests.remove", name)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is one."""
+        return expect(bool, self._worker.call("manifests.exists", name))
+
+    def inspect(self, name: str, *, registry: RegistryAccess | None = None) -> dict[str, object]:
+        """The manifest list as the OCI specification writes it, of the store or a registry.
+
+        Raises NotFound, RegistryError.
+        """
+        return expect(dict, self._worker.call("manifests.inspect", name, reach=registry))
+
+    def push(
+        self,
+        name: str,
+        destination: str = "",
+        *,
+        all: bool = True,
+        change: PushChange | None = None,
+        purge: bool = False,
+        registry: RegistryAccess | None = None,
+        on_event: OnEvent = None,
+    ) -> Pushed:
+        """Bring a list to `destination`, by default the registry of its name.
+
+        all: its images too.  purge: it is removed here then.  Raises RegistryError, NotFound.
+        """
+        done = self._worker.call(
+            "manifests.push", name, destination, everything=all, change=change, purge=purge,
+            reach=registry, on_event=on_event,
+        )  # fmt: skip
+        return expect(Pushed, done)

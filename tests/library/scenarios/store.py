@@ -1,0 +1,242 @@
+"""Images, registries, and the engine as a whole."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+import crun_py
+from crun_py.aio import Engine
+
+REGISTRY = os.environ.get("CRUNPY_TEST_REGISTRY", "")
+INSECURE = crun_py.RegistryAccess(tls_verify=False, tries=1)
+
+
+async def pulled_and_pushed(engine: Engine) -> None:
+    name = f"{REGISTRY}/pushed/u{os.geteuid()}:1"
+    seen: list[object] = []
+    pushed = await engine.images.push(
+        "busybox", name, registry=INSECURE, on_event=seen.append,
+        change=crun_py.PushChange(compression="zstd"),
+    )  # fmt: skip
+    assert pushed.digest.startswith("sha256:")
+    assert any(isinstance(one, crun_py.Progress) for one in seen)
+    seen.clear()
+    image = await engine.images.pull(name, registry=INSECURE, on_event=seen.append)
+    assert name in image.names
+    assert {one.phase for one in seen if isinstance(one, crun_py.Progress)} >= {"resolving"}
+    assert await engine.images.tags(name.removesuffix(":1"), limit=5, registry=INSECURE) == ("1",)
+    await engine.images.pull(name, policy="never", platform=f"{image.os}/{image.architecture}")
+    await engine.images.remove(name)
+    with pytest.raises(crun_py.NotFound):
+        await engine.images.pull(name, policy="never")
+    with pytest.raises(crun_py.RegistryError):
+        await engine.images.pull(f"{REGISTRY}/no/such", registry=INSECURE)
+    out = await engine.containers.run(
+        name, ["echo", "x"], registry=INSECURE, pull="always", network="none",
+        platform=f"{image.os}/{image.architecture}", on_event=seen.append,
+    )  # fmt: skip
+    assert out == b"x\n"
+    await engine.images.remove(name)
+    made = await engine.containers.create(name, network="none", on_event=seen.append)
+    assert any(isinstance(one, crun_py.Missing) and one.name == name for one in seen)
+    await engine.images.remove(name, force=True)
+    await made.remove()
+
+
+async def found(engine: Engine) -> None:
+    busybox = await engine.images.get("busybox")
+    assert busybox.names == ("busybox:latest",) and not busybox.is_list
+    assert await engine.images.list() == (busybox,)
+    assert await engine.images.list(filters=["dangling=true"]) == ()
+    assert await engine.images.exists("busybox") and not await engine.images.exists("nothing")
+    with pytest.raises(crun_py.NotFound):
+        await engine.images.get("nothing")
+    await engine.images.tag("busybox", "other:2")
+    assert (await engine.images.get("other:2")).id == busybox.id
+    await engine.images.untag("busybox", "other:2")
+    assert not await engine.images.exists("other:2")
+    last = (await engine.images.history("busybox"))[0]
+    assert last.names == ("busybox:latest",) and last.size_bytes > 0
+    with pytest.raises(crun_py.NotFound):
+        await engine.images.history("nothing")
+
+
+async def built(engine: Engine) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        (Path(home) / "Dockerfile").write_text(
+            "FROM busybox AS base\nARG A=1\nRUN --mount=type=secret,id=s "
+            "echo $A > /a; cat /run/secrets/s > /s\nFROM base AS last\nCMD cat /a /s\n"
+        )
+        seen: list[object] = []
+        image = await engine.images.build(
+            home, tags=["built:1"], build_args={"A": "2"}, labels={"l": "m"},
+            secrets={"s": b"hidden"}, network="none", timestamp=0, on_event=seen.append,
+            limits=crun_py.Limits(), pull="missing", registry=INSECURE, cache=True, target="last",
+        )  # fmt: skip
+        assert image.names == ("built:1",) and image.labels == {"l": "m"}
+        assert image.created_at.startswith("1970")
+        kinds = {one.kind for one in seen if isinstance(one, crun_py.BuildEvent)}
+        assert {"step", "done"} <= kinds
+        assert await engine.containers.run("built:1", network="none") == b"2\nhidden"
+        (Path(home) / "Bad").write_text("FROM busybox\nRUN exit 9\n")
+        with pytest.raises(crun_py.BuildError) as failed:
+            await engine.images.build(home, dockerfile=f"{home}/Bad", network="none", cache=False)
+        assert failed.value.code == 9 and failed.value.exit_code == 9
+        assert "RUN exit 9" in failed.value.shown
+        given = {"s": b""}
+        small = await engine.images.build(home, squash=True, secrets=given, network="none")
+        assert not small.names
+        os.chdir(home)
+        try:
+            again = await engine.images.build(
+                ".", tags=["built:1"], target="base", network="none", secrets=given, platform=""
+            )
+        finally:
+            os.chdir("/")
+        assert again.id != image.id
+    await engine.images.remove("built:1")
+    await engine.images.prune(all=False)
+    await engine.prune()
+    assert len(await engine.images.list()) == 1
+
+
+async def saved_and_loaded(engine: Engine) -> None:
+    busybox = await engine.images.get("busybox")
+    with tempfile.TemporaryDirectory() as home:
+        for form in ("docker-archive", "oci-archive", "oci-dir"):
+            target = Path(home) / form
+            await engine.images.tag("busybox", "saved:1")
+            await engine.images.save("saved:1", target, format=form)
+            await engine.images.untag("saved:1", "saved:1")
+            seen: list[object] = []
+            (loaded,) = await engine.images.load(target, on_event=seen.append)
+            assert loaded.names == ("docker.io/library/saved:1",)
+            assert (await engine.images.get("saved:1")).id == loaded.id
+            await engine.images.remove("saved:1")
+        await engine.images.save(["busybox"], f"{home}/more")
+        await engine.images.load(f"{home}/more", platform=None)
+        async with await engine.containers.create("busybox", network="none") as box:
+            await box.export(f"{home}/root.tar")
+        made = await engine.images.import_(
+            f"{home}/root.tar", "imported:1", message="m", changes=["CMD echo imported"],
+            platform="linux/" + busybox.architecture,
+        )  # fmt: skip
+        assert (await engine.images.get("imported:1")).id == made.removeprefix("sha256:")
+        assert await engine.containers.run("imported:1", network="none") == b"imported\n"
+        gone = await engine.images.remove("imported:1")
+        assert {one.action for one in gone} == {"untagged", "deleted"}
+
+
+async def unused(engine: Engine) -> None:
+    await engine.images.tag("busybox", "kept:1")
+    async with await engine.containers.create("kept:1", network="none"):
+        with pytest.raises(crun_py.Conflict):
+            await engine.images.remove((await engine.images.get("busybox")).id)
+        gone = await engine.images.prune(filters=["until=1h"], all=True)
+        assert gone.freed_bytes == 0
+        await engine.images.untag("kept:1")
+    await engine.images.pull("busybox")
+
+
+async def lists(engine: Engine) -> None:
+    busybox = await engine.images.get("busybox")
+    await engine.manifests.create("list:1", ["busybox"])
+    with pytest.raises(crun_py.Conflict):
+        await engine.manifests.create("list:1")
+    await engine.manifests.create("list:1", amend=True, all=False, registry=INSECURE)
+    assert await engine.manifests.exists("list:1") and not await engine.manifests.exists("busybox")
+    entry = crun_py.EntryChange(architecture="arm64", variant="v8", annotations=("a=b",))
+    await engine.manifests.add("list:1", "busybox", entry=entry, all=False, registry=INSECURE)
+    await engine.manifests.annotate("list:1", busybox.digest, crun_py.EntryChange(os="linux"))
+    shown = await engine.manifests.inspect("list:1", registry=INSECURE)
+    assert "manifests" in shown
+    name = f"{REGISTRY}/pushed/list{os.geteuid()}:1"
+    seen: list[object] = []
+    pushed = await engine.manifests.push(
+        "list:1", name, all=True, change=crun_py.PushChange(), purge=False, registry=INSECURE,
+        on_event=seen.append,
+    )  # fmt: skip
+    assert pushed.is_list
+    await engine.manifests.remove_entry("list:1", busybox.digest)
+    await engine.manifests.remove("list:1")
+    with pytest.raises(crun_py.NotFound):
+        await engine.manifests.remove("list:1")
+
+
+async def registries(engine: Engine) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        access = crun_py.RegistryAccess(tls_verify=False, tries=1, authfile=f"{home}/auth.json")
+        await engine.login(REGISTRY, "user", "word", access=access)
+        assert "auths" in Path(f"{home}/auth.json").read_text()
+        assert await engine.logout(REGISTRY, access=access)
+        assert not await engine.logout(REGISTRY, access=access)
+    found = await engine.images.search(f"{REGISTRY}/busybox", limit=5, registry=INSECURE)
+    assert any(one.name.endswith("library/busybox") for one in found)
+    official = ["is-official=true"]
+    assert not await engine.images.search(f"{REGISTRY}/x", filters=official, registry=INSECURE)
+
+
+async def the_whole(engine: Engine) -> None:
+    info = await engine.info()
+    assert "Containers" in info and "Version" in await engine.version()
+    usage = await engine.disk_usage()
+    assert usage.images.count == 1 and isinstance(usage.volumes, crun_py.Space)
+    before = time.time() - 1
+    await engine.containers.run("busybox", ["true"], network="none", name="told")
+    seen = []
+    async for event in engine.events(
+        since=before, until=time.time() + 0.5, filters=["container=told"]
+    ):
+        seen.append(event.action)
+    assert seen[0] == "create" and seen[-1] == "destroy"
+    async for event in engine.events(since="10m", follow=False, filters=["type=container"]):
+        assert isinstance(event, crun_py.Event) and event.attributes
+        break
+    await engine.containers.create("busybox", network="none")
+    gone = await engine.prune(filters=["until=0s"], all=False, volumes=True)
+    assert len(gone.containers.names) == 1 and gone.freed_bytes >= 0
+
+
+async def errors(engine: Engine) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        (Path(home) / "garbage").write_bytes(b"garbage" * 1000)
+        with pytest.raises(crun_py.ImageError):
+            await engine.images.load(f"{home}/garbage")
+        with pytest.raises(crun_py.NotFound):
+            await engine.containers.run("busybox:missing", pull="never", network="none")
+        with pytest.raises(crun_py.InvalidArgument):
+            await engine.containers.create("not a name", network="none")
+        with pytest.raises(crun_py.InvalidArgument):
+            await engine.containers.create("busybox", name="/", network="none")
+        with pytest.raises(crun_py.InvalidArgument):
+            await engine.containers.create("busybox", pull="sometimes", network="none")
+        other = Engine(root=f"{home}/root", runroot=f"{home}/run")
+        made = Path(home) / "root/containers" / ("a" * 64)
+        made.mkdir(parents=True)
+        (made / "container.json").write_text("{")
+        with pytest.raises(crun_py.CorruptState) as broken:
+            await other.containers.get("a" * 64)
+        assert isinstance(broken.value, crun_py.CrunpyError) and broken.value.exit_code == 125
+        assert str(broken.value) == broken.value.message and broken.value.errno == 0
+        await other.close()
+
+
+async def a_store_of_its_own(engine: Engine) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        warned: list[str] = []
+        async with Engine(
+            root=Path(home) / "root", runroot=f"{home}/run", on_warning=warned.append
+        ) as other:
+            assert await other.images.list() == ()
+            assert await other.containers.list(all=True) == []
+        with pytest.raises(crun_py.CrunpyError):
+            await other.info()
+    another = Engine()
+    await another.info()
+    await another.close()
+    await another.close()
