@@ -9,6 +9,8 @@ from crun_py.model.state import ContainerInfo
 PROGRAM = """
 import os, sys, time
 import crun_py
+from crun_py import caller
+caller.has(os.environ)
 from crun_py.engine import status, summaries
 from crun_py.engine.context import Context
 from crun_py.library.values import container_infos
