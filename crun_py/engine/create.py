@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from crun_py.state import Container
 
 
-def create(context: Context, request: CreateRequest, wanted: PullRequest) -> str:
-    """Make a container; its id.  Raises as `make`."""
-    return make(context, request, wanted).id
-
-
 def make(
     context: Context,
     request: CreateRequest,
