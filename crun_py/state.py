@@ -115,13 +115,18 @@ class Status:
 
 
 class Container:
-    """One container: its record (container.json) and where its files are."""
+    """One container: its record (container.json) and where its files are.
 
-    __slots__ = ("id", "paths", "record")
+    document: the OCI spec, where this process has just written it."""
 
-    def __init__(self, paths: Paths, record: dict[str, Any]) -> None:
+    __slots__ = ("_document", "id", "paths", "record")
+
+    def __init__(
+        self, paths: Paths, record: dict[str, Any], document: dict[str, Any] | None = None
+    ) -> None:
         self.paths = paths
         self.record = record
+        self._document = document
         self.id: str = record["id"]
 
     @property
@@ -165,7 +170,10 @@ class Container:
         return self.directory + "/container.log"
 
     def spec(self) -> dict[str, Any]:
-        """The OCI spec that `create` wrote.  Raises CorruptState."""
+        """The OCI spec that `create` wrote, for the caller to change.  Raises CorruptState."""
+        if self._document is not None:
+            document, self._document = self._document, None
+            return document
         path = self.directory + "/config.json"
         try:
             spec: dict[str, Any] = jsonfile.read(path)
@@ -232,6 +240,19 @@ def status(paths: Paths, container_id: str, *, begun: bool = True) -> Status:
         return Status("created", {})
     except (CorruptState, AttributeError):
         return Status("exited", {}, unseen=True)
+
+
+def left(paths: Paths, container_id: str) -> bool:
+    """Whether a container that has a run directory has neither a process nor a monitor, which
+    would still be at it."""
+    try:
+        found = jsonfile.read(paths.run_container(container_id) + "/status.json")
+        if _lives(found, "monitor_"):
+            return False  # the usual case, known by two files
+    except (FileNotFoundError, CorruptState, AttributeError):
+        pass
+    now = status(paths, container_id)
+    return not now.alive and not start_ticks(now.monitor_pid)
 
 
 def left_by_start(container: Container) -> Status:

@@ -73,7 +73,7 @@ def test_other_verbs_are_added(copy: Copy) -> None:
 def test_a_changed_source_is_loaded(copy: Copy) -> None:
     for _ in range(2):
         loaders(copy.run())
-    source = copy.package / "cli" / "version.py"
+    source = copy.package / "cli/system/version.py"
     source.write_text(source.read_text() + "\nprint('changed')\n")
     assert "changed\n" in copy.run().stdout
     assert "changed\n" in copy.run().stdout
@@ -82,7 +82,7 @@ def test_a_changed_source_is_loaded(copy: Copy) -> None:
 def test_a_module_that_was_removed(copy: Copy) -> None:
     for _ in range(2):
         loaders(copy.run())
-    (copy.package / "cli" / "version.py").unlink()
+    (copy.package / "cli/system/version.py").unlink()
     assert copy.run().returncode != 0
 
 
@@ -117,16 +117,13 @@ def test_a_file_that_another_took_the_place_of(copy: Copy) -> None:
     new.write_bytes(copy.file.read_bytes())
     assert new.stat().st_size > len(old)
     copy.file.write_bytes(old)
-    usual = copy.code
-    copy.code = usual.replace(
+    copy.code = copy.code.replace(
         "from crun_py.__main__",
         "import crun_py.startup; "
         f"open({str(copy.file)!r}, 'wb').write(open({str(new)!r}, 'rb').read())\n"
         "from crun_py.__main__", 1,
     )  # fmt: skip
-    assert "Bundle" not in loaders(copy.run())
-    copy.code = usual
-    assert loaders(copy.run()) == "['Bundle', 'SourceFileLoader']"
+    assert loaders(copy.run()) == "['Bundle', 'SourceFileLoader']"  # from the one that was read
 
 
 @pytest.mark.parametrize("damage", [b"\0", b"\xff"])
@@ -134,8 +131,6 @@ def test_damaged_code_is_loaded_from_its_source(copy: Copy, damage: bytes) -> No
     loaders(copy.run())
     whole = copy.file.read_bytes()
     index = 4 + int.from_bytes(whole[:4], "little")
-    mark = whole[index : index + 16]
-    codes = [mark + damage * len(code) for code in whole[index:].split(mark)[1:]]
-    copy.file.write_bytes(whole[:index] + b"".join(codes))
+    copy.file.write_bytes(whole[:index] + damage * len(whole[index:]))
     assert "Bundle" not in loaders(copy.run())
     assert loaders(copy.run()) == "['Bundle', 'SourceFileLoader']"
