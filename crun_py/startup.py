@@ -5,9 +5,9 @@ It is what a .pyc is, and lies beside those in __pycache__: written by a command
 a module without it, believed for as long as a module's source has the size and time that it was
 compiled from.  Whoever may not write there does without.  PEP 451, PEP 3147.
 
-Another command may put a new file in its place at any time, so it is read whole, at once: index
-and codes are of the same file, and no descriptor stays open, which would be in the way of those
-that the caller passes on.
+Another command may put a new file in its place at any time.  So each code begins with the random
+mark of its file, which the index has too: a place is never looked up in one file and read from
+another (an inode number would not tell: it is given to the next file at once).
 """
 
 from __future__ import annotations
@@ -24,22 +24,26 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
 
     Entry = tuple[str, tuple[int, int], int, int]
-    """A module's source, its stamp, and where its code is in the file, and how long."""
+    """A module's source, its stamp, and where in the file its mark and code are, and how long."""
 else:
     ModuleSpec = type(__spec__)  # importlib.machinery would load more than it saves
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 _FILE = f"{_PACKAGE}/__pycache__/startup.{sys.implementation.cache_tag}.bin"
 _VERSION = sys.version.encode()
-_HEAD = 4
+_HEAD, _MARK, _MOST = 4, 16, 1 << 20
 
 
 class Bundle:
-    """A finder and loader of our own modules (sys.meta_path)."""
+    """A finder and loader of our own modules (sys.meta_path).
+
+    The file is opened anew for each module: a descriptor that stayed open would be in the way of
+    those that the caller passes on.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._data, self._index = _read(path)
+        self._mark, self._index = _read(path)
         self._found: dict[str, CodeType] = {}
         self._lacking: list[str] = []
 
@@ -68,9 +72,19 @@ class Bundle:
         return spec
 
     def _code(self, entry: Entry) -> CodeType | None:
-        """The code of a module, None when the file is damaged."""
+        """The code of a module, None when the file is another one by now, or damaged."""
         try:
-            code: CodeType = marshal.loads(self._data[entry[2] : entry[2] + entry[3]])
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            data = os.pread(fd, entry[3], entry[2])
+        finally:
+            os.close(fd)
+        if len(data) < entry[3] or data[:_MARK] != self._mark:
+            return None
+        try:
+            code: CodeType = marshal.loads(memoryview(data)[_MARK:])
         except (ValueError, EOFError, TypeError):
             return None
         return code
@@ -105,17 +119,18 @@ class Bundle:
 
 def _packed(codes: dict[str, tuple[str, tuple[int, int], bytes]]) -> bytes:
     """The file: the length of the index, the index, the codes."""
+    mark = os.urandom(_MARK)
     length, index = 0, b""
     while True:  # the places of the codes depend on how long the index is
         at, entries = _HEAD + length, {}
         for name, (source, stamp, code) in codes.items():
-            entries[name] = source, stamp, at, len(code)
-            at += len(code)
-        index = marshal.dumps((_VERSION, entries))
+            entries[name] = source, stamp, at, _MARK + len(code)
+            at += _MARK + len(code)
+        index = marshal.dumps((_VERSION, mark, entries))
         if len(index) == length:
             break
         length = len(index)
-    return length.to_bytes(_HEAD, "little") + index + b"".join(c[2] for c in codes.values())
+    return length.to_bytes(_HEAD, "little") + index + b"".join(mark + c[2] for c in codes.values())
 
 
 def _source(name: str) -> str:
@@ -132,16 +147,15 @@ def _stamp(source: str) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
-def _read(path: str) -> tuple[memoryview, dict[str, Entry]]:
-    """(the file, what is where in it); nothing of an unfit one."""
+def _read(path: str) -> tuple[bytes, dict[str, Entry]]:
+    """(the file's mark, what is where in it); nothing of an unfit one."""
     try:
         with open(path, "rb", buffering=0) as f:
-            data = memoryview(f.read())
-        length = int.from_bytes(data[:_HEAD], "little")
-        version, index = marshal.loads(data[_HEAD : _HEAD + length])
-        return (data, index) if version == _VERSION else (memoryview(b""), {})
+            length = int.from_bytes(f.read(_HEAD), "little")
+            version, mark, index = marshal.loads(f.read(min(length, _MOST)))
+            return (mark, index) if version == _VERSION else (b"", {})
     except (OSError, ValueError, EOFError, TypeError):
-        return memoryview(b""), {}
+        return b"", {}
 
 
 def _write(path: str, data: bytes) -> None:

@@ -117,13 +117,16 @@ def test_a_file_that_another_took_the_place_of(copy: Copy) -> None:
     new.write_bytes(copy.file.read_bytes())
     assert new.stat().st_size > len(old)
     copy.file.write_bytes(old)
-    copy.code = copy.code.replace(
+    usual = copy.code
+    copy.code = usual.replace(
         "from crun_py.__main__",
         "import crun_py.startup; "
         f"open({str(copy.file)!r}, 'wb').write(open({str(new)!r}, 'rb').read())\n"
         "from crun_py.__main__", 1,
     )  # fmt: skip
-    assert loaders(copy.run()) == "['Bundle', 'SourceFileLoader']"  # from the one that was read
+    assert "Bundle" not in loaders(copy.run())
+    copy.code = usual
+    assert loaders(copy.run()) == "['Bundle', 'SourceFileLoader']"
 
 
 @pytest.mark.parametrize("damage", [b"\0", b"\xff"])
@@ -131,6 +134,8 @@ def test_damaged_code_is_loaded_from_its_source(copy: Copy, damage: bytes) -> No
     loaders(copy.run())
     whole = copy.file.read_bytes()
     index = 4 + int.from_bytes(whole[:4], "little")
-    copy.file.write_bytes(whole[:index] + damage * len(whole[index:]))
+    mark = whole[index : index + 16]
+    codes = [mark + damage * len(code) for code in whole[index:].split(mark)[1:]]
+    copy.file.write_bytes(whole[:index] + b"".join(codes))
     assert "Bundle" not in loaders(copy.run())
     assert loaders(copy.run()) == "['Bundle', 'SourceFileLoader']"
