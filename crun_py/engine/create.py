@@ -43,7 +43,9 @@ def make(
         _remove(request.name, context)
     asked = request.namespaces
     context.enter(request.network.mode, asked.pid, asked.ipc, asked.uts, asked.cgroup, asked.user)
-    lifecycle.sweep(context.paths, rootless=context.rootless)
+    # an address or a port that it must have may be that of any container
+    few = not request.network.ports and not request.network.ip
+    lifecycle.sweep(context.paths, rootless=context.rootless, few=few, name=request.name)
     if subnet and not context.rootless:
         from crun_py.net import config
 
