@@ -253,7 +253,7 @@ def test_errors_name_only_commands_that_exist() -> None:
 
 MOST_ANY = {
     "show": 175, "cli": 170, "container": 92, "oci": 86, "options": 26, "runtime": 24, "ns": 18,
-    "build": 17, "net": 12, "record": 12, "spec": 9, "state": 9, "jsonfile": 8, "upgrade": 6,
+    "build": 17, "net": 12, "record": 12, "spec": 9, "state": 10, "jsonfile": 8, "upgrade": 6,
     "apart": 5, "volumes": 8, "logs": 3, "engine": 4, "events": 2, "overlay": 2, "cgroup": 2,
     "worker": 1, "startup": 1,
 }  # fmt: skip

@@ -301,7 +301,7 @@ def test_attach(engine: Engine) -> None:
 
 
 def test_two_attached(engine: Engine) -> None:
-    engine.detached("--name", "c", "busybox", "sh", "-c", "sleep 0.7; echo both; exit 2")
+    engine.detached("--name", "c", "busybox", "sh", "-c", "sleep 2; echo both; exit 2")
     watchers = [engine.popen("attach", "c") for _ in range(2)]
     for process in watchers:
         out, _ = process.communicate(timeout=20)

@@ -1,6 +1,6 @@
 """The life of a container after `create`: start, and what is to be done after its end.
 
-start    lock → network → files → cgroup → plan → launch; undone in reverse on an error
+start    under the container's lock, the steps of launching.Launch; undone in reverse on an error
 cleanup  what start made and the kernel did not take back itself (ending.py), and the next
          start, if a restart policy wants one
 sweep    what killed commands and monitors left
@@ -9,30 +9,19 @@ sweep    what killed commands and monitors left
 from __future__ import annotations
 
 import os
-import sys
 
-import crun_py
-from crun_py import events, notices, staging, state, volumes, workspace
-from crun_py.cgroup import group
-from crun_py.container import attach, ending, failure, namespaces, restart
+from crun_py import events, staging, state, volumes, workspace
+from crun_py.container import attach, ending, failure, restart
+from crun_py.container.launching import Launch
 from crun_py.errors import CommandError, Conflict, CorruptState, NotFound
-from crun_py.net import modes
-from crun_py.overlay import rootfs
 from crun_py.paths import Paths, private_dir
-from crun_py.runtime import container as contained
-from crun_py.runtime import plan as p
-from crun_py.runtime.check import check
-from crun_py.runtime.launch import command_error, keep_open, launch, read_result
+from crun_py.runtime.launch import command_error, read_result
 from crun_py.state import Container, Status
 from crun_py.tree import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
-
-DEFAULT_PIDS = 2048
-
 
 # ---- start ----
 
@@ -75,7 +64,16 @@ def start(
         undo: list[Callable[[], None]] = [lambda: remove_tree(container.run_directory)]
         try:
             restart.begin_again(container, after) if after else restart.begin(container)
-            pid = _start(container, undo, client, explain, rootless=rootless, held=held, keep=keep)
+            with Launch(
+                container,
+                undo,
+                client=client,
+                keep=keep,
+                held=held,
+                rootless=rootless,
+                explain=explain,
+            ) as launch:
+                pid = launch.carry_out()
             failure.forget(container)
             events.container(container, "init" if held else "start")
             _write_pid_files(container, pid)
@@ -99,92 +97,6 @@ def _release(container: Container, status: Status) -> int:
     return status.pid
 
 
-def _start(
-    container: Container,
-    undo: list[Callable[[], None]],
-    client: int,
-    explain: Callable[[str], None] | None,
-    *,
-    rootless: bool,
-    held: bool,
-    keep: int,
-) -> int:
-    spec = container.spec()
-    check(spec)
-    joined: dict[str, int] = {}
-    attached: dict[str, int] = {}
-    kept: list[int] = []
-    own_ids = -1
-    if container.record.get("userns"):
-        own_ids = namespaces.user(container)
-        attached["user"] = own_ids
-    try:
-        connection = modes.connect(container, rootless=rootless, userns=own_ids)
-    except BaseException:
-        namespaces.close(attached)
-        raise
-    undo.append(lambda: modes.disconnect(container))
-    cgroup_fd = -1
-    try:
-        hosts: list[str] = []
-        if container.record.get("links"):
-            from crun_py.container import links
-
-            hosts, variables = links.resolve(container, rootless=rootless)
-            spec["process"]["env"] = [*spec["process"]["env"], *variables]
-        modes.write_files(container, connection, hosts)
-        below = container.record.get("cgroup_parent") or ""
-        cgroup = None if below == "-" else group.create(container.id, below)
-        if cgroup:
-            undo.append(lambda: group.remove(cgroup))
-            os.symlink(cgroup, container.run_directory + "/cgroup")
-            cgroup_fd = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        else:
-            _warn_systemd(container)
-        wanted = group.values(spec["linux"].get("resources", {}))
-        optional = {"pids.max": str(DEFAULT_PIDS)}
-        if container.record["host"].get("pids_optional"):  # a file's default, not a wish
-            optional |= {name: wanted.pop(name) for name in ("pids.max",) if name in wanted}
-        group.apply(cgroup, wanted, optional)
-        joined.update(namespaces.join(container))
-        attached.update(namespaces.shared_mounts(container))
-        if own_ids >= 0:
-            from crun_py.container import userns
-
-            userns.prepare(container, spec, own_ids, attached)
-        if any("shared" in word for m in container.record["mounts"] for word in m["options"]):
-            from crun_py.container import propagation
-
-            propagation.trees(spec, attached)
-        plan = _plan(container, spec, connection, joined, attached)
-        kept.extend(keep_open(plan, keep))
-        if held:
-            contained.hold(plan)
-        _monitor_steps(plan, container, cgroup, cgroup_fd, client, connection, rootless=rootless)
-        if explain:
-            for line in plan.describe():
-                explain(line)
-        inherit = [*connection.descriptors(), *(fd for fd in (client, cgroup_fd) if fd >= 0)]
-        inherit += [*joined.values(), *attached.values(), *kept]
-        undo.append(lambda: ending.kill_left(container))
-        return launch(plan, container.id[:12], inherit)
-    finally:
-        connection.close()
-        for fd in (*joined.values(), *attached.values(), *kept):
-            os.close(fd)
-        if cgroup_fd >= 0:
-            os.close(cgroup_fd)
-
-
-def _warn_systemd(container: Container) -> None:
-    """systemd ends at once, without a word, where it may make no control groups."""
-    from crun_py.container.record import is_systemd
-
-    if is_systemd(container.record["host"].get("systemd", "true"), container.record["args"]):
-        hint = "as a user, have one delegated (systemd: Delegate=yes)"
-        notices.warn(f"systemd in container {container.name} has no cgroup of its own: {hint}")
-
-
 def _write_pid_files(container: Container, pid: int) -> None:
     """What --pidfile and --conmon-pidfile want.  The container runs: an error is only a warning."""
     host = container.record["host"]
@@ -198,101 +110,6 @@ def _write_pid_file(path: str, pid: int) -> None:
     from crun_py import outfile
 
     ending.warn_on_error(lambda: outfile.write(path, b"%d\n" % pid, 0o644))
-
-
-def _plan(
-    container: Container,
-    spec: dict[str, Any],
-    connection: modes.Connection,
-    joined: dict[str, int],
-    attached: dict[str, int],
-) -> p.Plan:
-    record = container.record
-    layers = [f"{container.paths.root}/{layer}" for layer in record["layers"]]
-    root: rootfs.RootFs | None = None
-    if record.get("rootfs"):
-        spec["root"]["path"] = record["rootfs"]
-    elif os.path.ismount(rootfs.merged(container.directory)):
-        # `crunpy mount` shows it: one overlay, not two on the same writable layer
-        spec["root"]["path"] = rootfs.merged(container.directory)
-    else:
-        root = rootfs.describe(
-            container.directory,
-            layers,
-            volatile=record["auto_remove"],
-            devices=bool(record["host"].get("privileged")),
-        )
-    if connection.namespace is not None:
-        joined = {**joined, "network": connection.namespace}
-    plan = contained.plan_for(
-        spec,
-        root,
-        joined=joined,
-        attached=attached,
-        seccomp=contained.seccomp_program(spec, container.paths.root + "/cache"),
-        reap=bool(record["host"].get("init")),
-    )
-    if "user" in attached:
-        plan.add(p.SET_USERNS, a=attached["user"])
-    plan.add(p.SET_CLONE, a=contained.clone_flags(spec, joined), b=joined.get("pid", -1))
-    return plan
-
-
-def _monitor_steps(
-    plan: p.Plan,
-    container: Container,
-    cgroup: str | None,
-    cgroup_fd: int,
-    client: int,
-    connection: modes.Connection,
-    *,
-    rootless: bool,
-) -> None:
-    record = container.record
-    config, log = record["config"], record["log"]
-    plan.add(p.SET_ID, container.id)
-    plan.add(p.SET_CGROUP, cgroup or "", a=cgroup_fd, b=cgroup is not None)
-    plan.add(p.SET_CLIENT, a=client)
-    plan.add(p.SET_RUNDIR, container.run_directory)
-    if not record["auto_remove"]:
-        plan.add(p.SET_STATEDIR, container.directory)
-    if log["driver"] != "none":
-        k8s = log["driver"] == "k8s-file"
-        plan.add(p.SET_LOG, container.log_path, a=log["max_bytes"], b=log["max_files"], c=k8s)
-    plan.add(p.SET_STDIO, a=config["tty"], b=config["open_stdin"], c=config["stdin_once"])
-    again = command(container, "cleanup", rootless=rootless)
-    plan.add(p.SET_CLEANUP, *again)
-    how, delay_ms = restart.for_monitor(container)
-    if how:
-        plan.add(p.SET_RESTART, a=how, b=delay_ms)
-    if record.get("timeout"):
-        plan.add(p.SET_TIMEOUT, a=record["timeout"] * 1000)
-    check = config.get("healthcheck")
-    if check:
-        times = {"a": check["interval_ms"], "b": check["start_interval_ms"], "c": check["start_ms"]}
-        plan.add(p.SET_HEALTH, *command(container, "healthcheck", rootless=rootless), **times)
-    for fd in connection.held:
-        plan.add(p.SET_HOLD, a=fd)
-
-
-def command(container: Container, verb: str, *, rootless: bool) -> list[str]:
-    """A command that the monitor runs: `cleanup`, which it becomes at the end when nobody
-    else cleans up, or `healthcheck`.
-
-    rootless: it must know; being root in the container's user namespace, it cannot see it.
-    """
-    main = os.path.join(os.path.abspath(crun_py.__path__[0]), "__main__.py")
-    roots = ["--root", container.paths.root, "--runroot", container.paths.run]
-    words = ["healthcheck", "run", "--timer"] if verb == "healthcheck" else [verb]
-    return [
-        sys.executable,
-        "-I",
-        main,
-        *roots,
-        *words,
-        *(["--rootless"] if rootless else []),
-        container.id,
-    ]
 
 
 # ---- after the end ----

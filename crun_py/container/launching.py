@@ -1,0 +1,235 @@
+"""One start of a container, from its files to a process; `Launch.carry_out` lists the steps."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import crun_py
+from crun_py import notices
+from crun_py.cgroup import group
+from crun_py.container import ending, namespaces, restart
+from crun_py.net import modes
+from crun_py.overlay import rootfs
+from crun_py.runtime import container as contained
+from crun_py.runtime import plan as p
+from crun_py.runtime.check import check
+from crun_py.runtime.launch import keep_open, launch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from crun_py.state import Container
+
+DEFAULT_PIDS = 2048
+
+
+class Launch:
+    """What a start opens, inside a `with`; what it makes beyond that is taken down by what it adds
+    to `undo`, last first.
+
+    The arguments are those of lifecycle.start.
+    """
+
+    def __init__(
+        self,
+        container: Container,
+        undo: list[Callable[[], None]],
+        *,
+        client: int,
+        keep: int,
+        held: bool,
+        rootless: bool,
+        explain: Callable[[str], None] | None,
+    ) -> None:
+        self._container, self._undo, self._explain = container, undo, explain
+        self._client, self._keep = client, keep
+        self._held, self._rootless = held, rootless
+        self._spec: dict[str, Any] = {}
+        self._connection = modes.Connection()
+        self._own_ids = -1
+        self._cgroup: str | None = None
+        self._cgroup_fd = -1
+        self._joined: dict[str, int] = {}
+        """Descriptors of namespaces, by the spec's types."""
+        self._attached: dict[str, int] = {}
+        """Descriptors of detached mounts, by their destinations; "user": the user namespace."""
+        self._kept: list[int] = []
+
+    def __enter__(self) -> Launch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+        for fd in (*self._joined.values(), *self._attached.values(), *self._kept, self._cgroup_fd):
+            if fd >= 0:
+                os.close(fd)
+
+    def carry_out(self) -> int:
+        """The host pid of the container's first process."""
+        self._read_spec()
+        self._make_user_namespace()
+        self._connect()
+        self._write_files()
+        self._make_cgroup()
+        self._limit()
+        self._join_others()
+        self._prepare_mounts()
+        plan = self._plan()
+        self._tell_monitor(plan)
+        return self._launch(plan)
+
+    def _read_spec(self) -> None:
+        self._spec = self._container.spec()
+        check(self._spec)
+
+    def _make_user_namespace(self) -> None:
+        if self._container.record.get("userns"):
+            self._own_ids = self._attached["user"] = namespaces.user(self._container)
+
+    def _connect(self) -> None:
+        self._connection = modes.connect(
+            self._container, rootless=self._rootless, userns=self._own_ids
+        )
+        self._undo.append(lambda: modes.disconnect(self._container))
+
+    def _write_files(self) -> None:
+        """hosts, resolv.conf and hostname; links are lines there and variables."""
+        hosts: list[str] = []
+        if self._container.record.get("links"):
+            from crun_py.container import links
+
+            hosts, variables = links.resolve(self._container, rootless=self._rootless)
+            process = self._spec["process"]
+            process["env"] = [*process["env"], *variables]
+        modes.write_files(self._container, self._connection, hosts)
+
+    def _make_cgroup(self) -> None:
+        below = self._container.record.get("cgroup_parent") or ""
+        cgroup = None if below == "-" else group.create(self._container.id, below)
+        if not cgroup:
+            _warn_systemd(self._container)
+            return
+        self._cgroup = cgroup
+        self._undo.append(lambda: group.remove(cgroup))
+        os.symlink(cgroup, self._container.run_directory + "/cgroup")
+        self._cgroup_fd = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def _limit(self) -> None:
+        wanted = group.values(self._spec["linux"].get("resources", {}))
+        optional = {"pids.max": str(DEFAULT_PIDS)}
+        if self._container.record["host"].get("pids_optional"):  # a file's default, not a wish
+            optional |= {name: wanted.pop(name) for name in ("pids.max",) if name in wanted}
+        group.apply(self._cgroup, wanted, optional)
+
+    def _join_others(self) -> None:
+        self._joined.update(namespaces.join(self._container))
+        self._attached.update(namespaces.shared_mounts(self._container))
+
+    def _prepare_mounts(self) -> None:
+        """What cannot be mounted from inside."""
+        record = self._container.record
+        if self._own_ids >= 0:
+            from crun_py.container import userns
+
+            userns.prepare(self._container, self._spec, self._own_ids, self._attached)
+        if any("shared" in word for m in record["mounts"] for word in m["options"]):
+            from crun_py.container import propagation
+
+            propagation.trees(self._spec, self._attached)
+
+    def _root(self) -> rootfs.RootFs | None:
+        """The overlay that is to be mounted; None: the spec's root path is there."""
+        container, record = self._container, self._container.record
+        if record.get("rootfs"):
+            self._spec["root"]["path"] = record["rootfs"]
+            return None
+        if os.path.ismount(rootfs.merged(container.directory)):
+            # `crunpy mount` shows it: one overlay, not two on the same writable layer
+            self._spec["root"]["path"] = rootfs.merged(container.directory)
+            return None
+        return rootfs.describe(
+            container.directory,
+            [f"{container.paths.root}/{layer}" for layer in record["layers"]],
+            volatile=record["auto_remove"],
+            devices=bool(record["host"].get("privileged")),
+        )
+
+    def _plan(self) -> p.Plan:
+        joined = self._joined
+        if self._connection.namespace is not None:
+            joined = {**joined, "network": self._connection.namespace}
+        plan = contained.plan_for(
+            self._spec,
+            self._root(),
+            joined=joined,
+            attached=self._attached,
+            seccomp=contained.seccomp_program(self._spec, self._container.paths.root + "/cache"),
+            reap=bool(self._container.record["host"].get("init")),
+        )
+        if self._own_ids >= 0:
+            plan.add(p.SET_USERNS, a=self._own_ids)
+        plan.add(p.SET_CLONE, a=contained.clone_flags(self._spec, joined), b=joined.get("pid", -1))
+        self._kept = keep_open(plan, self._keep)
+        if self._held:
+            contained.hold(plan)
+        return plan
+
+    def _tell_monitor(self, plan: p.Plan) -> None:
+        """What the monitor must know beside the container's own steps."""
+        container, record = self._container, self._container.record
+        config, log = record["config"], record["log"]
+        plan.add(p.SET_ID, container.id)
+        plan.add(p.SET_CGROUP, self._cgroup or "", a=self._cgroup_fd, b=self._cgroup is not None)
+        plan.add(p.SET_CLIENT, a=self._client)
+        plan.add(p.SET_RUNDIR, container.run_directory)
+        if not record["auto_remove"]:
+            plan.add(p.SET_STATEDIR, container.directory)
+        if log["driver"] != "none":
+            k8s = log["driver"] == "k8s-file"
+            plan.add(p.SET_LOG, container.log_path, a=log["max_bytes"], b=log["max_files"], c=k8s)
+        plan.add(p.SET_STDIO, a=config["tty"], b=config["open_stdin"], c=config["stdin_once"])
+        plan.add(p.SET_CLEANUP, *self._command("cleanup"))
+        how, delay_ms = restart.for_monitor(container)
+        if how:
+            plan.add(p.SET_RESTART, a=how, b=delay_ms)
+        if record.get("timeout"):
+            plan.add(p.SET_TIMEOUT, a=record["timeout"] * 1000)
+        tests = config.get("healthcheck")
+        if tests:
+            times = {"a": tests["interval_ms"], "b": tests["start_interval_ms"],
+                     "c": tests["start_ms"]}  # fmt: skip
+            plan.add(p.SET_HEALTH, *self._command("healthcheck", "run", "--timer"), **times)
+        for fd in self._connection.held:
+            plan.add(p.SET_HOLD, a=fd)
+
+    def _command(self, *words: str) -> list[str]:
+        """A command that the monitor runs: `cleanup`, which it becomes at the end when nobody
+        else cleans up, or `healthcheck`.  Being root in the container's user namespace it cannot
+        see whether that is a plain user's: it is told."""
+        main = os.path.join(os.path.abspath(crun_py.__path__[0]), "__main__.py")
+        paths = self._container.paths
+        roots = ["--root", paths.root, "--runroot", paths.run]
+        rootless = ["--rootless"] if self._rootless else []
+        return [sys.executable, "-I", main, *roots, *words, *rootless, self._container.id]
+
+    def _launch(self, plan: p.Plan) -> int:
+        if self._explain:
+            for line in plan.describe():
+                self._explain(line)
+        inherit = self._connection.descriptors()
+        inherit += [fd for fd in (self._client, self._cgroup_fd) if fd >= 0]
+        inherit += [*self._joined.values(), *self._attached.values(), *self._kept]
+        self._undo.append(lambda: ending.kill_left(self._container))
+        return launch(plan, self._container.id[:12], inherit)
+
+
+def _warn_systemd(container: Container) -> None:
+    """systemd ends at once, without a word, where it may make no control groups."""
+    from crun_py.container.record import is_systemd
+
+    if is_systemd(container.record["host"].get("systemd", "true"), container.record["args"]):
+        hint = "as a user, have one delegated (systemd: Delegate=yes)"
+        notices.warn(f"systemd in container {container.name} has no cgroup of its own: {hint}")
