@@ -46,27 +46,39 @@ def main(argv: list[str] | None = None) -> int:
             from crun_py.cli import app
 
             return app.run(words)
-        return fast.execute(call)
+        from crun_py.cli import dispatch
+
+        return dispatch.execute(call)
     except CrunpyError as e:
         return _report(e)
     except KeyboardInterrupt:
         return 128 + _SIGINT
-    except BrokenPipeError:
-        # whoever read our output has gone; the interpreter must not try to flush it again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 128 + _SIGPIPE
     except OSError as e:
+        if isinstance(e, BrokenPipeError) and _reader_is_gone():
+            # the interpreter must not try to flush our output again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return 128 + _SIGPIPE
         return _report(CrunpyError.from_os(_doing(e, words), e))
     except ImportError as e:
         if "failed to map" not in str(e) and "annot allocate" not in str(e):
             raise
         return _report(CrunpyError("loading crunpy: out of memory (ulimit -v)"))
-    except MemoryError:
+    except (MemoryError, SystemError):  # the latter: of C code that does not look
         return _report(CrunpyError("out of memory"))
     except Exception as e:
         if "--debug" in words:
             raise
         return _report(internal(e))
+
+
+def _reader_is_gone() -> bool:
+    """Whether nobody reads our output any more: else a broken pipe is that of a monitor."""
+    import select
+
+    poll = select.poll()
+    for fd in (1, 2):
+        poll.register(fd, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def _doing(error: OSError, words: list[str]) -> str:

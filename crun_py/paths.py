@@ -9,20 +9,21 @@ from __future__ import annotations
 import os
 import stat
 
+from crun_py import caller
 from crun_py.errors import CrunpyError
 
 
 def _default_root() -> str:
     if os.geteuid() == 0 and not in_user_namespace():
         return "/var/lib/crunpy"
-    base = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    base = caller.data_home()
     return os.path.join(base, "crunpy")
 
 
 def _default_run() -> str:
     if os.geteuid() == 0 and not in_user_namespace():
         return "/run/crunpy"
-    base = os.environ.get("XDG_RUNTIME_DIR")
+    base = caller.variable("XDG_RUNTIME_DIR")
     if base and os.access(base, os.W_OK):
         return os.path.join(base, "crunpy")
     # a session without a user manager (su, cron, CI) has no XDG_RUNTIME_DIR
@@ -45,12 +46,12 @@ def configuration() -> list[str]:
     CONTAINERS_CONF_OVERRIDE one after all.
     """
     found = []
-    if only := os.environ.get("CONTAINERS_CONF"):
+    if only := caller.variable("CONTAINERS_CONF"):
         found = [] if only == os.devnull else [only]
     else:
         tops = ["/etc/containers"]
         if os.geteuid() != 0 or in_user_namespace():
-            base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+            base = caller.config_home()
             tops.append(base + "/containers")
         for top in tops:
             if os.path.exists(top + "/containers.conf"):
@@ -60,7 +61,7 @@ def configuration() -> list[str]:
             except OSError:
                 continue
             found += [f"{top}/containers.conf.d/{n}" for n in names if n.endswith(".conf")]
-    last = os.environ.get("CONTAINERS_CONF_OVERRIDE")
+    last = caller.variable("CONTAINERS_CONF_OVERRIDE")
     return [*found, last] if last else found
 
 
@@ -70,8 +71,8 @@ class Paths:
     __slots__ = ("root", "run")
 
     def __init__(self, root: str | None = None, run: str | None = None) -> None:
-        self.root = os.path.abspath(root or os.environ.get("CRUNPY_ROOT") or _default_root())
-        self.run = os.path.abspath(run or os.environ.get("CRUNPY_RUNROOT") or _default_run())
+        self.root = os.path.abspath(root or caller.variable("CRUNPY_ROOT") or _default_root())
+        self.run = os.path.abspath(run or caller.variable("CRUNPY_RUNROOT") or _default_run())
 
     @property
     def images(self) -> str:

@@ -1,15 +1,15 @@
 """The OCI runtime spec (config.json) of a container, from what was asked for.
 
 `build` is pure: options, image config and facts about the host in, a plain dict out (OCI
-runtime-spec 1.1, config.md and config-linux.md).  The runtime half (ns/container.py) reads
+runtime-spec 1.1, config.md and config-linux.md).  The runtime half (runtime/container.py) reads
 nothing else, so any OCI runtime could carry it out.
 """
 
 from __future__ import annotations
 
 from crun_py.errors import InvalidArgument
+from crun_py.model.spec import DEFAULT_SECCOMP, RLIMITS
 from crun_py.ns import caps
-from crun_py.ns.plan import RLIMIT_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from crun_py.ns.users import User
 
 OCI_VERSION = "1.1.0"
-
-DEFAULT_SECCOMP = "io.crunpy.seccomp"
-"""Annotation: "default" stands for the built-in profile, which depends on the capabilities."""
-
-OPTIONAL_SYSCTLS = "io.crunpy.sysctl.optional"
-"""Annotation: keys of linux.sysctl, with commas between, that a host need not have."""
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -53,9 +47,6 @@ DEVICES = (
     ("/dev/urandom", 1, 9),
     ("/dev/tty", 5, 0),
 )
-
-RLIMITS = {name: number for number, name in enumerate(RLIMIT_NAMES)}
-"""Names of getrlimit(2), as --ulimit takes them, and the kernel's numbers."""
 
 
 class Host:

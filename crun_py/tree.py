@@ -98,6 +98,19 @@ class _Place:
         if self._identity(above) != self._above.pop():
             raise OSError(errno.ESTALE, "a directory was moved while it was worked on")
 
+    def restart(self, top: int, names: list[str]) -> int:
+        """Go to top/names[0]/names[1]/… as far as that is still there; how many of them that
+        were."""
+        os.close(self.fd)
+        self.fd = os.dup(top)
+        self._above.clear()
+        for depth, name in enumerate(names):
+            try:
+                self.enter(name)
+            except OSError:
+                return depth
+        return len(names)
+
     def close(self) -> None:
         os.close(self.fd)
 
@@ -186,22 +199,33 @@ def _walk(
 ) -> None:
     """Call `visit` with each directory from `top` on; it returns the names to go into.
 
-    passed_over: errors of those that cannot be entered; others are raised.
+    passed_over: errors of those that cannot be entered; others are raised.  From a directory
+    that was removed or moved meanwhile the way back begins at the top.
     """
     place = _Place(top)
     try:
-        pending = [visit(place.fd)]
+        pending, names = [visit(place.fd)], list[str]()
         while pending:
             if pending[-1]:
+                name = pending[-1].pop()
                 try:
-                    place.enter(pending[-1].pop())
+                    place.enter(name)
                 except passed_over:
                     continue
+                names.append(name)
                 pending.append(visit(place.fd))
                 continue
             pending.pop()
-            if pending:
+            if not names:
+                return
+            names.pop()
+            try:
                 place.leave()
+            except OSError as e:
+                if e.errno not in (errno.ENOENT, errno.ESTALE):
+                    raise
+                depth = place.restart(top, names)
+                del names[depth:], pending[depth + 1 :]
     finally:
         place.close()
 

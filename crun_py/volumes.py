@@ -65,7 +65,7 @@ def check_place(destination: str, what: str, source: str | None = None) -> None:
     top = next((d for d in ("/proc", "/sys") if f"{destination}/".startswith(d + "/")), "")
     if not top or destination[len(top) + 1 :] in _PROC_FILES:
         return
-    path = os.path.abspath(os.path.expanduser(source)) if source else ""
+    path = os.path.abspath(source) if source else ""
     if source and (top == "/sys" or f"{path}/".startswith("/proc/")):
         return
     raise InvalidArgument(f"mount {what!r}: nothing may cover {destination}, the kernel's own")
@@ -85,6 +85,38 @@ def check_name(name: str) -> str:
 def data_directory(paths: Paths, name: str) -> str:
     """Where the content of volume `name` is."""
     return f"{paths.volumes}/{name}/_data"
+
+
+def names(paths: Paths) -> list[str]:
+    """The names of all volumes, in order."""
+    try:
+        found = os.listdir(paths.volumes)
+    except FileNotFoundError:
+        return []
+    return sorted(n for n in found if n[0] != "." and os.path.isdir(data_directory(paths, n)))
+
+
+def about(paths: Paths, name: str) -> dict[str, Any]:
+    """volume.json of a volume.  Raises NotFound; of a damaged one only the name is known."""
+    if not name or "/" in name or not os.path.isdir(data_directory(paths, name)):
+        raise NotFound(f"no such volume: {name}", hint="crunpy volume ls lists them")
+    try:
+        found = jsonfile.read(f"{paths.volumes}/{name}/volume.json")
+    except (FileNotFoundError, CorruptState):
+        found = {}
+    known = {"name": name, "created": "", "labels": {}, "anonymous": False}
+    return known | (found if isinstance(found, dict) else {})
+
+
+def resolve(paths: Paths, text: str) -> str:
+    """The volume that a name or the unique beginning of one means.  Raises NotFound."""
+    known = names(paths)
+    if text in known:
+        return text
+    found = [name for name in known if text and name.startswith(text)]
+    if len(found) > 1:
+        raise InvalidArgument(f"volume {text}: {len(found)} volumes begin so")
+    return found[0] if found else str(about(paths, text)["name"])
 
 
 def new_name() -> str:

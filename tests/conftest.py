@@ -17,6 +17,10 @@ from engine import REACHABLE, USER, Engine, empty_cgroups
 from oci_images import TestImage, docker_registry, push
 from programs import Programs
 
+from crun_py import caller
+
+caller.has(os.environ)  # for tests that call the engine in their own process
+
 
 @pytest.fixture(scope="session")
 def base() -> Iterator[Path]:

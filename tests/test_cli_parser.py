@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crun_py.cli import app, fast
+from crun_py.cli import app, dispatch, fast
 from crun_py.cli.verbs import GROUPS, VERBS
 from crun_py.errors import InvalidArgument
 
@@ -106,7 +106,7 @@ def test_typer_and_the_fast_parser_agree(verb: str, monkeypatch: pytest.MonkeyPa
     quick = fast.parse(words)
     assert quick is not None
     calls: list[fast.Call] = []
-    monkeypatch.setattr(fast, "execute", lambda call: calls.append(call) or 0)
+    monkeypatch.setattr(dispatch, "execute", lambda call: calls.append(call) or 0)
     assert app.run(words) == 0
     assert calls[0].verb == quick.verb
     assert calls[0].values == quick.values

@@ -26,10 +26,10 @@ from oci_images import INDEX, MANIFEST, TestImage, docker_registry, entry, tar
 from oci_images import LAYER as LAYER_TYPE
 from scripted import Request, Rule, Server, once
 
-from crun_py.oci import upload
-from crun_py.oci.access import Access
-from crun_py.oci.patience import Patience
-from crun_py.oci.registries import Endpoint
+from crun_py.oci.registry import upload
+from crun_py.oci.registry.access import Access
+from crun_py.oci.registry.patience import Patience
+from crun_py.oci.registry.registries import Endpoint
 
 
 def noise(n: int, seed: int) -> bytes:

@@ -36,7 +36,7 @@ class Container:
         self.paths = paths
         self.fd = netns.new_netns()
         self.ports = [port for spec in specs for port in ports.parse(spec)]
-        self.held = ports.reserve(self.ports)
+        self.held, self.ports = ports.reserve(self.ports)
         self.attachment = bridge.setup(paths, network, cid(number), self.fd, self.ports)
         self.ip = self.attachment.ip
 

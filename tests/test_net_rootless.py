@@ -165,7 +165,7 @@ def test_connected_and_published(outside: int, run_dir: str, program: str) -> No
         begin = time.perf_counter()
         state = rootless.start(fd, wanted, run_dir)
         found: dict[str, Any] = {"seconds": time.perf_counter() - begin, "state": state}
-        chosen = wanted[3].host_port
+        chosen = state["ports"][3]["host_port"]
         udp = socket.SOCK_DGRAM
 
         def look() -> None:
@@ -202,7 +202,7 @@ def test_connected_and_published(outside: int, run_dir: str, program: str) -> No
         rootless.stop(state)
         rootless.stop(state)
         found["gone"] = gone(state)
-        for fd_ in ports.reserve(ports.parse("8080:1")):
+        for fd_ in ports.reserve(ports.parse("8080:1"))[0]:
             os.close(fd_)
         return found
 

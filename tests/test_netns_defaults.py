@@ -67,3 +67,11 @@ def test_who_shares_a_network_shares_them(engine: Engine) -> None:
 def test_inspect_tells_only_what_was_asked_for(root: Engine) -> None:
     root.ok("create", "--network", "none", "--name", "c", "busybox")
     assert not root.inspect("c")["HostConfig"].get("Sysctls")
+
+
+def test_sysctls_of_a_network_that_is_anothers(engine: Engine) -> None:
+    """They would be set for the other container."""
+    engine.detached("--name", "a", "busybox", "sleep", "100")
+    said = engine.fails("run", "--rm", "--network", "container:a", "--sysctl",
+                        "net.ipv4.ip_forward=1", "busybox", "true")  # fmt: skip
+    assert "not in a namespace of the container's own" in said

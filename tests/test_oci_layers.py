@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from oci_images import directory, entry, hardlink, snapshot, symlink, tar
 
 from crun_py.errors import CrunpyError, ImageError
-from crun_py.oci import layers
 from crun_py.oci.chain import diff_path
-from crun_py.oci.layers import Limits, Stage
+from crun_py.oci.store import layers
+from crun_py.oci.store.layers import Limits, Stage
 from crun_py.paths import Paths
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
@@ -477,7 +477,8 @@ def test_hard_link_to_a_lower_layer(paths: Paths, canary: Path) -> None:
 def test_sweep_takes_only_the_dead(paths: Paths) -> None:
     alive = Stage(paths)
     script = (
-        "import sys,os; from crun_py.oci.layers import Stage; from crun_py.paths import Paths;"
+        "import sys,os; from crun_py.oci.store.layers import Stage;"
+        "from crun_py.paths import Paths;"
         "s=Stage(Paths(sys.argv[1], sys.argv[1]+'/run')); s.feed(sys.stdin.buffer.read());"
         "os.kill(os.getpid(), 9)"
     )

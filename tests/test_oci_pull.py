@@ -35,11 +35,11 @@ from oci_images import (
 
 from crun_py.errors import CrunpyError, ImageError, NotFound, RegistryError
 from crun_py.model.registry import Progress
-from crun_py.oci import gc
-from crun_py.oci.access import Access
-from crun_py.oci.patience import Patience
-from crun_py.oci.pull import pull
-from crun_py.oci.store import ImageStore
+from crun_py.oci.registry.access import Access
+from crun_py.oci.registry.patience import Patience
+from crun_py.oci.store import gc
+from crun_py.oci.store.images import ImageStore
+from crun_py.oci.transfer.pull import pull
 from crun_py.paths import Paths
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners need root")
@@ -175,7 +175,7 @@ def whole(paths: Paths) -> bool:
 
 
 PULL = (
-    "import sys; from crun_py.oci.pull import pull; from crun_py.paths import Paths;"
+    "import sys; from crun_py.oci.transfer.pull import pull; from crun_py.paths import Paths;"
     "pull(Paths(sys.argv[1], sys.argv[2]), sys.argv[3])"
 )
 
@@ -375,7 +375,7 @@ def test_many_entries_are_quick_to_list(paths: Paths, host: str, tmp_path: Path)
 
 def test_imports_are_light() -> None:
     code = (
-        "import sys; import crun_py.oci.store, crun_py.oci.reference;"
+        "import sys; import crun_py.oci.store.images, crun_py.oci.reference;"
         "print(sorted({'httpx','re','dataclasses','pathlib','subprocess','hashlib','typing',"
         "'json','contextlib'} & set(sys.modules)))"
     )

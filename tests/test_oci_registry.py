@@ -18,14 +18,14 @@ from oci_images import CONFIG, INDEX, LAYER, MANIFEST, TestImage, digest_of, ent
 from scripted import Request, Rule, Server, once
 
 from crun_py.errors import CrunpyError, ImageError, InvalidArgument, RegistryError
-from crun_py.oci import auth, challenge
-from crun_py.oci.access import Access
 from crun_py.oci.manifest import DOCKER_LIST, DOCKER_MANIFEST, parse
-from crun_py.oci.patience import Patience
-from crun_py.oci.pull import pull
 from crun_py.oci.reference import parse as parse_reference
-from crun_py.oci.registries import Registries, is_loopback
-from crun_py.oci.store import ImageStore
+from crun_py.oci.registry import auth, challenge
+from crun_py.oci.registry.access import Access
+from crun_py.oci.registry.patience import Patience
+from crun_py.oci.registry.registries import Registries, is_loopback
+from crun_py.oci.store.images import ImageStore
+from crun_py.oci.transfer.pull import pull
 from crun_py.paths import Paths
 
 IMAGE = TestImage(tar(entry("f", os.urandom(1_500_000))))

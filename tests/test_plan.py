@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crun_py import _native
-from crun_py.ns import container, plan, users
-from crun_py.ns.plan import Plan
+from crun_py.ns import CLONE_NEWNET, users
 from crun_py.overlay.rootfs import RootFs
+from crun_py.runtime import container, plan
+from crun_py.runtime.plan import Plan
 
 NATIVE = Path(_native.__file__).parent
 
@@ -136,8 +137,8 @@ def test_features_that_are_off_are_no_steps() -> None:
 
 
 def test_joined_namespaces_are_not_made() -> None:
-    assert container.clone_flags(spec(), {"network": 5}) & plan.CLONE_NEWNET == 0
-    assert container.clone_flags(spec(), {}) & plan.CLONE_NEWNET
+    assert container.clone_flags(spec(), {"network": 5}) & CLONE_NEWNET == 0
+    assert container.clone_flags(spec(), {}) & CLONE_NEWNET
 
 
 @pytest.mark.parametrize(

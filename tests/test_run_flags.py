@@ -11,7 +11,7 @@ import pytest
 from conftest import Registry
 from engine import Engine, wait_for
 
-from crun_py.cli import run as run_verb
+from crun_py.cli.container import run as run_verb
 from crun_py.options import foreign
 
 NONE = ("run", "--rm", "--network", "none")

@@ -1,6 +1,6 @@
 /* core.h: the core helper's table of contents.
  *
- * crunpy-core carries out a plan that Python made (see ns/plan.py) and decides nothing.
+ * crunpy-core carries out a plan that Python made (see runtime/plan.py) and decides nothing.
  * One static program, executed from a sealed memfd, in up to two processes:
  *
  *   main.c     entry: read the plan, detach from the caller, become the monitor
@@ -26,7 +26,7 @@
 #include <sys/ioctl.h>
 #include <sys/types.h>
 
-/* ---- plan.c: keep the numbers in step with ns/plan.py (a test compares them) ---- */
+/* ---- plan.c: keep the numbers in step with runtime/plan.py (a test compares them) ---- */
 
 enum op {
 	/* what init does, in the order given */
@@ -254,7 +254,7 @@ void log_close(struct log *log);
  *            c stream       nobody reads this output any more: close it for the container
  *            s              let an initialized container start
  *   from us  o bytes, r bytes   standard output, standard error
- *            s failed index error   how that went: i32 each, as ns/launch.py has them
+ *            s failed index error   how that went: i32 each, as runtime/launch.py has them
  *            x code oom     i32 exit code, u8; then the socket closes */
 enum hello { HELLO_STDOUT = 1, HELLO_STDERR = 2, HELLO_STDIN = 4, HELLO_LOSSLESS = 8, HELLO_CLEANER = 16 };
 enum { MAX_CLIENTS = 64, CHUNK = 64 << 10 };
@@ -309,7 +309,8 @@ struct status {
 	bool starting, initialized, exited, oom_killed, restarting;
 	int exit_code, signal; /* signal: that ended it, 0: it exited */
 };
-void status_write(struct status *status);
+/* 0, or -errno when the run directory's copy could not be written: nobody would find the process. */
+int status_write(struct status *status);
 /* monitor.pid in the run directory, for systemd: our pid. */
 void status_pid_file(const struct status *status);
 /* RFC 3339 with nanoseconds, UTC; out holds 40 bytes. */

@@ -1,4 +1,4 @@
-/* main.c: crunpy-core PLAN-FD.  Started by ns/launch.py from a sealed memfd; leaves its
+/* main.c: crunpy-core PLAN-FD.  Started by runtime/launch.py from a sealed memfd; leaves its
  * caller and becomes the monitor. */
 #define _GNU_SOURCE
 #include "core.h"

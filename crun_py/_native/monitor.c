@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* How the start went, to the one who asked for it: ns/launch.py reads it. */
+/* How the start went, to the one who asked for it: runtime/launch.py reads it. */
 struct result {
 	int32_t failed, index, error, pid;
 	char about[ABOUT];
@@ -39,6 +39,7 @@ struct monitor {
 	int64_t look_again; /* monotonic ms: the terminal has no slave open now; 0: it has */
 	struct log *log;
 	struct status status;
+	const char *about; /* what a failure to start is about, NULL for nothing */
 	struct input input;
 };
 
@@ -177,6 +178,20 @@ static pid_t clone_in_userns(struct monitor *m, struct init *init)
 	return pid;
 }
 
+static int reap(struct monitor *m);
+
+static void kill_init(const struct monitor *m)
+{
+	(void)syscall(SYS_pidfd_send_signal, m->pidfd, SIGKILL, NULL, 0);
+}
+
+/* `error`, which is told as one of noting down that the container runs. */
+static int not_noted(struct monitor *m, int error)
+{
+	m->about = "status.json";
+	return error;
+}
+
 static int spawn_init(struct monitor *m, int *report)
 {
 	struct pipes p;
@@ -198,13 +213,19 @@ static int spawn_init(struct monitor *m, int *report)
 		return pid;
 	m->status.pid = pid;
 	m->status.starting = true;
-	status_write(&m->status);
-	(void)!write(init.noted[1], "n", 1); /* step_pivot waits for it */
+	error = status_write(&m->status);
+	if (!error)
+		(void)!write(init.noted[1], "n", 1); /* step_pivot waits for it */
 	int done[] = { pair[1], p.in[0], p.out[1], p.err[1], init.noted[0], init.noted[1] };
 	for (size_t i = 0; i < sizeof(done) / sizeof(*done); i++)
 		if (done[i] >= 0)
 			close(done[i]);
 	*report = pair[0];
+	if (error) {
+		kill_init(m);
+		(void)reap(m);
+		return not_noted(m, error);
+	}
 	return 0;
 }
 
@@ -223,8 +244,17 @@ static int take_over(struct monitor *m, pid_t pid)
 	close(m->pidfd);
 	m->pidfd = pidfd;
 	m->status.pid = pid;
-	status_write(&m->status);
-	return 0;
+	int error = status_write(&m->status);
+	if (error)
+		kill_init(m);
+	return error ? not_noted(m, error) : 0;
+}
+
+static struct result failed_monitor(const struct monitor *m, int error)
+{
+	struct result result = { .failed = FAILED_MONITOR, .error = -error };
+	snprintf(result.about, sizeof(result.about), "%s", m->about ? m->about : "");
+	return result;
 }
 
 /* Listen to init until its execve closes the socket or a step fails. */
@@ -241,7 +271,7 @@ static struct result hear(struct monitor *m, int report)
 		} else if (said.what == REPORT_PID) {
 			int error = take_over(m, said.index);
 			if (error)
-				result = (struct result){ .failed = FAILED_MONITOR, .error = -error };
+				result = failed_monitor(m, error);
 			else
 				result.pid = said.index;
 			(void)send(report, "p", 1, MSG_NOSIGNAL);
@@ -326,7 +356,7 @@ static void keep_time(struct monitor *m, bool check_ended)
 {
 	health_act(check_ended);
 	if (m->deadline && now_ms() >= m->deadline) {
-		(void)syscall(SYS_pidfd_send_signal, m->pidfd, SIGKILL, NULL, 0);
+		kill_init(m);
 		m->deadline = 0;
 		m->timed_out = true;
 	}
@@ -466,7 +496,7 @@ static int end(struct monitor *m)
 		log_close(m->log);
 		m->log = NULL;
 	}
-	status_write(&m->status);
+	(void)status_write(&m->status);
 	while (clients_behind()) {
 		serve_once(m, false);
 		drain(m);
@@ -537,7 +567,7 @@ static void open_gate(struct monitor *m)
 	}
 	m->status.initialized = false;
 	begin(m);
-	status_write(&m->status);
+	(void)status_write(&m->status); /* else it goes on as initialized, and is found all the same */
 	clients_tell(&answer, sizeof(answer));
 }
 
@@ -562,11 +592,20 @@ int monitor_main(const struct plan *plan)
 	if (!error)
 		error = spawn_init(&m, &report);
 	if (error) {
-		tell(m.result, (struct result){ .failed = FAILED_MONITOR, .error = -error });
+		tell(m.result, failed_monitor(&m, error));
 		return 1;
 	}
 	close_joined(plan);
 	struct result result = hear(&m, report);
+	m.status.starting = false;
+	m.status.initialized = m.gate >= 0;
+	if (!m.status.initialized)
+		begin(&m);
+	if (!result.failed && (error = status_write(&m.status))) {
+		kill_init(&m);
+		(void)not_noted(&m, error);
+		result = failed_monitor(&m, error);
+	}
 	if (result.failed) {
 		(void)reap(&m);
 		if (find(plan, SET_CGROUP)->b > 0)
@@ -574,11 +613,6 @@ int monitor_main(const struct plan *plan)
 		tell(m.result, result);
 		return 1;
 	}
-	m.status.starting = false;
-	m.status.initialized = m.gate >= 0;
-	if (!m.status.initialized)
-		begin(&m);
-	status_write(&m.status);
 	status_pid_file(&m.status);
 	tell(m.result, result);
 	while (init_alive(&m)) {

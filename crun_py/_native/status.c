@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "core.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +68,7 @@ static void keep_spare(int dir)
 }
 
 /* last: the end, for which there is a spare file. */
-static void write_to(int dir, const char *text, size_t n, bool last, bool durable)
+static int write_to(int dir, const char *text, size_t n, bool last, bool durable)
 {
 	const char *name = SPARE;
 	int fd = last ? openat(dir, SPARE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
@@ -76,13 +77,22 @@ static void write_to(int dir, const char *text, size_t n, bool last, bool durabl
 		fd = openat(dir, NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	}
 	if (fd < 0)
-		return; /* removed under us, or the disk is full: the other copy still tells */
+		return -errno; /* removed under us, or the disk is full: the other copy may still tell */
+	errno = ENOSPC;
 	bool whole = write(fd, text, n) == (ssize_t)n && !ftruncate(fd, (off_t)n) && (!durable || !fsync(fd));
+	int error = errno;
 	close(fd);
-	if (!whole || renameat(dir, name, dir, "status.json"))
+	if (whole && renameat(dir, name, dir, "status.json")) {
+		error = errno;
+		whole = false;
+	}
+	if (!whole) {
 		(void)unlinkat(dir, name, 0);
-	else if (durable)
+		return -error;
+	}
+	if (durable)
 		(void)fsync(dir);
+	return 0;
 }
 
 static const char *state_of(const struct status *status)
@@ -96,8 +106,9 @@ static const char *state_of(const struct status *status)
 	return status->initialized ? "initialized" : "running";
 }
 
-void status_write(struct status *status)
+int status_write(struct status *status)
 {
+	int error = 0;
 	char text[1024], boot_id[64];
 	static char finished_at[40];
 	static unsigned long long init_ticks;
@@ -121,10 +132,13 @@ void status_write(struct status *status)
 	for (int i = 0; i < 2; i++) {
 		if (dirs[i] < 0)
 			continue;
-		write_to(dirs[i], text, (size_t)n, status->exited, i == 1 && status->exited);
+		int written = write_to(dirs[i], text, (size_t)n, status->exited, i == 1 && status->exited);
+		if (i == 0)
+			error = written;
 		if (!status->starting && !status->exited)
 			keep_spare(dirs[i]);
 	}
+	return error;
 }
 
 void status_pid_file(const struct status *status)

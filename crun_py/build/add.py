@@ -45,7 +45,7 @@ def is_archive(fd: int) -> bool:
 
 def begins_archive(read: Callable[[int], bytes]) -> bool:
     """Whether what `read` gives begins like a tar archive, perhaps compressed."""
-    from crun_py.oci.inflate import kind_of
+    from crun_py.oci.store.inflate import kind_of
 
     first = at_least(read, BLOCK)
     if not kind_of(first):
@@ -113,7 +113,7 @@ def extract(read: Callable[[int], bytes], extractor: Extractor, label: str) -> N
 
 
 def _plain(read: Callable[[int], bytes], label: str) -> Iterator[bytes]:
-    from crun_py.oci.inflate import opened
+    from crun_py.oci.store.inflate import opened
 
     try:
         yield from opened(read, f"reading {label}")
@@ -191,7 +191,7 @@ def fetch_url(url: str, work: str, checksum: str = "") -> Fetched:
     digests = {name: hashlib.new(name) for name in {"sha256", kind}}
     path = f"{work}/url-{os.urandom(6).hex()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    from crun_py.oci.connect import download
+    from crun_py.oci.registry.connect import download
 
     try:
         with download(url, doing) as read, open(os.open(path, flags, 0o600), "wb") as file:

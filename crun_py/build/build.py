@@ -13,9 +13,9 @@ from crun_py.build.request import BuildEvent
 from crun_py.build.site import Site
 from crun_py.clock import rfc3339
 from crun_py.errors import CrunpyError, NotFound
-from crun_py.oci import blobs, gc
 from crun_py.oci.causes import named
 from crun_py.oci.manifest import host_platform, split_platform
+from crun_py.oci.store import blobs, gc
 from crun_py.overlay import mount
 from crun_py.workspace import Workspace
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from crun_py.build.request import BuildRequest, Obtain
     from crun_py.build.stages import Stages
     from crun_py.build.syntax import Dockerfile
-    from crun_py.oci.image import Image
+    from crun_py.oci.store.image import Image
     from crun_py.paths import Paths
 
 

@@ -15,8 +15,8 @@ from crun_py import jsonfile
 from crun_py.build.layer import Layer
 from crun_py.clock import parse_rfc3339
 from crun_py.errors import CorruptState
-from crun_py.oci import gc
 from crun_py.oci.chain import is_unpacked, layer_directory
+from crun_py.oci.store import gc
 from crun_py.paths import private_dir
 from crun_py.record import fields_of
 

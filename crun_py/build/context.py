@@ -126,7 +126,7 @@ def _opened(where: str, work: str, environment: Mapping[str, str], stdin: int) -
         root, _ = git.fetch(remote, work, environment)
         return _Found(root=root, label=remote.shown)
     if add.is_url(where):
-        from crun_py.oci.connect import download
+        from crun_py.oci.registry.connect import download
 
         label = repository.shown(where)
         with download(where, f"fetching {label}") as read:

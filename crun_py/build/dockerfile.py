@@ -89,7 +89,7 @@ def lookup(root: int, local: str, wanted: str, stdin: int = -1) -> Dockerfile:
         return _by_default(root, local)
     if wanted.startswith(("http://", "https://")):
         from crun_py.build.repository import shown
-        from crun_py.oci.connect import download
+        from crun_py.oci.registry.connect import download
 
         with download(wanted, f"fetching {shown(wanted)}") as read:
             return _alone(read, shown(wanted))

@@ -6,16 +6,16 @@ import os
 
 from crun_py import jsonfile
 from crun_py.clock import now
-from crun_py.oci import made
 from crun_py.oci.chain import diff_path
 from crun_py.oci.manifest import split_platform
+from crun_py.oci.transfer import made
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from crun_py.build.layer import Layer
-    from crun_py.oci.image import Image
+    from crun_py.oci.store.image import Image
     from crun_py.paths import Paths
 
 _KEPT = ("architecture", "os", "variant", "os.version", "os.features", "author")

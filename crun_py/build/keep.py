@@ -7,10 +7,10 @@ import time
 
 from crun_py import jsonfile
 from crun_py.errors import Conflict, CorruptState
-from crun_py.oci import gc
 from crun_py.oci.chain import layer_directory
-from crun_py.oci.image import layer_size
-from crun_py.oci.store import ImageStore
+from crun_py.oci.store import gc
+from crun_py.oci.store.image import layer_size
+from crun_py.oci.store.images import ImageStore
 from crun_py.record import record
 from crun_py.tree import disk_usage, remove_tree
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 
 from crun_py.errors import CrunpyError
-from crun_py.oci import repack
 from crun_py.oci.chain import is_unpacked
-from crun_py.oci.layers import Place
+from crun_py.oci.store.layers import Place
+from crun_py.oci.transfer import repack
 from crun_py.overlay import mount, rootfs
 from crun_py.record import record
 from crun_py.tree import DIRECTORY, remove_tree

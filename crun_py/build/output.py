@@ -257,7 +257,7 @@ def write_image(
     names: full references.  stdout: the descriptor for dest `-`.  Raises InvalidArgument,
     NotFound, CrunpyError.
     """
-    from crun_py.oci import content, save
+    from crun_py.oci.transfer import content, save
 
     form = f"{output.type}-archive" if output.tar else "oci-dir"
     fd = _checked(stdout) if output.stdout else -1

@@ -11,7 +11,7 @@ from crun_py.build.cache import Step
 from crun_py.build.layer import Layer
 from crun_py.build.mounts import fields
 from crun_py.errors import CrunpyError, InvalidArgument
-from crun_py.oci.store import ImageStore
+from crun_py.oci.store.images import ImageStore
 from crun_py.record import record
 
 TYPE_CHECKING = False
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crun_py.build.draft import Draft
-    from crun_py.oci.access import Access
-    from crun_py.oci.image import Image
+    from crun_py.oci.registry.access import Access
+    from crun_py.oci.store.image import Image
     from crun_py.paths import Paths
 
 _LAYER = "io.crunpy.build.layer"
@@ -69,7 +69,7 @@ class Remote:
 
     def find(self, key: str, chain: list[str]) -> Found | None:
         """What the step `key` came to elsewhere, fetched with its layer; None: nobody has it."""
-        from crun_py.oci import pull
+        from crun_py.oci.transfer import pull
 
         for source in self.sources:
             before = self._known()
@@ -106,7 +106,7 @@ class Remote:
 
     def send(self) -> None:
         """Send what was kept.  Raises RegistryError, CrunpyError."""
-        from crun_py.oci import push
+        from crun_py.oci.transfer import push
 
         for key, draft in self._kept:
             for sink in self.sinks:

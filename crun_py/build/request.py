@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from crun_py.build.agent import Ssh
     from crun_py.build.errors import Source
-    from crun_py.oci.image import Image
+    from crun_py.oci.store.image import Image
 
     Pairs = tuple[tuple[str, str], ...]
     Obtain = Callable[[str, str], Image]

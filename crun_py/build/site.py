@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crun_py.build.request import BuildEvent, BuildRequest, Obtain
     from crun_py.build.run_mounts import Mounted
     from crun_py.build.stages import Stage, Stages
-    from crun_py.oci.image import Image
+    from crun_py.oci.store.image import Image
     from crun_py.paths import Paths
     from crun_py.workspace import Workspace
 

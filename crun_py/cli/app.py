@@ -15,7 +15,7 @@ from typing import Any
 import typer
 
 from crun_py import __version__
-from crun_py.cli import fast
+from crun_py.cli import dispatch, fast
 from crun_py.cli.verbs import ALIASES, GROUP_SUMMARIES, GROUPS, VERBS
 from crun_py.errors import CrunpyError, InvalidArgument
 
@@ -83,7 +83,7 @@ def _command(verb: str, module: Any) -> Any:
                 arguments += value if isinstance(value, list) else [value]
         general = ctx.find_root().params
         call = fast.Call(verb, module, general, values, arguments)
-        raise typer.Exit(fast.execute(call))
+        raise typer.Exit(dispatch.execute(call))
 
     _sign(function, parameters)
     function.__doc__ = module.__doc__.partition(":")[2] or VERBS[verb][1]

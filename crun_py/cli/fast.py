@@ -7,8 +7,6 @@ and for help, it returns None, and typer, built from the same tables, words the 
 
 from __future__ import annotations
 
-import os
-
 from crun_py.cli.verbs import ALIASES, GROUPS, VERBS
 from crun_py.errors import InvalidArgument
 
@@ -183,28 +181,3 @@ def count_fits(arguments: str, n: int) -> bool:
         least += word[0] != "["
         most += 1_000_000 if "..." in word else 1
     return least <= n <= most
-
-
-def execute(call: Call) -> int:
-    """Carry out a call; returns the exit status.  Raises CrunpyError."""
-    from crun_py import notices
-    from crun_py.cli import checks
-    from crun_py.cli.output import write_error, write_warning
-    from crun_py.engine.context import Context
-
-    general = call.general
-    if general.get("host") or general.get("context") not in (None, "", "default"):
-        raise InvalidArgument(
-            f"connecting to {general.get('host') or general['context']}: there is no service, "
-            "each command does its own work",
-            hint="without this option, or on that machine itself",
-        )
-    if general.get("config"):
-        os.environ["DOCKER_CONFIG"] = general["config"]
-    checks.check(call.verb, call.module.OPTIONS, call.values)
-    checks.names_beside(call.verb, call.module.ARGUMENTS, call.values, call.arguments)
-    notices.listen(write_warning)
-    explain = write_error if general.get("debug") else None
-    context = Context(general.get("root"), general.get("runroot"), explain)
-    result: int = call.module.main(call.values, call.arguments, context)
-    return result

@@ -96,7 +96,7 @@ def window_size(fd: int) -> bytes | None:
 
 
 def release(run_directory: str) -> bytes:
-    """Let an initialized container start; what its monitor says of it, for ns/launch.read_result.
+    """Let an initialized container start; what its monitor says, for launch.read_result.
 
     Raises NotFound when there is no monitor."""
     sock = connect(run_directory)
@@ -106,6 +106,8 @@ def release(run_directory: str) -> bytes:
         while message := os.read(sock, CHUNK + 1):
             if message[:1] == b"s":
                 return message[1:]
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # it has ended just now
     finally:
         os.close(sock)
     raise NotFound("starting the container: its monitor has ended")

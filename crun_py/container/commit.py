@@ -11,12 +11,12 @@ from crun_py.archive.pack import Packer
 from crun_py.clock import now
 from crun_py.container import control, inside
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound
-from crun_py.oci import made
-from crun_py.oci.image import Image
-from crun_py.oci.inflate import opened
 from crun_py.oci.manifest import host_platform, image_format, split_platform
 from crun_py.oci.reference import parse
-from crun_py.oci.store import ImageStore
+from crun_py.oci.store.image import Image
+from crun_py.oci.store.images import ImageStore
+from crun_py.oci.store.inflate import opened
+from crun_py.oci.transfer import made
 from crun_py.options import instructions
 from crun_py.tree import DIRECTORY
 
@@ -205,7 +205,7 @@ def _opened(source: str, stream: BinaryIO | None, doing: str) -> Iterator[Callab
             raise InvalidArgument(f"{doing}: there is no stream")
         yield stream.read
     elif source.startswith(("http://", "https://")):
-        from crun_py.oci.connect import download
+        from crun_py.oci.registry.connect import download
 
         with download(source, doing) as read:
             yield read

@@ -13,6 +13,7 @@ from crun_py import events, jsonfile, names, spec, state, volumes
 from crun_py.container import environment, filesystems, namespaces, resources, uses
 from crun_py.container import record as records
 from crun_py.errors import Conflict, InvalidArgument
+from crun_py.model.spec import OPTIONAL_SYSCTLS
 from crun_py.ns import users
 from crun_py.ns.idmap import Ids, own_map
 from crun_py.overlay import rootfs
@@ -138,7 +139,7 @@ def _network_defaults(document: dict[str, Any], host: spec.Host) -> None:
     chosen = document["linux"].setdefault("sysctl", {})
     optional = [key for key in defaults if key not in chosen]
     chosen.update((key, defaults[key]) for key in optional)
-    document["annotations"][spec.OPTIONAL_SYSCTLS] = ",".join(optional)
+    document["annotations"][OPTIONAL_SYSCTLS] = ",".join(optional)
 
 
 def check(request: CreateRequest) -> None:

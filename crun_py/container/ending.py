@@ -113,7 +113,7 @@ def wait(container: Container) -> int:
     if status.running:
         try:
             session = attach.Session(attach.connect(container.run_directory), 0, terminal=False)
-        except NotFound:
+        except (NotFound, BrokenPipeError):  # it is ending, or was killed
             return _wait_without_monitor(container)
         try:
             code = session.serve()

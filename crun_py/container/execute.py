@@ -1,6 +1,6 @@
 """`exec`: one more process in a running container.
 
-A monitor of its own starts it, as for a container: the same last steps (ns/container.py),
+A monitor of its own starts it, as for a container: the same last steps (runtime/container.py),
 the same streams; only the namespaces are joined, not made.
 """
 
@@ -13,10 +13,11 @@ from crun_py.cgroup import group
 from crun_py.container import attach, environment
 from crun_py.errors import Conflict, InvalidArgument, NotFound
 from crun_py.model.container import Client, ExecRequest
+from crun_py.model.spec import DEFAULT_SECCOMP
 from crun_py.ns import caps, users
-from crun_py.ns import container as contained
-from crun_py.ns import plan as p
-from crun_py.ns.launch import keep_open, launch
+from crun_py.runtime import container as contained
+from crun_py.runtime import plan as p
+from crun_py.runtime.launch import keep_open, launch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,8 +180,6 @@ def _plan(
     document = container.spec()
     plan = p.Plan()
     kinds = [n["type"] for n in document["linux"]["namespaces"]]
-    if container.record["network"]["mode"].startswith("container:"):
-        kinds.append("network")
     flags = 0
     for kind in kinds:
         if kind != "pid":
@@ -204,7 +203,7 @@ def _plan(
     plan.add(p.KEYRING)
     document["process"] = process
     if privileged:
-        document["annotations"].pop(spec.DEFAULT_SECCOMP, None)
+        document["annotations"].pop(DEFAULT_SECCOMP, None)
         document["linux"].pop("seccomp", None)
     seccomp = contained.seccomp_program(document, container.paths.root + "/cache")
     contained.process_steps(plan, process, seccomp, enter_pid=True)

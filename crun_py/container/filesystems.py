@@ -68,7 +68,8 @@ def decide(
         privileged = request.security.privileged
         mounts[destination] = _volume(paths, record, entry, number, host, privileged=privileged)
         record["mounts"].append(entry)
-    if request.rootfs or "/run" in named:  # nothing is made in a directory of the host's
+    on_run = named.get("/run", {}).get("type", "tmpfs")
+    if request.rootfs or on_run != "tmpfs":  # nothing is made in a directory of the host's
         for target in _MARKERS:
             del mounts[target]
     # what lies deeper is mounted later: a volume on /etc must not hide /etc/hosts
@@ -288,7 +289,7 @@ def _own_layer(
 def _image(
     paths: Paths, entry: dict[str, Any], upper: dict[str, str], host: spec.Host
 ) -> dict[str, Any]:
-    from crun_py.oci.store import ImageStore
+    from crun_py.oci.store.images import ImageStore
 
     image = ImageStore(paths).lookup(entry["name"])
     if image is None:
@@ -297,7 +298,7 @@ def _image(
             hint=f"crunpy pull {entry['name']}",
         )
     if not image.kept:
-        from crun_py.oci.intake import own
+        from crun_py.oci.transfer.intake import own
 
         image = own(paths, image)
     entry["image_id"] = image.id

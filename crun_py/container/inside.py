@@ -144,10 +144,10 @@ def mount_root(container: Container, where: str) -> None:
     if not (container.record.get("userns") or {}).get("idmapped"):
         mount.overlay(describe(container), where)
         return
-    from crun_py.container import userns
+    from crun_py.container import namespaces
     from crun_py.overlay import mapped
 
-    namespace = userns.enter(container)
+    namespace = namespaces.user(container)
     try:
         tree = mapped.detached(describe(container), container.paths.run + "/rootfs", namespace)
     finally:

@@ -17,11 +17,11 @@ from crun_py.cgroup import group
 from crun_py.container import attach, ending, failure, namespaces, restart
 from crun_py.errors import CommandError, Conflict, CorruptState, NotFound
 from crun_py.net import modes
-from crun_py.ns import container as contained
-from crun_py.ns import plan as p
-from crun_py.ns.launch import command_error, keep_open, launch, read_result
 from crun_py.overlay import rootfs
 from crun_py.paths import Paths, private_dir
+from crun_py.runtime import container as contained
+from crun_py.runtime import plan as p
+from crun_py.runtime.launch import command_error, keep_open, launch, read_result
 from crun_py.state import Container, Status
 from crun_py.tree import remove_tree
 
@@ -113,9 +113,7 @@ def _start(
     kept: list[int] = []
     own_ids = -1
     if container.record.get("userns"):
-        from crun_py.container import userns
-
-        own_ids = userns.enter(container)
+        own_ids = namespaces.user(container)
         attached["user"] = own_ids
     try:
         connection = modes.connect(container, rootless=rootless, userns=own_ids)
@@ -151,6 +149,10 @@ def _start(
             from crun_py.container import userns
 
             userns.prepare(container, spec, own_ids, attached)
+        if any("shared" in word for m in container.record["mounts"] for word in m["options"]):
+            from crun_py.container import propagation
+
+            propagation.trees(spec, attached)
         plan = _plan(container, spec, connection, joined, attached)
         kept.extend(keep_open(plan, keep))
         if held:

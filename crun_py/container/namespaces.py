@@ -69,7 +69,9 @@ def listed(network_mode: str, words: dict[str, str], *, own_user: bool) -> list[
             found.append({"type": kind, "path": word})
         elif word != "host":
             found.append({"type": kind})
-    if network_mode != "host":
+    if network_mode.startswith("container:"):
+        found.append({"type": "network", "path": network_mode})
+    elif network_mode != "host":
         found.append({"type": "network"})
     return found
 
@@ -91,6 +93,25 @@ def join(container: Container) -> dict[str, int]:
         close(joined)
         raise
     return joined
+
+
+def user(container: Container) -> int:
+    """A descriptor of the user namespace for a start of `container`, -1 for none."""
+    found = container.record.get("userns")
+    if not found:
+        return -1
+    if not found["mode"].startswith("container:"):
+        from crun_py.ns import idmap
+
+        return idmap.new_namespace(idmap.Ids(found["uids"], found["gids"]))
+    other = state.load(container.paths, found["mode"].partition(":")[2])
+    status = other.status()
+    if not status.running:
+        raise Conflict(
+            f"joining the user namespace of container {other.name}: it is not running",
+            hint=f"crunpy start {other.name}",
+        )
+    return os.open(f"/proc/{status.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def close(descriptors: dict[str, int]) -> None:

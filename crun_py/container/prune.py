@@ -9,7 +9,6 @@ from crun_py.errors import Conflict, NotFound
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
 from crun_py.model.pruned import Pruned
-from crun_py.show import volume_list
 from crun_py.tree import disk_usage
 
 TYPE_CHECKING = False
@@ -70,8 +69,8 @@ def volumes(paths: Paths, filters: Sequence[str], *, everything: bool = False) -
     volume_store.sweep(paths)
     used = uses.used_volumes(paths)
     removed, size_bytes = [], 0
-    for name in volume_list.names(paths):
-        about = volume_list.about(paths, name)
+    for name in volume_store.names(paths):
+        about = volume_store.about(paths, name)
         if name in used or not (about["anonymous"] or everything):
             continue
         if not about["created"] or not fits(about["created"], about["labels"], wanted):

@@ -21,7 +21,7 @@ from crun_py.archive.pack import Packer
 from crun_py.archive.read import Reader, Stream
 from crun_py.container import inside
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
-from crun_py.oci.inflate import opened
+from crun_py.oci.store.inflate import opened
 from crun_py.outfile import special
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import os
 
 from crun_py import quantity, state
 from crun_py.container import inside
-from crun_py.errors import Conflict, InvalidArgument, Unsupported
+from crun_py.errors import InvalidArgument, Unsupported
 from crun_py.ns import idmap
 from crun_py.ns.idmap import Ids
 from crun_py.overlay import mapped
@@ -100,23 +100,6 @@ def caller(found: dict[str, Any] | None) -> str:
         return pwd.getpwuid(idmap.own_map("uid")[0][1]).pw_name
     except (KeyError, IndexError):
         return ""
-
-
-def enter(container: Container) -> int:
-    """A descriptor of the user namespace for a start of `container`, -1 for none."""
-    found = container.record.get("userns")
-    if not found:
-        return -1
-    if not found["mode"].startswith("container:"):
-        return idmap.new_namespace(Ids(found["uids"], found["gids"]))
-    other = state.load(container.paths, found["mode"].partition(":")[2])
-    status = other.status()
-    if not status.running:
-        raise Conflict(
-            f"joining the user namespace of container {other.name}: it is not running",
-            hint=f"crunpy start {other.name}",
-        )
-    return os.open(f"/proc/{status.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def prepare(

@@ -31,7 +31,7 @@ def claim_of(container: Container) -> staging.Claim:
 def check_images(container: Container) -> None:
     """For one in the making whose claim is made.  Raises NotFound when an image that it will use
     was removed since it was looked up."""
-    from crun_py.oci.store import ImageStore
+    from crun_py.oci.store.images import ImageStore
 
     store = ImageStore(container.paths)
     for image_id in images_of(container):
@@ -102,7 +102,7 @@ class ImageUsers:
         return sorted(mine, key=lambda c: str(c.record["created"]), reverse=True)
 
     def _mounts(self, image_id: str) -> list[str]:
-        from crun_py.oci import shown
+        from crun_py.oci.store import shown
 
         mounted = shown.is_shown(self._paths, image_id)
         return [f"the mount on {shown.place(self._paths, image_id)}"] if mounted else []

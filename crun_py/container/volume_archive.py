@@ -8,7 +8,7 @@ from crun_py import volumes
 from crun_py.archive.extract import Extractor, Rules
 from crun_py.archive.pack import Packer
 from crun_py.archive.read import Reader, Stream
-from crun_py.oci.inflate import opened
+from crun_py.oci.store.inflate import opened
 from crun_py.paths import Paths
 from crun_py.tree import DIRECTORY
 

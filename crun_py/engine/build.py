@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from crun_py.build.request import BuildRequest
     from crun_py.engine.context import Context
     from crun_py.model.registry import PullRequest
-    from crun_py.oci.image import Image
+    from crun_py.oci.store.image import Image
 
 CALLS = ("build",)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crun_py.model.descriptor import Descriptor
     from crun_py.model.registry import PullRequest
     from crun_py.model.state import ContainerInfo
-    from crun_py.oci.image import Image
+    from crun_py.oci.store.image import Image
     from crun_py.state import Container
 
 CALLS = ("handed_over",)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from crun_py.engine.context import Context
     from crun_py.model.registry import PushChange, RegistryAccess
-    from crun_py.oci.push import Change
+    from crun_py.oci.transfer.push import Change
 
 CALLS = ("tags_of", "push", "save", "load", "import_image")
 
@@ -20,7 +20,7 @@ CALLS = ("tags_of", "push", "save", "load", "import_image")
 def tags_of(context: Context, repository: str) -> tuple[str, ...]:
     """The full references of all tags of `repository` in the store.  Raises NotFound."""
     from crun_py.oci.reference import parse
-    from crun_py.oci.store import ImageStore
+    from crun_py.oci.store.images import ImageStore
 
     if ":" in repository.rpartition("/")[2]:
         raise InvalidArgument("pushing: --all-tags takes a repository and nothing else")
@@ -46,10 +46,10 @@ def push(
     Raises NotFound, InvalidArgument, RegistryError, CrunpyError.
     """
     from crun_py.engine.registries import access
-    from crun_py.oci import push as pushing
-    from crun_py.oci.image import Image
-    from crun_py.oci.lists import Lists
-    from crun_py.oci.store import ImageStore
+    from crun_py.oci.store.image import Image
+    from crun_py.oci.store.images import ImageStore
+    from crun_py.oci.transfer import push as pushing
+    from crun_py.oci.transfer.lists import Lists
 
     destination = destination or name
     image = ImageStore(context.paths).find_any(name)
@@ -73,7 +73,7 @@ def push(
 
 def change_of(change: PushChange | None) -> Change:
     """The change that a push makes.  Raises InvalidArgument for what is not known."""
-    from crun_py.oci.push import Change
+    from crun_py.oci.transfer.push import Change
 
     if change is None:
         return Change()
@@ -101,9 +101,9 @@ def save(
     InvalidArgument, CrunpyError.
     """
     from crun_py import events
-    from crun_py.oci import gc
-    from crun_py.oci import save as saving
-    from crun_py.oci.store import ImageStore
+    from crun_py.oci.store import gc
+    from crun_py.oci.store.images import ImageStore
+    from crun_py.oci.transfer import save as saving
 
     with (
         gc.pulling(context.paths),
@@ -130,7 +130,7 @@ def load(
     platform: OS/ARCH of which one is wanted.  Raises ImageError, NotFound, CrunpyError; what
     came before stays.
     """
-    from crun_py.oci import load as loading
+    from crun_py.oci.transfer import load as loading
 
     context.enter()
     with context.showing() as report:

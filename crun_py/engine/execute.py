@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from crun_py import state
 from crun_py.container import execute as at_work
-from crun_py.engine.streams import Captured, opened
 from crun_py.model.container import Client
 from crun_py.record import replaced
 
@@ -67,6 +66,8 @@ def captured(
     stdin: what it reads, if request.open_stdin.  live: what it writes is reported as it comes,
     and not kept.  Otherwise as `execute`.
     """
+    from crun_py.engine.streams import Captured
+
     container = state.find(context.paths, name)
     with Captured(stdin, context.report if live else None) as io:
         code = execute(context, container.id, request, io.client, io.keep, timeout_s)
@@ -82,6 +83,8 @@ def streamed(
     stderr: Descriptor | None,
 ) -> Iterator[int]:
     """Run a command in a container whose streams are descriptors; 0 at once, then its exit code."""
+    from crun_py.engine.streams import opened
+
     yield 0
     with opened(stdin, stdout, stderr) as client:
         yield execute(context, name, request, client)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crun_py.model.image import HistoryStep
-from crun_py.oci.store import ImageStore
+from crun_py.oci.store.images import ImageStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import contextlib
 from crun_py.container.uses import ImageUsers
 from crun_py.errors import Conflict, NotFound
 from crun_py.model.image import PrunedImages, RemovedPart
-from crun_py.oci.listed import ManifestList, image_ids
-from crun_py.oci.store import ImageStore
+from crun_py.oci.store.images import ImageStore
+from crun_py.oci.store.listed import ManifestList, image_ids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def prune(
 
     filters: dangling=, until=, label=, label!=.  Raises InvalidArgument.
     """
-    from crun_py.oci import usage
+    from crun_py.oci.store import usage
 
     context.enter()
     before = usage.bytes_on_disk(context.paths)
@@ -116,7 +116,7 @@ def _prune(
     store: ImageStore, filters: Sequence[str], everything: bool, users: ImageUsers
 ) -> list[str]:
     from crun_py.filters import parse
-    from crun_py.oci import gc
+    from crun_py.oci.store import gc
     from crun_py.show import image_filters
 
     wanted = parse([*filters], image_filters.PRUNE)

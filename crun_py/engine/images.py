@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crun_py.errors import InvalidArgument
-from crun_py.oci.store import ImageStore
+from crun_py.oci.store.images import ImageStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from crun_py.engine.context import Context
     from crun_py.model.files import FileChange, Mounted
     from crun_py.model.image import ImageSummary
-    from crun_py.oci.image import Image
-    from crun_py.oci.listed import ManifestList
+    from crun_py.oci.store.image import Image
+    from crun_py.oci.store.listed import ManifestList
 
 CALLS = ("exists", "summary", "summaries", "tag", "untag", "changes", "mount", "unmount",
          "mounted", "ids")  # fmt: skip
@@ -26,7 +26,7 @@ def exists(context: Context, name: str) -> bool:
 
 def is_list(context: Context, name: str) -> bool:
     """Whether a name or id means a manifest list.  Raises NotFound."""
-    from crun_py.oci.image import Image
+    from crun_py.oci.store.image import Image
 
     return not isinstance(ImageStore(context.paths).find_any(name), Image)
 
@@ -44,7 +44,7 @@ def summaries(context: Context, filters: Sequence[str] = ()) -> tuple[ImageSumma
     """
     from crun_py.container.uses import ImageUsers
     from crun_py.filters import parse
-    from crun_py.oci.listed import image_ids
+    from crun_py.oci.store.listed import image_ids
     from crun_py.show import image_filters
 
     store = ImageStore(context.paths)
@@ -60,7 +60,7 @@ def summaries(context: Context, filters: Sequence[str] = ()) -> tuple[ImageSumma
 
 def _summary(image: Image | ManifestList) -> ImageSummary:
     from crun_py.model.image import ImageSummary
-    from crun_py.oci.image import Image
+    from crun_py.oci.store.image import Image
 
     def word(key: str) -> str:
         return str(image.config.get(key) or "")
@@ -106,7 +106,7 @@ def changes(context: Context, name: str, base: str = "") -> tuple[FileChange, ..
     Raises NotFound.
     """
     from crun_py.model.files import FileChange
-    from crun_py.oci.intake import own
+    from crun_py.oci.transfer.intake import own
     from crun_py.overlay.compare import compare
 
     store = ImageStore(context.paths)
@@ -123,8 +123,8 @@ def mount(context: Context, name: str) -> str:
     Raises NotFound, CrunpyError, Unsupported for a plain user.
     """
     from crun_py.engine.files import require_mounts
-    from crun_py.oci import shown
-    from crun_py.oci.intake import own
+    from crun_py.oci.store import shown
+    from crun_py.oci.transfer.intake import own
 
     require_mounts("image mount")
     image = own(context.paths, ImageStore(context.paths).find(name))
@@ -135,7 +135,7 @@ def unmount(context: Context, name: str, *, missing_ok: bool = False) -> str:
     """Undo `mount`; the image's id.  Raises NotFound, InvalidArgument for one that is not
     mounted unless missing_ok."""
     from crun_py.engine.files import require_mounts
-    from crun_py.oci import shown
+    from crun_py.oci.store import shown
 
     require_mounts("image unmount")
     image = ImageStore(context.paths).find(name)
@@ -147,7 +147,7 @@ def unmount(context: Context, name: str, *, missing_ok: bool = False) -> str:
 def mounted(context: Context) -> tuple[Mounted, ...]:
     """The images that are shown at a path of the host."""
     from crun_py.model.files import Mounted
-    from crun_py.oci import shown
+    from crun_py.oci.store import shown
 
     return tuple(
         Mounted(

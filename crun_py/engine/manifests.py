@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from crun_py.engine.context import Context
     from crun_py.model.registry import EntryChange, PushChange, RegistryAccess
-    from crun_py.oci.lists import Changes, Lists
+    from crun_py.oci.transfer.lists import Changes, Lists
 
 CALLS = ("exists", "create", "add", "annotate", "remove_entry", "remove", "inspect", "push")
 
@@ -123,7 +123,7 @@ def push(
 
 def changes_of(change: EntryChange | None) -> Changes:
     """What is said of an entry.  Raises InvalidArgument for an annotation without =."""
-    from crun_py.oci.lists import NO_CHANGES, Changes
+    from crun_py.oci.transfer.lists import NO_CHANGES, Changes
 
     if change is None:
         return NO_CHANGES
@@ -140,6 +140,6 @@ def changes_of(change: EntryChange | None) -> Changes:
 
 def _lists(context: Context, reach: RegistryAccess | None = None) -> Lists:
     from crun_py.engine.registries import access
-    from crun_py.oci.lists import Lists
+    from crun_py.oci.transfer.lists import Lists
 
     return Lists(context.paths, access(reach) if reach else None)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from crun_py.errors import ImageError, InvalidArgument, NotFound, RegistryError
 from crun_py.model.registry import Missing, PullRequest
 from crun_py.oci.reference import has_transport, parse
-from crun_py.oci.store import ImageStore
+from crun_py.oci.store.images import ImageStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.engine.context import Context
     from crun_py.model.image import ImageSummary
-    from crun_py.oci.image import Image
+    from crun_py.oci.store.image import Image
 
 CALLS = ("pull",)
 POLICIES = ("missing", "always", "never", "newer")
@@ -25,7 +25,7 @@ def needed(context: Context, name: str, request: PullRequest) -> Image:
         image = ImageStore(context.paths).lookup(name)
         if image is not None and image.kept:
             return image
-    from crun_py.oci.intake import own
+    from crun_py.oci.transfer.intake import own
 
     return own(context.paths, obtain(context, name, request))
 
@@ -43,7 +43,7 @@ def obtain(context: Context, text: str, request: PullRequest) -> Image:
 
     Raises NotFound (policy never), RegistryError and the other errors of a pull.
     """
-    from crun_py.oci import transport
+    from crun_py.oci.transfer import transport
 
     policy, platform = checked(request.policy), request.platform
     where = transport.split(text)
@@ -97,7 +97,7 @@ def fits(image: Image, platform: str) -> bool:
 
 def _fetch(context: Context, text: str, request: PullRequest) -> Image:
     from crun_py.engine.registries import access
-    from crun_py.oci import pull as fetching
+    from crun_py.oci.transfer import pull as fetching
 
     with context.showing() as report:
         return fetching.pull(

@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crun_py.engine.context import Context
-    from crun_py.oci.access import Access
+    from crun_py.oci.registry.access import Access
 
 CALLS = ("login", "still_logged_in", "user_of", "logout", "logout_everywhere", "search", "tags")
 
 
 def access(reach: RegistryAccess | None) -> Access:
     """What opens registries as `reach` says."""
-    from crun_py.oci.access import Access
-    from crun_py.oci.patience import Patience
+    from crun_py.oci.registry.access import Access
+    from crun_py.oci.registry.patience import Patience
 
     reach = reach or RegistryAccess()
     return Access(
@@ -40,8 +40,8 @@ def login(
     """Try credentials at `registry` (REGISTRY[/PATH]; "": docker.io) and keep them in the
     authfile of `reach`, else where podman keeps them; returns that file.  Raises RegistryError.
     """
-    from crun_py.oci import auth
-    from crun_py.oci import login as keeping
+    from crun_py.oci.registry import auth
+    from crun_py.oci.registry import login as keeping
 
     host, path = _split(registry)
     authfile = reach.authfile or None if reach else None
@@ -57,9 +57,9 @@ def still_logged_in(
     """Whether there are credentials for `registry` that it accepts.  Raises RegistryError."""
     import os
 
-    from crun_py.oci import auth
-    from crun_py.oci import login as keeping
-    from crun_py.oci.registry import Unauthorized
+    from crun_py.oci.registry import auth
+    from crun_py.oci.registry import login as keeping
+    from crun_py.oci.registry.client import Unauthorized
 
     host, path = _split(registry)
     authfile = reach.authfile or None if reach else None
@@ -77,21 +77,21 @@ def still_logged_in(
 
 def user_of(context: Context, registry: str, *, authfile: str | None = None) -> str:
     """Who is logged in.  Raises NotFound."""
-    from crun_py.oci import login as keeping
+    from crun_py.oci.registry import login as keeping
 
     return keeping.user_of(*_split(registry), authfile)
 
 
 def logout(context: Context, registry: str, *, authfile: str | None = None) -> bool:
     """Forget the credentials for `registry`; False when there are none.  Raises CrunpyError."""
-    from crun_py.oci import login as keeping
+    from crun_py.oci.registry import login as keeping
 
     return keeping.forget(*_split(registry), authfile)
 
 
 def logout_everywhere(context: Context, *, authfile: str | None = None) -> None:
     """Forget all credentials that are kept in podman's files."""
-    from crun_py.oci import login as keeping
+    from crun_py.oci.registry import login as keeping
 
     keeping.forget_all(authfile)
 
@@ -102,8 +102,8 @@ def host_of(registry: str) -> str:
 
 
 def _split(registry: str) -> tuple[str, str]:
-    from crun_py.oci.access import registry_of
-    from crun_py.oci.login import DEFAULT_REGISTRY
+    from crun_py.oci.registry.access import registry_of
+    from crun_py.oci.registry.login import DEFAULT_REGISTRY
 
     return registry_of(registry or DEFAULT_REGISTRY)
 
@@ -121,7 +121,7 @@ def search(
     filters: stars=N, is-official=BOOL, is-automated=BOOL.  Raises InvalidArgument,
     RegistryError.
     """
-    from crun_py.oci import search as searching
+    from crun_py.oci.transfer import search as searching
 
     rows = searching.search(
         term, access(reach), limit=limit, wanted=searching.Filter([*filters]), whole=True
@@ -143,7 +143,7 @@ def tags(
     context: Context, repository: str, *, limit: int = 25, reach: RegistryAccess | None = None
 ) -> tuple[tuple[str, str], ...]:
     """(name, tag) of the first tags of a repository.  Raises RegistryError."""
-    from crun_py.oci import search as searching
+    from crun_py.oci.transfer import search as searching
 
     found = searching.tags(repository, access(reach), limit)
     return tuple((row["Name"], row["Tag"]) for row in found)

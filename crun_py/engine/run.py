@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from crun_py import events, state
-from crun_py.container import attach, ending, execute, foreground, lifecycle
+from crun_py.container import attach, ending, foreground, lifecycle
 from crun_py.engine import create
-from crun_py.engine.streams import Captured, opened
 from crun_py.errors import Conflict, NotFound
 from crun_py.model.container import Client
 
@@ -93,6 +92,7 @@ def captured(
     and CommandError.
     """
     from crun_py.engine import handover
+    from crun_py.engine.streams import Captured
 
     container = create.make(context, request, wanted, before=handover.hold_interrupts)
     try:
@@ -123,6 +123,8 @@ def streamed(
 ) -> Iterator[int]:
     """Pass the streams of a container that runs on to descriptors until it ends; 0 at once, then
     its exit code."""
+    from crun_py.engine.streams import opened
+
     yield 0
     with opened(stdin, stdout, stderr) as client:
         yield attached(context, name, client)
@@ -136,6 +138,8 @@ def started_streamed(
     stderr: Descriptor | None,
 ) -> Iterator[int]:
     """As `streamed`, of a container that is started then: nothing is missed."""
+    from crun_py.engine.streams import opened
+
     yield 0
     with opened(stdin, stdout, stderr) as client:
         yield start_attached(context, name, client)
@@ -181,6 +185,8 @@ def init(context: Context, name: str) -> None:
 
 def attached(context: Context, name: str, client: Client) -> int:
     """Attach to a running container until it ends; its exit code.  name: "" for the newest."""
+    from crun_py.container import execute
+
     container = state.find(context.paths, name) if name else state.latest(context.paths)
     execute.running(container, "attaching to")
     config = container.record["config"]

@@ -50,18 +50,18 @@ def create(
 
 def exists(context: Context, name: str) -> bool:
     """Whether there is a volume of this name."""
-    return name in volume_list.names(context.paths)
+    return name in store.names(context.paths)
 
 
 def names(context: Context) -> tuple[str, ...]:
     """The names of all volumes, in order."""
-    return tuple(volume_list.names(context.paths))
+    return tuple(store.names(context.paths))
 
 
 def resolve(context: Context, text: str) -> str:
     """The name of the volume that a name or the unique beginning of one means.  Raises NotFound,
     InvalidArgument."""
-    return volume_list.resolve(context.paths, text)
+    return store.resolve(context.paths, text)
 
 
 def inspect(context: Context, name: str) -> VolumeInfo:
@@ -82,7 +82,7 @@ def _info(context: Context, name: str) -> VolumeInfo:
     from crun_py.container.uses import VolumeUsers
     from crun_py.model.volume import VolumeInfo
 
-    about = volume_list.about(context.paths, name)
+    about = store.about(context.paths, name)
     return VolumeInfo(
         name=name,
         mountpoint=store.data_directory(context.paths, name),

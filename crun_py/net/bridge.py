@@ -18,10 +18,12 @@ import errno
 from crun_py import jsonfile, notices
 from crun_py._native import check, lib
 from crun_py.errors import CrunpyError, Unsupported
+from crun_py.model.container import PortMapping
 from crun_py.net import config, ipam, ipv4, netlink, nft
 from crun_py.net.config import Network
-from crun_py.net.ports import Port
+from crun_py.net.ports import entry
 from crun_py.paths import Paths, private_dir
+from crun_py.record import from_json, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class Attachment:
         gateway: str,
         mac: str,
         table: str,
-        ports: list[Port],
+        ports: list[PortMapping],
     ) -> None:
         self.network = network
         self.container_id = container_id
@@ -80,7 +82,7 @@ class Attachment:
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         value: dict[str, object] = {key: getattr(self, key) for key in self.__slots__}
-        value["ports"] = [port.as_dict() for port in self.ports]
+        value["ports"] = [to_json(port) for port in self.ports]
         return value
 
     @classmethod
@@ -89,7 +91,7 @@ class Attachment:
         attachment = cls.__new__(cls)
         for key in cls.__slots__:
             setattr(attachment, key, value[key])
-        attachment.ports = [Port.from_dict(port) for port in attachment.ports]  # type: ignore[arg-type]
+        attachment.ports = [from_json(PortMapping, port) for port in attachment.ports]
         return attachment
 
 
@@ -98,7 +100,7 @@ def setup(
     network: str,
     container_id: str,
     netns_fd: int,
-    ports: list[Port],
+    ports: list[PortMapping],
     wanted_ip: str | None = None,
     mac: str | None = None,
     hostname: str = "",
@@ -210,7 +212,7 @@ def publish(paths: Paths, attachment: dict[str, object]) -> None:
 
 
 def _publish(paths: Paths, attachment: Attachment, filter_sock: netlink.Socket) -> None:
-    entries = [port.entry(attachment.ip) for port in attachment.ports]
+    entries = [entry(port, attachment.ip) for port in attachment.ports]
     with jsonfile.Lock(ipam.directory(paths) + "/.ports.lock"):
         nft.publish(filter_sock, attachment.table, entries)
 
@@ -241,7 +243,7 @@ def teardown(paths: Paths, attachment: dict[str, object], delete_link: bool = Tr
 def _unpublish(paths: Paths, attachment: Attachment) -> None:
     if not attachment.ports:
         return
-    entries = [port.entry(attachment.ip) for port in attachment.ports]
+    entries = [entry(port, attachment.ip) for port in attachment.ports]
     private_dir(ipam.directory(paths))
     with jsonfile.Lock(ipam.directory(paths) + "/.ports.lock"), nft.socket() as sock:
         nft.unpublish(sock, attachment.table, entries)

@@ -7,8 +7,11 @@ neighbours' ARP entries and clients' connections do not meet a different contain
 
 from __future__ import annotations
 
+import errno
+import os
+
 from crun_py import jsonfile
-from crun_py.errors import Conflict, CorruptState, InvalidArgument
+from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument
 from crun_py.net import ipv4
 from crun_py.net.config import Network
 from crun_py.paths import Paths, private_dir
@@ -95,7 +98,7 @@ def release(paths: Paths, network_name: str, container_id: str) -> None:
             taken, following = _read(paths, network_name)
             left = {ip: owner for ip, owner in taken.items() if owner != container_id}
             if len(left) < len(taken):
-                _write(paths, network_name, left, following)
+                _write_less(paths, network_name, left, following)
     except FileNotFoundError:
         return  # the directory is gone: so is every allocation
 
@@ -117,6 +120,26 @@ def _read(paths: Paths, name: str) -> tuple[dict[str, str], int]:
         raise CorruptState(f"reading {file}: not an allocation file: {e}") from e
 
 
+def _write_less(paths: Paths, name: str, taken: dict[str, str], following: int) -> None:
+    """As `_write`, of less than is there: on a full disk in place, for giving back must not need
+    room.  What is too much is blanks, which JSON allows, until it is cut off."""
+    try:
+        _write(paths, name, taken, following)
+    except CrunpyError as e:
+        if e.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        fd = os.open(_file(paths, name), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            size, data = os.fstat(fd).st_size, jsonfile.dumps(_content(taken, following)).encode()
+            os.pwrite(fd, data.ljust(size), 0)
+            os.ftruncate(fd, len(data))
+        finally:
+            os.close(fd)
+
+
 def _write(paths: Paths, name: str, taken: dict[str, str], following: int) -> None:
-    value = {"schema": 1, "next": following, "addresses": taken}
-    jsonfile.write(_file(paths, name), value, durable=False)
+    jsonfile.write(_file(paths, name), _content(taken, following), durable=False)
+
+
+def _content(taken: dict[str, str], following: int) -> dict[str, object]:
+    return {"schema": 1, "next": following, "addresses": taken}

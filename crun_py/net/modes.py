@@ -13,8 +13,9 @@ import os
 from crun_py import jsonfile
 from crun_py._native import check, lib
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument
+from crun_py.model.container import PortMapping
 from crun_py.net import files
-from crun_py.net.ports import Port
+from crun_py.record import from_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def connect(container: Container, *, rootless: bool, userns: int = -1) -> Connec
         return Connection()
     if mode.startswith("container:"):
         return _join(container.paths, mode.partition(":")[2])
-    ports = [Port.from_dict(p) for p in network["ports"]]
+    ports = [from_json(PortMapping, p) for p in network["ports"]]
     if userns >= 0:
         from crun_py.ns import idmap
 
@@ -104,13 +105,13 @@ def _note(container: Container, connection: Connection, state: dict[str, Any]) -
 
 
 def _connect_bridge(
-    container: Container, connection: Connection, ports: list[Port], network: dict[str, Any]
+    container: Container, connection: Connection, ports: list[PortMapping], network: dict[str, Any]
 ) -> None:
     from crun_py.net import bridge
     from crun_py.net import ports as host_ports
 
     assert connection.namespace is not None
-    connection.held = host_ports.reserve(ports)
+    connection.held, ports = host_ports.reserve(ports)
     attachment = bridge.setup(
         container.paths,
         network["mode"],
@@ -128,12 +129,16 @@ def _connect_bridge(
     connection.address, connection.host_address = attachment.ip, attachment.gateway
 
 
-def _connect_user(container: Container, connection: Connection, ports: list[Port]) -> None:
+def _connect_user(container: Container, connection: Connection, ports: list[PortMapping]) -> None:
     from crun_py.net import rootless
 
     assert connection.namespace is not None
     started = rootless.start(connection.namespace, ports, container.run_directory)
-    _note(container, connection, {"driver": "rootless", "attachment": started})
+    try:
+        _note(container, connection, {"driver": "rootless", "attachment": started})
+    except BaseException:
+        rootless.stop(started)  # nobody else would know of it
+        raise
     connection.address = str(started.get("ip", ""))
     connection.host_address = str(started.get("host_address", ""))
     connection.dns = list(started.get("dns", []))

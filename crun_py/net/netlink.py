@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 NETLINK_ROUTE = 0
 NETLINK_NETFILTER = 12
+_NF_TABLES = 10 << 8
+_IPV4_GENERIC = b"\x02\0\0\0"
+_BE32 = Struct(">I")
 
 NLM_F_REQUEST = 0x1
 NLM_F_ACK = 0x4
@@ -77,6 +80,16 @@ def string(kind: int, value: str) -> bytes:
 def nest(kind: int, *values: bytes) -> bytes:
     """An attribute that holds attributes."""
     return attr(kind | NESTED, b"".join(values))
+
+
+def be32(kind: int, value: int) -> bytes:
+    """An attribute that holds a 32-bit number in network order, as nf_tables wants them."""
+    return attr(kind, _BE32.pack(value & 0xFFFFFFFF))
+
+
+def nft_message(kind: int, flags: int, *values: bytes) -> Message:
+    """A message of the nf_tables subsystem for the ip family (nfnetlink.h)."""
+    return _NF_TABLES | kind, flags, _IPV4_GENERIC + b"".join(values)
 
 
 def attributes(data: bytes, start: int = 0) -> dict[int, bytes]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import _socket
 import errno
-from struct import Struct
 
 from crun_py.errors import CrunpyError, Unsupported
 from crun_py.net import ipv4
@@ -27,31 +26,19 @@ from crun_py.net.netlink import (
     attributes,
     failure,
     nest,
+    nft_message,
     string,
 )
 
-_SUBSYSTEM = 10 << 8
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _GETTABLE, _DELTABLE = 1, 2
 _NEWELEMENT, _GETELEMENT, _DELELEMENT = 12, 13, 14
 
-_BE32 = Struct(">I")
-_IPV4_GENERIC = b"\x02\0\0\0"
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 Entry = tuple[str, str, int, str, int]
 """A published port: (host address or "", protocol, host port, container address, port)."""
-
-
-def be32(kind: int, value: int) -> bytes:
-    """An attribute that holds a 32-bit number in network order, as nf_tables wants them."""
-    return attr(kind, _BE32.pack(value & 0xFFFFFFFF))
-
-
-def message(kind: int, flags: int, *values: bytes) -> Message:
-    """A message of the nf_tables subsystem for the ip family."""
-    return _SUBSYSTEM | kind, flags, _IPV4_GENERIC + b"".join(values)
 
 
 def _element(key: bytes, data: bytes = b"") -> bytes:
@@ -60,7 +47,7 @@ def _element(key: bytes, data: bytes = b"") -> bytes:
 
 
 def _elements(kind: int, flags: int, table: str, name: str, elements: list[bytes]) -> Message:
-    return message(kind, flags, string(1, table), string(2, name), nest(3, *elements))
+    return nft_message(kind, flags, string(1, table), string(2, name), nest(3, *elements))
 
 
 def _name_key(interface: str) -> bytes:
@@ -171,7 +158,7 @@ def _bridge_elements(interface: str, subnet: str) -> list[tuple[str, bytes]]:
 def exists(sock: Socket, table: str) -> bool:
     """Whether the table exists."""
     try:
-        sock.ask(message(_GETTABLE, 0, string(1, table)))
+        sock.ask(nft_message(_GETTABLE, 0, string(1, table)))
     except OSError as e:
         if e.errno == errno.ENOENT:
             return False

@@ -19,8 +19,16 @@ from __future__ import annotations
 
 from struct import Struct
 
-from crun_py.net.netlink import NLM_F_APPEND, NLM_F_CREATE, Message, attr, nest, string
-from crun_py.net.nft import be32, message
+from crun_py.net.netlink import (
+    NLM_F_APPEND,
+    NLM_F_CREATE,
+    Message,
+    attr,
+    be32,
+    nest,
+    nft_message,
+    string,
+)
 
 _NEWTABLE, _NEWCHAIN, _NEWRULE, _NEWSET = 0, 3, 6, 9
 _HOST32 = Struct("=I")
@@ -164,7 +172,7 @@ def _types(kinds: tuple[int, ...]) -> int:
 
 def messages(table: str) -> list[Message]:
     """The whole table, empty of elements."""
-    found = [message(_NEWTABLE, NLM_F_CREATE, string(1, table), be32(2, 0))]
+    found = [nft_message(_NEWTABLE, NLM_F_CREATE, string(1, table), be32(2, 0))]
     for number, (name, key, key_length, data, data_length) in enumerate(_SETS, 1):
         flags = _MAP if data else _INTERVAL | _CONCATENATION if name == "subnets" else 0
         values = [string(1, table), string(2, name), be32(3, flags)]
@@ -175,12 +183,12 @@ def messages(table: str) -> list[Message]:
             values.append(nest(9, nest(2, nest(1, be32(1, 16)), nest(1, be32(1, 4)))))
         else:
             values.append(attr(13, _HOST_ORDER))
-        found.append(message(_NEWSET, NLM_F_CREATE, *values, be32(10, number)))
+        found.append(nft_message(_NEWSET, NLM_F_CREATE, *values, be32(10, number)))
     for name, kind, hook, priority, rules in _CHAINS:
         values = [string(1, table), string(3, name), string(7, kind), be32(5, _ACCEPT)]
         values.append(nest(4, be32(1, hook), be32(2, priority)))
-        found.append(message(_NEWCHAIN, NLM_F_CREATE, *values))
+        found.append(nft_message(_NEWCHAIN, NLM_F_CREATE, *values))
         for rule in rules:
             body = string(1, table) + string(2, name) + nest(4, rule)
-            found.append(message(_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, body))
+            found.append(nft_message(_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, body))
     return found

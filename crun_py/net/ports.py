@@ -17,67 +17,22 @@ from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
 from crun_py.model.container import PortMapping
 from crun_py.net import ipv4
 from crun_py.net.nft import PROTOCOLS, Entry
+from crun_py.record import replaced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
-class Port:
-    """One published port.
+def described(port: PortMapping) -> str:
+    """A published port in an error."""
+    where = f"{port.host_ip or '0.0.0.0'}:{port.host_port}"
+    return f"{where}->{port.container_port}/{port.protocol}"
 
-    host_ip:    the host's address to publish on, "" for all.
-    host_port:  0 lets `reserve` choose; with `host_last` above it, the first free one of
-                the range host_port … host_last.
-    protocol:   tcp, udp or sctp.
-    """
 
-    __slots__ = ("container_port", "host_ip", "host_last", "host_port", "protocol")
-
-    def __init__(
-        self,
-        host_ip: str,
-        host_port: int,
-        container_port: int,
-        protocol: str = "tcp",
-        host_last: int = 0,
-    ) -> None:
-        self.host_ip = host_ip
-        self.host_port = host_port
-        self.container_port = container_port
-        self.protocol = protocol
-        self.host_last = host_last
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.host_ip or '0.0.0.0'}:{self.host_port}->{self.container_port}/{self.protocol}"
-        )
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Port) and self.as_dict() == other.as_dict()
-
-    __hash__ = None  # type: ignore[assignment]  # reserve() changes host_port
-
-    def as_dict(self) -> dict[str, str | int]:
-        """For JSON."""
-        return {
-            "host_ip": self.host_ip,
-            "host_port": self.host_port,
-            "container_port": self.container_port,
-            "protocol": self.protocol,
-            "host_last": self.host_last,
-        }
-
-    @classmethod
-    def from_dict(cls, value: dict[str, str | int]) -> Port:
-        """The reverse of `as_dict`."""
-        return cls(
-            str(value["host_ip"]),
-            int(value["host_port"]),
-            int(value["container_port"]),
-            str(value["protocol"]),
-            int(value.get("host_last", 0)),
-        )
-
-    def entry(self, address: str) -> Entry:
-        """The nftables element that leads this port to a container at `address`."""
-        return self.host_ip, self.protocol, self.host_port, address, self.container_port
+def entry(port: PortMapping, address: str) -> Entry:
+    """The nftables element that leads a port to a container at `address`."""
+    return port.host_ip, port.protocol, port.host_port, address, port.container_port
 
 
 def parse(spec: str) -> list[PortMapping]:
@@ -153,34 +108,36 @@ def _number(text: str, spec: str, allow_zero: bool) -> int:
     raise InvalidArgument(f"publishing {spec!r}: {text!r} is not a port", hint=_FORM)
 
 
-def reserve(ports: list[Port]) -> list[int]:
-    """Take the host's side of `ports`; close-on-exec descriptors that hold it while open.
+def reserve(ports: Iterable[PortMapping]) -> tuple[list[int], list[PortMapping]]:
+    """Take the host's side of `ports`: close-on-exec descriptors that hold it while open, and the
+    ports with the numbers that were chosen.
 
-    Fills in `host_port` where one was to be chosen.  All or none: raises Conflict (naming
-    the port), InvalidArgument (an address that is not the host's) or CrunpyError.
+    All or none: raises Conflict (naming the port), InvalidArgument (an address that is not the
+    host's) or CrunpyError.
     """
     held: list[int] = []
+    chosen: list[PortMapping] = []
     try:
         for port in ports:
-            held.append(_reserve(port))
+            fd, number = _reserve(port)
+            held.append(fd)
+            chosen.append(replaced(port, host_port=number, host_last=0))
     except BaseException:
         for fd in held:
             os.close(fd)
         raise
-    return held
+    return held, chosen
 
 
-def _reserve(port: Port) -> int:
+def _reserve(port: PortMapping) -> tuple[int, int]:
+    """(descriptor, number) of the first free port of the range."""
     last = max(port.host_last, port.host_port)
     for number in range(port.host_port, last + 1):
         try:
-            fd, port.host_port = _bind(port.host_ip, number, port.protocol)
+            return _bind(port.host_ip, number, port.protocol)
         except OSError as e:
             if e.errno != errno.EADDRINUSE:
                 raise _refused(port, e) from e
-            continue
-        port.host_last = 0
-        return fd
     wanted = f"{port.host_port}-{last}" if last > port.host_port else str(port.host_port)
     where = f" on {port.host_ip}" if port.host_ip else ""
     raise Conflict(
@@ -190,8 +147,8 @@ def _reserve(port: Port) -> int:
     )
 
 
-def _refused(port: Port, error: OSError) -> CrunpyError:
-    doing = f"publishing port {port!r}"
+def _refused(port: PortMapping, error: OSError) -> CrunpyError:
+    doing = f"publishing port {described(port)}"
     if error.errno == errno.EADDRNOTAVAIL:
         return InvalidArgument(
             f"{doing}: {port.host_ip} is not an address of this host", errno=error.errno

@@ -18,12 +18,14 @@ import _socket
 import os
 import select
 
-from crun_py import jsonfile
+from crun_py import caller, jsonfile
 from crun_py._native import lib
 from crun_py.errors import NO_PROCESS, Conflict, CrunpyError, Unsupported
+from crun_py.model.container import PortMapping
 from crun_py.net import ipv4, netlink
 from crun_py.net.bridge import socket_inside
-from crun_py.net.ports import Port, reserve
+from crun_py.net.ports import described, reserve
+from crun_py.record import to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,25 +40,28 @@ _START_TIMEOUT_S = 10.0
 _TUN = "/dev/net/tun"
 
 
-def start(netns_fd: int, ports: list[Port], run_dir: str) -> dict[str, Any]:
+def start(netns_fd: int, ports: list[PortMapping], run_dir: str) -> dict[str, Any]:
     """Connect the network namespace `netns_fd` and publish `ports`; ready on return.
 
-    ports:   those with host_port 0 are filled in.
     run_dir: an existing directory of the container's for a socket and a pid file.
-    Returns what `stop` needs, with "ip" and "interface" as seen inside, "dns" (addresses
-    that answer inside whatever the host's resolv.conf says) and "host_address" (by which
-    services of the host on all its addresses are reached, "" for none).  Raises Conflict when
-    a port is taken, Unsupported when the host lacks the programs or /dev/net/tun, CrunpyError.
+    Returns what `stop` needs, with "ports" (as they really are), "ip" and "interface" as seen
+    inside, "dns" (addresses that answer inside whatever the host's resolv.conf says) and
+    "host_address" (by which services of the host on all its addresses are reached, "" for none).
+    Raises Conflict when a port is taken, Unsupported when the host lacks the programs or
+    /dev/net/tun, CrunpyError.
     """
     for port in ports:
         if port.protocol == "sctp":
-            raise Unsupported(f"publishing port {port!r}: users' networks forward tcp and udp")
+            raise Unsupported(
+                f"publishing port {described(port)}: users' networks forward tcp and udp"
+            )
     pasta, slirp = _find("pasta"), _find("slirp4netns")
     if not pasta and not slirp:
         raise Unsupported("making a network without root: no pasta, no slirp4netns", hint=_INSTALL)
     _check_tun()
     # the programs bind the ports themselves: this tells beforehand, and in our words
-    for fd in reserve(ports):
+    held, ports = reserve(ports)
+    for fd in held:
         os.close(fd)
     try:
         with socket_inside(netns_fd, ipv6=True) as inside:
@@ -69,12 +74,12 @@ def start(netns_fd: int, ports: list[Port], run_dir: str) -> dict[str, Any]:
                 raise
     except OSError as e:
         raise CrunpyError.from_os("making a network without root", e) from e
-    state["ports"] = [port.as_dict() for port in ports]
+    state["ports"] = [to_json(port) for port in ports]
     return state
 
 
 def _first_that_works(
-    pasta: str, slirp: str, netns_fd: int, ports: list[Port], run_dir: str
+    pasta: str, slirp: str, netns_fd: int, ports: list[PortMapping], run_dir: str
 ) -> dict[str, Any]:
     drivers = [(_pasta, pasta), (_slirp, slirp)]
     if pasta and slirp and _is_unreliable(pasta):
@@ -129,7 +134,7 @@ def _describe(state: dict[str, Any], inside: netlink.Socket) -> None:
             return
 
 
-def _pasta(program: str, netns_fd: int, ports: list[Port], run_dir: str) -> dict[str, Any]:
+def _pasta(program: str, netns_fd: int, ports: list[PortMapping], run_dir: str) -> dict[str, Any]:
     """Start pasta, which goes into the background when all is set up."""
     pid_file = run_dir + "/pasta.pid"
     arguments = ["pasta", "--config-net", "--no-netns-quit", "--no-map-gw", "--quiet"]
@@ -158,7 +163,7 @@ def _pasta(program: str, netns_fd: int, ports: list[Port], run_dir: str) -> dict
     return {"driver": "pasta", **_identity(number), "dns": [], "host_address": ""}
 
 
-def _pasta_port(port: Port) -> str:
+def _pasta_port(port: PortMapping) -> str:
     address = port.host_ip + "/" if port.host_ip else ""
     return f"{address}{port.host_port}:{port.container_port}"
 
@@ -175,7 +180,7 @@ def _read_all(reader: int) -> str:
     return "; ".join(text for text in lines if text and not text.startswith("Failed to send"))
 
 
-def _slirp(program: str, netns_fd: int, ports: list[Port], run_dir: str) -> dict[str, Any]:
+def _slirp(program: str, netns_fd: int, ports: list[PortMapping], run_dir: str) -> dict[str, Any]:
     """Start slirp4netns and wait until it has configured the interface and the ports."""
     log = run_dir + "/slirp4netns.log"
     arguments = ["slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback"]
@@ -226,7 +231,7 @@ def _outward_address() -> str:
         probe.close()
 
 
-def _add_forward(path: str, port: Port) -> None:
+def _add_forward(path: str, port: PortMapping) -> None:
     request = {
         "execute": "add_hostfwd",
         "arguments": {
@@ -249,7 +254,8 @@ def _add_forward(path: str, port: Port) -> None:
         sock.close()
     if b'"error"' in answer:
         raise Conflict(
-            f"publishing port {port!r}: port {port.host_port}/{port.protocol} is already in use",
+            f"publishing port {described(port)}: port {port.host_port}/{port.protocol} is already "
+            "in use",
             hint=f"slirp4netns said {answer.decode(errors='replace').strip()}",
         )
 
@@ -314,7 +320,7 @@ def _spawn(
         ]
         # Python ignores SIGPIPE; pasta of 2023 takes it for an error to find it ignored
         return os.posix_spawn(
-            program, arguments, os.environ, file_actions=actions, setsigdef=[_SIGPIPE]
+            program, arguments, caller.variables(), file_actions=actions, setsigdef=[_SIGPIPE]
         )
     finally:
         for fd, was in inheritable.items():
@@ -323,7 +329,7 @@ def _spawn(
 
 def _find(name: str) -> str:
     """The path of the program `name`, "" when there is none."""
-    search = os.environ.get("PATH", "") + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+    search = caller.variable("PATH") + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
     for directory in search.split(":"):
         if directory and os.access(f"{directory}/{name}", os.X_OK):
             return f"{directory}/{name}"

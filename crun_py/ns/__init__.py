@@ -1,1 +1,12 @@
-"""Namespaces: from an OCI spec to the list of steps that makes the container."""
+"""Namespaces, ids, capabilities and filters of system calls; and the kernel's numbers for them."""
+
+from __future__ import annotations
+
+# mount(2), mount_setattr(2): the first four attributes have the same values in both
+RDONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8
+MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x4000, 1 << 18, 1 << 19, 1 << 20
+MS_RELATIME, MS_STRICTATIME = 1 << 21, 1 << 24
+
+# clone(2), setns(2)
+CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000

@@ -10,7 +10,7 @@ import os
 
 from crun_py._native import check, lib
 from crun_py.errors import CrunpyError, InvalidArgument
-from crun_py.ns.plan import CLONE_NEWNET, CLONE_NEWUSER
+from crun_py.ns import CLONE_NEWNET, CLONE_NEWUSER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import errno
 import os
 
+from crun_py import caller
 from crun_py._native import check, ffi, lib
 from crun_py.errors import CrunpyError, NotFound, Unsupported
-from crun_py.ns.plan import CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_SLAVE
+from crun_py.ns import CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_SLAVE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _mapping(file: str, name: str, uid: int, own: int) -> list[str]:
 
 
 def _program(name: str) -> str:
-    for directory in (*os.environ.get("PATH", "").split(":"), "/usr/bin", "/usr/sbin"):
+    for directory in (*caller.variable("PATH").split(":"), "/usr/bin", "/usr/sbin"):
         path = f"{directory}/{name}"
         if directory and os.access(path, os.X_OK):
             return path
@@ -162,7 +163,7 @@ def _program(name: str) -> str:
 def _write_maps(commands: list[list[str]]) -> int:
     """Run newuidmap and newgidmap; runs in the child that stayed outside."""
     for command in commands:
-        pid = os.posix_spawn(command[0], command, os.environ)
+        pid = os.posix_spawn(command[0], command, caller.variables())
         if os.waitpid(pid, 0)[1]:
             return 1
     return 0

@@ -5,12 +5,11 @@ Pure.  SELinux labels (z, Z, relabel) and consistency mean nothing here and are 
 
 from __future__ import annotations
 
-import os
-
 from crun_py import quantity
 from crun_py.errors import InvalidArgument
 from crun_py.model.container import Bind, ImageMount, Tmpfs, VolumeMount
 from crun_py.options import volume_options
+from crun_py.options.paths import host_path
 from crun_py.volumes import PASSED, PROPAGATION, check_destination, check_name, check_place
 
 TYPE_CHECKING = False
@@ -117,7 +116,7 @@ def _bind(text: str, given: dict[str, str], target: str) -> Bind:
                        ("enabled", "disabled", "writable", "readonly"))  # fmt: skip
     alone = recursive in ("disabled", "false") or _switch(text, given, "bind-nonrecursive")
     return Bind(
-        source=os.path.abspath(os.path.expanduser(source)), target=target,
+        source=host_path(source), target=target,
         read_only=_read_only(text, given), flags=_flags(given), propagation=propagation,
         recursive=not alone, chown=_switch(text, given, "U"), idmapped=_idmapped(text, given),
     )  # fmt: skip

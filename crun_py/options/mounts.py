@@ -5,10 +5,9 @@ SELinux labels (z, Z) and consistency mean nothing here and are accepted.
 
 from __future__ import annotations
 
-import os
-
 from crun_py.errors import InvalidArgument
 from crun_py.model.container import Bind, Tmpfs, VolumeMount
+from crun_py.options.paths import host_path
 from crun_py.volumes import PASSED, PROPAGATION, check_destination, check_name, check_place
 
 _OPTIONS = {"rw", "ro", "z", "Z", "nocopy", "copy", "consistent", "cached", "delegated", "rbind",
@@ -26,7 +25,7 @@ def volume(text: str) -> Bind | VolumeMount:
     source, destination = ("", parts[0]) if len(parts) == 1 else (parts[0], parts[1])
     destination = check_destination(destination, text)
     is_path = source.startswith(("/", "./", "../", "~")) or source in (".", "..")
-    check_place(destination, text, source=source if is_path else None)
+    check_place(destination, text, source=host_path(source) if is_path else None)
     unknown = [o for o in options if o not in _OPTIONS | PASSED | PROPAGATION]
     if unknown:
         raise InvalidArgument(f"volume {text!r}: option {unknown[0]!r} is not known")
@@ -34,7 +33,7 @@ def volume(text: str) -> Bind | VolumeMount:
     propagation = next((o for o in options if o in PROPAGATION), "")
     if is_path:
         return Bind(
-            source=os.path.abspath(os.path.expanduser(source)), target=destination,
+            source=host_path(source), target=destination,
             read_only="ro" in options, create=True, propagation=propagation, flags=flags,
             chown="U" in options, overlay="O" in options, idmapped="idmap" in options, mode=mode,
         )  # fmt: skip

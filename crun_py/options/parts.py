@@ -8,7 +8,7 @@ from __future__ import annotations
 from crun_py import jsonfile, quantity
 from crun_py.errors import InvalidArgument
 from crun_py.model.container import Device, LogConfig, RestartPolicy, Security, Ulimit
-from crun_py.ns.plan import RLIMIT_NAMES
+from crun_py.model.spec import RLIMIT_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ def containers(paths: Paths, verb: str) -> list[tuple[str, str]]:
 
 def images(paths: Paths, verb: str) -> list[tuple[str, str]]:
     """Names of images, as users write them."""
-    from crun_py.oci.store import ImageStore
+    from crun_py.oci.store.images import ImageStore
 
     store = ImageStore(paths)
     names = [(name, image.id[:12]) for image in store.everything()

@@ -7,8 +7,8 @@ import os
 from crun_py import state
 from crun_py.container.uses import ImageUsers, used_volumes
 from crun_py.oci.reference import parse
-from crun_py.oci.store import ImageStore
-from crun_py.oci.usage import Usage, bytes_on_disk
+from crun_py.oci.store.images import ImageStore
+from crun_py.oci.store.usage import Usage, bytes_on_disk
 from crun_py.paths import Paths
 from crun_py.show import listing
 from crun_py.show.listing import human_size, since

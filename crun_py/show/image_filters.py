@@ -5,16 +5,16 @@ from __future__ import annotations
 from crun_py import clock
 from crun_py.errors import InvalidArgument
 from crun_py.filters import label_matches
-from crun_py.oci.listed import ManifestList
 from crun_py.oci.reference import Reference, other_spelling, parse
+from crun_py.oci.store.listed import ManifestList
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from crun_py.oci.image import Image
-    from crun_py.oci.store import ImageStore
+    from crun_py.oci.store.image import Image
+    from crun_py.oci.store.images import ImageStore
 
     Users = Callable[[str], list[str]]
 

@@ -10,10 +10,10 @@ import time
 from crun_py import clock
 from crun_py.errors import InvalidArgument, printable
 from crun_py.filters import parse as parse_filters
-from crun_py.oci.image import Image
-from crun_py.oci.listed import ManifestList, image_ids
 from crun_py.oci.reference import Reference, parse
-from crun_py.oci.store import ImageStore
+from crun_py.oci.store.image import Image
+from crun_py.oci.store.images import ImageStore
+from crun_py.oci.store.listed import ManifestList, image_ids
 from crun_py.show.image_filters import FILTERS, labels_of, prepare, reference_matches
 from crun_py.show.listing import human_size, since
 

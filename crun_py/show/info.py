@@ -6,9 +6,9 @@ import itertools
 import os
 import platform
 
-from crun_py import __version__, clock, state
+from crun_py import __version__, caller, clock, state
 from crun_py.cgroup import group
-from crun_py.oci.registries import Registries, daemon_settings
+from crun_py.oci.registry.registries import Registries, daemon_settings
 from crun_py.paths import Paths
 from crun_py.show import podman_info, version
 
@@ -61,7 +61,7 @@ _OF_THE_DAEMON: dict[str, Any] = {
 
 def gather(paths: Paths) -> dict[str, Any]:
     """Facts by Docker's names (Engine API, SystemInfo)."""
-    from crun_py.oci.store import ImageStore
+    from crun_py.oci.store.images import ImageStore
 
     states = [container.status().state for container in state.every(paths)]
     running, paused = states.count("running"), states.count("paused")
@@ -113,9 +113,9 @@ def gather(paths: Paths) -> dict[str, Any]:
         "MemTotal": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "Name": os.uname().nodename,
         "SystemTime": clock.now(),
-        "HttpProxy": os.environ.get("HTTP_PROXY", ""),
-        "HttpsProxy": os.environ.get("HTTPS_PROXY", ""),
-        "NoProxy": os.environ.get("NO_PROXY", ""),
+        "HttpProxy": caller.variable("HTTP_PROXY"),
+        "HttpsProxy": caller.variable("HTTPS_PROXY"),
+        "NoProxy": caller.variable("NO_PROXY"),
         "ExperimentalBuild": False,
         **_OF_THE_DAEMON,
         "DockerRootDir": paths.root,

@@ -18,8 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crun_py.oci.image import Image
-    from crun_py.oci.remote import Described
+    from crun_py.oci.store.image import Image
+    from crun_py.oci.transfer.remote import Described
     from crun_py.state import Container, Status
 
 _NEVER = "0001-01-01T00:00:00Z"
@@ -164,7 +164,7 @@ def _full_name(image: str) -> str:
 
 def _image_digest(found: Container) -> str:
     """The digest of the image's manifest, "" where the image is gone."""
-    from crun_py.oci.store import ImageStore
+    from crun_py.oci.store.images import ImageStore
 
     image_id = found.record["image_id"]
     image = ImageStore(found.paths).lookup("sha256:" + image_id) if image_id else None
@@ -361,7 +361,7 @@ def anything(paths: Paths, name: str, kind: str | None, *, size: bool = False) -
     any, in this order).  Raises NotFound."""
     from crun_py import state
     from crun_py.oci.reference import has_transport
-    from crun_py.oci.store import ImageStore
+    from crun_py.oci.store.images import ImageStore
 
     if kind in (None, "container") and not has_transport(name):
         try:
@@ -370,15 +370,16 @@ def anything(paths: Paths, name: str, kind: str | None, *, size: bool = False) -
             if kind:
                 raise
     if has_transport(name):
-        from crun_py.oci.remote import describe
+        from crun_py.oci.transfer.remote import describe
 
         return image(paths, describe(paths, name))
     found = ImageStore(paths).lookup(name) if name and kind != "volume" else None
     if found is None and kind != "image":
+        from crun_py import volumes
         from crun_py.show import volume_list
 
-        if kind or name in volume_list.names(paths):
-            return volume_list.document(paths, volume_list.resolve(paths, name))
+        if kind or name in volumes.names(paths):
+            return volume_list.document(paths, volumes.resolve(paths, name))
     if found is None:
         what = "image" if kind else "object"
         raise NotFound(f"no such {what}: {name}", hint="crunpy ps -a and crunpy images list them")

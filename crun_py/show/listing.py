@@ -346,7 +346,7 @@ def _name_matches(name: str, pattern: str) -> bool:
 
 def _is_image(container: Container, text: str) -> bool:
     """Whether the container was made from the image `text`, or one that was built on it."""
-    from crun_py.oci.store import ImageStore
+    from crun_py.oci.store.images import ImageStore
 
     record = container.record
     if record["image_id"].startswith(text.removeprefix("sha256:")):

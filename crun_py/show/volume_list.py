@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
-from crun_py import jsonfile, volumes
+from crun_py import volumes
 from crun_py.container.uses import used_volumes
-from crun_py.errors import CorruptState, InvalidArgument, NotFound
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
 from crun_py.paths import Paths
@@ -19,43 +16,9 @@ if TYPE_CHECKING:
 FILTERS = "name label label! dangling driver scope anonymous".split()
 
 
-def names(paths: Paths) -> list[str]:
-    """The names of all volumes, in order."""
-    try:
-        found = os.listdir(paths.volumes)
-    except FileNotFoundError:
-        return []
-    return sorted(
-        n for n in found if n[0] != "." and os.path.isdir(volumes.data_directory(paths, n))
-    )
-
-
-def about(paths: Paths, name: str) -> dict[str, Any]:
-    """volume.json of a volume.  Raises NotFound; of a damaged one only the name is known."""
-    if not name or "/" in name or not os.path.isdir(volumes.data_directory(paths, name)):
-        raise NotFound(f"no such volume: {name}", hint="crunpy volume ls lists them")
-    try:
-        found = jsonfile.read(f"{paths.volumes}/{name}/volume.json")
-    except (FileNotFoundError, CorruptState):
-        found = {}
-    known = {"name": name, "created": "", "labels": {}, "anonymous": False}
-    return known | (found if isinstance(found, dict) else {})
-
-
-def resolve(paths: Paths, text: str) -> str:
-    """The volume that a name or the unique beginning of one means.  Raises NotFound."""
-    known = names(paths)
-    if text in known:
-        return text
-    found = [name for name in known if text and name.startswith(text)]
-    if len(found) > 1:
-        raise InvalidArgument(f"volume {text}: {len(found)} volumes begin so")
-    return found[0] if found else str(about(paths, text)["name"])
-
-
 def document(paths: Paths, name: str) -> dict[str, Any]:
     """A volume as `docker volume inspect` shows it."""
-    found = about(paths, name)
+    found = volumes.about(paths, name)
     return {
         "CreatedAt": found["created"],
         "Driver": "local",
@@ -84,7 +47,7 @@ def rows(paths: Paths, filters: list[str]) -> list[dict[str, Any]]:
     wanted = parse_filters(filters, FILTERS)
     used = used_volumes(paths) if "dangling" in wanted else {}
     found = []
-    for name in names(paths):
+    for name in volumes.names(paths):
         value = document(paths, name)
         if all(_matches(value, key, values, used) for key, values in wanted.items()):
             found.append(

@@ -23,6 +23,7 @@ import signal
 import socket
 import time
 
+from crun_py import caller
 from crun_py._native import check, lib
 from crun_py.errors import CrunpyError
 from crun_py.worker import serve, wire
@@ -220,6 +221,7 @@ def _tell(sock: socket.socket, error: CrunpyError) -> None:
 
 def run(given: dict[str, Any]) -> None:
     """The whole life of a worker.  given: the fields of Settings."""
+    caller.has(os.environ)
     settings = Settings(**{**given, "preload": tuple(given["preload"])})
     # kept for the children, who let it through once they can unwind
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))

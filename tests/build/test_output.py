@@ -18,7 +18,7 @@ from crun_py.build.draft import Draft
 from crun_py.build.layer import NewLayer, Times
 from crun_py.build.output import Output, parse, write_image, write_tree
 from crun_py.errors import CrunpyError, InvalidArgument
-from crun_py.oci import blobs
+from crun_py.oci.store import blobs
 from crun_py.paths import Paths
 
 PARSED = [

@@ -9,6 +9,7 @@ from crun_py.model.state import ContainerInfo
 PROGRAM = """
 import os, sys, time
 import crun_py
+from crun_py import caller
 from crun_py.engine import status, summaries
 from crun_py.engine.context import Context
 from crun_py.library.values import container_infos
@@ -16,6 +17,7 @@ from crun_py.library.values import container_infos
 summaries._WORTH_IT = -1
 summaries._UNSURE_NS = 0
 engine = crun_py.Engine()
+caller.has(os.environ)
 context = Context()
 file = context.paths.run + "/summaries"
 

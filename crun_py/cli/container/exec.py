@@ -1,0 +1,61 @@
+"""crunpy exec."""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import state
+from crun_py.cli.container.client import client_of, descriptors
+from crun_py.engine import execute
+from crun_py.errors import InvalidArgument
+from crun_py.model.container import ExecRequest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.engine.context import Context
+
+ARGUMENTS = "CONTAINER [COMMAND] [ARG...]"
+MIXED = False
+OPTIONS = (
+    ("-i --interactive", "flag", "Keep standard input open", ""),
+    ("-t --tty", "flag", "Give the command a terminal", ""),
+    ("-d --detach", "flag", "Run in the background", ""),
+    ("-e --env", "list", "Set a variable; KEY alone copies it from here", "KEY=VALUE"),
+    ("--env-file", "list", "Read variables from a file", "FILE"),
+    ("-w --workdir", "value", "Working directory in the container", "DIR"),
+    ("-u --user", "value", "User or id: NAME|UID[:GROUP|GID]", "USER"),
+    ("--privileged", "flag", "All capabilities, no seccomp filter", ""),
+    ("--detach-keys", "value", "Keys that leave the command running", "KEYS"),
+    ("-l --latest", "flag", "In the container created last", ""),
+    ("--preserve-fds", "value", "Pass our descriptors 3 to N+2 on", "N"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Run the command; the exit status is the command's."""
+    client = client_of(values, (), descriptors(values["preserve_fds"]))
+    name, words = ("", arguments) if values["latest"] else (arguments[0], arguments[1:])
+    request = ExecRequest(
+        command=tuple(words),
+        tty=bool(values["tty"]),
+        open_stdin=bool(values["interactive"]),
+        detach=bool(values["detach"]),
+        environment=_variables(values),
+        workdir=values["workdir"] or "",
+        user=values["user"] or "",
+        privileged=bool(values["privileged"]),
+    )
+    if not words:
+        state.find(context.paths, name) if name else state.latest(context.paths)
+        raise InvalidArgument("exec: missing argument 'COMMAND'", hint="crunpy exec --help")
+    return execute.execute(context, name, request, client)
+
+
+def _variables(values: dict[str, Any]) -> dict[str, str | None]:
+    if not values["env"] and not values["env_file"]:
+        return {}
+    from crun_py.options.environment import chosen
+
+    return chosen(values["env_file"], values["env"], os.environ)

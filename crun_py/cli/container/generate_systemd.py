@@ -1,0 +1,69 @@
+"""crunpy generate systemd."""
+
+from __future__ import annotations
+
+from crun_py import jsonfile, outfile
+from crun_py.cli.container.stop import patience
+from crun_py.cli.itself import program
+from crun_py.cli.output import write
+from crun_py.engine import units
+from crun_py.engine.context import Context
+from crun_py.errors import InvalidArgument
+from crun_py.model.unit import UnitOptions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "CONTAINER"
+OPTIONS = (
+    ("-n --name", "flag", "Use the container's name instead of its id", ""),
+    ("--new", "flag", "Make the container anew at each start, and remove it at its end", ""),
+    ("-f --files", "flag", "Write the unit to a file here and print its path", ""),
+    ("-t --stop-timeout --time", "value", "Seconds until SIGKILL", "SECONDS"),
+    ("--start-timeout", "value", "Seconds that a start may take", "SECONDS"),
+    ("--restart-policy", "value", "systemd's Restart= (on-failure)", "POLICY"),
+    ("--restart-sec", "value", "Seconds between restarts", "SECONDS"),
+    ("--container-prefix", "value", "What the unit's name begins with (container)", "TEXT"),
+    ("--separator", "value", "What comes between that and the name (-)", "TEXT"),
+    ("--no-header", "flag", "Without the comment at the top", ""),
+    ("--after", "list", "A unit to start after", "UNIT"),
+    ("--requires", "list", "A unit that must be there", "UNIT"),
+    ("--wants", "list", "A unit that should be there", "UNIT"),
+    ("-e --env", "list", "A variable for the commands of the unit", "KEY=VALUE"),
+    ("--format", "value", "json: the units by their names", "FORMAT"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print a unit that starts and stops the container."""
+    if values["format"] not in (None, "json"):
+        raise InvalidArgument(f"format {values['format']!r}: not json")
+    unit = units.unit(context, arguments[0], options_of(values), program=program())
+    text = unit.text
+    if values["files"]:
+        path = f"{unit.name}.service"
+        outfile.write(path, f"{text}\n".encode())
+        text = path
+    write(jsonfile.dumps({unit.name: text}) if values["format"] else text)
+    return 0
+
+
+def options_of(values: dict[str, Any]) -> UnitOptions:
+    """What the options say of the unit."""
+    prefix, separator = values["container_prefix"], values["separator"]
+    return UnitOptions(
+        by_name=values["name"],
+        new=values["new"],
+        stop_timeout_s=patience(values["stop_timeout"]),
+        start_timeout_s=patience(values["start_timeout"]),
+        restart_policy=values["restart_policy"] or "",
+        restart_delay_s=patience(values["restart_sec"]),
+        prefix="container" if prefix is None else prefix,
+        separator="-" if separator is None else separator,
+        header=not values["no_header"],
+        after=tuple(values["after"]),
+        requires=tuple(values["requires"]),
+        wants=tuple(values["wants"]),
+        environment=tuple(values["env"]),
+    )

@@ -1,0 +1,60 @@
+"""crunpy rm."""
+
+from __future__ import annotations
+
+from crun_py.cli.container.stop import patience
+from crun_py.cli.each import chosen, each_apart
+from crun_py.engine import containers, selection
+from crun_py.engine.context import Context
+from crun_py.errors import Conflict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "[CONTAINER...]"
+OPTIONS = (
+    ("-f --force", "flag", "Kill it first if it runs; what is not there is no error", ""),
+    ("-v --volumes", "flag", "Remove its anonymous volumes too", ""),
+    ("-a --all", "flag", "Remove all containers", ""),
+    ("-l --latest", "flag", "The one created last", ""),
+    ("--link", "flag", "Remove a link (links have no life of their own here: an error)", ""),
+    ("--depend", "flag", "Remove the containers that share its namespaces too", ""),
+    ("-t --time", "value", "With -f: stop it first, SIGKILL after so long (-1: never)", "SECONDS"),
+    ("-i --ignore", "flag", "A container that is not there is no error", ""),
+    ("--filter", "list", "Those that `ps -a` would show with this filter", "KEY=VALUE"),
+    ("--cidfile", "list", "Those whose ids are in these files", "FILE"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Remove and print each name."""
+    if values["link"]:
+        raise Conflict(
+            "removing a link: links are part of their container here",
+            hint="remove the container, or leave it",
+        )
+    timeout_s = patience(values["time"])
+    names = (
+        selection.every(context, damaged=True)
+        if values["all"]
+        else chosen(context, values, arguments)
+    )
+    if values["depend"]:
+        names = selection.with_dependents(context, names)
+    if len(names) > 1:
+        names = selection.dependents_first(context, names)
+
+    def act(name: str) -> str | None:
+        removed = containers.remove(
+            context,
+            name,
+            force=values["force"],
+            timeout_s=timeout_s,
+            volumes=values["volumes"],
+            missing_ok=values["force"] or values["ignore"],
+        )
+        return name if removed else None
+
+    failed = each_apart(names, act, 1)  # docker's and podman's exit status
+    return each_apart([""], lambda _: containers.sweep(context)) or failed

@@ -1,0 +1,36 @@
+"""From a parsed command line to its verb."""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import caller, notices
+from crun_py.cli import checks
+from crun_py.cli.output import write_error, write_warning
+from crun_py.engine.context import Context
+from crun_py.errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.cli.fast import Call
+
+
+def execute(call: Call) -> int:
+    """Carry out a call; returns the exit status.  Raises CrunpyError."""
+    general = call.general
+    if general.get("host") or general.get("context") not in (None, "", "default"):
+        raise InvalidArgument(
+            f"connecting to {general.get('host') or general['context']}: there is no service, "
+            "each command does its own work",
+            hint="without this option, or on that machine itself",
+        )
+    if general.get("config"):
+        os.environ["DOCKER_CONFIG"] = general["config"]
+    caller.has(os.environ)
+    checks.check(call.verb, call.module.OPTIONS, call.values)
+    checks.names_beside(call.verb, call.module.ARGUMENTS, call.values, call.arguments)
+    notices.listen(write_warning)
+    explain = write_error if general.get("debug") else None
+    context = Context(general.get("root"), general.get("runroot"), explain)
+    result: int = call.module.main(call.values, call.arguments, context)
+    return result

@@ -1,0 +1,39 @@
+"""crunpy history."""
+
+from __future__ import annotations
+
+from crun_py.cli import table
+from crun_py.engine.context import Context
+from crun_py.oci.store.images import ImageStore
+from crun_py.show import images
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "IMAGE"
+OPTIONS = (
+    ("-q --quiet", "flag", "Ids only", ""),
+    ("--no-trunc", "flag", "Nothing is cut", ""),
+    ("-H --human", "switch", "Ages and sizes for people (true)", ""),
+    ("--format", "value", "A Go template, `table TEMPLATE`, or json", "FORMAT"),
+)
+
+COLUMNS = (
+    ("IMAGE", "ID"),
+    ("CREATED", "CreatedSince"),
+    ("CREATED BY", "CreatedBy"),
+    ("SIZE", "Size"),
+    ("COMMENT", "Comment"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print the steps, newest first."""
+    rows = images.history(
+        ImageStore(context.paths).find(arguments[0]),
+        human=values["human"] is not False,
+        whole=values["no_trunc"],
+    )
+    table.show(rows, COLUMNS, values["format"], quiet="ID" if values["quiet"] else "")
+    return 0

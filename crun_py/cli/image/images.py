@@ -1,0 +1,70 @@
+"""crunpy images."""
+
+from __future__ import annotations
+
+from crun_py.cli import table
+from crun_py.container.uses import ImageUsers
+from crun_py.engine.context import Context
+from crun_py.oci.store.images import ImageStore
+from crun_py.show import images
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "[REPOSITORY[:TAG]]"
+OPTIONS = (
+    ("-a --all", "flag", "All images", ""),
+    ("-q --quiet", "flag", "Ids only", ""),
+    ("--no-trunc", "flag", "Whole ids", ""),
+    ("--digests", "flag", "Digests too", ""),
+    (
+        "-f --filter",
+        "list",
+        "Only some: dangling=, reference=, label=, before=, since=, until=",
+        "KEY=VALUE",
+    ),
+    ("--format", "value", "A Go template, `table TEMPLATE`, or json", "FORMAT"),
+    ("--sort", "value", "By created, id, repository, size or tag (created)", "KEY"),
+    ("--history", "flag", "A column of all names of the image", ""),
+    ("-n --noheading", "flag", "Without the heading line", ""),
+)
+
+COLUMNS = (
+    ("REPOSITORY", "Repository"),
+    ("TAG", "Tag"),
+    ("IMAGE ID", "ID"),
+    ("CREATED", "CreatedSince"),
+    ("SIZE", "Size"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print the table."""
+    used = any(text.startswith("containers=") for text in values["filter"])
+    rows = images.rows(
+        ImageStore(context.paths),
+        filters=values["filter"],
+        reference=arguments[0] if arguments else None,
+        everything=values["all"],
+        whole=values["no_trunc"],
+        labels=any(w in (values["format"] or "") for w in ("Labels", "json")),
+        sort=values["sort"] or "created",
+        **({"in_use": ImageUsers(context.paths)} if used else {}),
+    )
+    columns: tuple[tuple[str, str], ...] = COLUMNS
+    if values["digests"]:
+        columns = (*COLUMNS[:2], ("DIGEST", "Digest"), *COLUMNS[2:])
+    if values["history"]:
+        columns = (*columns, ("HISTORY", "History"))
+    if values["quiet"]:
+        unique: dict[str, dict[str, Any]] = {row["ID"]: row for row in rows}
+        rows = list(unique.values())
+    table.show(
+        rows,
+        columns,
+        values["format"],
+        quiet="ID" if values["quiet"] else "",
+        heading=not values["noheading"],
+    )
+    return 0

@@ -1,0 +1,20 @@
+"""crunpy image inspect."""
+
+from __future__ import annotations
+
+from crun_py.cli.container import inspect
+from crun_py.engine.context import Context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "IMAGE..."
+OPTIONS = (("-f --format", "value", "A Go template, or json", "FORMAT"),)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """As `inspect`, of images only."""
+    return inspect.main(
+        {**values, "type": "image", "size": False, "latest": False}, arguments, context
+    )

@@ -1,0 +1,47 @@
+"""crunpy save."""
+
+from __future__ import annotations
+
+import sys
+
+from crun_py.cli.streams import refuse_terminal
+from crun_py.engine import exchange
+from crun_py.engine.context import Context
+from crun_py.errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "IMAGE..."
+OPTIONS = (
+    ("-o --output", "value", "File or directory to write (standard output)", "PATH"),
+    ("--format", "value", "docker-archive, oci-archive, oci-dir or docker-dir", "FORMAT"),
+    ("-m --multi-image-archive", "flag", "Accepted; several images are always possible", ""),
+    ("-q --quiet", "flag", "Accepted; nothing is printed", ""),
+    ("--compress", "flag", "Compress layers that are not (docker-dir only)", ""),
+    ("--uncompressed", "flag", "Write layers without compression (as they are kept)", ""),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Write the images."""
+    from crun_py.oci.transfer import save
+
+    form = values["format"] or "docker-archive"
+    if form not in save.FORMATS:
+        raise InvalidArgument(f"saving as {form!r}: not known", hint=", ".join(save.FORMATS))
+    output = values["output"]
+    if not output and form not in save.ARCHIVES:
+        raise InvalidArgument(f"saving as {form}: a directory is written", hint="-o DIRECTORY")
+    if not output:
+        refuse_terminal(1, "saving", "-o")
+    if values["compress"] and (form != "docker-dir" or values["uncompressed"]):
+        raise InvalidArgument(
+            "saving: --compress goes with --format docker-dir, without --uncompressed",
+            hint="archives are compressed as a whole: crunpy save IMAGE | gzip",
+        )
+    compression = "gzip" if values["compress"] else "none" if values["uncompressed"] else ""
+    sys.stdout.flush()
+    exchange.save(context, arguments, output or 1, format=form, compression=compression)
+    return 0

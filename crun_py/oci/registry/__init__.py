@@ -1,0 +1,1 @@
+"""Registries: how they are reached, and the protocol that they speak."""

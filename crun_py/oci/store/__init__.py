@@ -1,0 +1,1 @@
+"""What is in the store: images, their blobs and unpacked layers."""

@@ -1,0 +1,148 @@
+"""Blobs and layers that no image refers to are deleted; so is what dead pulls left.
+
+A pull holds `images/.pulls` shared for as long as it has parts that no image refers to
+yet; collecting needs it alone.  Who finds it taken leaves the work to the last pull.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import jsonfile
+from crun_py.errors import Conflict, CrunpyError, NotFound
+from crun_py.oci.chain import chain_ids
+from crun_py.oci.reference import is_id_prefix, parse_digest
+from crun_py.oci.store import blobs, layers
+from crun_py.oci.store.blobs import read_index
+from crun_py.paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_WANTED = "/.collect"
+CACHED = "cached"
+"""The file beside a layer that is kept for the builds to come; it names the layers below."""
+_DOCUMENT_LIMIT = 4 << 20
+
+
+def pulling(paths: Paths) -> jsonfile.Lock:
+    """Held while parts without an image must not be collected."""
+    return jsonfile.Lock(paths.images + "/.pulls", shared=True)
+
+
+def collect(paths: Paths) -> list[str]:
+    """Delete what no image refers to; returns the chain ids of deleted layers.
+
+    Does nothing while a pull runs.  The caller holds the lock of index.json.
+    """
+    try:
+        with jsonfile.Lock(paths.images + "/.pulls", timeout_s=0):
+            if os.path.lexists(paths.images + _WANTED):
+                os.unlink(paths.images + _WANTED)
+            return _collect(paths)
+    except Conflict:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        try:
+            os.close(os.open(paths.images + _WANTED, flags, 0o600))
+        except OSError:
+            return []  # a full disk: the next removal collects
+        return []
+
+
+def collect_if_wanted(paths: Paths) -> None:
+    """Collect what a removal had to leave because of a pull that has ended now."""
+    if os.path.exists(paths.images + _WANTED):
+        with jsonfile.Lock(paths.images + "/.lock"):
+            collect(paths)
+
+
+def sweep(paths: Paths) -> int:
+    """Delete what killed commands left half done, of any age; returns how many things."""
+    swept = blobs.sweep(paths) + layers.sweep(paths)
+    if not os.path.isdir(paths.images):
+        return swept
+    with jsonfile.Lock(paths.images + "/.lock"):
+        for name in os.listdir(paths.images):
+            if name.startswith(".index.json.") and name.endswith(".tmp"):
+                os.unlink(f"{paths.images}/{name}")
+                swept += 1
+    return swept
+
+
+def tidy(paths: Paths) -> list[str]:
+    """`sweep` and `collect`, for a prune: what killed commands left, half done or whole."""
+    sweep(paths)
+    if not os.path.isdir(paths.images):
+        return []
+    with jsonfile.Lock(paths.images + "/.lock"):
+        return collect(paths)
+
+
+def _collect(paths: Paths) -> list[str]:
+    kept_blobs: set[str] = set()
+    kept_layers: set[str] = set()
+    for entry in read_index(paths):
+        _mark(paths, entry.get("digest"), kept_blobs, kept_layers)
+    for chain_id, below in cached(paths).items():
+        kept_layers |= {c[7:] for c in (chain_id, *below)}
+    deleted = [
+        "sha256:" + name
+        for name in _hex_names(paths.layers)
+        if name not in kept_layers and layers.remove(paths, "sha256:" + name)
+    ]
+    directory = paths.images + "/blobs/sha256"
+    for name in _hex_names(directory):
+        if name not in kept_blobs:
+            os.unlink(f"{directory}/{name}")
+    return deleted
+
+
+def cached(paths: Paths) -> dict[str, list[str]]:
+    """Chain ids of the layers that a build may want again, and of those below each."""
+    found: dict[str, list[str]] = {}
+    for name in _hex_names(paths.layers):
+        try:
+            with open(f"{paths.layers}/{name}/{CACHED}") as f:
+                found["sha256:" + name] = f.read().split()
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def _mark(paths: Paths, digest: Any, kept_blobs: set[str], kept_layers: set[str]) -> None:
+    """Everything the manifest or index `digest` refers to is kept."""
+    hex_digits = parse_digest(digest)[7:]
+    if hex_digits in kept_blobs:
+        return
+    try:
+        value = jsonfile.loads(blobs.read(paths, digest, _DOCUMENT_LIMIT))
+    except NotFound:
+        return
+    kept_blobs.add(hex_digits)
+    if "manifests" in value:
+        for entry in value["manifests"]:
+            _mark(paths, entry["digest"], kept_blobs, kept_layers)
+        return
+    for entry in [*value.get("layers", []), value["config"]]:
+        kept_blobs.add(parse_digest(entry["digest"])[7:])
+    try:
+        config = jsonfile.loads(blobs.read(paths, value["config"]["digest"], _DOCUMENT_LIMIT))
+        diff_ids = config["rootfs"]["diff_ids"]
+    except (CrunpyError, ValueError, KeyError):  # an artifact: it has blobs but no layers
+        return
+    kept_layers.update(chain_id[7:] for chain_id in chain_ids(diff_ids))
+
+
+def _hex_names(directory: str) -> list[str]:
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return []
+    return [name for name in names if len(name) == 64 and is_id_prefix(name)]
+
+
+def give_back(paths: Paths) -> None:
+    """The disk is full: what no image refers to is deleted at once."""
+    with jsonfile.Lock(paths.images + "/.lock"):
+        collect(paths)

@@ -1,0 +1,256 @@
+"""From an OCI runtime spec to the plan that makes the container.
+
+The order is the container's life up to its command, read from top to bottom in `plan_for`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from crun_py import ns
+from crun_py.errors import InvalidArgument
+from crun_py.model.spec import DEFAULT_SECCOMP, OPTIONAL_SYSCTLS, RLIMITS
+from crun_py.ns import caps
+from crun_py.runtime import plan as p
+from crun_py.runtime.plan import Plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.overlay.rootfs import RootFs
+
+TYPES = {
+    "mount": ns.CLONE_NEWNS,
+    "cgroup": ns.CLONE_NEWCGROUP,
+    "uts": ns.CLONE_NEWUTS,
+    "ipc": ns.CLONE_NEWIPC,
+    "pid": ns.CLONE_NEWPID,
+    "network": ns.CLONE_NEWNET,
+    "user": ns.CLONE_NEWUSER,
+}
+"""The spec's namespace types as clone(2) flags."""
+
+_FLAGS = {
+    "ro": ns.RDONLY,
+    "nosuid": ns.NOSUID,
+    "nodev": ns.NODEV,
+    "noexec": ns.NOEXEC,
+    "relatime": ns.MS_RELATIME,
+    "strictatime": ns.MS_STRICTATIME,
+}
+_PROPAGATION = {"private": ns.MS_PRIVATE, "slave": ns.MS_SLAVE, "shared": ns.MS_SHARED}
+_IGNORED = ("rw", "suid", "dev", "exec", "defaults", "bind", "rbind")
+_OPTIONAL = ("mqueue", "cgroup")
+
+
+def plan_for(
+    spec: dict[str, Any],
+    rootfs: RootFs | None,
+    *,
+    joined: dict[str, int],
+    attached: dict[str, int] | None = None,
+    seccomp: bytes | None,
+    reap: bool,
+) -> Plan:
+    """The plan for the container of `spec`; the monitor's own steps come in lifecycle.py.
+
+    rootfs:    the overlay to mount at the spec's root path; None: that path is the root.
+    joined:    descriptors of the namespaces to enter, by the spec's type names.
+    attached:  descriptors of detached mounts, by the destination of the mount they stand for.
+    seccomp:   the filter program, None for none.
+    reap:      a small init stays pid 1 (--init).
+    """
+    plan = Plan()
+    process = spec["process"]
+    linux = spec["linux"]
+    new = {n["type"] for n in linux["namespaces"]} - joined.keys()
+    oom_step(plan, process)
+    _enter_namespaces(plan, new, joined)
+    _root(plan, spec, rootfs, (attached or {}).get("/"))
+    for entry in spec["mounts"]:
+        _mount(plan, entry, (attached or {}).get(entry["destination"]))
+    _devices(plan, linux)
+    if process["terminal"]:
+        plan.add(p.TERMINAL, a=process["user"]["uid"], b=1, c="pid" in joined)
+    for path in linux.get("maskedPaths", ()):
+        plan.add(p.MASK, path)
+    for path in linux.get("readonlyPaths", ()):
+        plan.add(p.READONLY, path)
+    plan.add(p.MKDIR, process["cwd"])
+    if "network" in new:
+        plan.add(p.LOOPBACK)
+    optional = spec.get("annotations", {}).get(OPTIONAL_SYSCTLS, "").split(",")
+    for key, value in linux.get("sysctl", {}).items():
+        plan.add(p.SYSCTL, key.replace(".", "/"), value, a=key in optional)
+    plan.add(p.CLEAR)
+    plan.add(p.PIVOT)
+    if spec["root"].get("readonly"):
+        plan.add(p.ROOTFLAGS, a=ns.RDONLY)
+    if "uts" in new:
+        plan.add(p.HOSTNAME, spec["hostname"])
+        if spec.get("domainname"):
+            plan.add(p.DOMAINNAME, spec["domainname"])
+    plan.add(p.KEYRING)
+    process_steps(plan, process, seccomp, reap=reap, enter_pid="pid" in joined)
+    return plan
+
+
+def hold(plan: Plan) -> None:
+    """Let the container wait, with everything made, before its command is executed."""
+    at = next(i for i, step in enumerate(plan.steps) if step.op in (p.INIT, p.EXEC))
+    plan.steps.insert(at, p.Step(p.GATE, 0, 0, 0, ()))
+
+
+def clone_flags(spec: dict[str, Any], joined: dict[str, int]) -> int:
+    """Flags for clone(2): new namespaces, but the cgroup one, which must be made from inside
+    the container's cgroup (cgroup_namespaces(7)), and the user namespace, which is there."""
+    flags = 0
+    for entry in spec["linux"]["namespaces"]:
+        if entry["type"] not in joined and entry["type"] not in ("cgroup", "user"):
+            flags |= TYPES[entry["type"]]
+    return flags
+
+
+def _enter_namespaces(plan: Plan, new: set[str], joined: dict[str, int]) -> None:
+    for kind in ("ipc", "uts", "network", "cgroup"):
+        if kind in joined:
+            plan.add(p.SETNS, a=joined[kind], b=TYPES[kind])
+    if "cgroup" in new:
+        plan.add(p.UNSHARE, a=ns.CLONE_NEWCGROUP)
+
+
+_ANYWHERE = "/proc/fs"
+"""A directory that is always there, that any user may enter and nobody misses: a root that was
+mounted outside is attached on it until it becomes /."""
+
+
+def _root(plan: Plan, spec: dict[str, Any], rootfs: RootFs | None, attached: int | None) -> None:
+    plan.add(p.PROPAGATION, a=ns.MS_SLAVE | ns.MS_REC)
+    if attached is not None:
+        plan.add(p.ATTACH, _ANYWHERE, a=attached, b=1)
+        return
+    if rootfs is None:
+        plan.add(p.BINDROOT, spec["root"]["path"], a=ns.NODEV)
+        return
+    where, upper, work = spec["root"]["path"], rootfs.upper, rootfs.work
+    flags = 0 if rootfs.devices else ns.NODEV
+    plan.add(p.OVERLAY, where, rootfs.options, upper, work, *rootfs.lowers, a=flags)
+
+
+def _mount(plan: Plan, entry: dict[str, Any], attached: int | None) -> None:
+    flags = propagation = 0
+    data = []
+    recursive = "rbind" in entry["options"]
+    for option in entry["options"]:
+        if option in _FLAGS:
+            flags |= _FLAGS[option]
+        elif option in _PROPAGATION or option[1:] in _PROPAGATION:
+            propagation = _PROPAGATION.get(option) or _PROPAGATION[option[1:]]
+        elif option not in _IGNORED:
+            data.append(option)
+    kind, target = entry["type"], entry["destination"]
+    if kind == "bind" or "bind" in entry["options"] or recursive or attached is not None:
+        flags &= ns.RDONLY | ns.NOSUID | ns.NODEV | ns.NOEXEC
+        propagation = propagation or ns.MS_PRIVATE
+        if attached is None:
+            plan.add(p.BIND, entry["source"], target, a=flags, b=recursive, c=propagation)
+        else:
+            plan.add(p.ATTACH, target, a=attached, b=flags << 1, c=propagation)
+        return
+    kind = "cgroup2" if kind == "cgroup" else kind
+    optional = entry["type"] in _OPTIONAL
+    # as other runtimes: what is not said of a tmpfs is that of the directory it covers
+    said = [option.partition("=")[0] for option in data]
+    like = sum(bit for bit, name in ((1, "mode"), (2, "uid"), (4, "gid")) if name not in said)
+    covered = like if kind == "tmpfs" and like & 1 else 0
+    plan.add(p.MOUNT, entry["source"], target, kind, ",".join(data), a=flags, b=optional, c=covered)
+
+
+_LINKS = {
+    "/dev/fd": "/proc/self/fd",
+    "/dev/stdin": "/proc/self/fd/0",
+    "/dev/stdout": "/proc/self/fd/1",
+    "/dev/stderr": "/proc/self/fd/2",
+    "/dev/ptmx": "pts/ptmx",
+    "/dev/core": "/proc/kcore",
+}
+
+
+def _devices(plan: Plan, linux: dict[str, Any]) -> None:
+    """Nodes of the container's own, or (where none can be made) the host's, read-only.  All
+    else in the container is nodev, so that a node made with CAP_MKNOD opens nothing, without
+    a device cgroup."""
+    for device in linux.get("devices", ()):
+        if "source" in device:  # as it is now: numbers change when it is plugged in again
+            plan.add(p.DEVICE, device["source"], device["path"])
+            continue
+        mode = (stat.S_IFBLK if device["type"] == "b" else stat.S_IFCHR) | device["fileMode"]
+        owner = device.get("uid", 0) | device.get("gid", 0) << 32
+        number = os.makedev(device["major"], device["minor"])
+        plan.add(p.DEVICE, device["path"], device["path"], a=mode, b=number, c=owner)
+    for path, text in _LINKS.items():
+        plan.add(p.SYMLINK, text, path)
+
+
+def oom_step(plan: Plan, process: dict[str, Any]) -> None:
+    """Done first, where /proc is still the one that shows us."""
+    if "oomScoreAdj" in process:
+        plan.add(p.OOMSCORE, a=process["oomScoreAdj"])
+
+
+def process_steps(
+    plan: Plan,
+    process: dict[str, Any],
+    seccomp: bytes | None,
+    *,
+    reap: bool = False,
+    enter_pid: bool = False,
+) -> None:
+    """The last steps, the same for a container's first process and for exec.
+
+    enter_pid: the process joins a pid namespace, as the very last thing: those in it who may
+    trace it get no more than they have.
+
+    Without no_new_privs a filter needs CAP_SYS_ADMIN, so it is loaded while we have it;
+    with no_new_privs it is loaded last (seccomp(2)).
+    """
+    for limit in process.get("rlimits", ()):
+        name = limit["type"].removeprefix("RLIMIT_").lower()
+        if name not in RLIMITS:
+            raise InvalidArgument(f"rlimit {limit['type']}: not known")
+        plan.add(p.RLIMIT, a=RLIMITS[name], b=limit["soft"], c=limit["hard"])
+    plan.add(p.CHDIR, process["cwd"])
+    user = process["user"]
+    plan.add(p.UMASK, a=user.get("umask", 0o022))
+    last = process.get("noNewPrivileges", False)
+    if seccomp and not last:
+        plan.add(p.SECCOMP, seccomp)
+    sets = {name: caps.mask(names) for name, names in process["capabilities"].items()}
+    plan.add(p.BOUNDING, a=sets["bounding"])
+    groups = b"".join(g.to_bytes(4, "little") for g in user.get("additionalGids", ()))
+    keep = user.get("keepGroups", False)
+    plan.add(p.USER, groups, a=user["uid"], b=user["gid"], c=keep)
+    plan.add(p.CAPS, a=sets["effective"], b=sets["inheritable"], c=sets["ambient"])
+    if last:
+        plan.add(p.NONEWPRIVS)
+        if seccomp:
+            plan.add(p.SECCOMP, seccomp)
+    if enter_pid:
+        plan.add(p.ENTERPID)
+    plan.add(p.ENV, *process["env"])
+    if reap:
+        plan.add(p.INIT)
+    plan.add(p.EXEC, *process["args"])
+
+
+def seccomp_program(spec: dict[str, Any], cache_dir: str) -> bytes | None:
+    """The filter that `spec` asks for; compiled programs are kept in `cache_dir`."""
+    from crun_py.ns import seccomp
+
+    if spec.get("annotations", {}).get(DEFAULT_SECCOMP) == "default":
+        return seccomp.compiled_default(spec["process"]["capabilities"]["bounding"], cache_dir)
+    if "seccomp" in spec["linux"]:
+        return seccomp.compile(spec["linux"]["seccomp"])
+    return None
