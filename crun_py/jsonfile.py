@@ -15,6 +15,8 @@ import time
 
 from crun_py.errors import Conflict, CorruptState, CrunpyError
 
+_SMALL = 16 << 10
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,8 +147,11 @@ def read_bytes(path: str) -> bytes:
     """The content of the file `path`.  Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        parts = []
-        while part := os.read(fd, 1 << 20):
+        data = os.read(fd, _SMALL)  # room for 1 MiB costs more than reading most files
+        if not data:
+            return data
+        parts = [data]
+        while part := os.read(fd, 1 << 20 if len(data) == _SMALL else _SMALL):
             parts.append(part)
         return b"".join(parts)
     finally:

@@ -72,16 +72,15 @@ class _Record:
     def __init__(self, *placed: Any, **given: Any) -> None:
         if placed:
             self._name(placed, given)
+        values = {**self._defaults, **given}
         setter = object.__setattr__
         for name in self._fields:
-            if name in given:
-                setter(self, name, given.pop(name))
-            elif name in self._defaults:
-                setter(self, name, self._defaults[name])
-            else:
+            if name not in values:
                 raise TypeError(f"{type(self).__name__}: no {name} was given")
-        if given:
-            raise TypeError(f"{type(self).__name__} has no {', '.join(given)}")
+            setter(self, name, values[name])
+        if len(values) > len(self._fields):
+            unknown = [name for name in given if name not in self._fields]
+            raise TypeError(f"{type(self).__name__} has no {', '.join(unknown)}")
 
     def _name(self, placed: tuple[Any, ...], given: dict[str, Any]) -> None:
         """Add what was given by its place to what was given by name."""

@@ -115,13 +115,18 @@ class Status:
 
 
 class Container:
-    """One container: its record (container.json) and where its files are."""
+    """One container: its record (container.json) and where its files are.
 
-    __slots__ = ("id", "paths", "record")
+    document: the OCI spec, where this process has just written it."""
 
-    def __init__(self, paths: Paths, record: dict[str, Any]) -> None:
+    __slots__ = ("_document", "id", "paths", "record")
+
+    def __init__(
+        self, paths: Paths, record: dict[str, Any], document: dict[str, Any] | None = None
+    ) -> None:
         self.paths = paths
         self.record = record
+        self._document = document
         self.id: str = record["id"]
 
     @property
@@ -165,7 +170,10 @@ class Container:
         return self.directory + "/container.log"
 
     def spec(self) -> dict[str, Any]:
-        """The OCI spec that `create` wrote.  Raises CorruptState."""
+        """The OCI spec that `create` wrote, for the caller to change.  Raises CorruptState."""
+        if self._document is not None:
+            document, self._document = self._document, None
+            return document
         path = self.directory + "/config.json"
         try:
             spec: dict[str, Any] = jsonfile.read(path)
@@ -191,13 +199,24 @@ class Container:
         return status(self.paths, self.id)
 
 
-def status(paths: Paths, container_id: str) -> Status:
+def begun(paths: Paths) -> set[str]:
+    """The ids of all containers that run, wait for a restart, or ended and are not cleaned up."""
+    try:
+        return set(os.listdir(paths.run_containers))
+    except FileNotFoundError:
+        return set()
+
+
+def status(paths: Paths, container_id: str, *, begun: bool = True) -> Status:
     """The status of a container, from the monitor's files and the kernel.
 
-    A status that cannot be read counts as an end that nobody saw.
+    begun: False when it is known that it has no run directory.  A status that cannot be read
+    counts as an end that nobody saw.
     """
     starter = 0
     try:
+        if not begun:
+            raise FileNotFoundError
         directory = paths.run_container(container_id)
         found = jsonfile.read(directory + "/status.json")
         said = found.get("state")
@@ -221,6 +240,19 @@ def status(paths: Paths, container_id: str) -> Status:
         return Status("created", {})
     except (CorruptState, AttributeError):
         return Status("exited", {}, unseen=True)
+
+
+def left(paths: Paths, container_id: str) -> bool:
+    """Whether a container that has a run directory has neither a process nor a monitor, which
+    would still be at it."""
+    try:
+        found = jsonfile.read(paths.run_container(container_id) + "/status.json")
+        if _lives(found, "monitor_"):
+            return False  # the usual case, known by two files
+    except (FileNotFoundError, CorruptState, AttributeError):
+        pass
+    now = status(paths, container_id)
+    return not now.alive and not start_ticks(now.monitor_pid)
 
 
 def left_by_start(container: Container) -> Status:
@@ -421,7 +453,7 @@ def release_name(paths: Paths, name: str, container_id: str) -> None:
 
 
 def _is_id(text: str) -> bool:
-    return 0 < len(text) <= 64 and all(c in "0123456789abcdef" for c in text)
+    return 0 < len(text) <= 64 and not text.strip("0123456789abcdef")
 
 
 def ids(paths: Paths) -> list[str]:
@@ -432,32 +464,41 @@ def ids(paths: Paths) -> list[str]:
         return []
 
 
-def load(paths: Paths, container_id: str) -> Container:
-    """The container with this full id.  Raises NotFound, CorruptState."""
-    damaged = CorruptState(
+_NEEDED = frozenset(
+    "name created image image_id args config network mounts log host layers hostname "
+    "auto_remove".split()
+)
+"""What every record has."""
+
+
+def _damaged(container_id: str) -> CorruptState:
+    return CorruptState(
         f"reading container {container_id[:12]}: its container.json is damaged",
         hint=f"remove it: crunpy rm -f {container_id[:12]}",
     )
+
+
+def load(paths: Paths, container_id: str) -> Container:
+    """The container with this full id.  Raises NotFound, CorruptState."""
     try:
         record = jsonfile.read(paths.container(container_id) + "/container.json")
     except FileNotFoundError:
         if os.path.isdir(paths.container(container_id)):
-            raise damaged from None
+            raise _damaged(container_id) from None
         raise NotFound(f"no such container: {container_id}") from None
     except CorruptState as e:
-        raise damaged from e
-    needed = ("name", "created", "image", "image_id", "args", "config", "network", "mounts", "log")
+        raise _damaged(container_id) from e
     if not isinstance(record, dict) or record.get("id") != container_id:
-        raise damaged
-    if not all(key in record for key in (*needed, "host", "layers", "hostname", "auto_remove")):
-        raise damaged
+        raise _damaged(container_id)
+    if not record.keys() >= _NEEDED:
+        raise _damaged(container_id)
     if record.get("version") == 1:
         from crun_py.upgrade import upgraded
 
         try:
             record = upgraded(record)
         except (ValueError, TypeError, AttributeError, InvalidArgument):
-            raise damaged from None
+            raise _damaged(container_id) from None
     return Container(paths, record)
 
 
@@ -495,10 +536,14 @@ def latest(paths: Paths) -> Container:
     return found[0]
 
 
-def every(paths: Paths, broken: list[str] | None = None) -> list[Container]:
-    """All containers, newest first.  Unreadable ones are left out; their ids go to `broken`."""
+def every(
+    paths: Paths, broken: list[str] | None = None, among: set[str] | None = None
+) -> list[Container]:
+    """All containers, newest first.  Unreadable ones are left out; their ids go to `broken`.
+
+    among: only those with these ids."""
     found = []
-    for container_id in ids(paths):
+    for container_id in ids(paths) if among is None else among:
         try:
             found.append(load(paths, container_id))
         except NotFound:

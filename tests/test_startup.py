@@ -73,7 +73,7 @@ def test_other_verbs_are_added(copy: Copy) -> None:
 def test_a_changed_source_is_loaded(copy: Copy) -> None:
     for _ in range(2):
         loaders(copy.run())
-    source = copy.package / "cli" / "version.py"
+    source = copy.package / "cli/system/version.py"
     source.write_text(source.read_text() + "\nprint('changed')\n")
     assert "changed\n" in copy.run().stdout
     assert "changed\n" in copy.run().stdout
@@ -82,7 +82,7 @@ def test_a_changed_source_is_loaded(copy: Copy) -> None:
 def test_a_module_that_was_removed(copy: Copy) -> None:
     for _ in range(2):
         loaders(copy.run())
-    (copy.package / "cli" / "version.py").unlink()
+    (copy.package / "cli/system/version.py").unlink()
     assert copy.run().returncode != 0
 
 

@@ -87,7 +87,7 @@ class Containers:
     ) -> Container:
         """A new container that nothing runs yet.  Otherwise as `run`."""
         request, wanted = options.requests(image, command, given)
-        return await self._handed_over("create.handed_over", request, wanted, on_event)
+        return await self._handed_over("handover.created", request, wanted, on_event)
 
     async def _handed_over(
         self, call: str, request: CreateRequest, wanted: PullRequest, on_event: OnEvent

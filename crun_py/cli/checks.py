@@ -342,7 +342,7 @@ def _capability(value: str, option: str) -> None:
     caps.canonical(value)
 
 
-_containers = _filter_of("crun_py.show.listing", "FILTERS")
+_containers = _filter_of("crun_py.show.container_filters", "FILTERS")
 _BY_WORD: dict[str, Check] = {
     "ACTION": _one_of("none", "kill", "restart", "stop"),
     "BOOL": _one_of("true", "false", "1", "0", "t", "f"),

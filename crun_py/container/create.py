@@ -120,7 +120,7 @@ def create(
         document["linux"]["devices"] = _all_devices()
     document["linux"]["devices"] += [_device(d.source, d.target) for d in request.devices]
     _write(paths, record, document, layers, entries, durable=not record["auto_remove"])
-    container = state.Container(paths, record)
+    container = state.Container(paths, record, document)
     events.container(container, "create")
     return container
 

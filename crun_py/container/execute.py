@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import events, spec, state
+from crun_py import events, ns, spec, state
 from crun_py.cgroup import group
 from crun_py.container import attach, environment
 from crun_py.errors import Conflict, InvalidArgument, NotFound
@@ -183,7 +183,7 @@ def _plan(
     flags = 0
     for kind in kinds:
         if kind != "pid":
-            flags |= contained.TYPES[kind]
+            flags |= ns.TYPES[kind]
     pid_namespace = os.open(f"/proc/{status.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     # the pid is still the container's: the pidfd was opened before, and is alive
     fds += [pid_namespace, pidfd]

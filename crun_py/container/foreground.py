@@ -59,7 +59,8 @@ def run(
     """
     try:
         wanted = streams_for(container, client)
-        if container.status().state == "initialized":
+        begun = os.path.isdir(container.run_directory)
+        if begun and container.status().state == "initialized":
             ours, theirs = attach.connect(container.run_directory), -1
         else:
             ours, theirs = attach.socketpair()
@@ -105,10 +106,9 @@ def _killed(container: Container, session: attach.Session) -> int:
 
 def signal_forwarder(container: Container) -> Callable[[int], None]:
     """For --sig-proxy: sends a signal that we got on to the container's first process."""
-    status = container.status()
 
     def forward(number: int) -> None:
-        state.send_signal(status, number)
+        state.send_signal(container.status(), number)
 
     return forward
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crun_py.model.container import HealthCheck
-    from crun_py.state import Container
+    from crun_py.state import Container, Status
 
 STARTING, HEALTHY, UNHEALTHY = "starting", "healthy", "unhealthy"
 ACTIONS = ("none", "kill", "restart", "stop")
@@ -74,6 +74,12 @@ def configured(container: Container) -> dict[str, Any] | None:
     """The settings of an existing container, None when it has no health check."""
     found: dict[str, Any] | None = container.record["config"].get("healthcheck")
     return found
+
+
+def of(container: Container, status: Status) -> str:
+    """The health of a running container, "" when it does not run or has no check."""
+    found = current(container) if status.running else None
+    return str(found["status"]) if found else ""
 
 
 def current(container: Container) -> dict[str, Any] | None:

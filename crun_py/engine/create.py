@@ -12,31 +12,13 @@ from crun_py.errors import InvalidArgument, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from crun_py.engine.context import Context
     from crun_py.model.container import CreateRequest
-    from crun_py.model.descriptor import Descriptor
     from crun_py.model.registry import PullRequest
-    from crun_py.model.state import ContainerInfo
     from crun_py.oci.store.image import Image
     from crun_py.state import Container
-
-CALLS = ("handed_over",)
-
-
-def create(context: Context, request: CreateRequest, wanted: PullRequest) -> str:
-    """Make a container; its id.  Raises as `make`."""
-    return make(context, request, wanted).id
-
-
-def handed_over(
-    context: Context, request: CreateRequest, wanted: PullRequest, confirmation: Descriptor
-) -> Iterator[ContainerInfo]:
-    """Make a container for a caller who confirms that he has it, see `handover`."""
-    from crun_py.engine import handover
-
-    return handover.handed_over(context, request, wanted, confirmation, lambda _: None)
 
 
 def make(
@@ -61,7 +43,9 @@ def make(
         _remove(request.name, context)
     asked = request.namespaces
     context.enter(request.network.mode, asked.pid, asked.ipc, asked.uts, asked.cgroup, asked.user)
-    lifecycle.sweep(context.paths, rootless=context.rootless)
+    # an address or a port that it must have may be that of any container
+    few = not request.network.ports and not request.network.ip
+    lifecycle.sweep(context.paths, rootless=context.rootless, few=few, name=request.name)
     if subnet and not context.rootless:
         from crun_py.net import config
 

@@ -18,7 +18,7 @@ CALLS = ("ports", "processes", "changes")
 def ports(context: Context, name: str) -> tuple[PublishedPort, ...]:
     """The published ports of a container that runs, with the host's ports really used; none of
     another one.  Raises NotFound."""
-    from crun_py.show import listing
+    from crun_py.show.published import attached_ports
 
     container = state.find(context.paths, name)
     if not container.status().running:
@@ -30,7 +30,7 @@ def ports(context: Context, name: str) -> tuple[PublishedPort, ...]:
             host_ip=found["host_ip"] or "0.0.0.0",
             host_port=int(found["host_port"]),
         )
-        for found in listing.attached_ports(container)
+        for found in attached_ports(container)
     )
 
 

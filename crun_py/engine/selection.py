@@ -41,7 +41,9 @@ def named(
     if filters:
         from crun_py.show import listing
 
-        rows = listing.containers(context.paths, everything=True, filters=[*filters], whole=True)
+        rows = listing.containers(
+            context.paths, everything=True, filters=[*filters], whole=True, details=False
+        )
         shown = {row["ID"] for row in rows}
         ids = [container_id for container_id in ids if container_id in shown]
     return ids

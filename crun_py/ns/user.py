@@ -161,12 +161,11 @@ def _program(name: str) -> str:
 
 
 def _write_maps(commands: list[list[str]]) -> int:
-    """Run newuidmap and newgidmap; runs in the child that stayed outside."""
-    for command in commands:
-        pid = os.posix_spawn(command[0], command, caller.variables())
-        if os.waitpid(pid, 0)[1]:
-            return 1
-    return 0
+    """Run newuidmap and newgidmap at once; runs in the child that stayed outside."""
+    own = caller.variables()
+    pids = [os.posix_spawn(command[0], command, own) for command in commands]
+    failed = [pid for pid in pids if os.waitpid(pid, 0)[1]]
+    return 1 if failed else 0
 
 
 def _refused(error: int) -> Unsupported:

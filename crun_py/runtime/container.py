@@ -21,17 +21,6 @@ if TYPE_CHECKING:
 
     from crun_py.overlay.rootfs import RootFs
 
-TYPES = {
-    "mount": ns.CLONE_NEWNS,
-    "cgroup": ns.CLONE_NEWCGROUP,
-    "uts": ns.CLONE_NEWUTS,
-    "ipc": ns.CLONE_NEWIPC,
-    "pid": ns.CLONE_NEWPID,
-    "network": ns.CLONE_NEWNET,
-    "user": ns.CLONE_NEWUSER,
-}
-"""The spec's namespace types as clone(2) flags."""
-
 _FLAGS = {
     "ro": ns.RDONLY,
     "nosuid": ns.NOSUID,
@@ -109,14 +98,14 @@ def clone_flags(spec: dict[str, Any], joined: dict[str, int]) -> int:
     flags = 0
     for entry in spec["linux"]["namespaces"]:
         if entry["type"] not in joined and entry["type"] not in ("cgroup", "user"):
-            flags |= TYPES[entry["type"]]
+            flags |= ns.TYPES[entry["type"]]
     return flags
 
 
 def _enter_namespaces(plan: Plan, new: set[str], joined: dict[str, int]) -> None:
     for kind in ("ipc", "uts", "network", "cgroup"):
         if kind in joined:
-            plan.add(p.SETNS, a=joined[kind], b=TYPES[kind])
+            plan.add(p.SETNS, a=joined[kind], b=ns.TYPES[kind])
     if "cgroup" in new:
         plan.add(p.UNSHARE, a=ns.CLONE_NEWCGROUP)
 

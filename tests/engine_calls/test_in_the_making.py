@@ -11,14 +11,18 @@ import pytest
 from stores import context, image
 
 from crun_py import staging, state
-from crun_py.container import create, uses
+from crun_py.container import create, filesystems, uses
 from crun_py.engine import image_removal, volumes
 from crun_py.engine.context import Context
 from crun_py.errors import Conflict, NotFound
+from crun_py.model.container import CreateRequest, LogConfig, Networking
 from crun_py.oci.store.images import ImageStore
-from crun_py.options import filesystems
+from crun_py.options.mounts import volume
+from crun_py.record import replaced
 
-OPTIONS: dict[str, Any] = {"command": ["/x"], "network": "none", "log_driver": "none"}
+ASKED = CreateRequest(
+    image="base:1", command=("/x",), network=Networking(mode="none"), log=LogConfig(driver="none")
+)
 
 
 @pytest.fixture
@@ -26,8 +30,9 @@ def where(tmp_path: Path) -> Context:
     return context(tmp_path)
 
 
-def make(where: Context, found: Any, **options: Any) -> state.Container:
-    return create.create(where.paths, found, {"image": "base:1", **OPTIONS, **options})
+def make(where: Context, found: Any, *volumes: str, name: str = "") -> state.Container:
+    mounts = tuple(volume(text) for text in volumes)
+    return create.create(where.paths, found, replaced(ASKED, mounts=mounts, name=name))
 
 
 def at_work(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
@@ -83,7 +88,7 @@ def test_its_volume_is_not_removed(where: Context, monkeypatch: pytest.MonkeyPat
         seen.extend(volumes.prune(where, everything=True).names)
 
     at_work(monkeypatch, attempt)
-    container = make(where, ImageStore(where.paths).find("base:1"), volume=["data:/data"])
+    container = make(where, ImageStore(where.paths).find("base:1"), "data:/data")
     assert seen == [] and volumes.names(where) == ("data",)
     with pytest.raises(Conflict, match=f"container {container.name} has it"):
         volumes.remove(where, "data")
@@ -102,12 +107,12 @@ def test_a_failed_creation_leaves_a_volume_that_another_uses(
         real(*args)
         if failing:
             failing = False
-            make(where, found, volume=["data:/data"])
+            make(where, found, "data:/data")
             raise NotFound("for the test")
 
     monkeypatch.setattr(create.filesystems, "make", made)
     with pytest.raises(NotFound, match="for the test"):
-        make(where, found, volume=["data:/data", "own:/own"])
+        make(where, found, "data:/data", "own:/own")
     assert volumes.names(where) == ("data",)
 
 

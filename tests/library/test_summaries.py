@@ -10,6 +10,7 @@ PROGRAM = """
 import os, sys, time
 import crun_py
 from crun_py import caller
+caller.has(os.environ)
 from crun_py.engine import status, summaries
 from crun_py.engine.context import Context
 from crun_py.library.values import container_infos
@@ -17,7 +18,6 @@ from crun_py.library.values import container_infos
 summaries._WORTH_IT = -1
 summaries._UNSURE_NS = 0
 engine = crun_py.Engine()
-caller.has(os.environ)
 context = Context()
 file = context.paths.run + "/summaries"
 

@@ -86,6 +86,7 @@ def show(values: dict[str, Any], context: Context) -> int:
         whole=values["no_trunc"],
         sizes=values["size"] or values["sort"] == "size",
         sort=values["sort"] or "",
+        details=bool(values["format"]),
         namespaces=values["ns"] or _asks_for_namespaces(values["format"] or ""),
     )
     columns = _NAMESPACES if values["ns"] else COLUMNS

@@ -63,8 +63,11 @@ class ImageStore:
 
     def list(self) -> list[Image]:
         """All images, in the order they came to be in the store.  Raises CorruptState."""
+        return self._images(self._entries())
+
+    def _images(self, entries: Entries) -> Images:
         images: dict[str, Image] = {}
-        for entry in self._entries():
+        for entry in entries:
             found = self._image(entry)
             if found is None:
                 continue
@@ -92,7 +95,7 @@ class ImageStore:
 
     def has(self, image_id: str) -> bool:
         """Whether there is the image with the id (hex digits) `image_id`."""
-        return any(self._id_of(entry) == image_id for entry in self._entries())
+        return any(self._id_of(e) == image_id for e in _maybe_with_id(self._entries(), image_id))
 
     def find(self, text: str) -> Image:
         """As lookup, but raises NotFound when there is none."""
@@ -140,17 +143,20 @@ class ImageStore:
 
         Raises as lookup.
         """
-        images = self.list()
         by_id = text.removeprefix("sha256:")
+        entries = self._entries()
         if by_id != text or len(text) == 64:
-            return self._by_id(images, by_id) if is_id_prefix(by_id) else None, ""
+            return self._by_id(entries, by_id) if is_id_prefix(by_id) else None, ""
         try:
             reference = parse(text)
         except CrunpyError:
             if is_id_prefix(text):
-                return self._by_id(images, text), ""
+                return self._by_id(entries, text), ""
             raise
-        lists = self.lists()
+        # the usual case: whatever else is in the store is not looked at
+        if found := _by_name(self._images(_called(entries, str(reference))), text, reference):
+            return found
+        images, lists = self._images(entries), self._lists(entries)
         for known in (images, lists):
             if found := _by_name(known, text, reference):
                 return found
@@ -158,14 +164,15 @@ class ImageStore:
             for known in (images, lists):
                 if found := _by_name(known, str(other), other):
                     return found
-        return self._by_id(images, text) if is_id_prefix(text) else None, ""
+        return self._by_id(entries, text) if is_id_prefix(text) else None, ""
 
-    def _by_id(self, images: Images, prefix: str) -> Image | ManifestList | None:
+    def _by_id(self, entries: Entries, prefix: str) -> Image | ManifestList | None:
+        images = self._images(_maybe_with_id(entries, prefix))
         if len(prefix) == 64:
             for image in images:
                 if image.id == prefix:
                     return image
-        every: All = [*images, *self.lists()]
+        every: All = [*images, *self._lists(entries)]
         found = [i for i in every if i.id.startswith(prefix)]
         if len(found) > 1:
             raise Conflict(f"no such image: {prefix}: it is the start of {len(found)} image ids")
@@ -227,8 +234,11 @@ class ImageStore:
 
     def lists(self) -> Lists:
         """The manifest lists, in the order they came to be in the store."""
+        return self._lists(self._entries())
+
+    def _lists(self, entries: Entries) -> Lists:
         lists: dict[str, ManifestList] = {}
-        for entry in self._entries():
+        for entry in entries:
             # asked by every lookup that finds no image: nothing is imported for no list
             if not str(entry.get("mediaType")).endswith(_LIST_ENDINGS):
                 continue
@@ -463,6 +473,23 @@ def _name_of(entry: Entry) -> str:
         return str(parse(full)) if full else ""
     except CrunpyError:
         return ""
+
+
+def _called(entries: Entries, name: str) -> Entries:
+    """All entries of the image that has exactly this name; none where no image has it, or
+    another tool's entries are among them."""
+    about = [entry.get("annotations") or {} for entry in entries]
+    wanted = {a.get(CONFIG) for a in about if a.get(REF_NAME) == name}
+    if len(wanted) != 1 or None in wanted or any(CONFIG not in a for a in about):
+        return []
+    return [e for e, a in zip(entries, about, strict=True) if a[CONFIG] in wanted]
+
+
+def _maybe_with_id(entries: Entries, prefix: str) -> Entries:
+    """The entries of which our annotations do not say that the image's id begins otherwise."""
+    start = "sha256:" + prefix
+    about = [(entry, (entry.get("annotations") or {}).get(CONFIG)) for entry in entries]
+    return [e for e, c in about if not isinstance(c, str) or c.startswith(start)]
 
 
 def _named(entry: Entry, name: str) -> Entry:

@@ -1,0 +1,121 @@
+"""-v, --tmpfs and --mount as mounts."""
+
+from __future__ import annotations
+
+import os
+import pwd
+
+import pytest
+
+from crun_py import caller
+from crun_py.errors import InvalidArgument
+from crun_py.model.container import Bind, ImageMount, Tmpfs, VolumeMount
+from crun_py.options import mount_options, mounts
+from crun_py.options.paths import host_path
+
+VOLUMES = [
+    ("/d", VolumeMount(target="/d")),
+    ("data:/d", VolumeMount(name="data", target="/d")),
+    ("data:/d:ro", VolumeMount(name="data", target="/d", read_only=True, mode="ro")),
+    ("data:/d:nocopy,U", VolumeMount(name="data", target="/d", copy=False, chown=True,
+                                     mode="nocopy,U")),
+    ("/a:/d", Bind(source="/a", target="/d", create=True)),
+    ("/a/../b:/d//x/", Bind(source="/b", target="/d/x", create=True)),
+    ("/a:/d:ro,rslave,noexec", Bind(source="/a", target="/d", create=True, read_only=True,
+                                    propagation="rslave", flags=("noexec",),
+                                    mode="ro,rslave,noexec")),
+    ("/a:/d:O", Bind(source="/a", target="/d", create=True, overlay=True, mode="O")),
+    ("/a:/d:idmap,z", Bind(source="/a", target="/d", create=True, idmapped=True, mode="idmap,z")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), VOLUMES)
+def test_volume(text: str, expected: Bind | VolumeMount) -> None:
+    assert mounts.volume(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ":", "a:", ":/d", "a:/d:ro:x", "a:d", "a:/", "/a:/d:nope", "-x:/d", "a b:/d", "a:/d:O",
+     "a:/proc", "data:/sys/x", "/etc:/proc/1", "a:/d/../..", "a\0:/d"],
+)  # fmt: skip
+def test_bad_volume(text: str) -> None:
+    with pytest.raises(InvalidArgument):
+        mounts.volume(text)
+
+
+def test_relative_paths_and_homes(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = caller.variables()
+    caller.has({"HOME": "/home/me"})
+    try:
+        assert mounts.volume("./x:/d").source == os.path.abspath("x")  # type: ignore[union-attr]
+        assert host_path("~") == "/home/me"
+        assert host_path("~/a/../b") == "/home/me/b"
+        assert host_path("~root/x") == f"{pwd.getpwnam('root').pw_dir}/x"
+        assert host_path("a~") == os.path.abspath("a~")
+    finally:
+        caller.has(before)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/t", Tmpfs(target="/t")),
+        ("/t:size=1m,mode=1777", Tmpfs(target="/t", options=("size=1m", "mode=1777"))),
+        ("/t/:exec", Tmpfs(target="/t", options=("exec",))),
+    ],
+)
+def test_tmpfs(text: str, expected: Tmpfs) -> None:
+    assert mounts.tmpfs(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "t", "/", "/t:a b", "/t:x/y", "/proc"])
+def test_bad_tmpfs(text: str) -> None:
+    with pytest.raises(InvalidArgument):
+        mounts.tmpfs(text)
+
+
+MOUNTS = [
+    ("type=bind,source=/a,target=/d", Bind(source="/a", target="/d")),
+    ("type=bind,src=/a,dst=/d,ro", Bind(source="/a", target="/d", read_only=True)),
+    ("type=bind,src=/a,dst=/d,bind-propagation=rshared,bind-nonrecursive=true",
+     Bind(source="/a", target="/d", propagation="rshared", recursive=False)),
+    ("source=v,destination=/d", VolumeMount(name="v", target="/d")),
+    ("type=volume,dst=/d,volume-nocopy", VolumeMount(target="/d", copy=False)),
+    ("type=volume,src=v,dst=/d,volume-label=a=b,volume-opt=type=tmpfs,volume-opt=device=tmpfs",
+     VolumeMount(name="v", target="/d", labels={"a": "b"},
+                 options={"type": "tmpfs", "device": "tmpfs"})),
+    ("type=tmpfs,target=/t,tmpfs-size=64m,tmpfs-mode=700",
+     Tmpfs(target="/t", options=("size=64m", "mode=700"))),
+    ("type=image,source=busybox,dst=/i", ImageMount(image="busybox", target="/i")),
+    ("type=image,source=busybox,dst=/i,rw", ImageMount(image="busybox", target="/i",
+                                                       writable=True)),
+    ('type=bind,"source=/a,b",dst=/d', Bind(source="/a,b", target="/d")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), MOUNTS)
+def test_mount(text: str, expected: object) -> None:
+    assert mount_options.parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("type=bnd,src=/a,dst=/d", "did you mean bind"),
+        ("type=bind,src=/a", "no destination"),
+        ("type=bind,dst=/d", "needs source"),
+        ("type=bind,src=/a,dst=/d,redonly", "did you mean"),
+        ("type=bind,src=/a,dst=/d,ro=maybe", "neither true nor false"),
+        ("type=bind,src=/a,dst=/d,src=/b", "given twice"),
+        ("type=tmpfs,src=/a,dst=/d", "no source"),
+        ("type=tmpfs,dst=/d,tmpfs-size=much", "not a number"),
+        ("type=image,dst=/d", "needs source"),
+        ("type=volume,src=a b,dst=/d", "not allowed"),
+        ("type=volume,src=a,dst=/d,volume-driver=nfs", "local"),
+    ],
+)
+def test_bad_mount(text: str, said: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        mount_options.parse(text)
+    assert said in caught.value.line()
