@@ -29,7 +29,7 @@ class Programs:
         }
         user = self.engine.user
         become = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"] if user else []
-        command = [sys.executable, *map(str, words)]
+        command = [self.python(), *map(str, words)]
         done = subprocess.run(
             [*become, *wrap, "env", "-i", *(f"{k}={v}" for k, v in variables.items()),
              *(word.replace(str(CHECKOUT), str(REACHABLE)) for word in command)],
@@ -40,6 +40,10 @@ class Programs:
         if check:
             assert done.returncode == 0, f"exit {done.returncode}:\n{out[-2000:]}\n{err[-6000:]}"
         return Result(done.returncode, out, err, done.stdout)
+
+    def python(self) -> str:
+        """The interpreter, where everybody reaches it."""
+        return sys.executable.replace(str(CHECKOUT), str(REACHABLE))
 
     def text(self, program: str, **given: object) -> str:
         """What a program prints, stripped; it must not say anything on its standard error."""

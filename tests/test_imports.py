@@ -176,7 +176,7 @@ def test_heavy_libraries_are_behind_one_module(library: str) -> None:
 
 
 def test_nothing_else_is_imported() -> None:
-    known = STANDARD | set(HEAVY) | {"crun_py", "cffi", "setuptools"}
+    known = STANDARD | set(HEAVY) | {"crun_py", "cffi", "setuptools", "pytest"}
     found = {n.split(".")[0] for p in modules() for n in imported(p)}
     assert found - known == set()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import KW_ONLY
 
 import pytest
 
@@ -55,6 +56,20 @@ def test_a_record_of_a_record() -> None:
 def test_wrong_fields(given: dict[str, int]) -> None:
     with pytest.raises(TypeError, match="no "):
         Port(**given)  # type: ignore[arg-type]
+
+
+def test_fields_by_their_places() -> None:
+    @record(kw_only=False)
+    class Pair:
+        first: int
+        second: int = 2
+        _: KW_ONLY
+        third: int = 3
+
+    assert Pair(1) == Pair(first=1, second=2) and Pair(1, 5, third=6).second == 5
+    for wrong in (lambda: Pair(1, 2, 3), lambda: Pair(1, first=1), lambda: Pair(second=1)):
+        with pytest.raises(TypeError):
+            wrong()
 
 
 def test_nothing_changes() -> None:

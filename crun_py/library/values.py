@@ -139,5 +139,6 @@ PRELOAD = (
     "crun_py.engine.logs", "crun_py.engine.waiting", "crun_py.ns.user", "crun_py.net.bridge",
     "crun_py.net.modes", "crun_py.ns.seccomp", "crun_py.engine.images", "crun_py.engine.ready",
     "crun_py.container.inside", "crun_py.container.userns", "crun_py.oci.store.images",
+    "crun_py.engine.streams", "crun_py.engine.handover",
 )  # fmt: skip
 """What the worker loads before the first request, so that no child has to."""

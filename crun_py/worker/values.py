@@ -154,7 +154,10 @@ def _record(inner: object, blobs: list[bytes], fds: list[Descriptor | None]) -> 
 
 
 def _error(inner: object) -> CrunpyError:
+    words = ("type", "message", "hint")
+    if not isinstance(inner, dict) or not all(isinstance(inner.get(w), str) for w in words):
+        raise Malformed("no error")
     try:
-        return from_json(inner)  # type: ignore[arg-type]  # what is none of it is caught
+        return from_json(inner)
     except (TypeError, KeyError, ValueError, AttributeError) as e:
         raise Malformed("no error") from e

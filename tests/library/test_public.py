@@ -34,6 +34,12 @@ def test_blocking_is_what_the_tool_writes() -> None:
     assert names[0] == names[1]
 
 
+def test_the_reference_is_what_the_tool_writes() -> None:
+    import reference
+
+    assert reference.FILE.read_text() == reference.written(), "run tools/reference.py"
+
+
 def test_the_two_halves_of_the_names_agree() -> None:
     """What is loaded when it is asked for, and what a type checker sees."""
     tree = ast.parse(Path(crun_py.__file__).read_text())
