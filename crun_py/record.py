@@ -46,41 +46,41 @@ else:
         return _made(cls, kw_only)
 
     def _made(cls, kw_only):
-        base = next((b for b in cls.__mro__[1:] if hasattr(b, "_fields")), None)
-        inherited = getattr(base, "_fields", ())
+        base = next((b for b in cls.__mro__[1:] if "_fields" in b.__dict__), None)
+        inherited = base._fields if base else ()
         annotated = [*cls.__annotations__]
         places = annotated.index("_") if "_" in annotated else len(annotated)
-        own = tuple(name for name in annotated if name != "_" and name not in inherited)
-        space = dict(cls.__dict__)
-        defaults = {**getattr(base, "_defaults", {})}
-        defaults.update((name, space.pop(name)) for name in own if name in space)
-        for name in ("__dict__", "__weakref__"):
-            space.pop(name, None)
-        fields = (*inherited, *own)
-        parents = tuple(b for b in cls.__bases__ if b is not object) or (_Record,)
-        space.update(__slots__=own, _fields=fields, _defaults=defaults)
-        space["_placed"] = () if kw_only else tuple(annotated[:places])
-        return type(cls.__name__, parents, space)
+        own = (name for name in annotated if name != "_" and name not in inherited)
+        cls._fields = (*inherited, *own)
+        cls._known = frozenset(cls._fields)
+        # a default stays where the class has it: an instance holds what it was given
+        cls._required = frozenset(name for name in cls._fields if not hasattr(cls, name))
+        cls._placed = () if kw_only else tuple(annotated[:places])
+        if base is None:
+            for name, method in _METHODS:
+                setattr(cls, name, method)
+        return cls
 
 
 class _Record:
-    __slots__ = ()
+    """What every record has, copied into its class: a class of its own for each would have to be
+    made twice, and some 35 are on the start path."""
+
     _fields: tuple[str, ...]
-    _defaults: dict[str, Any]
-    _placed: tuple[str, ...] = ()
+    _known: frozenset[str]
+    _required: frozenset[str]
+    _placed: tuple[str, ...]
 
     def __init__(self, *placed: Any, **given: Any) -> None:
         if placed:
             self._name(placed, given)
-        values = {**self._defaults, **given}
-        setter = object.__setattr__
-        for name in self._fields:
-            if name not in values:
-                raise TypeError(f"{type(self).__name__}: no {name} was given")
-            setter(self, name, values[name])
-        if len(values) > len(self._fields):
-            unknown = [name for name in given if name not in self._fields]
+        if not self._required <= given.keys():
+            missing = next(name for name in self._fields if name in self._required - given.keys())
+            raise TypeError(f"{type(self).__name__}: no {missing} was given")
+        if not self._known >= given.keys():
+            unknown = [name for name in given if name not in self._known]
             raise TypeError(f"{type(self).__name__} has no {', '.join(unknown)}")
+        self.__dict__.update(given)
 
     def _name(self, placed: tuple[Any, ...], given: dict[str, Any]) -> None:
         """Add what was given by its place to what was given by name."""
@@ -104,7 +104,7 @@ class _Record:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return self._values() == other._values()
+        return bool(self._values() == other._values())
 
     def __hash__(self) -> int:
         return hash((type(self), self._values()))
@@ -114,17 +114,24 @@ class _Record:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in pairs)})"
 
 
+_METHODS = [
+    (name, value)
+    for name, value in _Record.__dict__.items()
+    if callable(value) and name not in ("__dict__", "__weakref__")
+]
+
+
 def is_record(cls: object) -> TypeGuard[type]:
     """Whether `cls` is a class that `record` made."""
-    return isinstance(cls, type) and issubclass(cls, _Record)
+    return isinstance(cls, type) and hasattr(cls, "_required")
 
 
 def fields_of(value: object) -> dict[str, Any]:
     """The fields of the record `value` by name, in the order of the class.  Raises TypeError for
     what is no record."""
-    if not isinstance(value, _Record):
+    if not is_record(type(value)):
         raise TypeError(f"{type(value).__name__} is no record")
-    return dict(zip(value._fields, value._values(), strict=True))
+    return {name: getattr(value, name) for name in value._fields}  # type: ignore[attr-defined]
 
 
 def replaced(value: T, **changes: Any) -> T:
@@ -137,7 +144,7 @@ def replaced(value: T, **changes: Any) -> T:
 
 def to_json(value: Any) -> Any:
     """A record as what JSON can say: a dict of its fields, tuples as lists, records below alike."""
-    if isinstance(value, _Record):
+    if is_record(type(value)):
         return {name: to_json(inner) for name, inner in fields_of(value).items()}
     if isinstance(value, tuple | list):
         return [to_json(inner) for inner in value]
@@ -198,6 +205,6 @@ def _converted(annotation: str, value: Any, module: str, where: str) -> Any:
             return value
     else:
         kind = getattr(sys.modules[module], annotation, None)
-        if isinstance(kind, type) and issubclass(kind, _Record):
+        if is_record(kind):
             return value if isinstance(value, kind) else from_json(kind, value)
     raise InvalidArgument(f"{where}: {str(value)[:40]!r} is not {annotation}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crun_py import state
+from crun_py import jsonfile, state
 from crun_py.container import lifecycle
 from crun_py.errors import Conflict
 from crun_py.paths import Paths
@@ -78,3 +78,46 @@ def test_no_sweep_between_making_the_lock_and_taking_it(
     monkeypatch.setattr(fcntl, "flock", flock)
     Staging(paths, ID).open(Claim(ID))
     assert taken_for_dead == [False]
+
+
+# ---- which of the containers that run are looked at ----
+
+
+def running(paths: Paths, container_id: str) -> None:
+    """One whose monitor is this process."""
+    place = Path(paths.run_container(container_id))
+    place.mkdir(parents=True)
+    me = {"monitor_pid": os.getpid(), "monitor_start_ticks": state.start_ticks(os.getpid())}
+    status = {"state": "running", "pid": 1, "start_ticks": 1, "boot_id": state.boot_id(), **me}
+    jsonfile.write(str(place / "status.json"), status)
+
+
+@pytest.fixture
+def crowd(paths: Paths) -> Path:
+    """What a killed monitor left, among 60 that run."""
+    for number in range(60):
+        running(paths, f"{number:064x}")
+    place = Path(paths.run_container("f" * 64))
+    place.mkdir()
+    return place
+
+
+def test_a_creation_looks_at_a_few_each_time(paths: Paths, crowd: Path) -> None:
+    before = 0
+    while crowd.exists():
+        lifecycle.sweep(paths, rootless=False, few=True)
+        before += 1
+        assert before < 500
+    assert len(os.listdir(paths.run_containers)) == 60
+
+
+def test_at_the_one_whose_name_is_wanted(paths: Paths, crowd: Path) -> None:
+    state.take_name(paths, "wanted", "f" * 64)
+    lifecycle.sweep(paths, rootless=False, few=True, name="wanted")
+    assert not crowd.exists()
+
+
+def test_and_otherwise_at_all(paths: Paths, crowd: Path) -> None:
+    assert lifecycle.needs_sweep(paths)
+    lifecycle.sweep(paths, rootless=False)
+    assert not crowd.exists() and not lifecycle.needs_sweep(paths)

@@ -13,16 +13,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TIME_BYTES = 30, LINE_MAX_BYTES = 16 << 10, OUT = 64 << 10, ENTRY_MAX = LINE_MAX_BYTES * 6 + 128 };
+/* OUT: what a whole read becomes at most is written at once, for a file system takes few large
+ * pieces faster than many small ones */
+enum { TIME_BYTES = 30, LINE_MAX_BYTES = 16 << 10, ENTRY_MAX = LINE_MAX_BYTES * 6 + 128 };
+enum { OUT = CHUNK * 6, KEPT = 64 << 10 };
 
 struct log {
 	char path[PATH_MAX];
 	int fd, format;
 	int64_t max_bytes, max_files, size;
 	size_t out_used;
+	bool wide; /* pages of `out` beyond KEPT were touched */
 	struct {
 		size_t used;
 		char data[LINE_MAX_BYTES];
@@ -78,12 +83,14 @@ struct log *log_open(const char *path, int64_t max_bytes, int64_t max_files, int
 	log->format = format;
 	log->max_bytes = max_bytes;
 	log->max_files = max_files;
+	log->wide = false;
 	log->out_used = log->line[0].used = log->line[1].used = 0;
 	return log;
 }
 
 static void flush_out(struct log *log)
 {
+	log->wide = log->wide || log->out_used > KEPT;
 	for (size_t at = 0; log->fd >= 0 && at < log->out_used;) {
 		ssize_t n = write(log->fd, log->out + at, log->out_used - at);
 		if (n < 0 && errno == EINTR)
@@ -94,6 +101,16 @@ static void flush_out(struct log *log)
 		log->size += n;
 	}
 	log->out_used = 0;
+}
+
+/* The flood is over: its memory goes back. */
+static void narrow(struct log *log)
+{
+	const uintptr_t page = 4096;
+	uintptr_t from = ((uintptr_t)log->out + KEPT + page - 1) & ~(page - 1);
+	uintptr_t to = ((uintptr_t)log->out + sizeof(log->out)) & ~(page - 1);
+	(void)madvise((void *)from, to - from, MADV_DONTNEED); /* larger pages: it stays */
+	log->wide = false;
 }
 
 /* path -> path.1 -> path.2 …; the last one is dropped. */
@@ -158,6 +175,20 @@ static char *append(char *out, const char *text, size_t n)
 	return out + n;
 }
 
+/* A run of NUL bytes, which binary output is full of, eight at a time. */
+static const char *escape_nuls(char **out, const char *p, const char *end)
+{
+	static const char eight[] = "\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000";
+	uint64_t word = 0;
+	for (; end - p >= (ptrdiff_t)sizeof(word); p += sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		if (word)
+			break;
+		*out = append(*out, eight, sizeof(eight) - 1);
+	}
+	return p;
+}
+
 /* Writes up to 7 bytes past what it returns. */
 static char *escape(char *out, const char *text, size_t n)
 {
@@ -167,6 +198,7 @@ static char *escape(char *out, const char *text, size_t n)
 		memcpy(out, p, plain);
 		out += plain;
 		p += plain;
+		p = (const unsigned char *)escape_nuls(&out, (const char *)p, (const char *)end);
 		for (; p < end && *p < 0x80 && escapes[*p].n > 1; p++) {
 			memcpy(out, escapes[*p].text, sizeof(escapes[*p].text));
 			out += escapes[*p].n;
@@ -223,6 +255,7 @@ void log_write(struct log *log, int stream, const char *data, size_t n)
 	now_rfc3339(time);
 	size_t *used = &log->line[stream].used;
 	char *held = log->line[stream].data;
+	bool flood = n == CHUNK;
 	while (n) {
 		const char *newline = memchr(data, '\n', n);
 		size_t take = newline ? (size_t)(newline - data) + 1 : n;
@@ -242,6 +275,8 @@ void log_write(struct log *log, int stream, const char *data, size_t n)
 		n -= take;
 	}
 	flush_out(log);
+	if (log->wide && !flood)
+		narrow(log);
 }
 
 void log_close(struct log *log)

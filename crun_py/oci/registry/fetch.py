@@ -1,21 +1,22 @@
 """One layer on its way from a registry, or from its blob, to an unpacked stage.
 
-Four things happen at once, each in a thread: bytes arrive, are hashed and kept as blob;
-they are inflated; what comes out is hashed; and it is unpacked.  The pipes between them
-hold a few pieces, so memory does not grow with the layer.
+All at once, each in a thread: bytes arrive; they are hashed and kept as blob; they are
+inflated; what comes out is hashed; it is unpacked; and what was unpacked is written out.  The
+pipes between them hold a few pieces, so memory does not grow with the layer.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
 from crun_py.errors import Conflict, CrunpyError, ImageError
 from crun_py.jsonfile import Lock
 from crun_py.oci.manifest import Descriptor, compression
-from crun_py.oci.registry.flow import Pipe, Work
+from crun_py.oci.registry.flow import Pipe, Settler, Work
 from crun_py.oci.store import blobs
 from crun_py.oci.store.inflate import inflate
 from crun_py.oci.store.layers import Limits, Stage
@@ -108,6 +109,8 @@ def _unpack(
     mine = Work()
     packed, to_hash, to_unpack = Pipe(mine), Pipe(mine), Pipe(mine)
     diff = hashlib.sha256()
+    settler = Settler(mine, stage.settle)
+    keeper = _Keeper(layer, mine, writer)
 
     def inflating() -> None:
         kind = compression(layer.blob.media_type)
@@ -122,33 +125,25 @@ def _unpack(
             diff.update(data)
 
     def unpacking() -> None:
-        for data in to_unpack:
-            stage.feed(data)
-        stage.finish()
-
-    waiting: list[bytes] = []
-
-    def hand_over() -> None:
-        """The network's small pieces as one: fewer changes of threads."""
-        if data := b"".join(waiting):
-            waiting.clear()
-            if writer:
-                writer.write(data)
-            packed.put(data)
+        try:
+            for data in to_unpack:
+                stage.feed(data)
+                settler.fed(len(data))
+            stage.finish()
+        finally:
+            settler.end()
 
     for function in (inflating, hashing, unpacking):
         mine.start(f"{function.__name__} {layer.name}", function)
     try:
-        for data in _verified(layer, pieces):
+        for data in _joined(layer, pieces):
             work.check()
-            mine.check()
-            waiting.append(data)
-            if sum(map(len, waiting)) >= _PIECE_BYTES:
-                hand_over()
-        hand_over()
+            keeper.put(data)
+            packed.put(data)
+        # the bytes are to blame before what was made of them: digest before tar
+        keeper.finish()
         packed.end()
     except BaseException as e:
-        # the bytes are to blame before what was made of them: digest before tar
         mine.stop(e)
     mine.join()
     if mine.error:
@@ -166,26 +161,74 @@ def _unpack(
 
 def _keep(layer: Layer, work: Work, pieces: Iterable[bytes], writer: Writer) -> None:
     """Put the blob alone into the store."""
-    for data in _verified(layer, pieces):
-        work.check()
-        writer.write(data)
+    mine = Work()
+    keeper = _Keeper(layer, mine, writer)
+    try:
+        for data in _joined(layer, pieces):
+            work.check()
+            keeper.put(data)
+        keeper.finish()
+    except BaseException as e:
+        mine.stop(e)
+    mine.join()
+    if mine.error:
+        raise mine.error
     writer.commit()
     layer.report("done", layer.blob.size)
 
 
-def _verified(layer: Layer, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """`pieces`, after the last of which size and digest have been checked."""
-    digest = hashlib.sha256()
-    size = 0
+def _joined(layer: Layer, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The network's small pieces as larger ones: fewer changes of threads."""
+    waiting: list[bytes] = []
+    held = size = 0
     for data in pieces:
-        digest.update(data)
+        waiting.append(data)
+        held += len(data)
         size += len(data)
         layer.report("downloading", size)
-        yield data
-    if size != layer.blob.size:
-        raise ImageError(f"reading layer {layer.name}: {size} of {layer.blob.size} bytes")
-    if "sha256:" + digest.hexdigest() != layer.blob.digest:
-        raise ImageError(f"reading layer {layer.name}: its digest is another one")
+        if held >= _PIECE_BYTES:
+            yield b"".join(waiting)
+            waiting, held = [], 0
+    if held:
+        yield b"".join(waiting)
+
+
+class _Keeper:
+    """Hashes the bytes of a blob as they come, and writes them (writer None: the store has
+    them), in a thread of `work`."""
+
+    def __init__(self, layer: Layer, work: Work, writer: Writer | None) -> None:
+        self._layer, self._work, self._writer = layer, work, writer
+        self._pipe = Pipe(work)
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._done = threading.Event()
+        work.start(f"keeping {layer.name}", self._run)
+
+    def put(self, data: bytes) -> None:
+        """The next bytes, not none.  Raises Stopped."""
+        self._work.check()
+        self._pipe.put(data)
+
+    def finish(self) -> None:
+        """There are no more: raises ImageError unless size and digest are those of the blob,
+        Stopped when the work has failed."""
+        self._pipe.end()
+        while not self._done.wait(0.05):
+            self._work.check()
+        layer = self._layer
+        if self._size != layer.blob.size:
+            raise ImageError(f"reading layer {layer.name}: {self._size} of {layer.blob.size} bytes")
+        if "sha256:" + self._digest.hexdigest() != layer.blob.digest:
+            raise ImageError(f"reading layer {layer.name}: its digest is another one")
+
+    def _run(self) -> None:
+        for data in self._pipe:
+            self._digest.update(data)
+            self._size += len(data)
+            if self._writer:
+                self._writer.write(data)
+        self._done.set()
 
 
 def _stored(paths: Paths, layer: Layer) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 _DEPTH = 8
+_SETTLE_BYTES = 16 << 20
 
 
 class Stopped(Exception):
@@ -93,3 +94,38 @@ class Pipe:
         self._work.check()
         # the other end does not notify when it fails: it may hold other pipes
         self._changed.wait(0.05)
+
+
+class Settler:
+    """Writes out what has come so far, each time that some MiB more have, in a thread of its own:
+    so the disk works while data still comes, and there is little to wait for at the end."""
+
+    def __init__(self, work: Work, settle: Callable[[], None]) -> None:
+        """settle: writes out; its error is that of `work`."""
+        self._settle = settle
+        self._fresh = 0
+        self._ended = False
+        self._changed = threading.Condition()
+        work.start("settling", self._run)
+
+    def fed(self, size: int) -> None:
+        """So many bytes more have come."""
+        with self._changed:
+            self._fresh += size
+            self._changed.notify()
+
+    def end(self) -> None:
+        """No more will come, or nobody wants it."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while self._fresh < _SETTLE_BYTES and not self._ended:
+                    self._changed.wait()
+                if self._ended:
+                    return
+                self._fresh = 0
+            self._settle()

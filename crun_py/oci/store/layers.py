@@ -12,7 +12,7 @@ import fcntl
 import os
 
 from crun_py import jsonfile
-from crun_py._native import ffi, lib
+from crun_py._native import check, ffi, lib
 from crun_py.errors import CrunpyError, ImageError, Unsupported
 from crun_py.oci.chain import layer_directory
 from crun_py.oci.store import lower
@@ -123,6 +123,16 @@ class Stage(Place):
     def feed(self, data: bytes) -> None:
         """Unpack the next bytes of the tar.  Raises ImageError, Unsupported or CrunpyError."""
         self._check(lib.crunpy_untar_feed(self._untar, data, len(data)))
+
+    def settle(self) -> None:
+        """Write out what has been unpacked so far; another thread may do that meanwhile.
+
+        Raises CrunpyError: the kernel tells an error of the disk once, perhaps here.
+        """
+        try:
+            check(lib.crunpy_syncfs(self._root), "syncfs")
+        except OSError as e:
+            raise CrunpyError.from_os("unpacking a layer", e) from e
 
     def finish(self) -> None:
         """The tar has ended: raises as feed() does, also when it ended too early."""

@@ -12,14 +12,16 @@ from crun_py.paths import Paths
 _WRITEBACK_BYTES = 8 << 20
 
 
-class Writer:
-    """A blob being written.  The caller holds its lock, and checks digest and size."""
+class Part:
+    """A file being written at `path`, below .staging.  The disk begins while data still comes.
 
-    def __init__(self, paths: Paths, digest: str) -> None:
-        self._target = blob_path(paths, digest)
-        self._doing = f"writing blob {digest}"
-        self.path = f"{paths.images}/.staging/{digest.rpartition(':')[2]}.part"
-        self._size = self._started = 0
+    doing: what errors say.  The caller holds its lock.
+    """
+
+    def __init__(self, path: str, doing: str) -> None:
+        self.path = path
+        self._doing = doing
+        self.size = self._started = 0
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             self._fd = os.open(self.path, flags, 0o644)
@@ -29,29 +31,42 @@ class Writer:
     def write(self, data: bytes) -> None:
         """Append `data`; raises CrunpyError (a full disk has errno ENOSPC)."""
         view = memoryview(data)
-        self._size += len(data)
+        self.size += len(data)
         try:
             while view:
                 view = view[os.write(self._fd, view) :]
-            if self._size - self._started >= _WRITEBACK_BYTES:
-                lib.crunpy_start_writeback(self._fd, self._started, self._size - self._started)
-                self._started = self._size
+            if self.size - self._started >= _WRITEBACK_BYTES:
+                lib.crunpy_start_writeback(self._fd, self._started, self.size - self._started)
+                self._started = self.size
         except OSError as e:
             raise CrunpyError.from_os(self._doing, e) from e
 
-    def commit(self) -> None:
-        """Give the verified blob its name.  The caller makes it durable (syncfs)."""
+    def rename(self, target: str) -> None:
+        """Give it its name.  The caller makes it durable (syncfs)."""
         try:
-            os.rename(self.path, self._target)
+            os.rename(self.path, target)
         except OSError as e:
             raise CrunpyError.from_os(self._doing, e) from e
         self.close()
 
     def close(self) -> None:
-        """Delete what was not committed."""
+        """Delete what got no name."""
         if self._fd < 0:
             return
         os.close(self._fd)
         self._fd = -1
         if os.path.lexists(self.path):
             os.unlink(self.path)
+
+
+class Writer(Part):
+    """A blob of known digest being written.  The caller checks digest and size."""
+
+    def __init__(self, paths: Paths, digest: str) -> None:
+        self._target = blob_path(paths, digest)
+        path = f"{paths.images}/.staging/{digest.rpartition(':')[2]}.part"
+        super().__init__(path, f"writing blob {digest}")
+
+    def commit(self) -> None:
+        """Give the verified blob its name.  The caller makes it durable (syncfs)."""
+        self.rename(self._target)

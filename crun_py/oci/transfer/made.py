@@ -1,7 +1,7 @@
 """Images made here: a layer from an archive, and the config and manifest around it.
 
-The archive is hashed, compressed into a blob and unpacked in one go; what a killed command
-leaves is swept like what a killed pull leaves.
+The archive is hashed, unpacked, compressed and written as a blob in one go, each in a thread;
+what a killed command leaves is swept like what a killed pull leaves.
 """
 
 from __future__ import annotations
@@ -41,33 +41,39 @@ _PIECE_BYTES = 256 << 10
 
 
 class _Layer:
-    """A layer on its way from an archive into the store: unpacked here, compressed into a blob
-    by a thread."""
+    """A layer on its way from an archive into the store."""
 
     def __init__(self, paths: Paths) -> None:
         import hashlib
 
-        from crun_py.oci.registry.flow import Pipe, Work
+        from crun_py.oci.registry.flow import Pipe, Settler, Work
         from crun_py.oci.store.layers import Stage
+        from crun_py.oci.store.writer import Part
 
         self._paths = paths
         stem = f"{paths.images}/.staging/{os.urandom(32).hex()}"
-        self._path = stem + ".part"
         self._lock = jsonfile.Lock(stem + ".lock")
         self._lock.__enter__()
-        self._file = open(self._path, "xb")  # noqa: SIM115  (closed in close)
+        self._part = Part(stem + ".part", "writing the store")
         self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
         self._stage = Stage(paths)
         self._held: list[bytes] = []
         self._held_bytes = 0
-        self._work = Work()
-        self._pipe = Pipe(self._work)
-        self._work.start("compressing", self._compress)
+        self._work = work = Work()
+        self._to_hash, self._to_unpack = Pipe(work), Pipe(work)
+        self._to_pack, self._to_keep = Pipe(work), Pipe(work)
+        self._settler = Settler(work, self._stage.settle)
+        for name in ("hash", "unpack", "compress", "keep"):
+            work.start(name, getattr(self, "_" + name))
         self.diff_id = self.digest = ""
-        self.size = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the blob so far."""
+        return self._part.size
 
     def write(self, data: bytes) -> None:
-        """The next bytes of the archive."""
+        """The next bytes of the archive.  Raises Stopped when a thread has failed."""
         self._held.append(data)
         self._held_bytes += len(data)
         if self._held_bytes >= _PIECE_BYTES:
@@ -77,37 +83,52 @@ class _Layer:
         data = b"".join(self._held)
         self._held, self._held_bytes = [], 0
         if data:
+            self._work.check()
+            for pipe in (self._to_hash, self._to_unpack, self._to_pack):
+                pipe.put(data)
+
+    # each of these runs in a thread
+
+    def _hash(self) -> None:
+        for data in self._to_hash:
             self._plain.update(data)
-            self._stage.feed(data)
-            self._pipe.put(data)
+
+    def _unpack(self) -> None:
+        try:
+            for data in self._to_unpack:
+                self._stage.feed(data)
+                self._settler.fed(len(data))
+            self._stage.finish()
+        finally:
+            self._settler.end()
 
     def _compress(self) -> None:
-        """Runs in the thread."""
         from crun_py.oci.store.inflate import gzip_compressor
 
         compressor = gzip_compressor()
-        for data in self._pipe:
-            self._keep(compressor.compress(data))
-        self._keep(compressor.flush())
+        for data in self._to_pack:
+            if packed := compressor.compress(data):
+                self._to_keep.put(packed)
+        self._to_keep.put(compressor.flush())
+        self._to_keep.end()
 
-    def _keep(self, data: bytes) -> None:
-        self._packed.update(data)
-        self._file.write(data)
-        self.size += len(data)
+    def _keep(self) -> None:
+        for data in self._to_keep:
+            self._packed.update(data)
+            self._part.write(data)
 
     def finish(self) -> None:
         """The archive is complete: the blob gets its name."""
         self._pass_on()
-        self._pipe.end()
+        for pipe in (self._to_hash, self._to_unpack, self._to_pack):
+            pipe.end()
         self._work.join()
         if self._work.error:
             raise self._work.error
-        self._file.close()
-        self._stage.finish()
         self.diff_id = "sha256:" + self._plain.hexdigest()
         self.digest = "sha256:" + self._packed.hexdigest()
         with blobs.lock(self._paths, self.digest):
-            os.rename(self._path, blobs.blob_path(self._paths, self.digest))
+            self._part.rename(blobs.blob_path(self._paths, self.digest))
 
     @property
     def error(self) -> BaseException | None:
@@ -128,10 +149,9 @@ class _Layer:
         self._work.stop(Stopped())
         self._work.join()
         self._stage.discard()
-        self._file.close()
-        for path in (self._path, self._lock.path):
-            if os.path.lexists(path):
-                os.unlink(path)
+        self._part.close()
+        if os.path.lexists(self._lock.path):
+            os.unlink(self._lock.path)
         self._lock.__exit__(None, None, None)
 
 
