@@ -14,7 +14,7 @@ from crun_py.options import mount_options, mounts
 from crun_py.options.paths import host_path
 
 VOLUMES = [
-    ("/d", VolumeMount(target="/d")),
+    ("/d", VolumeMount(name="", target="/d")),
     ("data:/d", VolumeMount(name="data", target="/d")),
     ("data:/d:ro", VolumeMount(name="data", target="/d", read_only=True, mode="ro")),
     ("data:/d:nocopy,U", VolumeMount(name="data", target="/d", copy=False, chown=True,
@@ -81,7 +81,7 @@ MOUNTS = [
     ("type=bind,src=/a,dst=/d,bind-propagation=rshared,bind-nonrecursive=true",
      Bind(source="/a", target="/d", propagation="rshared", recursive=False)),
     ("source=v,destination=/d", VolumeMount(name="v", target="/d")),
-    ("type=volume,dst=/d,volume-nocopy", VolumeMount(target="/d", copy=False)),
+    ("type=volume,dst=/d,volume-nocopy", VolumeMount(name="", target="/d", copy=False)),
     ("type=volume,src=v,dst=/d,volume-label=a=b,volume-opt=type=tmpfs,volume-opt=device=tmpfs",
      VolumeMount(name="v", target="/d", labels={"a": "b"},
                  options={"type": "tmpfs", "device": "tmpfs"})),
