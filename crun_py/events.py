@@ -10,10 +10,8 @@ from __future__ import annotations
 import os
 import time
 
-from crun_py import clock, jsonfile, logs, notices
+from crun_py import clock, jsonfile, notices
 from crun_py.errors import Conflict, printable
-from crun_py.filters import label_matches
-from crun_py.filters import parse as parse_filters
 from crun_py.paths import Paths, private_dir
 
 TYPE_CHECKING = False
@@ -108,6 +106,7 @@ def read(
     follow: wait for more, until `until_ns` if it is given.  Without since_ns only those that
     are still to come.
     """
+    from crun_py import logs
     from crun_py.model.event import Event
 
     start = time.time_ns() if since_ns is None else since_ns
@@ -153,7 +152,9 @@ def matcher(filters: list[str]) -> Callable[[Event], bool]:
 
     Raises InvalidArgument.
     """
-    wanted = parse_filters(filters, FILTERS)
+    from crun_py.filters import parse
+
+    wanted = parse(filters, FILTERS)
     return lambda event: all(
         (all if key == "label" else any)(_is(event, key, value) for value in values)
         for key, values in wanted.items()
@@ -169,6 +170,8 @@ def _is(event: Event, key: str, value: str) -> bool:
     if key == "type":
         return event.type == value
     if key == "label":
+        from crun_py.filters import label_matches
+
         return label_matches(attributes, value)
     if key == "image":
         image = attributes.get("image", "")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import events, staging, state, volumes, workspace
+from crun_py import events, staging, state
 from crun_py.container import attach, ending, failure, restart
 from crun_py.container.launching import Launch
 from crun_py.errors import CommandError, Conflict, CorruptState, NotFound
@@ -167,8 +167,11 @@ def _unfinished(
             container_id = entry[len(staging.PREFIX) : -len(staging.SUFFIX)]
             if staging.Staging(paths, container_id).abandoned():
                 yield _deferred(_discard_staging, paths, container_id)
-    for containers, remove in workspace.abandoned(paths):
-        yield _deferred(_discard_build, paths, containers, remove)
+    if os.path.isdir(paths.root + "/build"):
+        from crun_py import workspace
+
+        for containers, remove in workspace.abandoned(paths):
+            yield _deferred(_discard_build, paths, containers, remove)
     begun = _names_in(paths.run_containers)
     if few and len(begun) > _FEW:
         at = int.from_bytes(os.urandom(4), "little") % len(begun)
@@ -194,6 +197,8 @@ def _names_in(directory: str) -> list[str]:
 
 
 def _discard_staging(paths: Paths, container_id: str) -> None:
+    from crun_py import volumes
+
     abandoned = staging.Staging(paths, container_id)
     if not abandoned.committed:
         state.release_names(paths, container_id)

@@ -21,7 +21,6 @@ from crun_py.model.container import (
     Networking,
     Security,
 )
-from crun_py.net import ports
 from crun_py.options import environment, foreign, mounts, parts
 from crun_py.options import limits as texts
 from crun_py.record import replaced
@@ -30,7 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crun_py.model.container import Mount, Ulimit
+    from crun_py.model.container import Mount, PortMapping, Ulimit
 
 
 def request(values: dict[str, Any], arguments: list[str]) -> CreateRequest:
@@ -156,6 +155,14 @@ def mounted(values: dict[str, Any]) -> tuple[Mount, ...]:
     return tuple(mount for _, mount in chosen.values())
 
 
+def _published(texts: list[str]) -> tuple[PortMapping, ...]:
+    if not texts:
+        return ()  # the usual way: nothing of ports is loaded
+    from crun_py.net import ports
+
+    return tuple(port for text in texts for port in ports.parse(text))
+
+
 def networking(values: dict[str, Any]) -> Networking:
     """The options about the network."""
     alone = values["dns"] == ["none"]  # the image's resolv.conf stays
@@ -164,7 +171,7 @@ def networking(values: dict[str, Any]) -> Networking:
         ip=values["ip"] or "",
         mac=values["mac_address"] or "",
         aliases=tuple(values["network_alias"]),
-        ports=tuple(port for text in values["publish"] for port in ports.parse(text)),
+        ports=_published(values["publish"]),
         expose=tuple(port for text in values["expose"] for port in parts.exposed_ports(text)),
         publish_all=bool(values["publish_all"]),
         hosts=tuple(values["add_host"]),
