@@ -103,13 +103,14 @@ def _push(text: str, destination: str, values: dict[str, Any], context: Context)
     where = transport.split(destination)
     if values["compress"] and not (isinstance(where, transport.Place) and where.transport == "dir"):
         raise InvalidArgument(f"pushing {destination}: --compress goes with dir: only")
+    change, how = change_of(values), reach.of(values)
+    exchange.change_of(change)  # refused before anything is said
     kind = progress.kind_of(values)
     reference = parse(where) if isinstance(where, str) else None
     if kind in ("plain", "tty") and not is_list:
         what = f"repository [{reference.name}]" if reference else str(where)
         write_error(f"The push refers to {what}")
     progress.show(context, kind, progress.PUSHED)
-    change, how = change_of(values), reach.of(values)
     pushed = exchange.push(context, text, destination, change=change, reach=how)
     write_digest(values, pushed.digest)
     if is_list:
