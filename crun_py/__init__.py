@@ -113,10 +113,14 @@ _NAMES = {
 """Where the public names are.  Nothing is loaded before it is asked for: a command begins with
 this module, too."""
 
-__all__ = sorted(name for names in _NAMES.values() for name in names.split())
+
+def _all() -> list[str]:
+    return sorted(name for names in _NAMES.values() for name in names.split())
 
 
 def __getattr__(name: str) -> object:
+    if name == "__all__":
+        return _all()
     where = next((module for module, names in _NAMES.items() if name in names.split()), "")
     if not where or name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -126,4 +130,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_all()})

@@ -455,7 +455,8 @@ def test_json_as_a_template_of_every_verb(root: Engine) -> None:
         for form in ("{{json .}}", "{{ json . }}", "{{. | json}}"):
             done = root.run(*_split(root, words), "--format", form)
             lines = [json.loads(line) for line in done.out.splitlines()]
-            same = lines == values
+            # of events there may be more by now: a container's monitor has just cleaned up
+            same = lines[: len(values)] == values if verb == "events" else lines == values
             if verb in (
                 "ps",
                 "images",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from crun_py.aio.inside import Inside
 from crun_py.library.values import PublishedPorts, expect
 from crun_py.model.container import Limits, RestartPolicy
@@ -169,12 +167,7 @@ class Container(Inside):
     async def __aenter__(self) -> Container:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._worker.call(
             "containers.remove", self.id, force=True, volumes=True, missing_ok=True
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from crun_py.aio import _io
 from crun_py.errors import CrunpyError
 from crun_py.library.values import expect
@@ -51,12 +49,7 @@ class Attached:
         except StopAsyncIteration:
             raise CrunpyError("waiting for an attached container: it was waited for") from None
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Detach; the container goes on."""
         if self._stream is not None:
             await self._stream.aclose()

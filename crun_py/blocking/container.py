@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from crun_py.blocking.inside import Inside
 from crun_py.library.values import PublishedPorts, expect
 from crun_py.model.container import Limits, RestartPolicy
@@ -171,10 +169,5 @@ class Container(Inside):
     def __enter__(self) -> Container:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._worker.call("containers.remove", self.id, force=True, volumes=True, missing_ok=True)

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from crun_py.blocking import _io
 from crun_py.errors import CrunpyError
 from crun_py.library.values import expect
@@ -53,12 +51,7 @@ class Attached:
         except StopIteration:
             raise CrunpyError("waiting for an attached container: it was waited for") from None
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Detach; the container goes on."""
         if self._stream is not None:
             self._stream.close()

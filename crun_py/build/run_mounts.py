@@ -25,8 +25,6 @@ from crun_py.paths import private_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from crun_py.build.agent import Agent
     from crun_py.build.draft import Draft
     from crun_py.build.mounts import Mount
@@ -63,12 +61,7 @@ class Mounted:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
     def _close(self) -> None:

@@ -17,7 +17,6 @@ from crun_py.record import replaced
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from crun_py.build.cache import Cache
     from crun_py.build.draft import Draft
@@ -71,12 +70,7 @@ class Site:
     def __enter__(self) -> Site:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for tree in self._trees.values():
             os.close(tree.root)
         for where in reversed(self._mounted):

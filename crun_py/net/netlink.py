@@ -14,10 +14,6 @@ import _socket
 import os
 from struct import Struct
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import TracebackType
-
 NETLINK_ROUTE = 0
 NETLINK_NETFILTER = 12
 _NF_TABLES = 10 << 8
@@ -120,12 +116,7 @@ class Socket:
     def __enter__(self) -> Socket:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     def send(self, messages: list[Message]) -> int:

@@ -12,8 +12,6 @@ from crun_py.record import fields_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from crun_py.build.ignore import Ignore
     from crun_py.build.request import BuildEvent, BuildRequest
     from crun_py.build.stages import Stages
@@ -27,12 +25,7 @@ class Display:
     def __enter__(self) -> Display:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Nothing is to be undone."""
 
     def tell(self, event: BuildEvent) -> None:
@@ -170,12 +163,7 @@ class Logged(Plain):
         self._fd = outfile.create(path)
         super().__init__(self._fd, self._fd)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._fd)
 
 

@@ -14,7 +14,6 @@ from crun_py.errors import CrunpyError, printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     from crun_py.build.request import BuildEvent, BuildRequest
     from crun_py.oci.store.image import Image
@@ -70,12 +69,7 @@ class Terminal(Display):
         self._live.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.__exit__(None, None, None)
 
     def _picture(self) -> Group:
