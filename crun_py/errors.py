@@ -23,6 +23,10 @@ from __future__ import annotations
 import errno
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def printable(text: str) -> str:
     """`text` with control and direction characters escaped: a label must not drive the
@@ -59,6 +63,11 @@ class CrunpyError(Exception):
         self.message = message
         self.hint = hint
         self.errno = errno
+        if hint:
+            self.add_note(hint)
+
+    def __reduce__(self) -> tuple[Callable[..., CrunpyError], tuple[dict[str, object]]]:
+        return from_json, (self.to_json(),)
 
     def line(self) -> str:
         """The one line that a user sees: message and hint, nothing in it drives the terminal."""
@@ -127,6 +136,8 @@ class ContainerError(CrunpyError):
 
     container: the id of the container that it was, or was in.
     """
+
+    more = ("stdout", "stderr", "container")
 
     def __init__(self, message: str, *, exit_code: int, stdout: bytes = b"", stderr: bytes = b"",
                  container: str = "", hint: str = "") -> None:  # fmt: skip

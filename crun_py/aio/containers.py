@@ -8,7 +8,7 @@ from typing import Literal, Unpack, overload
 
 from crun_py.aio.container import Container
 from crun_py.library import options, values
-from crun_py.library.create_options import CreateOptions, Words
+from crun_py.library.create_options import CreateOptions, Filters, Words
 from crun_py.library.values import OnEvent, OnOutput, expect
 from crun_py.model.container import CreateRequest
 from crun_py.model.descriptor import Descriptor
@@ -115,9 +115,9 @@ class Containers:
         """Whether there is one."""
         return expect(bool, await self._worker.call("containers.exists", name))
 
-    async def list(self, *, all: bool = False, filters: Iterable[str] = ()) -> list[Container]:
+    async def list(self, *, all: bool = False, filters: Filters = ()) -> list[Container]:
         """Those that run, or all; newest first.  filters: KEY=VALUE as of `ps --filter`."""
-        if wanted := tuple(filters):
+        if wanted := options.filters(filters):
             found = await self._worker.call("status.containers", everything=all, filters=wanted)
             infos = values.every(ContainerInfo, found)
         else:
@@ -125,9 +125,9 @@ class Containers:
             infos = values.container_infos(expect(bytes, text))
         return [Container(self._worker, info) for info in infos]
 
-    async def prune(self, filters: Iterable[str] = ()) -> Pruned:
+    async def prune(self, filters: Filters = ()) -> Pruned:
         """Remove all that do not run.  filters: until=, label=, label!=."""
-        return expect(Pruned, await self._worker.call("containers.prune", tuple(filters)))
+        return expect(Pruned, await self._worker.call("containers.prune", options.filters(filters)))
 
     async def stats(
         self, names: Iterable[str] = (), *, interval: float = 1

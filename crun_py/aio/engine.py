@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 
 from crun_py.aio.containers import Containers
 from crun_py.aio.images import Images
 from crun_py.aio.manifests import Manifests
 from crun_py.aio.volumes import Volumes
 from crun_py.library import options, values
-from crun_py.library.create_options import Pathname
+from crun_py.library.create_options import Filters, Pathname
 from crun_py.library.values import expect
 from crun_py.model.event import Event
 from crun_py.model.registry import RegistryAccess
@@ -60,7 +60,7 @@ class Engine:
         since: float | str | None = None,
         until: float | str | None = None,
         follow: bool = True,
-        filters: Iterable[str] = (),
+        filters: Filters = (),
     ) -> AsyncIterator[Event]:
         """What happens, and with `since` what has happened, oldest first.
 
@@ -69,7 +69,7 @@ class Engine:
         """
         async with self._worker.stream(
             "system.events", since_ns=options.point_ns(since), until_ns=options.point_ns(until),
-            follow=follow, filters=tuple(filters),
+            follow=follow, filters=options.filters(filters),
         ) as found:  # fmt: skip
             async for item in found:
                 yield expect(Event, item)
@@ -79,12 +79,12 @@ class Engine:
         return expect(DiskUsage, await self._worker.call("system.disk_usage"))
 
     async def prune(
-        self, filters: Iterable[str] = (), *, all: bool = False, volumes: bool = False
+        self, filters: Filters = (), *, all: bool = False, volumes: bool = False
     ) -> SystemPruned:
         """Remove what is not used: containers that do not run, dangling images (or all without a
         container), what builds keep; anonymous volumes too."""
         done = await self._worker.call(
-            "system.prune", tuple(filters), everything=all, volumes=volumes
+            "system.prune", options.filters(filters), everything=all, volumes=volumes
         )
         return expect(SystemPruned, done)
 

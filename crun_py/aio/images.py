@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from crun_py.library import options, values
-from crun_py.library.create_options import Pathname
+from crun_py.library.create_options import Filters, Pathname
 from crun_py.library.values import OnEvent, expect
 from crun_py.model.container import CreateRequest, Limits
 from crun_py.model.files import FileChange
@@ -106,9 +106,9 @@ class Images:
         )  # fmt: skip
         return await self.get("sha256:" + expect(str, made))
 
-    async def list(self, filters: Iterable[str] = ()) -> tuple[ImageSummary, ...]:
+    async def list(self, filters: Filters = ()) -> tuple[ImageSummary, ...]:
         """All, newest first; filters: KEY=VALUE as of `images --filter`."""
-        found = await self._worker.call("images.summaries", tuple(filters))
+        found = await self._worker.call("images.summaries", options.filters(filters))
         return tuple(values.every(ImageSummary, found))
 
     async def get(self, name: str) -> ImageSummary:
@@ -136,9 +136,11 @@ class Images:
         gone = await self._worker.call("image_removal.remove", name, force=force)
         return tuple(values.every(RemovedPart, gone))
 
-    async def prune(self, filters: Iterable[str] = (), *, all: bool = False) -> PrunedImages:
+    async def prune(self, filters: Filters = (), *, all: bool = False) -> PrunedImages:
         """Remove the dangling ones, or all that no container uses."""
-        done = await self._worker.call("image_removal.prune", tuple(filters), everything=all)
+        done = await self._worker.call(
+            "image_removal.prune", options.filters(filters), everything=all
+        )
         return expect(PrunedImages, done)
 
     async def save(
@@ -181,12 +183,12 @@ class Images:
         term: str,
         *,
         limit: int = 25,
-        filters: Iterable[str] = (),
+        filters: Filters = (),
         registry: RegistryAccess | None = None,
     ) -> tuple[SearchResult, ...]:
         """Repositories whose name or description has `term`, [REGISTRY/]TEXT."""
         found = await self._worker.call(
-            "registries.search", term, limit=limit, filters=tuple(filters), reach=registry
+            "registries.search", term, limit=limit, filters=options.filters(filters), reach=registry
         )
         return tuple(values.every(SearchResult, found))
 

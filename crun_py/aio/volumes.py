@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from crun_py.library import options, values
-from crun_py.library.create_options import Pathname
+from crun_py.library.create_options import Filters, Pathname
 from crun_py.library.values import expect
 from crun_py.model.pruned import Pruned
 from crun_py.model.volume import VolumeInfo
@@ -42,9 +42,9 @@ class Volumes:
         """Whether there is one."""
         return expect(bool, await self._worker.call("volumes.exists", name))
 
-    async def list(self, filters: Iterable[str] = ()) -> tuple[VolumeInfo, ...]:
+    async def list(self, filters: Filters = ()) -> tuple[VolumeInfo, ...]:
         """All of them; filters: KEY=VALUE as of `volume ls --filter`."""
-        found = await self._worker.call("volumes.infos", tuple(filters))
+        found = await self._worker.call("volumes.infos", options.filters(filters))
         return tuple(values.every(VolumeInfo, found))
 
     async def remove(self, name: str, *, force: bool = False) -> None:
@@ -54,9 +54,9 @@ class Volumes:
         """
         await self._worker.call("volumes.remove", name, force=force)
 
-    async def prune(self, filters: Iterable[str] = (), *, all: bool = False) -> Pruned:
+    async def prune(self, filters: Filters = (), *, all: bool = False) -> Pruned:
         """Remove the anonymous ones, or all, that no container has."""
-        done = await self._worker.call("volumes.prune", tuple(filters), everything=all)
+        done = await self._worker.call("volumes.prune", options.filters(filters), everything=all)
         return expect(Pruned, done)
 
     async def export(self, name: str, target: Pathname) -> None:

@@ -10,7 +10,7 @@ from typing import Literal, Unpack, overload
 
 from crun_py.blocking.container import Container
 from crun_py.library import options, values
-from crun_py.library.create_options import CreateOptions, Words
+from crun_py.library.create_options import CreateOptions, Filters, Words
 from crun_py.library.values import OnEvent, OnOutput, expect
 from crun_py.model.container import CreateRequest
 from crun_py.model.descriptor import Descriptor
@@ -117,9 +117,9 @@ class Containers:
         """Whether there is one."""
         return expect(bool, self._worker.call("containers.exists", name))
 
-    def list(self, *, all: bool = False, filters: Iterable[str] = ()) -> list[Container]:
+    def list(self, *, all: bool = False, filters: Filters = ()) -> list[Container]:
         """Those that run, or all; newest first.  filters: KEY=VALUE as of `ps --filter`."""
-        if wanted := tuple(filters):
+        if wanted := options.filters(filters):
             found = self._worker.call("status.containers", everything=all, filters=wanted)
             infos = values.every(ContainerInfo, found)
         else:
@@ -127,9 +127,9 @@ class Containers:
             infos = values.container_infos(expect(bytes, text))
         return [Container(self._worker, info) for info in infos]
 
-    def prune(self, filters: Iterable[str] = ()) -> Pruned:
+    def prune(self, filters: Filters = ()) -> Pruned:
         """Remove all that do not run.  filters: until=, label=, label!=."""
-        return expect(Pruned, self._worker.call("containers.prune", tuple(filters)))
+        return expect(Pruned, self._worker.call("containers.prune", options.filters(filters)))
 
     def stats(
         self, names: Iterable[str] = (), *, interval: float = 1

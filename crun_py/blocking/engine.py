@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from crun_py.blocking.containers import Containers
 from crun_py.blocking.images import Images
 from crun_py.blocking.manifests import Manifests
 from crun_py.blocking.volumes import Volumes
 from crun_py.library import options, values
-from crun_py.library.create_options import Pathname
+from crun_py.library.create_options import Filters, Pathname
 from crun_py.library.values import expect
 from crun_py.model.event import Event
 from crun_py.model.registry import RegistryAccess
@@ -62,7 +62,7 @@ class Engine:
         since: float | str | None = None,
         until: float | str | None = None,
         follow: bool = True,
-        filters: Iterable[str] = (),
+        filters: Filters = (),
     ) -> Iterator[Event]:
         """What happens, and with `since` what has happened, oldest first.
 
@@ -71,7 +71,7 @@ class Engine:
         """
         with self._worker.stream(
             "system.events", since_ns=options.point_ns(since), until_ns=options.point_ns(until),
-            follow=follow, filters=tuple(filters),
+            follow=follow, filters=options.filters(filters),
         ) as found:  # fmt: skip
             for item in found:
                 yield expect(Event, item)
@@ -81,11 +81,13 @@ class Engine:
         return expect(DiskUsage, self._worker.call("system.disk_usage"))
 
     def prune(
-        self, filters: Iterable[str] = (), *, all: bool = False, volumes: bool = False
+        self, filters: Filters = (), *, all: bool = False, volumes: bool = False
     ) -> SystemPruned:
         """Remove what is not used: containers that do not run, dangling images (or all without a
         container), what builds keep; anonymous volumes too."""
-        done = self._worker.call("system.prune", tuple(filters), everything=all, volumes=volumes)
+        done = self._worker.call(
+            "system.prune", options.filters(filters), everything=all, volumes=volumes
+        )
         return expect(SystemPruned, done)
 
     def login(

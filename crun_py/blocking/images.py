@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from crun_py.library import options, values
-from crun_py.library.create_options import Pathname
+from crun_py.library.create_options import Filters, Pathname
 from crun_py.library.values import OnEvent, expect
 from crun_py.model.container import CreateRequest, Limits
 from crun_py.model.files import FileChange
@@ -108,9 +108,9 @@ class Images:
         )  # fmt: skip
         return self.get("sha256:" + expect(str, made))
 
-    def list(self, filters: Iterable[str] = ()) -> tuple[ImageSummary, ...]:
+    def list(self, filters: Filters = ()) -> tuple[ImageSummary, ...]:
         """All, newest first; filters: KEY=VALUE as of `images --filter`."""
-        found = self._worker.call("images.summaries", tuple(filters))
+        found = self._worker.call("images.summaries", options.filters(filters))
         return tuple(values.every(ImageSummary, found))
 
     def get(self, name: str) -> ImageSummary:
@@ -138,9 +138,9 @@ class Images:
         gone = self._worker.call("image_removal.remove", name, force=force)
         return tuple(values.every(RemovedPart, gone))
 
-    def prune(self, filters: Iterable[str] = (), *, all: bool = False) -> PrunedImages:
+    def prune(self, filters: Filters = (), *, all: bool = False) -> PrunedImages:
         """Remove the dangling ones, or all that no container uses."""
-        done = self._worker.call("image_removal.prune", tuple(filters), everything=all)
+        done = self._worker.call("image_removal.prune", options.filters(filters), everything=all)
         return expect(PrunedImages, done)
 
     def save(
@@ -183,12 +183,12 @@ class Images:
         term: str,
         *,
         limit: int = 25,
-        filters: Iterable[str] = (),
+        filters: Filters = (),
         registry: RegistryAccess | None = None,
     ) -> tuple[SearchResult, ...]:
         """Repositories whose name or description has `term`, [REGISTRY/]TEXT."""
         found = self._worker.call(
-            "registries.search", term, limit=limit, filters=tuple(filters), reach=registry
+            "registries.search", term, limit=limit, filters=options.filters(filters), reach=registry
         )
         return tuple(values.every(SearchResult, found))
 

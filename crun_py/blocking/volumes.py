@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from crun_py.library import options, values
-from crun_py.library.create_options import Pathname
+from crun_py.library.create_options import Filters, Pathname
 from crun_py.library.values import expect
 from crun_py.model.pruned import Pruned
 from crun_py.model.volume import VolumeInfo
@@ -44,9 +44,9 @@ class Volumes:
         """Whether there is one."""
         return expect(bool, self._worker.call("volumes.exists", name))
 
-    def list(self, filters: Iterable[str] = ()) -> tuple[VolumeInfo, ...]:
+    def list(self, filters: Filters = ()) -> tuple[VolumeInfo, ...]:
         """All of them; filters: KEY=VALUE as of `volume ls --filter`."""
-        found = self._worker.call("volumes.infos", tuple(filters))
+        found = self._worker.call("volumes.infos", options.filters(filters))
         return tuple(values.every(VolumeInfo, found))
 
     def remove(self, name: str, *, force: bool = False) -> None:
@@ -56,9 +56,9 @@ class Volumes:
         """
         self._worker.call("volumes.remove", name, force=force)
 
-    def prune(self, filters: Iterable[str] = (), *, all: bool = False) -> Pruned:
+    def prune(self, filters: Filters = (), *, all: bool = False) -> Pruned:
         """Remove the anonymous ones, or all, that no container has."""
-        done = self._worker.call("volumes.prune", tuple(filters), everything=all)
+        done = self._worker.call("volumes.prune", options.filters(filters), everything=all)
         return expect(Pruned, done)
 
     def export(self, name: str, target: Pathname) -> None:

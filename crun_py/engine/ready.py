@@ -33,7 +33,7 @@ def wait_until(
     """Return when all that is asked for is true of a container.
 
     healthy: its health check passed.  port: something in it listens there (TCP).  log: a regular
-    expression that a line of its output matches.
+    expression that a line of its output matches; for that alone it may have ended.
     Raises TimedOut after timeout_s, Conflict when the container has ended, InvalidArgument when it
     has no health check.
     """
@@ -49,7 +49,9 @@ def wait_until(
     if port and status.alive:
         context.join(status)
     while True:
-        lacking = _lacking(container, status, healthy=healthy, port=port)
+        lacking = ""
+        if healthy or port or not log:
+            lacking = _lacking(container, status, healthy=healthy, port=port)
         if not lacking and log and not _printed(container, pattern):
             lacking = f"no line matches {log!r}"
         if not lacking:

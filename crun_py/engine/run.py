@@ -94,10 +94,10 @@ def captured(
     from crun_py.engine import handover
     from crun_py.engine.streams import Captured
 
-    container = create.make(context, request, wanted, before=handover.hold_interrupts)
-    try:
-        handover.let_interrupts_through()
-        with Captured(stdin, context.report if live else None) as io:
+    with Captured(stdin, context.report if live else None) as io:
+        container = create.make(context, request, wanted, before=handover.hold_interrupts)
+        try:
+            handover.let_interrupts_through()
             code = foreground.run(
                 container,
                 io.client,
@@ -106,11 +106,11 @@ def captured(
                 sink=io.keep,
                 timeout_s=timeout_s,
             )
-    except KeyboardInterrupt:
-        foreground.discard(container)  # with --rm
-        if container.status().alive:
-            ending.stop(container, kill=True)
-        raise
+        except KeyboardInterrupt:
+            foreground.discard(container)  # with --rm
+            if container.status().alive:
+                ending.stop(container, kill=True)
+            raise
     return io.finished(container.id, code)
 
 

@@ -33,13 +33,16 @@ HostPort = int | str | tuple[str, int] | None
 Ports = Mapping[Port, HostPort] | Iterable[int | str | PortMapping]
 AnyMount = Bind | VolumeMount | Tmpfs | ImageMount
 Variables = Mapping[str, str] | Iterable[str]
+Volumes = Mapping[str, str | Mapping[str, str]] | Iterable[str]
+Filters = Mapping[str, str | Iterable[str]] | Iterable[str]
+"""KEY=VALUE, or what each key must be: `{"label": ["a", "b=c"]}`."""
 
 
 class CreateOptions(TypedDict, total=False):
     """Keyword arguments of `run` and `containers.create`.
 
-    Sizes are bytes or texts like 64m; times are seconds.  A relative path of the host begins in the
-    caller's working directory.
+    Sizes are bytes or texts like 64m; times are seconds.  A list of one item may be the item's
+    text.  A relative path of the host begins in the caller's working directory.
 
     name               a name; a made-up one is given otherwise
     environment        variables: a mapping, or texts KEY=VALUE; none of the caller's own
@@ -48,7 +51,8 @@ class CreateOptions(TypedDict, total=False):
     ports              container's port (80 or "53/udp") to host port: None for one that is free, a
                        number, or (address, number); or texts as `-p` takes, "127.0.0.1:8080:80"
     publish_all_ports  all that the image exposes, on free ports
-    volumes            texts as `-v` takes: "data:/d:ro", "/host:/c", "./here:/there"
+    volumes            texts as `-v` takes: "data:/d:ro", "/host:/c", "./here:/there"; or source to
+                       mount point, or to {"bind": MOUNT POINT, "mode": "ro"}
     mounts             Bind, VolumeMount, Tmpfs and ImageMount
     tmpfs              mount point to options ("size=64m"), or mount points
     entrypoint         instead of the image's
@@ -96,7 +100,7 @@ class CreateOptions(TypedDict, total=False):
     annotations: Mapping[str, str]
     ports: Ports
     publish_all_ports: bool
-    volumes: Iterable[str]
+    volumes: Volumes
     mounts: Iterable[AnyMount]
     tmpfs: Mapping[str, str] | Iterable[str]
     entrypoint: Words

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from crun_py import clock, quantity, signals
 from crun_py.errors import InvalidArgument
 from crun_py.library.create_options import (
     AnyMount,
     CreateOptions,
+    Filters,
     Pathname,
     Port,
     Ports,
@@ -38,6 +39,8 @@ from crun_py.record import replaced
 
 if TYPE_CHECKING:
     from crun_py.build.request import BuildRequest
+
+T = TypeVar("T")
 
 
 def requests(
@@ -67,10 +70,10 @@ def requests(
         labels={**given.get("labels", {})},
         annotations={**given.get("annotations", {})},
         mounts=_mounts(given),
-        volumes_from=tuple(given.get("volumes_from", ())),
+        volumes_from=several(given.get("volumes_from", ())),
         workdir=given.get("working_dir", ""),
         user=str(given.get("user", "")),
-        groups=tuple(given.get("groups", ())),
+        groups=several(given.get("groups", ())),
         hostname=given.get("hostname", ""),
         domainname=given.get("domainname", ""),
         network=_network(given),
@@ -78,10 +81,10 @@ def requests(
         security=_security(given),
         limits=_limits(given),
         ulimits=tuple(u if isinstance(u, Ulimit) else parts.ulimit(u)
-                      for u in given.get("ulimits", ())),
+                      for u in several(given.get("ulimits", ()))),
         sysctls={**given.get("sysctls", {})},
         devices=tuple(d if isinstance(d, Device) else parts.device(d)
-                      for d in given.get("devices", ())),
+                      for d in several(given.get("devices", ()))),
         read_only=given.get("read_only", False),
         shm_bytes=size(given.get("shm_size", usual.shm_bytes), "shm_size"),
         oom_score_adj=given.get("oom_score_adj", 0),
@@ -95,9 +98,9 @@ def requests(
         log=given.get("log", usual.log),
         timeout_s=given.get("timeout", 0),
         timezone=given.get("timezone", ""),
-        requires=tuple(given.get("requires", ())),
+        requires=several(given.get("requires", ())),
         cgroup_parent=given.get("cgroup_parent", ""),
-        binds=tuple(given.get("volumes", ())),
+        binds=_volumes(given),
     )  # fmt: skip
     wanted = PullRequest(
         policy=given.get("pull", "missing"),
@@ -180,12 +183,24 @@ def words(command: Words | None) -> tuple[str, ...]:
         raise InvalidArgument(f"command {command!r}: {e}") from None
 
 
+def several(given: str | Iterable[T]) -> tuple[str | T, ...]:
+    """The items of a list; a text stands for a list of it alone."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def filters(given: Filters) -> tuple[str, ...]:
+    """KEY=VALUE of each filter."""
+    if not isinstance(given, Mapping):
+        return several(given)
+    return tuple(f"{key}={one}" for key, values in given.items() for one in several(values))
+
+
 def variables(given: Variables) -> dict[str, str | None]:
     """Variables of a container; of a text without = nothing is known here."""
     if isinstance(given, Mapping):
         return {str(key): str(value) for key, value in given.items()}
     found: dict[str, str | None] = {}
-    for text in given:
+    for text in several(given):
         key, equals, value = text.partition("=")
         if not key or not equals:
             raise InvalidArgument(f"environment {text!r}: not KEY=VALUE")
@@ -224,7 +239,7 @@ def port(value: Port) -> tuple[int, str]:
 def _ports(given: Ports) -> tuple[PortMapping, ...]:
     found: list[PortMapping] = []
     if not isinstance(given, Mapping):
-        for one in given:
+        for one in several(given):
             found += [one] if isinstance(one, PortMapping) else published.parse(str(one))
         return tuple(found)
     for inside, outside in given.items():
@@ -241,14 +256,26 @@ def _ports(given: Ports) -> tuple[PortMapping, ...]:
     return tuple(found)
 
 
+def _volumes(given: CreateOptions) -> tuple[str, ...]:
+    """Texts as `-v` takes."""
+    volumes = given.get("volumes", ())
+    if not isinstance(volumes, Mapping):
+        return several(volumes)
+    return tuple(
+        ":".join((source, to)) if isinstance(to, str)
+        else ":".join((source, to["bind"], *([to["mode"]] if "mode" in to else [])))
+        for source, to in volumes.items()
+    )  # fmt: skip
+
+
 def _mounts(given: CreateOptions) -> tuple[AnyMount, ...]:
-    found: list[AnyMount] = [mount_texts.volume(text) for text in given.get("volumes", ())]
+    found: list[AnyMount] = [mount_texts.volume(text) for text in _volumes(given)]
     for one in given.get("mounts", ()):
         if isinstance(one, Bind):
             one = replaced(one, source=absolute(one.source))
         found.append(one)
     tmpfs = given.get("tmpfs", ())
-    pairs = tmpfs.items() if isinstance(tmpfs, Mapping) else ((path, "") for path in tmpfs)
+    pairs = tmpfs.items() if isinstance(tmpfs, Mapping) else ((path, "") for path in several(tmpfs))
     return (*found, *(mount_texts.tmpfs(f"{path}:{text}") for path, text in pairs))
 
 
@@ -271,7 +298,7 @@ def _network(given: CreateOptions) -> Networking:
 
 
 def _tuple(given: Iterable[str] | None) -> tuple[str, ...] | None:
-    return None if given is None else tuple(given)
+    return None if given is None else several(given)
 
 
 def _namespaces(given: CreateOptions) -> Namespaces:

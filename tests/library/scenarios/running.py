@@ -19,6 +19,8 @@ async def output(engine: Engine) -> None:
     assert await engine.containers.run("busybox", ["cat"], input=b"\0in", network="none") == b"\0in"
     big = bytes(range(256)) * 20000
     assert await engine.containers.run("busybox", ["cat"], input=big, network="none") == big
+    with pytest.raises(crun_py.CrunpyError):
+        await engine.containers.run("busybox", ["cat"], input="text", network="none")  # type: ignore[call-overload]
     assert not await engine.containers.list(all=True)
 
 
@@ -205,6 +207,9 @@ async def awaited(engine: Engine) -> None:
     ) as box:
         with pytest.raises(crun_py.Conflict) as ended:
             await box.wait_until(port=80)
+        await box.wait_until(log="^bad$")
+        with pytest.raises(crun_py.Conflict):
+            await box.wait_until(log="good")
         assert "6" in ended.value.message and "bad" in ended.value.hint
         with pytest.raises(crun_py.InvalidArgument):
             await box.wait_until(healthy=True)
