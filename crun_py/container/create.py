@@ -150,6 +150,9 @@ def check(request: CreateRequest) -> None:
     spec.rlimits(request.ulimits, 0)
     if request.keep_groups and request.groups:
         raise InvalidArgument("group-add keep-groups: it goes with no other group")
+    for port in request.network.ports:
+        if not (0 < port.container_port < 1 << 16 and 0 <= port.host_port < 1 << 16):
+            raise InvalidArgument(f"port {port.host_port}:{port.container_port}: not 1 to 65535")
     if request.name:
         state.check_name(request.name)
 

@@ -33,8 +33,7 @@ def make(
 
     This process becomes root of a user namespace, if it is a plain user's.  subnet: of the default
     network, if that is made now.  before: is called when all is there and nothing is made yet.
-     Raises InvalidArgument, NotFound, Conflict (name), and the
-    errors of a pull.
+    Raises InvalidArgument, NotFound, Conflict (name), and the errors of a pull.
     """
     made.check(request)
     if request.id_file and os.path.exists(request.id_file):
@@ -54,6 +53,8 @@ def make(
     if before:
         before()
     container = made.create(context.paths, image, request)
+    if request.network.mode == "host" and request.network.ports:
+        notices.warn("published ports are discarded when using host network mode")
     if image:
         _warn_foreign(image)
     if request.id_file:

@@ -105,6 +105,10 @@ def save(
     from crun_py.oci.store.images import ImageStore
     from crun_py.oci.transfer import save as saving
 
+    if format not in saving.FORMATS:
+        raise InvalidArgument(f"saving as {format!r}: not known", hint=", ".join(saving.FORMATS))
+    if isinstance(target, int) and format not in saving.ARCHIVES:
+        raise InvalidArgument(f"saving as {format}: a directory is written", hint="-o DIRECTORY")
     with (
         gc.pulling(context.paths),
         saving.gathered(context.paths, [*names], compression) as images,

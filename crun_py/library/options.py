@@ -223,6 +223,8 @@ def size(value: int | str, what: str) -> int:
     """Bytes; -1 for no limit."""
     if isinstance(value, str):
         return -1 if value == "-1" else quantity.size(value, what)
+    if value < -1:
+        raise InvalidArgument(f"{what} {value}: not a size")
     return value
 
 

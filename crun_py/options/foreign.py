@@ -95,11 +95,8 @@ def ineffective(options: dict[str, Any]) -> dict[str, str]:
 
 def warnings(options: dict[str, Any]) -> list[str]:
     """A line for each option that will have no effect."""
-    lines = [
+    return [
         f"--{name} has no effect: {why}"
         for name, (_, why) in WARNED.items()
         if options.get(_key(name))
     ]
-    if options.get("network") == "host" and options.get("publish"):
-        lines.append("published ports are discarded when using host network mode")
-    return lines

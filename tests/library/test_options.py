@@ -7,7 +7,14 @@ import traceback
 
 import pytest
 
-from crun_py.errors import BuildError, CommandError, ContainerError, CrunpyError, NotFound
+from crun_py.errors import (
+    BuildError,
+    CommandError,
+    ContainerError,
+    CrunpyError,
+    InvalidArgument,
+    NotFound,
+)
 from crun_py.library import options
 from crun_py.library.create_options import CreateOptions, Filters, Volumes
 from crun_py.model.container import PortMapping, Tmpfs
@@ -73,6 +80,12 @@ def test_an_error_goes_to_another_process_and_back(error: CrunpyError) -> None:
     assert type(back) is type(error)
     assert back.to_json() == error.to_json()
     assert str(back) == str(error)
+
+
+def test_less_than_nothing_is_no_size() -> None:
+    assert options.size(-1, "memory") == options.size("-1", "memory") == -1
+    with pytest.raises(InvalidArgument, match="memory -5"):
+        options.requests("image", None, {"memory": -5})
 
 
 def test_a_traceback_shows_what_to_do_about_it() -> None:

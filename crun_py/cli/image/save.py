@@ -26,14 +26,8 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Write the images."""
-    from crun_py.oci.transfer import save
-
     form = values["format"] or "docker-archive"
-    if form not in save.FORMATS:
-        raise InvalidArgument(f"saving as {form!r}: not known", hint=", ".join(save.FORMATS))
     output = values["output"]
-    if not output and form not in save.ARCHIVES:
-        raise InvalidArgument(f"saving as {form}: a directory is written", hint="-o DIRECTORY")
     if not output:
         refuse_terminal(1, "saving", "-o")
     if values["compress"] and (form != "docker-dir" or values["uncompressed"]):

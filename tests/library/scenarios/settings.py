@@ -128,7 +128,9 @@ async def networks(engine: Engine) -> None:
         "busybox", network=crun_py.Networking(mode="none", hosts=("a:1.2.3.4",))
     ) as box:
         assert box.info.network_mode == "none" and box.ip_address == ""
-    for wrong in ({"x": 1}, {80: "y"}, ["x"]):
+    with pytest.warns(crun_py.CrunpyWarning, match="ports are discarded"):
+        await (await engine.containers.create("busybox", network="host", ports="80:80")).remove()
+    for wrong in ({"x": 1}, {80: "y"}, ["x"], {0: 80}, {70000: 80}, {80: 70000}, {80: -1}):
         with pytest.raises(crun_py.InvalidArgument):
             await engine.containers.create("busybox", ports=wrong)
     if ROOT:

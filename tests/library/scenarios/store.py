@@ -119,6 +119,8 @@ async def saved_and_loaded(engine: Engine) -> None:
             assert (await engine.images.get("saved:1")).id == loaded.id
             await engine.images.remove("saved:1")
         await engine.images.save(["busybox"], f"{home}/more")
+        with pytest.raises(crun_py.InvalidArgument):
+            await engine.images.save(["busybox"], f"{home}/odd", format="tar")
         await engine.images.load(f"{home}/more", platform=None)
         async with await engine.containers.create("busybox", network="none") as box:
             await box.export(f"{home}/root.tar")
