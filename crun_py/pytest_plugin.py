@@ -216,11 +216,20 @@ def _remove_volumes(engine: Engine, before: set[str], used: set[str]) -> None:
 def crunpy_image(_crunpy_engine: Engine) -> FindsImages:
     """Makes sure that an image is in the store: pulled by its name, loaded, or built."""
     done: dict[tuple[str, str], str] = {}
+    images = _crunpy_engine.images
+
+    def loaded(name: str, archive: Pathname) -> str:
+        from crun_py.errors import NotFound
+
+        found = images.load(archive)
+        if name and not images.exists(name):
+            held = ", ".join(text for image in found for text in image.names)
+            raise NotFound(f"archive {archive}: no image {name} in it", hint=f"it has {held}")
+        return found[0].id
 
     def find(
         name: str = "", *, archive: Pathname | None = None, build: Pathname | None = None
     ) -> str:
-        images = _crunpy_engine.images
         key = (name, os.fspath(archive or build or ""))
         if key in done:
             return done[key]
@@ -228,7 +237,7 @@ def crunpy_image(_crunpy_engine: Engine) -> FindsImages:
             tags = [name] if name else []
             found = images.build(build, tags=tags).id
         elif archive:
-            found = name if name and images.exists(name) else images.load(archive)[0].id
+            found = name if name and images.exists(name) else loaded(name, archive)
         elif name:
             found = images.pull(name, policy="missing").id
         else:

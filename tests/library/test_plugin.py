@@ -15,6 +15,7 @@ from programs import Programs
 
 COMMON = """
 import os
+import crun_py
 import pytest
 
 ARCHIVE = os.environ["TEST_ARCHIVE"]
@@ -83,6 +84,8 @@ def test_a_built_image(crunpy_image, container, tmp_path, busybox):
     container(name, wait_until={"log": "built"}, **SLEEP)
     assert crunpy_image(build=tmp_path) == crunpy_image(build=tmp_path)
     assert len(crunpy_image(archive=ARCHIVE)) == 64
+    with pytest.raises(crun_py.NotFound, match="no image absent in it"):
+        crunpy_image("absent", archive=ARCHIVE)
 
 def test_a_pulled_image(crunpy_image, crunpy):
     assert crunpy_image("busybox") == "busybox" and crunpy.images.exists("busybox")
