@@ -17,6 +17,7 @@ import pytest
 from oci_images import CONFIG, INDEX, LAYER, MANIFEST, TestImage, digest_of, entry, tar
 from scripted import Request, Rule, Server, once
 
+from crun_py import caller
 from crun_py.errors import CrunpyError, ImageError, InvalidArgument, RegistryError
 from crun_py.oci.manifest import DOCKER_LIST, DOCKER_MANIFEST, parse
 from crun_py.oci.reference import parse as parse_reference
@@ -49,11 +50,12 @@ def other() -> Iterator[Server]:
 
 
 @pytest.fixture
-def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-    return Paths(str(tmp_path / "store"), str(tmp_path / "run"))
+def paths(tmp_path: Path) -> Iterator[Paths]:
+    """A store, and a caller who has his files beside it."""
+    before = caller.variables()
+    caller.has({"HOME": str(tmp_path), "PATH": os.environ["PATH"]})
+    yield Paths(str(tmp_path / "store"), str(tmp_path / "run"))
+    caller.has(before)
 
 
 def get(paths: Paths, server: Server, *, sleeps: list[float] | None = None, **how: Any) -> str:
@@ -363,7 +365,7 @@ def test_auth_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: Path
     assert user("helped.de", "x") == "helped.de:s"
     assert user("other.de", "x") == ""
     assert auth.find("host.de", "x") is None
-    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(file))
+    caller.has({**caller.variables(), "REGISTRY_AUTH_FILE": str(file)})
     assert auth.find("host.de", "x") is not None
     file.write_text('{"auths":{"host.de":{"auth":"%%%"}}}')
     with pytest.raises(CrunpyError, match="not base64"):
