@@ -121,6 +121,7 @@ def root(_root: Engine) -> Iterator[Engine]:
     """The command as root; its store holds busybox.  Afterwards nothing may be left."""
     yield _root
     _root.clean()
+    _root.restore()
 
 
 @pytest.fixture
@@ -128,6 +129,7 @@ def user(_user: Engine) -> Iterator[Engine]:
     """The same as an unprivileged user."""
     yield _user
     _user.clean()
+    _user.restore()
 
 
 @pytest.fixture(params=["root", "user"])

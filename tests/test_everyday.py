@@ -18,6 +18,7 @@ def test_the_digest_of_a_tagged_image_has_no_row(root: Engine) -> None:
     assert "<none>" not in root.ok("images", "busybox")
     assert root.ok("images", "-q", "busybox").count("\n") == 0
     assert digest in root.ok("images", "--digests", "busybox")
+    root.ok("untag", "busybox", f"busybox@{digest}")
 
 
 def test_variables_from_a_pipe(engine: Engine) -> None:

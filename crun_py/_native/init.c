@@ -2,10 +2,10 @@
  * (or, for exec, one more process in it). */
 #define _GNU_SOURCE
 #include "core.h"
+#include "signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -69,23 +69,6 @@ bool init_told(const struct init *init)
 {
 	char go;
 	return recv(init->report, &go, 1, 0) == 1;
-}
-
-/* By the system call: a libc keeps some real-time signals for itself, and glibc's
- * posix_spawn leaves those ignored. */
-static void default_signals(void)
-{
-	struct {
-		void *handler;
-		unsigned long flags;
-		void *restorer;
-		uint64_t mask;
-	} by_default = { 0 };
-	sigset_t none;
-	for (long number = 1; number <= 64; number++)
-		(void)syscall(SYS_rt_sigaction, number, &by_default, NULL, sizeof(uint64_t));
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 void init_main(struct init *init)

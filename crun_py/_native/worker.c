@@ -10,6 +10,7 @@
  * and no lock of another thread can be met: after clone there are only system calls here. */
 #define _GNU_SOURCE
 #include "shim.h"
+#include "signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,15 +60,10 @@ static int place(const struct start *start)
 static int become(void *argument)
 {
 	struct start *start = argument;
-	struct sigaction usual = { .sa_handler = SIG_DFL };
-	sigset_t none;
-	for (int number = 1; number < NSIG; number++)
-		sigaction(number, &usual, NULL); /* SIGKILL and the C library's own refuse */
 	setsid(); /* the keys of the caller's terminal are not for us */
 	umask(022);
 	if (!chdir("/") && !place(start)) {
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
+		default_signals();
 		execve(start->program, start->argv, start->envp);
 	}
 	start->error = errno;

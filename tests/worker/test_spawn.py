@@ -86,6 +86,15 @@ def test_what_a_child_finds_around_it(tmp_path: Path) -> None:
     assert world["environment"]["MARK"] == "here"
 
 
+def test_signals_that_the_c_library_has_left_ignored() -> None:
+    code = """
+        print(pathlib.Path("/proc/self/status").read_text().split("SigIgn:")[1].split()[0])
+        print(call("containers.world")["ignored"])
+    """
+    own, ignored = (int(line, 16) for line in program(code, spawned=True).split())
+    assert own >> 31 and not ignored >> 31
+
+
 def test_the_callers_children_are_its_own() -> None:
     program("""
         heard = []

@@ -63,15 +63,26 @@ def nothing_left() -> Iterator[None]:
     assert descriptors() == before
 
 
-def program(code: str, *, user: str = "", wait: bool = True, **kwargs: Any) -> Any:
-    """Run a program that has a `worker`; its output, or the process."""
+SPAWNING = """
+import os, sys
+pid = os.posix_spawn(sys.executable, [sys.executable, *sys.argv[1:]], os.environ)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+"""A caller that leaves signals of the C library ignored, as make(1) does with glibc."""
+
+
+def program(
+    code: str, *, user: str = "", wait: bool = True, spawned: bool = False, **kwargs: Any
+) -> Any:
+    """Run a program that has a `worker`; its output, or the process.  spawned: by SPAWNING."""
     top, here, python = str(CHECKOUT), str(HERE), sys.executable
     if user:
         kwargs["user"] = kwargs["group"] = user
         top, here, python = (p.replace(top, str(REACHABLE), 1) for p in (top, here, python))
     environment = {**os.environ, "PYTHONPATH": f"{top}:{here}", "PYTHONWARNINGS": "error"}
     process = subprocess.Popen(
-        [python, "-c", PRELUDE + textwrap.dedent(code)], text=True, cwd="/",
+        [python, *(("-c", SPAWNING) if spawned else ()), "-c", PRELUDE + textwrap.dedent(code)],
+        text=True, cwd="/",
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment, **kwargs},
     )  # fmt: skip
     if not wait:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
 from crun_py.errors import Conflict, CrunpyError, ImageError
 from crun_py.jsonfile import Lock
 from crun_py.oci.manifest import Descriptor, compression
-from crun_py.oci.registry.flow import Pipe, Settler, Work
+from crun_py.oci.registry.flow import Pipe, Settler, Stopped, Work
 from crun_py.oci.store import blobs
 from crun_py.oci.store.inflate import inflate
 from crun_py.oci.store.layers import Limits, Stage
@@ -110,7 +109,7 @@ def _unpack(
     packed, to_hash, to_unpack = Pipe(mine), Pipe(mine), Pipe(mine)
     diff = hashlib.sha256()
     settler = Settler(mine, stage.settle)
-    keeper = _Keeper(layer, mine, writer)
+    keeper = _Keeper(layer, writer)
 
     def inflating() -> None:
         kind = compression(layer.blob.media_type)
@@ -140,11 +139,16 @@ def _unpack(
             work.check()
             keeper.put(data)
             packed.put(data)
-        # the bytes are to blame before what was made of them: digest before tar
         keeper.finish()
         packed.end()
-    except BaseException as e:
+    except Stopped as e:
         mine.stop(e)
+    except BaseException as e:
+        # the bytes are to blame before what was made of them: digest before gzip and tar
+        mine.stop(e)
+        mine.error = e
+    finally:
+        keeper.close()
     mine.join()
     if mine.error:
         raise mine.error
@@ -161,18 +165,14 @@ def _unpack(
 
 def _keep(layer: Layer, work: Work, pieces: Iterable[bytes], writer: Writer) -> None:
     """Put the blob alone into the store."""
-    mine = Work()
-    keeper = _Keeper(layer, mine, writer)
+    keeper = _Keeper(layer, writer)
     try:
         for data in _joined(layer, pieces):
             work.check()
             keeper.put(data)
         keeper.finish()
-    except BaseException as e:
-        mine.stop(e)
-    mine.join()
-    if mine.error:
-        raise mine.error
+    finally:
+        keeper.close()
     writer.commit()
     layer.report("done", layer.blob.size)
 
@@ -195,32 +195,44 @@ def _joined(layer: Layer, pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 class _Keeper:
     """Hashes the bytes of a blob as they come, and writes them (writer None: the store has
-    them), in a thread of `work`."""
+    them), in a thread of its own, whatever becomes of those that unpack them."""
 
-    def __init__(self, layer: Layer, work: Work, writer: Writer | None) -> None:
-        self._layer, self._work, self._writer = layer, work, writer
-        self._pipe = Pipe(work)
+    def __init__(self, layer: Layer, writer: Writer | None) -> None:
+        self._layer, self._writer = layer, writer
+        self._work = Work()
+        self._pipe = Pipe(self._work)
         self._digest = hashlib.sha256()
         self._size = 0
-        self._done = threading.Event()
-        work.start(f"keeping {layer.name}", self._run)
+        self._work.start(f"keeping {layer.name}", self._run)
 
     def put(self, data: bytes) -> None:
-        """The next bytes, not none.  Raises Stopped."""
-        self._work.check()
-        self._pipe.put(data)
+        """The next bytes, not none.  Raises what the writer did."""
+        self._check()
+        try:
+            self._pipe.put(data)
+        except Stopped:
+            self._check()
 
     def finish(self) -> None:
-        """There are no more: raises ImageError unless size and digest are those of the blob,
-        Stopped when the work has failed."""
+        """There are no more: raises ImageError unless size and digest are those of the blob, and
+        what the writer did."""
         self._pipe.end()
-        while not self._done.wait(0.05):
-            self._work.check()
+        self._work.join()
+        self._check()
         layer = self._layer
         if self._size != layer.blob.size:
             raise ImageError(f"reading layer {layer.name}: {self._size} of {layer.blob.size} bytes")
         if "sha256:" + self._digest.hexdigest() != layer.blob.digest:
             raise ImageError(f"reading layer {layer.name}: its digest is another one")
+
+    def close(self) -> None:
+        """Nothing is written any more."""
+        self._work.stop(Stopped())
+        self._work.join()
+
+    def _check(self) -> None:
+        if self._work.error:
+            raise self._work.error
 
     def _run(self) -> None:
         for data in self._pipe:
@@ -228,7 +240,6 @@ class _Keeper:
             self._size += len(data)
             if self._writer:
                 self._writer.write(data)
-        self._done.set()
 
 
 def _stored(paths: Paths, layer: Layer) -> Iterator[bytes]:
