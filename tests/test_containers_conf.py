@@ -331,7 +331,7 @@ def test_the_policy_of_pulling(engine: Engine) -> None:
     message = engine.fails(*CREATE, "-q", f"{engine.registry}/nosuch:1", env=env)
     assert "nosuch" in message
     engine.ok("rm", engine.ok(*CREATE, "--pull", "never", f"{engine.registry}/nosuch:1", env=env))
-    engine.ok("untag", f"{engine.registry}/nosuch:1")
+    engine.ok("untag", "busybox", f"{engine.registry}/nosuch:1")
 
 
 def test_variables_of_the_engine(engine: Engine) -> None:
