@@ -504,6 +504,39 @@ def test_registries_conf(tmp_path: Path) -> None:
         Registries([str(conf)], "/none").endpoints(parse_reference("../x/y"))
 
 
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("[[registry]]\nlocation = 5\n", "location"),
+        ("[[registry]]\nprefix = 'a.de'\nlocation = 5\n", "location"),
+        ("[[registry]]\nprefix = 'a.de'\n[[registry.mirror]]\nlocation = 5\n", "location"),
+        ("[[registry]]\nlocation = 'a.de'\nmirror = 5\n", "mirror"),
+        ("[[registry]]\nlocation = 'a.de'\ninsecure = 'no'\n", "insecure"),
+        ("[[registry]]\ninsecure = true\n", "location"),
+        ("registry = [5]\n", "registry"),
+        ("unqualified-search-registries = 'a.de'\n", "unqualified-search-registries"),
+        ("unqualified-search-registries = [5]\n", "unqualified-search-registries"),
+        ("[aliases]\na = 5\n", "a is not"),
+    ],
+)
+def test_registries_conf_of_other_types(tmp_path: Path, text: str, what: str) -> None:
+    conf = tmp_path / "r.conf"
+    conf.write_text(text)
+    with pytest.raises(CrunpyError, match=f"r.conf: not a registries.conf of version 2: {what}"):
+        Registries([str(conf)], "/none")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"auths": ["x"]}, {"credHelpers": "x"}, {"credHelpers": {"a.de": 5}}, {"credsStore": 5}],
+)
+def test_credentials_of_other_types(tmp_path: Path, value: object) -> None:
+    file = tmp_path / "auth.json"
+    file.write_text(json.dumps(value))
+    with pytest.raises(CrunpyError, match=r"auth\.json"):
+        auth.find("a.de", "x/y", str(file))
+
+
 def test_loopback() -> None:
     for host in ("localhost", "localhost:5000", "127.0.0.1:80", "127.3.2.1", "[::1]:5000"):
         assert is_loopback(host)

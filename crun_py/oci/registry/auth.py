@@ -18,7 +18,7 @@ from crun_py.oci.registry.registries import DOCKER_API_HOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.documents.auth import AuthEntry, AuthFile
 
 _HELPER_TIMEOUT_S = 30
 _ANSWER_LIMIT = 1 << 20
@@ -62,19 +62,24 @@ def find(registry: str, repository: str, authfile: str | None = None) -> Credent
 _LIMIT_BYTES = 4 << 20
 
 
-def load(path: str) -> dict[str, Any]:
+def load(path: str) -> AuthFile:
     """The content of a file of credentials, {} when there is none.  Raises CrunpyError."""
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode) or found.st_size > _LIMIT_BYTES:
             raise CrunpyError(f"reading {path}: not a file of credentials")
-        config = jsonfile.read(path)
+        config: AuthFile = jsonfile.read(path)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as e:
         raise CrunpyError.from_os(f"reading {path}", e) from e
     if not isinstance(config, dict):
         raise CrunpyError(f"reading {path}: not a JSON object")
+    if not all(isinstance(config.get(name) or {}, dict) for name in ("auths", "credHelpers")):
+        raise CrunpyError(f"reading {path}: not a file of credentials")
+    helpers = [*(config.get("credHelpers") or {}).values(), config.get("credsStore") or ""]
+    if not all(isinstance(helper, str) for helper in helpers):
+        raise CrunpyError(f"reading {path}: the name of a credential helper is not a text")
     return config
 
 
@@ -102,9 +107,7 @@ def _host_uid() -> int:
     return uid
 
 
-def _in_file(
-    path: str, config: dict[str, Any], registry: str, repository: str
-) -> Credentials | None:
+def _in_file(path: str, config: AuthFile, registry: str, repository: str) -> Credentials | None:
     for key in _keys(registry, repository):
         helper = (config.get("credHelpers") or {}).get(key)
         if helper and (found := _from_helper(helper, key)):
@@ -138,8 +141,8 @@ def normal_key(key: str) -> str:
     return DEFAULT_REGISTRY if key in ("index.docker.io", DOCKER_API_HOST) else key.rstrip("/")
 
 
-def _decode(path: str, key: str, value: dict[str, Any]) -> Credentials | None:
-    token = value.get("identitytoken") or ""
+def _decode(path: str, key: str, value: AuthEntry) -> Credentials | None:
+    token = str(value.get("identitytoken") or "")
     if auth := value.get("auth"):
         try:
             user, colon, password = base64.b64decode(auth, validate=True).decode().partition(":")
@@ -148,7 +151,7 @@ def _decode(path: str, key: str, value: dict[str, Any]) -> Credentials | None:
         if colon:
             return Credentials(user, password.rstrip("\0"), token)
     if value.get("username"):
-        return Credentials(value["username"], value.get("password") or "", token)
+        return Credentials(str(value["username"]), str(value.get("password") or ""), token)
     return Credentials("", "", token) if token else None
 
 

@@ -10,7 +10,6 @@ import base64
 import fcntl
 import os
 from collections.abc import Callable
-from typing import Any
 
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError, NotFound
@@ -19,6 +18,10 @@ from crun_py.oci.registry import auth
 from crun_py.oci.registry.access import Access
 from crun_py.oci.registry.auth import Credentials
 from crun_py.oci.registry.client import Unauthorized
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.documents.auth import AuthEntry, AuthFile
 
 
 def check(access: Access, registry: str, credentials: Credentials) -> None:
@@ -49,8 +52,8 @@ def save(registry: str, path: str, credentials: Credentials, authfile: str | Non
         return
     pair = f"{credentials.user}:{credentials.password}".encode()
 
-    def put(config: dict[str, Any]) -> None:
-        auths = config.setdefault("auths", {})
+    def put(config: AuthFile) -> None:
+        auths = config["auths"] = config.get("auths") or {}
         _drop(auths, key)
         auths[key] = {"auth": base64.b64encode(pair).decode()}
 
@@ -71,7 +74,7 @@ def forget(registry: str, path: str, authfile: str | None) -> bool:
     for file in ours:
         if auth.normal_key(key) in map(auth.normal_key, auth.load(file).get("auths") or {}):
             found = True
-            _change(file, lambda config: _drop(config["auths"], key))
+            _change(file, lambda config: _drop(config.get("auths") or {}, key))
     if docker and auth.normal_key(key) in map(
         auth.normal_key, auth.load(docker).get("auths") or {}
     ):
@@ -87,7 +90,7 @@ def forget_all(authfile: str | None) -> None:
     ours, _ = _places(authfile)
     for file in ours:
         if auth.load(file).get("auths"):
-            _change(file, lambda config: config["auths"].clear())
+            _change(file, lambda config: (config.get("auths") or {}).clear())
 
 
 def user_of(registry: str, path: str, authfile: str | None) -> str:
@@ -117,13 +120,13 @@ def _helper(registry: str, authfile: str | None) -> str:
     return ""
 
 
-def _drop(auths: dict[str, Any], key: str) -> None:
+def _drop(auths: dict[str, AuthEntry], key: str) -> None:
     """Remove the entries that mean `key`, however another tool has written it."""
     for other in [k for k in auths if auth.normal_key(k) == auth.normal_key(key)]:
         del auths[other]
 
 
-def _change(path: str, change: Callable[[dict[str, Any]], None]) -> None:
+def _change(path: str, change: Callable[[AuthFile], None]) -> None:
     """Replace the file by what `change` makes of it; two logins do not lose each other's."""
     # a link, which dotfile managers make, stays one
     path = os.path.realpath(path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from typing import Any
+from typing import TypeVar
 
 from crun_py import caller, jsonfile
 from crun_py.errors import CorruptState, CrunpyError, InvalidArgument, RegistryError
@@ -18,8 +18,10 @@ from crun_py.oci.reference import (
     is_short,
     parse,
 )
+from crun_py.record import record
 
 DOCKER_API_HOST = "registry-1.docker.io"
+T = TypeVar("T")
 
 
 class Endpoint:
@@ -43,6 +45,25 @@ class Endpoint:
         self.is_mirror = is_mirror
 
 
+@record
+class _Place:
+    """A registry or mirror of registries.conf.  pulls: a mirror's pull-from-mirror."""
+
+    location: str
+    insecure: bool
+    pulls: str
+
+
+@record
+class _Entry:
+    """A [[registry]] of registries.conf."""
+
+    place: _Place = _Place(location="", insecure=False, pulls="all")
+    blocked: bool = False
+    by_digest_only: bool = False
+    mirrors: tuple[_Place, ...] = ()
+
+
 class Registries:
     """The configuration, read once."""
 
@@ -53,7 +74,7 @@ class Registries:
         """
         self.search: list[str] = []
         self.aliases: dict[str, str] = {}
-        self._entries: dict[str, dict[str, Any]] = {}
+        self._entries: dict[str, _Entry] = {}
         for path in _files() if files is None else files:
             self._read(path)
         docker = daemon_settings([daemon_json] if daemon_json is not None else None)
@@ -77,25 +98,25 @@ class Registries:
         Raises RegistryError when the registry is blocked by configuration.
         """
         prefix, entry = self._entry(reference.name)
-        if entry.get("blocked"):
+        if entry.blocked:
             raise RegistryError(
                 f"pulling {reference}: registry {prefix} is blocked in registries.conf"
             )
         found = [
             self._endpoint(reference, prefix, mirror, is_mirror=True)
-            for mirror in entry.get("mirror", [])
+            for mirror in entry.mirrors
             if _mirror_serves(mirror, entry, reference)
         ]
         if reference.registry == DEFAULT_REGISTRY:
             for mirror in self.docker_mirrors:
                 found.append(self._docker_mirror(mirror, reference))
-        found.append(self._endpoint(reference, prefix, entry, is_mirror=False))
+        found.append(self._endpoint(reference, prefix, entry.place, is_mirror=False))
         return found
 
     def _endpoint(
-        self, reference: Reference, prefix: str, entry: dict[str, Any], *, is_mirror: bool
+        self, reference: Reference, prefix: str, place: _Place, *, is_mirror: bool
     ) -> Endpoint:
-        location = entry.get("location") or ""
+        location = place.location
         name = reference.name
         if location and not prefix.startswith("*."):
             name = location.rstrip("/") + name[len(prefix) :]
@@ -104,7 +125,7 @@ class Registries:
         # a location is host/path, never a short name
         registry, _, repository = name.partition("/")
         Reference(registry, repository, "latest")
-        insecure = bool(entry.get("insecure")) or registry in self.docker_insecure
+        insecure = place.insecure or registry in self.docker_insecure
         return Endpoint(registry, repository, insecure=insecure, is_mirror=is_mirror)
 
     def _docker_mirror(self, url: str, reference: Reference) -> Endpoint:
@@ -114,13 +135,13 @@ class Registries:
         insecure = scheme == "http" or host in self.docker_insecure
         return Endpoint(host, repository, insecure=insecure, is_mirror=True)
 
-    def _entry(self, name: str) -> tuple[str, dict[str, Any]]:
-        """The entry with the longest prefix of `name`; ("", {}) when there is none."""
+    def _entry(self, name: str) -> tuple[str, _Entry]:
+        """The entry with the longest prefix of `name`; "" and an empty one when there is none."""
         best = ""
         for prefix in self._entries:
             if _matches(prefix, name) and len(prefix) > len(best):
                 best = prefix
-        return best, self._entries.get(best, {})
+        return best, self._entries.get(best, _Entry())
 
     def _read(self, path: str) -> None:
         try:
@@ -133,34 +154,69 @@ class Registries:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
             raise CrunpyError(f"reading {path}: {e}") from e
         try:
-            self.search = [*value.get("unqualified-search-registries", self.search)]
-            self.aliases.update({k: v for k, v in value.get("aliases", {}).items() if v})
-            for entry in value.get("registry", []):
-                self._entries[str(entry.get("prefix") or entry["location"]).rstrip("/")] = entry
-        except (KeyError, TypeError, AttributeError) as e:
+            self.search = _list(value, "unqualified-search-registries", str, self.search)
+            aliases = _field(value, "aliases", dict, {})
+            self.aliases.update({k: _field(aliases, k, str, "") for k, v in aliases.items() if v})
+            for table in _list(value, "registry", dict, []):
+                prefix = _field(table, "prefix", str, "") or _field(table, "location", str, None)
+                self._entries[prefix.rstrip("/")] = _entry(table)
+        except TypeError as e:
             raise CrunpyError(
-                f"reading {path}: not a registries.conf of version 2",
+                f"reading {path}: not a registries.conf of version 2: {e}",
                 hint="see containers-registries.conf(5)",
             ) from e
 
     def mirrors(self) -> list[str]:
         """Where docker.io's images are looked for first, as URLs or host/path."""
-        entry = self._entries.get(DEFAULT_REGISTRY, {})
-        return [str(m.get("location", "")) for m in entry.get("mirror", [])] + self.docker_mirrors
+        entry = self._entries.get(DEFAULT_REGISTRY, _Entry())
+        return [mirror.location for mirror in entry.mirrors] + self.docker_mirrors
 
     def insecure(self) -> list[str]:
         """Registries that plain http and unverified certificates are allowed for."""
-        found = [prefix for prefix, entry in self._entries.items() if entry.get("insecure")]
+        found = [prefix for prefix, entry in self._entries.items() if entry.place.insecure]
         return found + self.docker_insecure
 
 
-def daemon_settings(files: list[str] | None = None) -> dict[str, Any]:
+def _entry(table: dict[str, object]) -> _Entry:
+    """Raises TypeError, as `_field`."""
+    return _Entry(
+        place=_place(table),
+        blocked=_field(table, "blocked", bool, False),
+        by_digest_only=_field(table, "mirror-by-digest-only", bool, False),
+        mirrors=tuple(_place(mirror) for mirror in _list(table, "mirror", dict, [])),
+    )
+
+
+def _place(table: dict[str, object]) -> _Place:
+    return _Place(
+        location=_field(table, "location", str, ""),
+        insecure=_field(table, "insecure", bool, False),
+        pulls=_field(table, "pull-from-mirror", str, "all"),
+    )
+
+
+def _field(table: dict[str, object], name: str, kind: type[T], otherwise: T | None) -> T:
+    """A value of this type, `otherwise` where there is none.  Raises TypeError."""
+    found = table.get(name, otherwise)
+    if not isinstance(found, kind):
+        raise TypeError(f"{name} is not of type {kind.__name__}")
+    return found
+
+
+def _list(table: dict[str, object], name: str, kind: type[T], otherwise: list[T]) -> list[T]:
+    found = _field(table, name, list, otherwise)
+    if not all(isinstance(one, kind) for one in found):
+        raise TypeError(f"{name} has a value that is not of type {kind.__name__}")
+    return found
+
+
+def daemon_settings(files: list[str] | None = None) -> dict[str, object]:
     """What docker's daemon.json says: the machine's, and over it the user's own.
 
     One that cannot be read or is no JSON object says nothing.
     """
     config = caller.config_home()
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for path in files or ["/etc/docker/daemon.json", config + "/docker/daemon.json"]:
         try:
             value = jsonfile.read(path)
@@ -171,7 +227,7 @@ def daemon_settings(files: list[str] | None = None) -> dict[str, Any]:
     return found
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: object) -> list[str]:
     return [str(text) for text in value] if isinstance(value, list) else []
 
 
@@ -205,13 +261,11 @@ def _matches(prefix: str, name: str) -> bool:
     return name == prefix or name.startswith(prefix + "/")
 
 
-def _mirror_serves(mirror: dict[str, Any], entry: dict[str, Any], reference: Reference) -> bool:
-    how = mirror.get("pull-from-mirror", "all")
-    if entry.get("mirror-by-digest-only"):
-        how = "digest-only"
+def _mirror_serves(mirror: _Place, entry: _Entry, reference: Reference) -> bool:
+    how = "digest-only" if entry.by_digest_only else mirror.pulls
     if how not in ("all", "digest-only", "tag-only"):
         raise InvalidArgument(f"reading registries.conf: pull-from-mirror is {how!r}")
-    return bool(how == "all" or (how == "digest-only") == bool(reference.digest))
+    return how == "all" or (how == "digest-only") == bool(reference.digest)
 
 
 def host_only(host: str) -> str:
