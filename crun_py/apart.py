@@ -12,7 +12,9 @@ from crun_py.errors import CrunpyError, from_json, internal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
 
 class Apart:
@@ -20,7 +22,7 @@ class Apart:
 
     def __init__(
         self,
-        act: Callable[[], Any],
+        act: Callable[[], object],
         closed: tuple[int, ...] = (),
         doing: str = "working on the container's files",
     ) -> None:
@@ -50,7 +52,7 @@ class Apart:
         return found["value"]
 
 
-def _answer(told: int, act: Callable[[], Any], doing: str) -> None:
+def _answer(told: int, act: Callable[[], object], doing: str) -> None:
     """Runs in the child; never returns, whatever happens: it must not go on as its parent."""
     try:
         try:
@@ -70,6 +72,7 @@ def _answer(told: int, act: Callable[[], Any], doing: str) -> None:
         os._exit(0)
 
 
-def apart(act: Callable[[], Any], doing: str = "working on the container's files") -> Any:
+def apart(act: Callable[[], T], doing: str = "working on the container's files") -> T:
     """What `act` returns, or raises, having run in a child process.  doing: as for Apart."""
-    return Apart(act, doing=doing).result()
+    found: T = Apart(act, doing=doing).result()
+    return found

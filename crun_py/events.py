@@ -17,7 +17,6 @@ from crun_py.paths import Paths, private_dir
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
 
     from crun_py.model.event import Event
     from crun_py.state import Container
@@ -66,8 +65,8 @@ def emit(paths: Paths, kind: str, action: str, actor: str, attributes: dict[str,
 def container(about: Container, action: str, **more: str) -> None:
     """An event of a container; its image, name and labels go along, as Docker has it."""
     record = about.record
-    labels = record.get("config", {}).get("labels", {})
-    attributes = {**labels, "image": record.get("image", ""), "name": about.name, **more}
+    labels = record["config"]["labels"]
+    attributes = {**labels, "image": record["image"], "name": about.name, **more}
     emit(about.paths, "container", action, about.id, attributes)
 
 
@@ -136,7 +135,7 @@ def read(
             yield event
 
 
-def _is_event(value: Any) -> bool:
+def _is_event(value: object) -> bool:
     """Whether a line of the journal is what `emit` writes."""
     kinds = {"time": int, "type": str, "action": str, "id": str, "attributes": dict}
     return isinstance(value, dict) and all(
@@ -182,7 +181,7 @@ def _is(event: Event, key: str, value: str) -> bool:
     return bool(value and (event.id.startswith(value) or attributes.get("name") == value))
 
 
-def document(event: Event) -> dict[str, Any]:
+def document(event: Event) -> dict[str, object]:
     """An event with the names of Docker's API, and podman's beside them, for --format."""
     attributes = event.attributes
     return {

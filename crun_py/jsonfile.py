@@ -66,7 +66,7 @@ def loads(data: bytes | str) -> Any:
     return json.loads(text)
 
 
-def dumps(value: Any, *, indent: int | None = None) -> str:
+def dumps(value: object, *, indent: int | None = None) -> str:
     """JSON text of `value`, on one line unless `indent` (spaces) is given.
 
     Raises ValueError for what JSON cannot say.
@@ -80,7 +80,7 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
-def _pretty(value: Any, step: str, newline: str) -> str:
+def _pretty(value: object, step: str, newline: str) -> str:
     """`value` over several lines, as `json.dumps` with an indent lays it out."""
     deeper = newline + step
     if isinstance(value, dict) and value:
@@ -99,7 +99,7 @@ def _readable(text: str) -> str:
     return dumps(text)
 
 
-def write(path: str, value: Any, *, durable: bool = True) -> None:
+def write(path: str, value: object, *, durable: bool = True) -> None:
     """Replace `path` by the JSON of `value`, mode 0600, in one rename.
 
     durable: fsync the file before and its directory after the rename, so that a power cut

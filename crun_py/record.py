@@ -153,6 +153,14 @@ def to_json(value: Any) -> Any:
     return value
 
 
+def without_empty(document: T, *, but: str = "") -> T:
+    """A copy of a JSON object without what is empty or false; the key `but` stays."""
+    assert isinstance(document, dict)
+    kept: Any = {key: value for key, value in document.items() if value or key == but}
+    found: T = kept
+    return found
+
+
 def from_json(cls: type[T], found: object) -> T:
     """The record of class `cls` that `to_json` described; fields that are absent have their
     defaults, those that are not known are passed over.

@@ -8,14 +8,26 @@ nothing else, so any OCI runtime could carry it out.
 from __future__ import annotations
 
 from crun_py.errors import InvalidArgument
-from crun_py.model.spec import DEFAULT_SECCOMP, RLIMITS
+from crun_py.model.spec import DEFAULT_SECCOMP, OPTIONAL_SYSCTLS, RLIMITS
 from crun_py.ns import caps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
 
+    from crun_py.documents.container import UserNamespace
+    from crun_py.documents.spec import (
+        Capabilities,
+        Linux,
+        LinuxDevice,
+        LinuxIdMapping,
+        LinuxNamespace,
+        LinuxResources,
+        Mount,
+        Process,
+        Rlimit,
+        Spec,
+    )
     from crun_py.model.container import CreateRequest, Ulimit
     from crun_py.ns.users import User
 
@@ -74,7 +86,7 @@ class Host:
         self.highest_gid = highest_gid
 
 
-def mount(kind: str, source: str, destination: str, *options: str) -> dict[str, Any]:
+def mount(kind: str, source: str, destination: str, *options: str) -> Mount:
     """One entry of the spec's `mounts`."""
     return {
         "type": kind,
@@ -86,7 +98,7 @@ def mount(kind: str, source: str, destination: str, *options: str) -> dict[str, 
 
 def default_mounts(
     host: Host, shm_bytes: int, *, host_network: bool, devices: bool = False
-) -> list[dict[str, Any]]:
+) -> list[Mount]:
     """What every container has below /proc, /dev and /sys, with docker's options.
 
     devices: nodes in /dev may be made and opened; else they are bound and /dev is nodev.
@@ -112,7 +124,7 @@ def default_mounts(
     return mounts
 
 
-def capabilities(names: list[str], user: User, added: bool) -> dict[str, list[str]]:
+def capabilities(names: list[str], user: User, added: bool) -> Capabilities:
     """The five sets.  A user other than root has none but those added, which are then
     ambient too; inheritable stays empty for root (CVE-2022-24769)."""
     if user.uid == 0:
@@ -137,11 +149,11 @@ _MOST_FILES = 1 << 20
 _INFINITY = (1 << 64) - 1
 
 
-def rlimits(asked: Iterable[Ulimit], hard_nofile: int) -> list[dict[str, Any]]:
+def rlimits(asked: Iterable[Ulimit], hard_nofile: int) -> list[Rlimit]:
     """The limits asked for as the spec says them; nofile is raised to the hard limit (at most
     1048576) unless named.  Raises InvalidArgument."""
     limit = min(hard_nofile, _MOST_FILES)
-    chosen = {"nofile": {"type": "RLIMIT_NOFILE", "soft": limit, "hard": limit}}
+    chosen: dict[str, Rlimit] = {"nofile": {"type": "RLIMIT_NOFILE", "soft": limit, "hard": limit}}
     for one in asked:
         if one.name not in RLIMITS:
             raise InvalidArgument(f"ulimit {one.name}: not known", hint=", ".join(RLIMITS))
@@ -160,17 +172,21 @@ def build(
     user: User,
     hostname: str,
     request: CreateRequest,
-    namespaces: list[dict[str, Any]],
-    mounts: list[dict[str, Any]],
+    namespaces: list[LinuxNamespace],
+    mounts: list[Mount],
     host: Host,
     rootfs: str,
+    devices: Iterable[LinuxDevice] = (),
+    resources: LinuxResources | None = None,
+    userns: UserNamespace | None = None,
     systemd: bool = False,
-) -> dict[str, Any]:
+) -> Spec:
     """The whole config.json of a container that `request` asks for; the other arguments say what
     its image and this host make of it.
 
-    systemd: it is the command: its units may make namespaces under the default filter.
-    Raises InvalidArgument.
+    devices: those of the host, all of which a privileged container has instead of the usual ones.
+    userns: of its own.  systemd: it is the command: its units may make namespaces under the
+    default filter.  Raises InvalidArgument.
     """
     security = request.security
     default = security.default_capabilities
@@ -184,19 +200,22 @@ def build(
     )
     seccomp = security.seccomp
     hide_nothing = security.privileged or "ALL" in security.unmask
-    linux: dict[str, Any] = {
+    usual = () if security.privileged else DEVICES
+    linux: Linux = {
         "namespaces": namespaces,
         "maskedPaths": []
         if hide_nothing
         else [p for p in (*MASKED, *host.thermal, *security.mask) if p not in security.unmask],
         "readonlyPaths": [] if hide_nothing else [p for p in READONLY if p not in security.unmask],
-        "devices": [
-            {"path": path, "type": "c", "major": major, "minor": minor, "fileMode": 0o666}
-            for path, major, minor in DEVICES
-        ],
+        "devices": [*(_device(path, major, minor) for path, major, minor in usual), *devices],
     }
+    if userns:
+        linux["uidMappings"] = _mappings(userns["uids"])
+        linux["gidMappings"] = _mappings(userns["gids"])
     if request.sysctls:
         linux["sysctl"] = sysctls(request.sysctls, namespaces)
+    if resources:
+        linux["resources"] = resources
     annotations: dict[str, str] = {}
     if security.privileged and seccomp == "default":
         seccomp = "unconfined"
@@ -210,7 +229,12 @@ def build(
             if seccomp == "default"
             else profiles.load_profile(seccomp, names)
         )
-    process: dict[str, Any] = {
+    if any(n["type"] == "network" and "path" not in n for n in namespaces):
+        defaults = _network_sysctls(host)
+        chosen = linux.get("sysctl", {})
+        annotations[OPTIONAL_SYSCTLS] = ",".join(key for key in defaults if key not in chosen)
+        linux["sysctl"] = {**defaults, **chosen}
+    process: Process = {
         "terminal": request.tty,
         "user": {
             "uid": user.uid,
@@ -227,14 +251,37 @@ def build(
     }
     if request.oom_score_adj:
         process["oomScoreAdj"] = request.oom_score_adj
-    return {
+    if request.keep_groups:
+        process["user"]["keepGroups"] = True
+    spec: Spec = {
         "ociVersion": OCI_VERSION,
         "process": process,
         "root": {"path": rootfs, "readonly": request.read_only},
         "hostname": hostname,
         "mounts": mounts,
         "linux": linux,
-        "annotations": annotations,
+        "annotations": {**annotations, **request.annotations},
+    }
+    if request.domainname:
+        spec["domainname"] = request.domainname
+    return spec
+
+
+def _device(path: str, major: int, minor: int) -> LinuxDevice:
+    return {"path": path, "type": "c", "major": major, "minor": minor, "fileMode": 0o666}
+
+
+def _mappings(rows: list[list[int]]) -> list[LinuxIdMapping]:
+    return [{"containerID": inside, "hostID": outside, "size": n} for inside, outside, n in rows]
+
+
+def _network_sysctls(host: Host) -> dict[str, str]:
+    """A network namespace of the container's own lets everybody bind low ports and ping, as
+    docker's, and takes no routes from whoever announces some (CVE-2020-13401)."""
+    return {
+        "net.ipv4.ip_unprivileged_port_start": "0",
+        "net.ipv4.ping_group_range": f"0 {host.highest_gid}",
+        **{f"net.ipv6.conf.{name}.accept_ra": "0" for name in ("all", "default", "eth0")},
     }
 
 
@@ -245,7 +292,7 @@ _OWN_SYSCTLS = {
 }
 
 
-def sysctls(asked: dict[str, str], namespaces: list[dict[str, Any]]) -> dict[str, str]:
+def sysctls(asked: dict[str, str], namespaces: list[LinuxNamespace]) -> dict[str, str]:
     """Kernel settings, if they belong to a namespace of the container's own (CVE-2022-0811)."""
     own = {n["type"] for n in namespaces if "path" not in n}
     allowed = tuple(prefix for kind in own for prefix in _OWN_SYSCTLS.get(kind, ()))

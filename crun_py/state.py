@@ -25,7 +25,11 @@ from crun_py.staging import Staging
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping
+
+    from crun_py.documents.container import Record
+    from crun_py.documents.spec import Spec
+    from crun_py.documents.status import StatusNote
 
 VERSION = 2
 UNKNOWN_EXIT = 255
@@ -56,7 +60,7 @@ def start_ticks(pid: int) -> int:
     return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
-def _number(found: dict[str, Any], key: str, default: int = 0) -> int:
+def _number(found: Mapping[str, object], key: str, default: int = 0) -> int:
     """A field of a file that somebody may have edited."""
     value = found.get(key)
     return value if isinstance(value, int) else default
@@ -86,7 +90,7 @@ class Status:
         "unseen",
     )
 
-    def __init__(self, state: str, found: dict[str, Any], *, unseen: bool = False) -> None:
+    def __init__(self, state: str, found: StatusNote, *, unseen: bool = False) -> None:
         running = state in _RUNNING
         self.state = state
         self.pid = _number(found, "pid") if running or state == "initialized" else 0
@@ -121,17 +125,15 @@ class Container:
 
     __slots__ = ("_document", "id", "paths", "record")
 
-    def __init__(
-        self, paths: Paths, record: dict[str, Any], document: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, paths: Paths, record: Record, document: Spec | None = None) -> None:
         self.paths = paths
         self.record = record
         self._document = document
-        self.id: str = record["id"]
+        self.id = record["id"]
 
     @property
     def name(self) -> str:
-        return str(self.record["name"])
+        return self.record["name"]
 
     def reload(self) -> None:
         """Read the record again: under the lock it is what counts.  Raises as `load`."""
@@ -157,8 +159,9 @@ class Container:
     def modes(self) -> tuple[str, ...]:
         """The words for its network and its other namespaces; container:ID shares another's."""
         record = self.record
-        ids = (record.get("userns") or {}).get("mode", "")
-        return (record["network"]["mode"], *record.get("namespaces", {}).values(), ids)
+        shared, own_ids = record["namespaces"], record["userns"]
+        words = shared["pid"], shared["ipc"], shared["uts"], shared["cgroup"]
+        return (record["network"]["mode"], *words, own_ids["mode"] if own_ids else "")
 
     @property
     def volumes(self) -> set[str]:
@@ -169,14 +172,14 @@ class Container:
     def log_path(self) -> str:
         return self.directory + "/container.log"
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         """The OCI spec that `create` wrote, for the caller to change.  Raises CorruptState."""
         if self._document is not None:
             document, self._document = self._document, None
             return document
         path = self.directory + "/config.json"
         try:
-            spec: dict[str, Any] = jsonfile.read(path)
+            spec: Spec = jsonfile.read(path)
         except FileNotFoundError:
             raise CorruptState(f"reading {path}: it is gone") from None
         parts = ("process", "linux", "root", "mounts", "annotations")
@@ -218,7 +221,7 @@ def status(paths: Paths, container_id: str, *, begun: bool = True) -> Status:
         if not begun:
             raise FileNotFoundError
         directory = paths.run_container(container_id)
-        found = jsonfile.read(directory + "/status.json")
+        found: StatusNote = jsonfile.read(directory + "/status.json")
         said = found.get("state")
         monitored = said in ("starting", "restarting") and _lives(found, "monitor_")
         if said in ("running", "initialized") or (said == "starting" and not monitored):
@@ -265,13 +268,13 @@ def left_by_start(container: Container) -> Status:
         return Status("created", {})
 
 
-def _lives(found: dict[str, Any], whose: str = "") -> bool:
+def _lives(found: StatusNote, whose: str = "") -> bool:
     """Whether the process that a status notes (whose: "" or "monitor_") is still that one."""
     pid, ticks = _number(found, whose + "pid"), _number(found, whose + "start_ticks")
     return pid > 0 and ticks > 0 and start_ticks(pid) == ticks and found.get("boot_id") == boot_id()
 
 
-def _told(paths: Paths, container_id: str, found: dict[str, Any]) -> Status:
+def _told(paths: Paths, container_id: str, found: StatusNote) -> Status:
     """The end of a container whose process is gone, though status.json says that it lives:
     the monitor is about to note it, or will never, for it was killed too."""
     path = paths.run_container(container_id) + "/status.json"
@@ -287,12 +290,12 @@ def _told(paths: Paths, container_id: str, found: dict[str, Any]) -> Status:
     return Status("exited", found, unseen=True)
 
 
-def _noting(found: dict[str, Any]) -> bool:
+def _noting(found: StatusNote) -> bool:
     """Whether somebody else is there who will note the end in status.json."""
     return found.get("monitor_pid") != os.getpid() and _lives(found, "monitor_")
 
 
-def _living(found: dict[str, Any], directory: str) -> Status | None:
+def _living(found: StatusNote, directory: str) -> Status | None:
     if not _lives(found):
         return None
     try:
@@ -465,8 +468,9 @@ def ids(paths: Paths) -> list[str]:
 
 
 _NEEDED = frozenset(
-    "name created image image_id args config network mounts log host layers hostname "
-    "auto_remove".split()
+    "name created image image_id args hostname domainname namespaces userns links requires timeout "
+    "timezone annotations cgroup_parent auto_remove config network log restart create_command "
+    "host mounts layers".split()
 )
 """What every record has."""
 
@@ -490,15 +494,15 @@ def load(paths: Paths, container_id: str) -> Container:
         raise _damaged(container_id) from e
     if not isinstance(record, dict) or record.get("id") != container_id:
         raise _damaged(container_id)
-    if not record.keys() >= _NEEDED:
-        raise _damaged(container_id)
     if record.get("version") == 1:
         from crun_py.upgrade import upgraded
 
         try:
             record = upgraded(record)
-        except (ValueError, TypeError, AttributeError, InvalidArgument):
+        except (LookupError, ValueError, TypeError, AttributeError, InvalidArgument):
             raise _damaged(container_id) from None
+    if not record.keys() >= _NEEDED:
+        raise _damaged(container_id)
     return Container(paths, record)
 
 
@@ -551,5 +555,5 @@ def every(
         except CorruptState:
             if broken is not None:
                 broken.append(container_id)
-    found.sort(key=lambda c: str(c.record.get("created", "")), reverse=True)
+    found.sort(key=lambda c: str(c.record["created"]), reverse=True)
     return found

@@ -18,13 +18,15 @@ from crun_py.tree import remove_tree
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+
+    from crun_py.documents.container import MountEntry
+    from crun_py.documents.volume import Volume
 
 PASSED = {"nosuid", "noexec", "nodev", "dev", "suid", "exec"}
 PROPAGATION = {"private", "rprivate", "slave", "rslave", "shared", "rshared"}
 
 
-def borrow(mounts: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+def borrow(mounts: list[MountEntry], text: str) -> list[MountEntry]:
     """The mounts of another container's record, as --volumes-from CONTAINER[:OPTIONS] takes
     them over.  An anonymous volume goes with the last container that has it."""
     options = text.partition(":")[2].split(",") if ":" in text else []
@@ -96,16 +98,16 @@ def names(paths: Paths) -> list[str]:
     return sorted(n for n in found if n[0] != "." and os.path.isdir(data_directory(paths, n)))
 
 
-def about(paths: Paths, name: str) -> dict[str, Any]:
+def about(paths: Paths, name: str) -> Volume:
     """volume.json of a volume.  Raises NotFound; of a damaged one only the name is known."""
     if not name or "/" in name or not os.path.isdir(data_directory(paths, name)):
         raise NotFound(f"no such volume: {name}", hint="crunpy volume ls lists them")
     try:
-        found = jsonfile.read(f"{paths.volumes}/{name}/volume.json")
+        found: Volume | None = jsonfile.read(f"{paths.volumes}/{name}/volume.json")
     except (FileNotFoundError, CorruptState):
-        found = {}
-    known = {"name": name, "created": "", "labels": {}, "anonymous": False}
-    return known | (found if isinstance(found, dict) else {})
+        found = None
+    known: Volume = {"name": name, "created": "", "labels": {}, "anonymous": False}
+    return {**known, **found} if isinstance(found, dict) else known
 
 
 def resolve(paths: Paths, text: str) -> str:
@@ -116,7 +118,7 @@ def resolve(paths: Paths, text: str) -> str:
     found = [name for name in known if text and name.startswith(text)]
     if len(found) > 1:
         raise InvalidArgument(f"volume {text}: {len(found)} volumes begin so")
-    return found[0] if found else str(about(paths, text)["name"])
+    return found[0] if found else about(paths, text)["name"]
 
 
 def new_name() -> str:
@@ -125,8 +127,6 @@ def new_name() -> str:
 
 
 _STAGE, _GONE = ".new-", ".gone-"
-UNUSED = "unused"
-"""In volume.json of a volume that no container has had: the first one fills it."""
 
 
 def staged(paths: Paths, owner: str) -> str:
@@ -187,12 +187,12 @@ def ensure(
         return False
     from crun_py.clock import now
 
-    about: dict[str, Any] = {"version": 1, "name": name, "created": now(), "labels": labels or {},
+    about: Volume = {"version": 1, "name": name, "created": now(), "labels": labels or {},
                              "anonymous": anonymous}  # fmt: skip
     if options:
         about["options"] = options
     elif fill is None:
-        about[UNUSED] = True
+        about["unused"] = True
     try:
         private_dir(stage)
         jsonfile.write(stage + "/volume.json", about)
@@ -233,11 +233,11 @@ def _first_use(paths: Paths, name: str, stage: str, fill: Callable[[str], None])
     """Fill a volume that `volume create` made and no container has had, unless it has content."""
     file = f"{paths.volumes}/{name}/volume.json"
     try:
-        if not jsonfile.read(file).get(UNUSED):
+        if not jsonfile.read(file).get("unused"):
             return
         with jsonfile.Lock(f"{paths.volumes}/{name}/lock"):
-            about = jsonfile.read(file)
-            if about.pop(UNUSED, None) and not os.listdir(data_directory(paths, name)):
+            about: Volume = jsonfile.read(file)
+            if about.pop("unused", None) and not os.listdir(data_directory(paths, name)):
                 _prepare_data(stage, fill)
                 os.rename(stage, data_directory(paths, name))  # in place of the empty one
             jsonfile.write(file, about)

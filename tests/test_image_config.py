@@ -3,12 +3,16 @@ with the field's name, never an internal error."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import images
 import pytest
 from conftest import Registry
 from engine import Engine
+
+from crun_py.errors import ImageError
+from crun_py.oci.manifest import parse_config
 
 BAD: list[dict[str, Any]] = [
     {"Cmd": {"a": 1}}, {"Cmd": [1]}, {"Cmd": [None]}, {"Cmd": 5},
@@ -67,3 +71,19 @@ def test_null_is_none(root: Engine, registry: Registry, config: dict[str, Any]) 
     name = registry.push("test/nulls", images.image(registry.busybox, **config))
     root.ok("run", "-q", "--pull", "always", "--rm", "--network", "none", name)
     root.ok("rmi", name)
+
+
+@pytest.mark.parametrize(
+    "about",
+    [{"history": 5}, {"history": ["x"]}, {"history": [{"created_by": 5}]}, {"created": 5},
+     {"author": ["x"]}, {"comment": {}}, {"architecture": 64}, {"variant": []},
+     {"os.version": 1}, {"os.features": "x"}, {"docker_version": 20}, {"config": "x"}],
+    ids=str,
+)  # fmt: skip
+def test_what_stands_beside_it_is_refused_by_name(about: dict[str, Any]) -> None:
+    document = {"os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}
+    assert parse_config(json.dumps(document).encode(), 0) == document
+    with pytest.raises(ImageError, match=f"its {next(iter(about))} is not"):
+        parse_config(json.dumps({**document, **about}).encode(), 0)
+    nothing = {**document, next(iter(about)): None}
+    assert parse_config(json.dumps(nothing).encode(), 0) == nothing

@@ -22,8 +22,6 @@ from crun_py.record import fields_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from crun_py.paths import Paths
     from crun_py.workspace import Workspace
 
@@ -72,7 +70,7 @@ class Cache:
     def keep(self, key: str, created: str, layer: Layer | None, chain: list[str]) -> None:
         """Remember what the step `key` came to; chain: of the layers below."""
         private_dir(self._directory)
-        value: dict[str, Any] = {"schema": 1, "created": created}
+        value: dict[str, object] = {"schema": 1, "created": created}
         if layer:
             value["layer"] = fields_of(layer)
             marker = f"{layer_directory(self._paths, layer.chain_id)}/{gc.CACHED}"

@@ -7,18 +7,21 @@ import os
 from crun_py import jsonfile
 from crun_py.clock import now
 from crun_py.oci.chain import diff_path
-from crun_py.oci.manifest import split_platform
+from crun_py.oci.manifest import platform_of, split_platform
 from crun_py.oci.transfer import made
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Literal
 
     from crun_py.build.layer import Layer
+    from crun_py.documents.image import Descriptor, History, ImageAbout, ImageConfig
     from crun_py.oci.store.image import Image
     from crun_py.paths import Paths
 
-_KEPT = ("architecture", "os", "variant", "os.version", "os.features", "author")
+_KEPT: tuple[
+    Literal["architecture", "os", "variant", "os.version", "os.features", "author"], ...
+] = ("architecture", "os", "variant", "os.version", "os.features", "author")
 _PLAIN = {
     "oci": "application/vnd.oci.image.layer.v1.tar",
     "docker": "application/vnd.docker.image.rootfs.diff.tar",
@@ -32,12 +35,12 @@ class Draft:
 
     def __init__(self, paths: Paths, form: str, key: str) -> None:
         self._paths, self.form, self.key = paths, form, key
-        self.layers: list[dict[str, Any]] = []
+        self.layers: list[Descriptor] = []
         self.diff_ids: list[str] = []
         self.chain: list[str] = []
-        self.config: dict[str, Any] = {}
-        self.about: dict[str, Any] = {}
-        self.history: list[dict[str, Any]] = []
+        self.config: ImageConfig = {}
+        self.about: ImageAbout = {}
+        self.history: list[History] = []
         self.annotations: dict[str, str] = {}
         self.created = ""
 
@@ -59,8 +62,10 @@ class Draft:
         draft.layers = made.below_of(paths, image, form)
         draft.diff_ids = list(image.config["rootfs"]["diff_ids"])
         draft.chain = list(image.chain)
-        draft.config = dict(image.config.get("config") or {})
-        draft.about = {k: v for k, v in image.config.items() if k in _KEPT and v}
+        draft.config = {**(image.config.get("config") or {})}
+        for key in _KEPT:
+            if value := image.config.get(key):
+                draft.about[key] = value
         draft.history = list(image.config.get("history") or [])
         draft.created = image.created
         return draft
@@ -69,8 +74,8 @@ class Draft:
         """Another one, on which a stage goes on."""
         draft = Draft(self._paths, self.form, self.key)
         draft.layers, draft.diff_ids = list(self.layers), list(self.diff_ids)
-        draft.chain, draft.config = list(self.chain), dict(self.config)
-        draft.about, draft.history = dict(self.about), list(self.history)
+        draft.chain, draft.config = list(self.chain), self.config.copy()
+        draft.about, draft.history = self.about.copy(), list(self.history)
         draft.created, draft.annotations = self.created, dict(self.annotations)
         return draft
 
@@ -81,8 +86,7 @@ class Draft:
 
     @property
     def platform(self) -> str:
-        parts = (self.about.get(key, "") for key in ("os", "architecture", "variant"))
-        return "/".join(part for part in parts if part)
+        return "/".join(part for part in platform_of(self.about) if part)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -91,7 +95,7 @@ class Draft:
 
     @property
     def workdir(self) -> str:
-        return str(self.config.get("WorkingDir") or "/")
+        return self.config.get("WorkingDir") or "/"
 
     def set_variables(self, variables: dict[str, str]) -> None:
         self.config["Env"] = [f"{key}={value}" for key, value in variables.items()]
@@ -99,14 +103,13 @@ class Draft:
     def add_layer(self, layer: Layer) -> None:
         """`layer` lies on top now."""
         media_type = _PLAIN[self.form]
-        entry = {"mediaType": media_type, "digest": layer.diff_id, "size": layer.size}
-        self.layers.append(entry)
+        self.layers.append({"mediaType": media_type, "digest": layer.diff_id, "size": layer.size})
         self.diff_ids.append(layer.diff_id)
         self.chain.append(layer.chain_id)
 
     def note(self, created: str, text: str, *, empty: bool) -> None:
         """An entry of the history."""
-        entry: dict[str, Any] = {"created": created, "created_by": text, "comment": "crunpy"}
+        entry: History = {"created": created, "created_by": text, "comment": "crunpy"}
         if empty:
             entry["empty_layer"] = True
         if self.about.get("author"):

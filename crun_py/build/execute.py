@@ -160,8 +160,7 @@ class StageRun:
         elif isinstance(step, Workdir):
             self._workdir(step, told)
         else:
-            change = _CHANGES[type(step)]
-            self._config_step(_described(step), step.text, lambda: change(self, step), told)
+            self._config_step(_described(step), step.text, lambda: self._change(step), told)
 
     def _config_step(
         self, what: str, text: str, change: Callable[[], object], told: BuildEvent
@@ -268,8 +267,7 @@ class StageRun:
         if there is not None and not stat.S_ISDIR(there.st_mode):
             raise InvalidArgument(f"{path} is a file")
         if there is not None or path == "/":
-            change = lambda: draft.config.update(WorkingDir=path)  # noqa: E731
-            self._config_step(text, text, change, told)
+            self._config_step(text, text, lambda: draft.config.update({"WorkingDir": path}), told)
             return
 
         user = draft.config.get("User") or ""
@@ -299,47 +297,40 @@ class StageRun:
         assert isinstance(command, str)
         return [*(self.draft.config.get("Shell") or _SHELL), command]
 
-    def _set_cmd(self, step: Cmd) -> None:
-        self.draft.config["Cmd"] = self.command_words(step.command, shell=step.shell)
-        self._cmd_is_own = True
-
-    def _set_entrypoint(self, step: Entrypoint) -> None:
-        self.draft.config["Entrypoint"] = self.command_words(step.command, shell=step.shell)
-        if not self._cmd_is_own:
-            self.draft.config.pop("Cmd", None)  # it was meant for the base's entry point
-
-    def _set_env(self, step: Env) -> None:
-        self.draft.set_variables({**self.draft.variables, **dict(step.pairs)})
-        for name, _ in step.pairs:
-            self._arguments.pop(name, None)  # the later one counts
-
-    def _add(self, key: str, new: dict[str, object]) -> None:
-        self.draft.config[key] = {**(self.draft.config.get(key) or {}), **new}
-
-    def _set(self, key: str, value: object) -> None:
-        self.draft.config[key] = value
-
-    def _append_trigger(self, step: Onbuild) -> None:
-        self.draft.config["OnBuild"] = [*(self.draft.config.get("OnBuild") or []), step.trigger]
-
-    def _set_author(self, step: Maintainer) -> None:
-        self.draft.about["author"] = step.name
-
-
-_CHANGES: dict[type, Callable[[StageRun, object], None]] = {
-    Cmd: StageRun._set_cmd,  # type: ignore[dict-item]
-    Entrypoint: StageRun._set_entrypoint,  # type: ignore[dict-item]
-    Env: StageRun._set_env,  # type: ignore[dict-item]
-    Expose: lambda run, s: run._add("ExposedPorts", {p: {} for p in s.ports}),  # type: ignore[attr-defined]
-    Healthcheck: lambda run, s: run._set("Healthcheck", s.config),  # type: ignore[attr-defined]
-    Label: lambda run, s: run._add("Labels", dict(s.pairs)),  # type: ignore[attr-defined]
-    Maintainer: StageRun._set_author,  # type: ignore[dict-item]
-    Onbuild: StageRun._append_trigger,  # type: ignore[dict-item]
-    Shell: lambda run, s: run._set("Shell", list(s.words)),  # type: ignore[attr-defined]
-    StopSignal: lambda run, s: run._set("StopSignal", s.signal),  # type: ignore[attr-defined]
-    User: lambda run, s: run._set("User", s.user),  # type: ignore[attr-defined]
-    Volume: lambda run, s: run._add("Volumes", {p: {} for p in s.paths}),  # type: ignore[attr-defined]
-}
+    def _change(self, step: Step) -> None:
+        """What a step does that only changes the config."""
+        config = self.draft.config
+        if isinstance(step, Cmd):
+            config["Cmd"] = self.command_words(step.command, shell=step.shell)
+            self._cmd_is_own = True
+        elif isinstance(step, Entrypoint):
+            config["Entrypoint"] = self.command_words(step.command, shell=step.shell)
+            if not self._cmd_is_own:
+                config.pop("Cmd", None)  # it was meant for the base's entry point
+        elif isinstance(step, Env):
+            self.draft.set_variables({**self.draft.variables, **dict(step.pairs)})
+            for name, _ in step.pairs:
+                self._arguments.pop(name, None)  # the later one counts
+        elif isinstance(step, Expose):
+            ports: dict[str, object] = {port: {} for port in step.ports}
+            config["ExposedPorts"] = {**(config.get("ExposedPorts") or {}), **ports}
+        elif isinstance(step, Healthcheck):
+            config["Healthcheck"] = step.config
+        elif isinstance(step, Label):
+            config["Labels"] = {**(config.get("Labels") or {}), **dict(step.pairs)}
+        elif isinstance(step, Maintainer):
+            self.draft.about["author"] = step.name
+        elif isinstance(step, Onbuild):
+            config["OnBuild"] = [*(config.get("OnBuild") or []), step.trigger]
+        elif isinstance(step, Shell):
+            config["Shell"] = [*step.words]
+        elif isinstance(step, StopSignal):
+            config["StopSignal"] = step.signal
+        elif isinstance(step, User):
+            config["User"] = step.user
+        elif isinstance(step, Volume):
+            paths: dict[str, object] = {path: {} for path in step.paths}
+            config["Volumes"] = {**(config.get("Volumes") or {}), **paths}
 
 
 _PLACES = ("line", "last", "text", "source")

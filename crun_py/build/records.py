@@ -11,6 +11,16 @@ from crun_py.build.heredoc import Heredoc, begun
 from crun_py.build.mounts import Mount
 from crun_py.record import record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from crun_py.documents.image import HealthCheck
+
+_NUMBERS: tuple[Literal["Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"], ...] = (
+    "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries",
+)  # fmt: skip
+
 
 @record
 class Placed:
@@ -162,9 +172,14 @@ class Healthcheck(Placed):
     options: tuple[tuple[str, int], ...] = ()
 
     @property
-    def config(self) -> dict[str, list[str] | int]:
+    def config(self) -> HealthCheck:
         """The Healthcheck of an image config."""
-        return {"Test": list(self.test), **dict(self.options)}
+        said = dict(self.options)
+        found: HealthCheck = {"Test": list(self.test)}
+        for name in _NUMBERS:
+            if name in said:
+                found[name] = said[name]
+        return found
 
 
 @record

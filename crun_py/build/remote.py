@@ -16,9 +16,8 @@ from crun_py.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from crun_py.build.draft import Draft
+    from crun_py.documents.image import History
     from crun_py.oci.registry.access import Access
     from crun_py.oci.store.image import Image
     from crun_py.paths import Paths
@@ -54,7 +53,7 @@ class Found:
     """A step that another machine made, and the history of the image up to it."""
 
     step: Step
-    history: tuple[dict[str, Any], ...]
+    history: tuple[History, ...]
 
 
 class Remote:
@@ -81,13 +80,14 @@ class Remote:
             try:
                 about = jsonfile.loads(image.annotations[_LAYER])
                 layer = Layer(**{field: about[field] for field in _FIELDS})
-                history = image.config["history"]
-            except (KeyError, TypeError, ValueError):
+                history = image.config["history"] or []
+                created = str(history[-1]["created"])
+            except (LookupError, TypeError, ValueError):
                 continue
             finally:
                 self._forget(image, before)
             if image.chain == [*chain, layer.chain_id]:
-                step = Step(str(history[-1]["created"]), layer)
+                step = Step(created, layer)
                 self._hits += 1
                 return Found(step=step, history=tuple(history))
         return None

@@ -20,13 +20,12 @@ from crun_py.record import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from crun_py.build.draft import Draft
     from crun_py.build.records import Run
     from crun_py.build.request import BuildRequest
     from crun_py.build.run_mounts import Mounted
     from crun_py.build.site import Site
+    from crun_py.documents.image import ImageAbout, ImageConfig
     from crun_py.model.container import CreateRequest
     from crun_py.paths import Paths
     from crun_py.state import Container
@@ -38,10 +37,13 @@ class Basis:
     def __init__(self, draft: Draft, arguments: dict[str, str]) -> None:
         self.id = ""
         self.layers = draft.trees
-        config = {k: draft.config[k] for k in ("User", "WorkingDir") if draft.config.get(k)}
         variables = {**draft.variables, **arguments}
-        config["Env"] = [f"{key}={value}" for key, value in variables.items()]
-        self.config: dict[str, Any] = {**draft.about, "config": config}
+        config: ImageConfig = {
+            "User": draft.config.get("User"),
+            "WorkingDir": draft.config.get("WorkingDir"),
+            "Env": [f"{key}={value}" for key, value in variables.items()],
+        }
+        self.config: ImageAbout = {**draft.about, "config": config}
 
 
 def run(
@@ -74,10 +76,10 @@ def run(
 
 def shell(paths: Paths, before: Basis, request: BuildRequest) -> Container:
     """A container to look around in, with what a step that failed ran on."""
-    before.config["config"]["Cmd"] = SHELL[:1]
     asked = replaced(
         request.container,
         image=_IMAGE,
+        command=tuple(SHELL[:1]),
         auto_remove=True,
         tty=True,
         open_stdin=True,

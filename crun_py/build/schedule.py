@@ -17,14 +17,41 @@ from crun_py.build.errors import DockerfileError
 from crun_py.build.execute import StageRun
 from crun_py.build.request import BuildEvent
 from crun_py.errors import BuildError, CrunpyError
-from crun_py.record import fields_of
+from crun_py.record import fields_of, from_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import TypedDict
 
     from crun_py.build.site import Site
     from crun_py.build.stages import Stage
+    from crun_py.documents.image import Descriptor, History, ImageAbout, ImageConfig
+
+    class DraftDocument(TypedDict):
+        """A Draft, for the process that waits for it."""
+
+        layers: list[Descriptor]
+        diff_ids: list[str]
+        chain: list[str]
+        config: ImageConfig
+        about: ImageAbout
+        history: list[History]
+        key: str
+        created: str
+        annotations: dict[str, str]
+
+    class Told(TypedDict, total=False):
+        """What a child says: an event; at its end a draft, or an error."""
+
+        event: dict[str, object]
+        draft: DraftDocument
+        arguments: dict[str, str]
+        error: str
+        hint: str
+        errno: int
+        shown: str
+        code: int
+
 
 _PR_SET_PDEATHSIG = 1
 
@@ -81,7 +108,7 @@ class _Child:
     def __init__(self, site: Site, stage: Stage, number: int, total: int) -> None:
         self._stage = stage
         self._rest = b""
-        self._answer: dict[str, Any] | None = None
+        self._answer: Told | None = None
         self.ended = False
         self.heard, told = os.pipe()
         parent = os.getpid()
@@ -91,18 +118,19 @@ class _Child:
             _work(site, stage, number, total, told, parent)
         os.close(told)
 
-    def messages(self) -> list[dict[str, Any]]:
+    def messages(self) -> list[Told]:
         data = os.read(self.heard, 1 << 20)
         self.ended = not data
         *lines, self._rest = (self._rest + data).split(b"\n")
         return [jsonfile.loads(line) for line in lines]
 
-    def take(self, site: Site, message: dict[str, Any]) -> None:
+    def take(self, site: Site, message: Told) -> None:
         if "event" not in message:
             self._answer = message
             return
         found = message["event"]
-        site.pass_on(BuildEvent(**{**found, "data": found["data"].encode("latin-1")}))
+        data = str(found["data"]).encode("latin-1")
+        site.pass_on(from_json(BuildEvent, {**found, "data": data}))
 
     def finish(self, site: Site) -> None:
         """Take what became of it.  Raises its error."""
@@ -127,14 +155,20 @@ class _Child:
         os.waitpid(self._pid, 0)
 
 
-_FIELDS = ("layers", "diff_ids", "chain", "config", "about", "history", "key", "created",
-           "annotations")  # fmt: skip
+def _document(draft: Draft) -> DraftDocument:
+    return {
+        "layers": draft.layers, "diff_ids": draft.diff_ids, "chain": draft.chain,
+        "config": draft.config, "about": draft.about, "history": draft.history,
+        "key": draft.key, "created": draft.created, "annotations": draft.annotations,
+    }  # fmt: skip
 
 
-def _draft(site: Site, fields: dict[str, Any]) -> Draft:
-    draft = Draft(site.paths, site.request.form, "")
-    for name in _FIELDS:
-        setattr(draft, name, fields[name])
+def _draft(site: Site, found: DraftDocument) -> Draft:
+    draft = Draft(site.paths, site.request.form, found["key"])
+    draft.layers, draft.diff_ids = found["layers"], found["diff_ids"]
+    draft.chain, draft.config = found["chain"], found["config"]
+    draft.about, draft.history = found["about"], found["history"]
+    draft.created, draft.annotations = found["created"], found["annotations"]
     return draft
 
 
@@ -154,7 +188,7 @@ def _told(site: Site, stage: Stage, number: int, total: int, told: int) -> int:
     """Build the stage and tell of it; 1 for an error of our own."""
     out = open(told, "wb", buffering=0)  # noqa: SIM115  (open to the end)
 
-    def say(message: dict[str, Any]) -> None:
+    def say(message: Told) -> None:
         out.write(jsonfile.dumps(message).encode() + b"\n")
 
     def tell(event: BuildEvent) -> None:
@@ -164,8 +198,7 @@ def _told(site: Site, stage: Stage, number: int, total: int, told: int) -> int:
         site.apart(tell)
         with site:
             draft = StageRun(site, stage, number, total).run()
-        said = {"draft": {name: getattr(draft, name) for name in _FIELDS}}
-        say({**said, "arguments": site.arguments[stage.index]})
+        say({"draft": _document(draft), "arguments": site.arguments[stage.index]})
     except CrunpyError as e:
         say(_said(e))
     except (KeyboardInterrupt, SystemExit):
@@ -176,15 +209,16 @@ def _told(site: Site, stage: Stage, number: int, total: int, told: int) -> int:
     return 0
 
 
-def _said(e: CrunpyError) -> dict[str, Any]:
-    found: dict[str, Any] = {"error": e.message, "hint": e.hint, "errno": e.errno}
+def _said(e: CrunpyError) -> Told:
+    found: Told = {"error": e.message, "hint": e.hint, "errno": e.errno}
     if isinstance(e, BuildError | DockerfileError):
         found["shown"], found["code"] = e.shown, getattr(e, "code", 0)
     return found
 
 
-def _error(answer: dict[str, Any]) -> CrunpyError:
-    known = {key: answer[key] for key in ("hint", "errno")}
+def _error(answer: Told) -> CrunpyError:
+    error, hint, errno = answer["error"], answer["hint"], answer["errno"]
     if "shown" in answer:
-        return BuildError(answer["error"], shown=answer["shown"], code=answer["code"], **known)
-    return CrunpyError(answer["error"], **known)
+        shown, code = answer["shown"], answer["code"]
+        return BuildError(error, shown=shown, code=code, hint=hint, errno=errno)
+    return CrunpyError(error, hint=hint, errno=errno)

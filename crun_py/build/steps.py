@@ -250,10 +250,10 @@ def _onbuild(i: Instruction, place: _Place) -> Onbuild:
 
 
 def _healthcheck(i: Instruction, place: _Place) -> Healthcheck:
-    options = [(f"--{flag.name}", flag.value or "") for flag in i.flags]
-    found = instructions.healthcheck(options, i.rest)
-    test = tuple(found.pop("Test"))
-    return Healthcheck(test=test, options=tuple(found.items()), **place)
+    given = [(f"--{flag.name}", flag.value or "") for flag in i.flags]
+    found = instructions.healthcheck(given, i.rest)
+    options = tuple((key, value) for key, value in found.items() if isinstance(value, int))
+    return Healthcheck(test=tuple(found.get("Test") or ()), options=options, **place)
 
 
 def _shell(i: Instruction, place: _Place) -> Shell:

@@ -16,7 +16,7 @@ from crun_py.errors import CrunpyError, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.documents.spec import LinuxBlockIO, LinuxResources, LinuxThrottleDevice
 
 _CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
 
@@ -135,7 +135,7 @@ def _create(parent: str, container_id: str) -> str | None:
     return path
 
 
-def values(resources: dict[str, Any]) -> dict[str, str]:
+def values(resources: LinuxResources) -> dict[str, str]:
     """The files to write for the spec's linux.resources (config-linux.md, cgroup v2)."""
     result: dict[str, str] = {}
     memory = resources.get("memory", {})
@@ -164,15 +164,7 @@ def values(resources: dict[str, Any]) -> dict[str, str]:
     return {**result, **_disk_values(resources.get("blockIO", {})), **resources.get("unified", {})}
 
 
-_THROTTLES = {
-    "throttleReadBpsDevice": "rbps",
-    "throttleWriteBpsDevice": "wbps",
-    "throttleReadIOPSDevice": "riops",
-    "throttleWriteIOPSDevice": "wiops",
-}
-
-
-def _disk_values(disks: dict[str, Any]) -> dict[str, str]:
+def _disk_values(disks: LinuxBlockIO) -> dict[str, str]:
     """io.weight and io.max; a line for each device."""
 
     def weight(value: int) -> int:
@@ -185,10 +177,16 @@ def _disk_values(disks: dict[str, Any]) -> dict[str, str]:
         weights.append(f"{entry['major']}:{entry['minor']} {weight(entry['weight'])}")
     if weights:
         result["io.weight"] = "\n".join(weights)
+    throttles: dict[str, list[LinuxThrottleDevice]] = {
+        "rbps": disks.get("throttleReadBpsDevice", []),
+        "wbps": disks.get("throttleWriteBpsDevice", []),
+        "riops": disks.get("throttleReadIOPSDevice", []),
+        "wiops": disks.get("throttleWriteIOPSDevice", []),
+    }
     most = [
         f"{entry['major']}:{entry['minor']} {word}={entry['rate']}"
-        for key, word in _THROTTLES.items()
-        for entry in disks.get(key, ())
+        for word, entries in throttles.items()
+        for entry in entries
     ]
     if most:
         result["io.max"] = "\n".join(most)

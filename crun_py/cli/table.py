@@ -8,11 +8,11 @@ from crun_py import jsonfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping, Sequence
 
 
 def show(
-    rows: list[dict[str, Any]],
+    rows: Sequence[Mapping[str, object]],
     columns: tuple[tuple[str, str], ...],
     template: str | None = None,
     *,
@@ -44,7 +44,7 @@ def show(
         lay_out([top, *lines] if heading else lines)
 
 
-def fill(template: str, value: Any) -> str:
+def fill(template: str, value: object) -> str:
     """What a --format template prints.  On a terminal what strangers wrote (labels, commands,
     descriptions) drives nothing; in a pipe it is as it is."""
     from crun_py.show.gotemplate import harmless, render

@@ -18,16 +18,20 @@ from crun_py.oci.store.images import ImageStore
 from crun_py.oci.store.inflate import opened
 from crun_py.oci.transfer import made
 from crun_py.options import instructions
+from crun_py.record import without_empty
 from crun_py.tree import DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, BinaryIO
+    from typing import BinaryIO, Literal
 
+    from crun_py.documents.image import History, ImageAbout, ImageConfig
     from crun_py.paths import Paths
     from crun_py.state import Container
 
 _PIECE_BYTES = 1 << 20
+_SIGTERM = 15
+_PLATFORM: tuple[Literal["architecture", "os", "variant"], ...] = ("architecture", "os", "variant")
 
 
 class About:
@@ -115,44 +119,43 @@ def _pack_root(container: Container, packer: Packer) -> None:
     packer.finish()
 
 
-def _config(container: Container, base: Image, about: About) -> dict[str, Any]:
+def _config(container: Container, base: Image, about: About) -> ImageAbout:
     """The image's config with what the container was made with, and the changes."""
     record = container.record
     own, network = record["config"], record["network"]
-    config = dict(base.config.get("config") or {})
+    before = base.config.get("config") or {}
     ports = {f"{p['container_port']}/{p['protocol']}" for p in network["ports"]}
-    signal = own["stop_signal"]
-    new = {
+    # of what everybody has nothing is said where the image does not
+    usual_place = own["workdir"] == "/" and not before.get("WorkingDir")
+    usual_signal = own["stop_signal"] == _SIGTERM and not before.get("StopSignal")
+    new: ImageConfig = {
         "User": own["user"],
-        "Env": own.get("env_chosen", own["env"]),
+        "Env": own["env_chosen"],
         "Entrypoint": own["entrypoint"] or None,
         "Cmd": own["cmd"] or None,
-        "WorkingDir": own["workdir"],
+        "WorkingDir": None if usual_place else own["workdir"],
         "Labels": own["labels"],
         "ExposedPorts": {port: {} for port in sorted({*own["exposed"], *ports})},
         "Volumes": {path: {} for path in own["volumes"]},
-        "StopSignal": signals.name(signal),
+        "StopSignal": None if usual_signal else signals.name(own["stop_signal"]),
     }
-    if own["workdir"] == "/" and not config.get("WorkingDir"):
-        del new["WorkingDir"]
-    if signal == 15 and not config.get("StopSignal"):
-        del new["StopSignal"]
-    for key, value in new.items():
-        if value:
-            config[key] = value
-        else:
-            config.pop(key, None)
+    merged: ImageConfig = {**before, **new}
+    config = without_empty(merged)
     instructions.apply(config, about.changes)
-    result = {k: v for k, v in base.config.items() if k in ("architecture", "os", "variant")}
-    history = list(base.config.get("history") or [])
-    step = {"created": now(), "created_by": " ".join(record["args"])}
+    result: ImageAbout = {"config": config}
+    for key in _PLATFORM:
+        if key in base.config:
+            result[key] = base.config[key]
+    step: History = {"created": now(), "created_by": " ".join(record["args"])}
     if about.author:
         result["author"] = step["author"] = about.author
     if about.message:
         step["comment"] = about.message
         if about.form == "docker":
             result["comment"] = about.message
-    return {**result, "created": step["created"], "config": config, "history": [*history, step]}
+    result["created"] = step["created"]
+    result["history"] = [*(base.config.get("history") or []), step]
+    return result
 
 
 # ---- export ----
@@ -174,10 +177,10 @@ def import_(
 ) -> Image:
     """An image of the archive `source`: a file, an http(s) URL or "-" for `stream`."""
     operating_system, architecture, variant = split_platform(platform or host_platform())
-    config: dict[str, Any] = {}
+    config: ImageConfig = {}
     instructions.apply(config, about.changes)
     created = now()
-    document = {
+    document: ImageAbout = {
         "architecture": architecture,
         "os": operating_system,
         "created": created,

@@ -16,8 +16,8 @@ from crun_py.record import from_json, to_json
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
+    from crun_py.documents.container import Record
     from crun_py.model.container import RestartPolicy
     from crun_py.state import Container
 
@@ -46,9 +46,9 @@ def pause(container: Container, paused: bool = True) -> None:
     events.container(container, "pause" if paused else "unpause")
 
 
-def again(container: Container, timeout_s: int | None, *, rootless: bool) -> None:
-    """Stop `container` if it runs, and start it.  For the arguments see lifecycle.stop, start."""
-    ending.stop(container, timeout_s)
+def again(container: Container, timeout_s: int | None, *, signal: int = 0, rootless: bool) -> None:
+    """Stop `container` if it runs, and start it.  For the arguments see ending.stop, start."""
+    ending.stop(container, timeout_s, signal=signal)
     lifecycle.start(container, rootless=rootless)
     events.container(container, "restart")
 
@@ -71,7 +71,7 @@ def rename(container: Container, name: str) -> None:
     events.container(container, "rename", oldName=f"/{old}")
 
 
-def _rewrite(container: Container, record: dict[str, Any]) -> None:
+def _rewrite(container: Container, record: Record) -> None:
     """Replace container.json.  Under the lock."""
     jsonfile.write(container.directory + "/container.json", record)
     container.record = record
@@ -92,7 +92,7 @@ def update(container: Container, limits: Limits, policy: RestartPolicy | None = 
         container.reload()
         before = container.record["host"]
         merged = from_json(Limits, {**before.get("limits", {}), **changed})
-        record = {**container.record, "host": {**before, "limits": to_json(merged)}}
+        record: Record = {**container.record, "host": {**before, "limits": to_json(merged)}}
         spec = container.spec()
         resources = resources_of(merged)
         if policy is not None:

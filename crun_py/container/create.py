@@ -13,7 +13,6 @@ from crun_py import events, jsonfile, names, spec, state, volumes
 from crun_py.container import environment, filesystems, namespaces, resources, uses
 from crun_py.container import record as records
 from crun_py.errors import Conflict, InvalidArgument
-from crun_py.model.spec import OPTIONAL_SYSCTLS
 from crun_py.ns import users
 from crun_py.ns.idmap import Ids, own_map
 from crun_py.overlay import rootfs
@@ -25,8 +24,11 @@ from crun_py.tree import change_owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol
+    from typing import Protocol
 
+    from crun_py.documents.container import Record
+    from crun_py.documents.image import ImageAbout, ImageConfig
+    from crun_py.documents.spec import LinuxDevice, Spec
     from crun_py.model.container import CreateRequest, Namespaces
 
     class Basis(Protocol):
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
         def id(self) -> str: ...
 
         @property
-        def config(self) -> dict[str, Any]: ...
+        def config(self) -> ImageAbout: ...
 
         @property
         def layers(self) -> list[str]: ...
@@ -50,7 +52,7 @@ def create(
     container_id: a new one unless given.  Raises InvalidArgument, Conflict (name), NotFound.
     """
     container_id = container_id or state.new_id()
-    config: dict[str, Any] = (image.config.get("config") or {}) if image else {}
+    config: ImageConfig = (image.config.get("config") or {}) if image else {}
     layers = image.layers if image else []
     if image is None:
         request = replaced(request, rootfs=_rootfs(request.rootfs))
@@ -62,10 +64,15 @@ def create(
 
         own_ids, layers = userns.decide(paths, request.namespaces, layers)
         request = replaced(request, user=userns.user_for(request.user, own_ids))
-    record = records.make(paths, container_id, image.id if image else "", config, request)
-    record["userns"] = own_ids
-    if not layers:
-        record["rootfs"] = request.rootfs
+    record = records.make(
+        paths,
+        container_id,
+        image.id if image else "",
+        config,
+        request,
+        userns=own_ids,
+        layers=layers,
+    )
     view = LayeredView(layers[::-1] or [request.rootfs])
     user = users.resolve(view, record["config"]["user"], list(request.groups))
     host = _host(Ids.of(record))
@@ -78,13 +85,14 @@ def create(
             name = userns.caller(own_ids)
         own_lines = request.passwd_entry, request.group_entry
         entries = users.entries(view, user, name, own_lines)
-    mounts = filesystems.decide(paths, record, config, request, [*entries], host)
+    mounts, kept = filesystems.decide(paths, record, config, request, [*entries], host)
     env = environment.environment(record, config, request.environment, user.home)
     systemd = records.is_systemd(request.systemd, record["args"])
     if systemd:
         env.append("container=crunpy")
-    record["config"]["env"] = env
-    record["config"]["env_chosen"] = environment.chosen_environment(config, request.environment)
+    chosen = environment.chosen_environment(config, request.environment)
+    record = records.completed(record, kept, env, chosen)
+    devices = _all_devices() if request.security.privileged else []
     document = spec.build(
         args=record["args"],
         env=env,
@@ -98,48 +106,16 @@ def create(
         mounts=mounts,
         host=host,
         rootfs=paths.run + "/rootfs",
+        devices=[*devices, *(_device(d.source, d.target) for d in request.devices)],
+        resources=resources.resources(request.limits),
+        userns=own_ids,
         systemd=systemd,
     )
-    if request.keep_groups:
-        document["process"]["user"]["keepGroups"] = True
-    if record["domainname"]:
-        document["domainname"] = record["domainname"]
-    if own_ids:
-        for kind in ("uid", "gid"):
-            document["linux"][kind + "Mappings"] = [
-                {"containerID": inside, "hostID": outside, "size": count}
-                for inside, outside, count in own_ids[kind + "s"]
-            ]
-    if not record["network"]["mode"].startswith("container:"):
-        _network_defaults(document, host)
-    document["annotations"] |= record["annotations"]
-    wanted = resources.resources(request.limits)
-    if wanted:
-        document["linux"]["resources"] = wanted
-    if request.security.privileged:
-        document["linux"]["devices"] = _all_devices()
-    document["linux"]["devices"] += [_device(d.source, d.target) for d in request.devices]
-    _write(paths, record, document, layers, entries, durable=not record["auto_remove"])
-    container = state.Container(paths, record, document)
+    container = _write(
+        paths, request, record, document, layers, entries, durable=not record["auto_remove"]
+    )
     events.container(container, "create")
     return container
-
-
-def _network_defaults(document: dict[str, Any], host: spec.Host) -> None:
-    """A network namespace of the container's own lets everybody bind low ports and ping, as
-    docker's, and takes no routes from whoever announces some (CVE-2020-13401)."""
-    own = any(n["type"] == "network" for n in document["linux"]["namespaces"])
-    if not own:
-        return
-    defaults = {
-        "net.ipv4.ip_unprivileged_port_start": "0",
-        "net.ipv4.ping_group_range": f"0 {host.highest_gid}",
-        **{f"net.ipv6.conf.{name}.accept_ra": "0" for name in ("all", "default", "eth0")},
-    }
-    chosen = document["linux"].setdefault("sysctl", {})
-    optional = [key for key in defaults if key not in chosen]
-    chosen.update((key, defaults[key]) for key in optional)
-    document["annotations"][OPTIONAL_SYSCTLS] = ",".join(optional)
 
 
 def check(request: CreateRequest) -> None:
@@ -187,7 +163,7 @@ def _host(ids: Ids | None) -> spec.Host:
     )
 
 
-def _device(source: str, target: str = "") -> dict[str, Any]:
+def _device(source: str, target: str = "") -> LinuxDevice:
     """The spec's entry for a node of the host.  Raises InvalidArgument."""
     import stat
 
@@ -208,7 +184,7 @@ def _device(source: str, target: str = "") -> dict[str, Any]:
     }
 
 
-def _all_devices() -> list[dict[str, Any]]:
+def _all_devices() -> list[LinuxDevice]:
     """Every node in the host's /dev, for --privileged; terminals stay the host's."""
     import stat
 
@@ -228,29 +204,28 @@ def _all_devices() -> list[dict[str, Any]]:
 
 def _write(
     paths: Paths,
-    record: dict[str, Any],
-    document: dict[str, Any],
+    request: CreateRequest,
+    record: Record,
+    document: Spec,
     layers: list[str],
     entries: dict[str, bytes],
     *,
     durable: bool,
-) -> None:
-    record["layers"] = [os.path.relpath(layer, paths.root) for layer in layers]
+) -> state.Container:
     staging = Staging(paths, record["id"])
     owner = document["process"]["user"]["uid"], document["process"]["user"]["gid"]
     ids = Ids.of(record)
     if ids:
         owner = ids.outside(*owner)
-    idmapped = bool((record["userns"] or {}).get("idmapped"))
     made: list[str] = []
-    container = state.Container(paths, record)
+    container = state.Container(paths, record, document)
     staging.open(uses.claim_of(container), lambda: uses.check_images(container))
     try:
-        _take_name(paths, record)
+        record = container.record = {**record, "name": _take_name(paths, record)}
         rootfs.prepare(staging.directory, layers)
-        if ids and idmapped:
+        if ids and record["userns"] and record["userns"]["idmapped"]:
             change_owner(staging.directory + "/upper", ids.outside)
-        filesystems.make(paths, staging.directory, record, layers, made, owner, ids)
+        filesystems.make(paths, staging.directory, record, request, layers, made, owner, ids)
         if record["timezone"]:
             data = jsonfile.read_bytes(record["timezone"])
             jsonfile.write_bytes(staging.directory + "/localtime", data, durable=False, mode=0o644)
@@ -265,21 +240,27 @@ def _write(
         if not staging.committed:  # else the interrupt came after: it is a container
             for name in made:
                 uses.give_back_volume(container, name)
-            state.release_name(paths, record["name"], record["id"])
+            if container.name:
+                state.release_name(paths, container.name, container.id)
+            else:  # it may just have been taken
+                state.release_names(paths, container.id)
         staging.discard()
         raise
+    return container
 
 
-def _take_name(paths: Paths, record: dict[str, Any]) -> None:
+def _take_name(paths: Paths, record: Record) -> str:
+    """The name that it has now."""
     if record["name"]:
         state.take_name(paths, record["name"], record["id"])
-        return
+        return record["name"]
     for _ in range(100):
         try:
-            record["name"] = names.generate()
-            state.take_name(paths, record["name"], record["id"])
-            return
+            name = names.generate()
+            state.take_name(paths, name, record["id"])
+            return name
         except Conflict:
             continue
-    record["name"] = names.generate() + record["id"][:6]
-    state.take_name(paths, record["name"], record["id"])
+    name = names.generate() + record["id"][:6]
+    state.take_name(paths, name, record["id"])
+    return name

@@ -146,15 +146,17 @@ def stop(
     container: Container,
     timeout_s: int | None = None,
     *,
+    signal: int = 0,
     kill: bool = False,
     for_good: bool = True,
 ) -> None:
     """The stop signal, and SIGKILL after timeout_s (None: the container's own; -1: never).
 
-    kill: SIGKILL at once.  for_good: no restart policy starts it again.  Returns when the end
-    is noted and cleaned up.
+    signal: instead of the container's own stop signal.  kill: SIGKILL at once.  for_good: no
+    restart policy starts it again.  Returns when the end is noted and cleaned up.
     """
     config = container.record["config"]
+    number = signal or config["stop_signal"]
     patience = config["stop_timeout"] if timeout_s is None else timeout_s
     if for_good:
         restart.suspend(container)
@@ -167,8 +169,8 @@ def stop(
     watch = _watch(container)
     try:
         if not kill:
-            signal_it(container, status, config["stop_signal"])
-        if kill or not _ends(container, status, patience):
+            signal_it(container, status, number)
+        if kill or not _ends(container, status, patience, number):
             _kill(container, status)
         if watch:
             watch.serve(deadline_s=_LOG_PATIENCE_S)
@@ -179,17 +181,17 @@ def stop(
     events.container(container, "stop")
 
 
-def _ends(container: Container, status: Status, patience_s: int) -> bool:
-    """Wait so long (-1: for ever) for the end that the stop signal asked for; if it does not
+def _ends(container: Container, status: Status, patience_s: int, number: int) -> bool:
+    """Wait so long (-1: for ever) for the end that signal `number` asked for; if it does not
     come, say so."""
     if not patience_s:
         return _ended_within(status, 0)
     with state.Stopping(container):
         if _ended_within(status, None if patience_s < 0 else patience_s):
             return True
-    name = signals.name(container.record["config"]["stop_signal"])
     notices.warn(
-        f"{name} did not stop container {container.name} in {patience_s} seconds: SIGKILL is sent"
+        f"{signals.name(number)} did not stop container {container.name} in {patience_s} seconds: "
+        "SIGKILL is sent"
     )
     return False
 
@@ -350,7 +352,9 @@ def dependencies(container: Container) -> set[str]:
 
 def remove_broken(paths: Paths, container_id: str) -> None:
     """Kill and remove a container whose record cannot be read."""
-    container = Container(paths, {"id": container_id, "name": container_id[:12]})
+    from crun_py.upgrade import lost
+
+    container = Container(paths, lost(container_id))
     status = container.status()
     if status.running:
         _kill(container, status)

@@ -7,21 +7,20 @@ from crun_py import spec
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
+    from crun_py.documents.container import Record
+    from crun_py.documents.image import ImageConfig
     from crun_py.model.container import Environment
 
 
-def chosen_environment(config: dict[str, Any], asked: Environment) -> list[str]:
+def chosen_environment(config: ImageConfig, asked: Environment) -> list[str]:
     """The variables of the image and those asked for, without those that the engine sets."""
     variables = dict(entry.partition("=")[::2] for entry in config.get("Env") or [])
     apply(variables, asked.variables)
     return [f"{key}={value}" for key, value in variables.items()]
 
 
-def environment(
-    record: dict[str, Any], config: dict[str, Any], asked: Environment, home: str
-) -> list[str]:
+def environment(record: Record, config: ImageConfig, asked: Environment, home: str) -> list[str]:
     """The whole environment of a container's command."""
     variables = {"PATH": spec.PATH, "HOSTNAME": record["hostname"]}
     if record["config"]["tty"]:

@@ -13,7 +13,6 @@ from crun_py.cgroup import group
 from crun_py.container import attach, environment
 from crun_py.errors import Conflict, InvalidArgument, NotFound
 from crun_py.model.container import Client, ExecRequest
-from crun_py.model.spec import DEFAULT_SECCOMP
 from crun_py.ns import caps, users
 from crun_py.runtime import container as contained
 from crun_py.runtime import plan as p
@@ -22,8 +21,8 @@ from crun_py.runtime.launch import keep_open, launch
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
+    from crun_py.documents.spec import Process, Spec
     from crun_py.state import Container, Status
 
 
@@ -172,7 +171,7 @@ def _begin(
 def _plan(
     container: Container,
     status: Status,
-    process: dict[str, Any],
+    process: Process,
     pidfd: int,
     fds: list[int],
     privileged: bool,
@@ -201,19 +200,18 @@ def _plan(
     if process["terminal"]:
         plan.add(p.TERMINAL, a=process["user"]["uid"], c=True)
     plan.add(p.KEYRING)
-    document["process"] = process
-    if privileged:
-        document["annotations"].pop(DEFAULT_SECCOMP, None)
-        document["linux"].pop("seccomp", None)
-    seccomp = contained.seccomp_program(document, container.paths.root + "/cache")
+    seccomp = None
+    if not privileged:
+        whole: Spec = {**document, "process": process}
+        seccomp = contained.seccomp_program(whole, container.paths.root + "/cache")
     contained.process_steps(plan, process, seccomp, enter_pid=True)
     return plan
 
 
-def _process(container: Container, request: ExecRequest) -> dict[str, Any]:
+def _process(container: Container, request: ExecRequest) -> Process:
     """The spec's `process` for the command: the container's, changed as asked for."""
     first = container.spec()["process"]
-    process = dict(first, args=[*request.command], terminal=request.tty)
+    process: Process = {**first, "args": [*request.command], "terminal": request.tty}
     variables = dict(entry.partition("=")[::2] for entry in first["env"])
     if request.user:
         from crun_py.container import names as known
@@ -224,7 +222,7 @@ def _process(container: Container, request: ExecRequest) -> dict[str, Any]:
             "uid": user.uid,
             "gid": user.gid,
             "additionalGids": user.gids,
-            "umask": first["user"]["umask"],
+            "umask": first["user"].get("umask", 0o022),
         }
         added = bool(container.record["host"].get("cap_add"))
         process["capabilities"] = spec.capabilities(names, user, added)

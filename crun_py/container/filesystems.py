@@ -19,8 +19,10 @@ from crun_py.tree import change_owner
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
 
+    from crun_py.documents.container import MountEntry, Record
+    from crun_py.documents.image import ImageConfig
+    from crun_py.documents.spec import Mount as SpecMount
     from crun_py.model.container import CreateRequest, Mount
     from crun_py.ns.idmap import Ids
 
@@ -31,18 +33,20 @@ _MARKERS = ("/.dockerenv", "/run/.containerenv")
 
 def decide(
     paths: Paths,
-    record: dict[str, Any],
-    config: dict[str, Any],
+    record: Record,
+    config: ImageConfig,
     request: CreateRequest,
     files: Iterable[str],
     host: spec.Host,
-) -> list[dict[str, Any]]:
-    """The spec's mounts, shallow ones first; volumes and binds go into the record, too.
+) -> tuple[list[SpecMount], list[MountEntry]]:
+    """The spec's mounts, shallow ones first, and the record's: volumes, binds and images.
 
     files: those of the container's own that it has beside the usual ones (passwd, group).
     """
     mounts = {m["destination"]: m for m in _own(paths, record, request, files, host)}
     named = chosen(request.mounts)
+    asked = _volumes(request)
+    kept: list[MountEntry] = []
     _borrow(paths, request, named)
     how = request.image_volumes
     if how not in ("bind", "anonymous", "tmpfs", "ignore"):
@@ -66,23 +70,28 @@ def decide(
             mounts[destination] = spec.mount("tmpfs", "tmpfs", destination, *_flags(entry))
             continue
         privileged = request.security.privileged
-        mounts[destination] = _volume(paths, record, entry, number, host, privileged=privileged)
-        record["mounts"].append(entry)
-    on_run = named.get("/run", {}).get("type", "tmpfs")
-    if request.rootfs or on_run != "tmpfs":  # nothing is made in a directory of the host's
+        options = asked[destination].options if destination in asked else {}
+        mounts[destination] = _volume(
+            paths, record, entry, number, host, options, privileged=privileged
+        )
+        kept.append(entry)
+    on_run = named.get("/run")
+    if request.rootfs or (
+        on_run and on_run["type"] != "tmpfs"
+    ):  # nothing is made in a directory of the host's
         for target in _MARKERS:
             del mounts[target]
     # what lies deeper is mounted later: a volume on /etc must not hide /etc/hosts
-    return sorted(mounts.values(), key=lambda m: str(m["destination"]).count("/"))
+    return sorted(mounts.values(), key=lambda m: m["destination"].count("/")), kept
 
 
 def _own(
     paths: Paths,
-    record: dict[str, Any],
+    record: Record,
     request: CreateRequest,
     files: Iterable[str],
     host: spec.Host,
-) -> list[dict[str, Any]]:
+) -> list[SpecMount]:
     """What the engine mounts by itself."""
     privileged = request.security.privileged
     systemd = is_systemd(request.systemd, record["args"])
@@ -126,7 +135,7 @@ def _own(
         )
     for target in _MARKERS:
         found[target] = spec.mount("bind", directory + "/marker", target, "rbind", "ro")
-    if record.get("timezone"):
+    if record["timezone"]:
         target = "/etc/localtime"
         found[target] = spec.mount("bind", directory + "/localtime", target, "rbind", "ro")
     scratch: tuple[str, ...] = ()
@@ -139,18 +148,18 @@ def _own(
     return list(found.values())
 
 
-def _file(source: str, target: str, *, read_only: bool) -> dict[str, Any]:
+def _file(source: str, target: str, *, read_only: bool) -> SpecMount:
     """The mount of one of the engine's own files."""
     how = ("rbind", "ro") if read_only else ("rbind",)
     return spec.mount("bind", source, target, *how)
 
 
-def chosen(mounts: Iterable[Mount]) -> dict[str, dict[str, Any]]:
+def chosen(mounts: Iterable[Mount]) -> dict[str, MountEntry]:
     """What is asked for, as entries of the record, by destination.
 
     Raises InvalidArgument when two have one destination; the very same one twice counts once.
     """
-    found: dict[str, tuple[Mount, dict[str, Any]]] = {}
+    found: dict[str, tuple[Mount, MountEntry]] = {}
     for mount in mounts:
         entry = _entry(mount)
         destination = entry["destination"]
@@ -173,11 +182,11 @@ def _described(mount: Mount) -> str:
     return ":".join(filter(None, (source, mount.target, mount.mode)))
 
 
-def _entry(mount: Mount) -> dict[str, Any]:
+def _entry(mount: Mount) -> MountEntry:
     """The record's entry for a mount.  Raises InvalidArgument."""
     what = _described(mount)
     source = mount.source if isinstance(mount, Bind) else None
-    entry: dict[str, Any] = {
+    entry: MountEntry = {
         "type": "tmpfs", "name": "", "source": source or "",
         "destination": volumes.check_destination(mount.target, what),
         "rw": True, "mode": "", "options": [], "copy": True, "create": True,
@@ -199,23 +208,29 @@ def _entry(mount: Mount) -> dict[str, Any]:
         entry |= {"type": "volume", "name": mount.name, "copy": mount.copy}
         if mount.name:
             volumes.check_name(mount.name)
-        if mount.labels:
-            entry["volume_labels"] = {**mount.labels}
-        if mount.options:
-            entry["volume_options"] = {**mount.options}
-    flags = {"chown": mount.chown, "idmap": mount.idmapped,
-             "overlay": isinstance(mount, Bind) and mount.overlay}  # fmt: skip
-    return {**entry, **{name: True for name, wanted in flags.items() if wanted}}
+    if mount.chown:
+        entry["chown"] = True
+    if mount.idmapped:
+        entry["idmap"] = True
+    if isinstance(mount, Bind) and mount.overlay:
+        entry["overlay"] = True
+    return entry
 
 
-def _flags(entry: dict[str, Any]) -> list[str]:
+def _volumes(request: CreateRequest) -> dict[str, VolumeMount]:
+    """Those that are asked for, by destination."""
+    found = (mount for mount in request.mounts if isinstance(mount, VolumeMount))
+    return {volumes.check_destination(m.target, _described(m)): m for m in found}
+
+
+def _flags(entry: MountEntry) -> list[str]:
     """The options of a tmpfs, with docker's where nothing else is said."""
     given = entry["options"]
     opposites = {"nosuid": "suid", "nodev": "dev", "noexec": "exec"}
     return [*(name for name, other in opposites.items() if other not in given), *given]
 
 
-def _borrow(paths: Paths, request: CreateRequest, named: dict[str, dict[str, Any]]) -> None:
+def _borrow(paths: Paths, request: CreateRequest, named: dict[str, MountEntry]) -> None:
     """Add what volumes_from names to what has no other mount."""
     for text in request.volumes_from:
         for part in [text] if ":" in text else text.split(","):
@@ -226,14 +241,17 @@ def _borrow(paths: Paths, request: CreateRequest, named: dict[str, dict[str, Any
 
 def _volume(
     paths: Paths,
-    record: dict[str, Any],
-    entry: dict[str, Any],
+    record: Record,
+    entry: MountEntry,
     number: int,
     host: spec.Host,
+    options: dict[str, str],
     *,
     privileged: bool,
-) -> dict[str, Any]:
-    """The spec's mount for one of the record; only names are decided here."""
+) -> SpecMount:
+    """The spec's mount for one of the record; only names are decided here.
+
+    options: of a volume that is made for it."""
     destination = entry["destination"]
     flags = [] if privileged or "dev" in entry["options"] else ["nodev"]
     flags += ["ro"] if not entry["rw"] else []
@@ -243,12 +261,14 @@ def _volume(
     if entry["type"] == "volume":
         if not entry["name"]:
             entry["name"], entry["anonymous"] = volumes.new_name(), True
-        if own := _options_of(paths, entry):
+        if os.path.isdir(volumes.data_directory(paths, entry["name"])):
+            options = volumes.options_of(paths, entry["name"])
+        if options:
             entry["copy"] = False
             entry["source"] = volumes.data_directory(paths, entry["name"])
-            return _mounted_volume(own, destination, flags)
+            return _mounted_volume(options, destination, flags)
         entry["source"] = volumes.data_directory(paths, entry["name"])
-    elif not entry["create"] and not os.path.lexists(entry["source"]):
+    elif not entry.get("create", True) and not os.path.lexists(entry["source"]):
         raise InvalidArgument(
             f"mounting {entry['source']}: no such file or directory",
             hint="-v makes a missing directory, --mount does not",
@@ -261,7 +281,7 @@ def _volume(
     return spec.mount("bind", entry["source"], destination, recursive, *flags, *passed)
 
 
-def _mounted_volume(options: dict[str, str], destination: str, flags: list[str]) -> dict[str, Any]:
+def _mounted_volume(options: dict[str, str], destination: str, flags: list[str]) -> SpecMount:
     """The mount of a volume that is made of something else (options/volume_options)."""
     words = [w for w in options.get("o", "").split(",") if w and w not in ("bind", "rbind", "rw")]
     if options.get("type") == "tmpfs":
@@ -269,26 +289,14 @@ def _mounted_volume(options: dict[str, str], destination: str, flags: list[str])
     return spec.mount("bind", options["device"], destination, "rbind", *flags, *words)
 
 
-def _options_of(paths: Paths, entry: dict[str, Any]) -> dict[str, str]:
-    """The options of the volume that is there, or of the one that is made for the container."""
-    if os.path.isdir(volumes.data_directory(paths, entry["name"])):
-        return volumes.options_of(paths, entry["name"])
-    options: dict[str, str] = entry.get("volume_options") or {}
-    return options
-
-
-def _own_layer(
-    paths: Paths, record: dict[str, Any], entry: dict[str, Any], number: int
-) -> dict[str, str]:
+def _own_layer(paths: Paths, record: Record, entry: MountEntry, number: int) -> dict[str, str]:
     """Changes of a mount go into a layer of the container's own: the overlay's options."""
     entry["layer"] = f"volume-{number}"
     own = f"{paths.container(record['id'])}/{entry['layer']}"
     return {"upperdir": own + "/upper", "workdir": own + "/work"}
 
 
-def _image(
-    paths: Paths, entry: dict[str, Any], upper: dict[str, str], host: spec.Host
-) -> dict[str, Any]:
+def _image(paths: Paths, entry: MountEntry, upper: dict[str, str], host: spec.Host) -> SpecMount:
     from crun_py.oci.store.images import ImageStore
 
     image = ImageStore(paths).lookup(entry["name"])
@@ -314,7 +322,7 @@ def _image(
 
 def _overlay(
     destination: str, lowers: list[str], upper: dict[str, str], host: spec.Host, *flags: str
-) -> dict[str, Any]:
+) -> SpecMount:
     options = ["lowerdir=" + ":".join(map(_escaped, lowers))]
     options += [f"{key}={_escaped(path)}" for key, path in upper.items()]
     options += ["userxattr"] if host.in_userns else []
@@ -332,7 +340,8 @@ def _escaped(path: str) -> str:
 def make(
     paths: Paths,
     directory: str,
-    record: dict[str, Any],
+    record: Record,
+    request: CreateRequest,
     layers: list[str],
     made: list[str],
     owner: tuple[int, int],
@@ -344,6 +353,7 @@ def make(
     new volumes are added to it; owner: uid and gid on the host of the container's user, for
     the option U; ids: the container's, if it has a user namespace of its own.
     """
+    asked = _volumes(request)
     for entry in record["mounts"]:
         for name in ("upper", "work") if "layer" in entry else ():
             os.makedirs(f"{directory}/{entry['layer']}/{name}", 0o755)
@@ -352,7 +362,8 @@ def make(
         if entry["type"] == "bind":
             _make_source(entry)
         else:
-            _make_volume(paths, record, entry, layers, made, ids)
+            wanted = asked.get(entry["destination"])
+            _make_volume(paths, record, entry, wanted, layers, made, ids)
         if entry.get("chown"):
             try:
                 change_owner(entry["source"], lambda uid, gid: owner)
@@ -362,7 +373,7 @@ def make(
                 ) from e
 
 
-def _make_source(entry: dict[str, Any]) -> None:
+def _make_source(entry: MountEntry) -> None:
     try:
         # as Docker: a directory that is missing on the host is made
         if entry.get("create", True) and not os.path.lexists(entry["source"]):
@@ -373,8 +384,9 @@ def _make_source(entry: dict[str, Any]) -> None:
 
 def _make_volume(
     paths: Paths,
-    record: dict[str, Any],
-    entry: dict[str, Any],
+    record: Record,
+    entry: MountEntry,
+    asked: VolumeMount | None,
     layers: list[str],
     made: list[str],
     ids: Ids | None,
@@ -382,7 +394,7 @@ def _make_volume(
     def fill(data: str) -> None:
         if ids:
             os.chown(data, *ids.outside(0, 0))
-        if entry["copy"]:
+        if entry.get("copy", True):
             _copy_up(paths, record, entry["destination"], layers, data, ids)
 
     with volumes.Filling(paths, record["id"]) as stage:
@@ -392,8 +404,8 @@ def _make_volume(
             stage,
             fill,
             anonymous=entry.get("anonymous", False),
-            labels=entry.pop("volume_labels", None),
-            options=entry.pop("volume_options", None),
+            labels={**asked.labels} if asked else None,
+            options={**asked.options} if asked else None,
         )
         if is_new:
             made.append(entry["name"])
@@ -401,7 +413,7 @@ def _make_volume(
 
 def _copy_up(
     paths: Paths,
-    record: dict[str, Any],
+    record: Record,
     path: str,
     layers: list[str],
     data: str,
@@ -410,12 +422,14 @@ def _copy_up(
     """What the image has at `path` goes into the new volume, as docker's."""
     from crun_py.overlay import copy
 
-    idmapped = bool((record["userns"] or {}).get("idmapped"))
-    owner = ids.outside if ids and idmapped else (lambda uid, gid: (uid, gid))
+    own_ids = record["userns"]
+    owner = (
+        ids.outside if ids and own_ids and own_ids["idmapped"] else (lambda uid, gid: (uid, gid))
+    )
 
     def act() -> None:
-        if record.get("rootfs"):
-            root = os.open(record["rootfs"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        if directory := record.get("rootfs"):
+            root = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         else:
             root = copy.root_of(layers[::-1], private_dir(paths.run + "/rootfs"))
         copy.copy_up(root, path, data, owner)

@@ -11,29 +11,19 @@ from crun_py.errors import CorruptState, InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.documents.container import HealthCheck as Settings
+    from crun_py.documents.image import ImageConfig
+    from crun_py.documents.status import Health
     from crun_py.model.container import HealthCheck
     from crun_py.state import Container, Status
 
 STARTING, HEALTHY, UNHEALTHY = "starting", "healthy", "unhealthy"
 ACTIONS = ("none", "kill", "restart", "stop")
-_DEFAULTS = {
-    "interval_ms": 30_000,
-    "timeout_ms": 30_000,
-    "start_ms": 0,
-    "retries": 3,
-}
-_START_INTERVAL_MS = 5_000
-_IMAGE_NAMES = {
-    "interval_ms": "Interval",
-    "timeout_ms": "Timeout",
-    "start_ms": "StartPeriod",
-    "start_interval_ms": "StartInterval",
-}
+_INTERVAL_MS, _TIMEOUT_MS, _START_INTERVAL_MS = 30_000, 30_000, 5_000
+_RETRIES = 3
 
 
-def settings(config: dict[str, Any], asked: HealthCheck) -> dict[str, Any] | None:
+def settings(config: ImageConfig, asked: HealthCheck) -> Settings | None:
     """The health check of a new container, None for none.
 
     config: the image's, whose Healthcheck counts where `asked` says nothing.  Raises
@@ -45,49 +35,51 @@ def settings(config: dict[str, Any], asked: HealthCheck) -> dict[str, Any] | Non
     test = list(image.get("Test") or []) if asked.test is None else [*asked.test]
     if not test or test == ["NONE"]:
         return None
-    result: dict[str, Any] = {"test": test, **_DEFAULTS}
-    for key, name in _IMAGE_NAMES.items():
-        if image.get(name):
-            result[key] = int(image[name]) // 10**6
-    if image.get("Retries"):
-        result["retries"] = int(image["Retries"])
-    times = {
-        "interval_ms": asked.interval_ms,
-        "timeout_ms": asked.timeout_ms,
-        "start_ms": asked.start_ms,
-        "start_interval_ms": asked.start_interval_ms,
-    }
-    result.update((key, value) for key, value in times.items() if value is not None)
-    # a check that is wanted more often is so from the beginning
-    result.setdefault("start_interval_ms", min(_START_INTERVAL_MS, result["interval_ms"]))
-    if asked.retries is not None:
-        result["retries"] = asked.retries or _DEFAULTS["retries"]
-    result["on_failure"] = asked.on_failure
-    if result["on_failure"] not in ACTIONS:
+    if asked.on_failure not in ACTIONS:
         raise InvalidArgument(
-            f"health on failure {result['on_failure']!r}: not known", hint=", ".join(ACTIONS)
+            f"health on failure {asked.on_failure!r}: not known", hint=", ".join(ACTIONS)
         )
-    return result
+    interval_ms = _time(asked.interval_ms, image.get("Interval"), _INTERVAL_MS)
+    # a check that is wanted more often is so from the beginning
+    usual_ms = min(_START_INTERVAL_MS, interval_ms)
+    if asked.retries is None:
+        retries = image.get("Retries") or _RETRIES
+    else:
+        retries = asked.retries or _RETRIES
+    return {
+        "test": test,
+        "interval_ms": interval_ms,
+        "timeout_ms": _time(asked.timeout_ms, image.get("Timeout"), _TIMEOUT_MS),
+        "start_ms": _time(asked.start_ms, image.get("StartPeriod"), 0),
+        "start_interval_ms": _time(asked.start_interval_ms, image.get("StartInterval"), usual_ms),
+        "retries": retries,
+        "on_failure": asked.on_failure,
+    }
 
 
-def configured(container: Container) -> dict[str, Any] | None:
+def _time(asked_ms: int | None, image_ns: int | None, usual_ms: int) -> int:
+    if asked_ms is not None:
+        return asked_ms
+    return image_ns // 10**6 if image_ns else usual_ms
+
+
+def configured(container: Container) -> Settings | None:
     """The settings of an existing container, None when it has no health check."""
-    found: dict[str, Any] | None = container.record["config"].get("healthcheck")
-    return found
+    return container.record["config"]["healthcheck"]
 
 
 def of(container: Container, status: Status) -> str:
     """The health of a running container, "" when it does not run or has no check."""
     found = current(container) if status.running else None
-    return str(found["status"]) if found else ""
+    return found["status"] if found else ""
 
 
-def current(container: Container) -> dict[str, Any] | None:
+def current(container: Container) -> Health | None:
     """{"status", "failing_streak", "log"} of a running container, None without a check."""
     if configured(container) is None:
         return None
     try:
-        found = jsonfile.read(file(container))
+        found: Health = jsonfile.read(file(container))
     except (FileNotFoundError, CorruptState):
         return fresh()
     like = fresh()
@@ -97,7 +89,7 @@ def current(container: Container) -> dict[str, Any] | None:
     return found if whole else like
 
 
-def fresh() -> dict[str, Any]:
+def fresh() -> Health:
     """The state before the first check."""
     return {"version": 1, "status": STARTING, "failing_streak": 0, "log": []}
 

@@ -118,9 +118,13 @@ def changes(container: Container) -> Changes:
     users |= {*container.record["host"].get("tmpfs", ())}
     made = [d for entry in spec["mounts"] if (d := entry["destination"]) not in users]
     made += [entry["path"] for entry in spec["linux"].get("devices", ())]
-    idmapped = (container.record.get("userns") or {}).get("idmapped")
-    owner = ids(container).outside if idmapped else _SameIds.outside
+    owner = ids(container).outside if _idmapped(container) else _SameIds.outside
     return Changes(container.directory + "/upper", layers[::-1], made, owner)
+
+
+def _idmapped(container: Container) -> bool:
+    own_ids = container.record["userns"]
+    return own_ids is not None and own_ids["idmapped"]
 
 
 class _SameIds:
@@ -141,7 +145,7 @@ def ids(container: Container | None) -> Ids | _SameIds:
 
 def mount_root(container: Container, where: str) -> None:
     """Mount the overlay of a container that does not run on the directory `where`."""
-    if not (container.record.get("userns") or {}).get("idmapped"):
+    if not _idmapped(container):
         mount.overlay(describe(container), where)
         return
     from crun_py.container import namespaces

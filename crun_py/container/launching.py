@@ -19,8 +19,8 @@ from crun_py.runtime.launch import keep_open, launch
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
+    from crun_py.documents.spec import Spec
     from crun_py.state import Container
 
 DEFAULT_PIDS = 2048
@@ -47,7 +47,7 @@ class Launch:
         self._container, self._undo, self._explain = container, undo, explain
         self._client, self._keep = client, keep
         self._held, self._rootless = held, rootless
-        self._spec: dict[str, Any] = {}
+        self._spec: Spec
         self._connection = modes.Connection()
         self._own_ids = -1
         self._cgroup: str | None = None

@@ -46,7 +46,7 @@ def start(
     held:     make everything, but let the command wait until the next `start`.
     Raises Conflict when it runs already, CommandError when its command cannot be run.
     """
-    for other in container.record.get("requires") or []:
+    for other in container.record["requires"]:
         required = state.load(container.paths, other)
         if not required.status().running:
             start(required, rootless=rootless)

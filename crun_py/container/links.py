@@ -11,15 +11,13 @@ from crun_py.errors import Conflict, InvalidArgument, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.documents.container import Link
+    from crun_py.documents.network import NetworkState
     from crun_py.paths import Paths
     from crun_py.state import Container
 
 
-def chosen(
-    paths: Paths, links: tuple[tuple[str, str], ...], network_mode: str
-) -> list[dict[str, str]]:
+def chosen(paths: Paths, links: tuple[tuple[str, str], ...], network_mode: str) -> list[Link]:
     """(container, alias) pairs for the record.  Raises InvalidArgument, NotFound."""
     for name, alias in links:
         if network_mode in ("host", "none") or ":" in network_mode:
@@ -35,7 +33,7 @@ def resolve(container: Container, *, rootless: bool) -> tuple[list[str], list[st
     Raises Conflict when the other container does not run, Unsupported for a user: the
     networks of a user's containers do not meet.
     """
-    links = container.record.get("links") or []
+    links = container.record["links"]
     if links and rootless:
         raise Unsupported(
             f"linking container {container.name}: a user's containers share no network",
@@ -50,9 +48,8 @@ def resolve(container: Container, *, rootless: bool) -> tuple[list[str], list[st
                 f"linking container {container.name}: {other.name} is not running",
                 hint=f"crunpy start {other.name}",
             )
-        address = str(
-            jsonfile.read(other.run_directory + "/network.json")["attachment"].get("ip", "")
-        )
+        state_of: NetworkState = jsonfile.read(other.run_directory + "/network.json")
+        address = state_of["attachment"].get("ip", "")
         names = dict.fromkeys((link["alias"], other.record["hostname"], other.name))
         hosts.append(";".join(names) + ":" + address)
         variables += _variables(container, other, link["alias"], address)
@@ -61,7 +58,7 @@ def resolve(container: Container, *, rootless: bool) -> tuple[list[str], list[st
 
 def _variables(container: Container, other: Container, alias: str, address: str) -> list[str]:
     prefix = alias.upper().replace("-", "_").replace(".", "_")
-    config: dict[str, Any] = other.record["config"]
+    config = other.record["config"]
     found = [f"{prefix}_NAME=/{container.name}/{alias}"]
     ports = sorted(config["exposed"], key=lambda port: (int(port.split("/")[0]), port))
     for n, port in enumerate(ports):
@@ -71,5 +68,5 @@ def _variables(container: Container, other: Container, alias: str, address: str)
         found += [f"{prefix}_PORT={url}"] if n == 0 else []
         found += [f"{stem}={url}", f"{stem}_ADDR={address}", f"{stem}_PORT={number}"]
         found.append(f"{stem}_PROTO={protocol}")
-    own = (entry.partition("=") for entry in config.get("env_chosen", ()))
+    own = (entry.partition("=") for entry in config["env_chosen"])
     return found + [f"{prefix}_ENV_{key}={value}" for key, _, value in own if key != "PATH"]

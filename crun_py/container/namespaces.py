@@ -14,42 +14,50 @@ from crun_py.errors import Conflict, CrunpyError, InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Literal
 
+    from crun_py.documents.container import Namespaces as Words
+    from crun_py.documents.spec import LinuxNamespace
     from crun_py.model.container import Namespaces
     from crun_py.paths import Paths
     from crun_py.state import Container
 
-_WORDS = {
+    Kind = Literal["pid", "ipc", "uts", "cgroup"]
+
+_WORDS: dict[Kind, tuple[str, ...]] = {
     "pid": ("private", "host", "container:"),
     "ipc": ("private", "shareable", "none", "host", "container:"),
     "uts": ("private", "host", "container:"),
     "cgroup": ("private", "host", "container:"),
 }
 _OPTIONS = {"cgroup": "cgroupns"}
-_FILES = {"network": "net"}
 
 
-def chosen(paths: Paths, asked: Namespaces) -> dict[str, str]:
+def chosen(paths: Paths, asked: Namespaces) -> Words:
     """The words for the record.  Raises InvalidArgument, NotFound."""
-    found = {}
-    texts = {"pid": asked.pid, "ipc": asked.ipc, "uts": asked.uts, "cgroup": asked.cgroup}
-    for kind, words in _WORDS.items():
-        text = texts[kind]
-        mode, colon, name = text.partition(":")
-        if mode + colon not in words or (colon and not name):
-            raise InvalidArgument(
-                f"{_OPTIONS.get(kind, kind)} namespace {text!r}: not known",
-                hint="known: " + ", ".join(w + "NAME" * w.endswith(":") for w in words),
-            )
-        found[kind] = _of_container(paths, kind, name) if colon else text
-    return found
+    return {
+        "pid": _chosen(paths, "pid", asked.pid),
+        "ipc": _chosen(paths, "ipc", asked.ipc),
+        "uts": _chosen(paths, "uts", asked.uts),
+        "cgroup": _chosen(paths, "cgroup", asked.cgroup),
+    }
 
 
-def _of_container(paths: Paths, kind: str, name: str) -> str:
+def _chosen(paths: Paths, kind: Kind, text: str) -> str:
+    words = _WORDS[kind]
+    mode, colon, name = text.partition(":")
+    if mode + colon not in words or (colon and not name):
+        raise InvalidArgument(
+            f"{_OPTIONS.get(kind, kind)} namespace {text!r}: not known",
+            hint="known: " + ", ".join(w + "NAME" * w.endswith(":") for w in words),
+        )
+    return _of_container(paths, kind, name) if colon else text
+
+
+def _of_container(paths: Paths, kind: Kind, name: str) -> str:
     """The word for a namespace of the container `name`, which may be another's or the host's."""
     other = state.find(paths, name)
-    word = str(other.record.get("namespaces", {}).get(kind, "private"))
+    word = other.record["namespaces"][kind]
     if kind == "ipc" and word in ("private", "none"):
         raise InvalidArgument(
             f"joining the ipc namespace of container {other.name}: it is {word}",
@@ -58,13 +66,12 @@ def _of_container(paths: Paths, kind: str, name: str) -> str:
     return word if word == "host" or word.startswith("container:") else f"container:{other.id}"
 
 
-def listed(network_mode: str, words: dict[str, str], *, own_user: bool) -> list[dict[str, Any]]:
+def listed(network_mode: str, words: Words, *, own_user: bool) -> list[LinuxNamespace]:
     """The spec's `namespaces`: those of the host are absent, a shared one has a path."""
-    found: list[dict[str, Any]] = [{"type": "mount"}]
+    found: list[LinuxNamespace] = [{"type": "mount"}]
     if own_user:
         found.append({"type": "user"})
-    for kind in ("pid", "ipc", "uts", "cgroup"):
-        word = words[kind]
+    for kind, word in _by_kind(words):
         if word.startswith("container:"):
             found.append({"type": kind, "path": word})
         elif word != "host":
@@ -76,15 +83,20 @@ def listed(network_mode: str, words: dict[str, str], *, own_user: bool) -> list[
     return found
 
 
+def _by_kind(words: Words) -> list[tuple[Kind, str]]:
+    kinds: tuple[Kind, ...] = ("pid", "ipc", "uts", "cgroup")
+    return [(kind, words[kind]) for kind in kinds]
+
+
 def join(container: Container) -> dict[str, int]:
     """Descriptors of the namespaces of other containers that `container` shares, but for the
     network's, by the spec's names; the caller closes them.  Raises Conflict."""
     joined: dict[str, int] = {}
     try:
-        for kind, word in container.record.get("namespaces", {}).items():
+        for kind, word in _by_kind(container.record["namespaces"]):
             if word.startswith("container:"):
                 pid = _running(container, word)
-                path = f"/proc/{pid}/ns/{_FILES.get(kind, kind)}"
+                path = f"/proc/{pid}/ns/{kind}"
                 joined[kind] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as e:
         close(joined)
@@ -97,7 +109,7 @@ def join(container: Container) -> dict[str, int]:
 
 def user(container: Container) -> int:
     """A descriptor of the user namespace for a start of `container`, -1 for none."""
-    found = container.record.get("userns")
+    found = container.record["userns"]
     if not found:
         return -1
     if not found["mode"].startswith("container:"):
@@ -125,8 +137,8 @@ def shared_mounts(container: Container) -> dict[str, int]:
     by the destinations of the spec's mounts that they are for: the /dev/shm of an ipc namespace,
     the procfs of a pid namespace.  Raises CrunpyError."""
     found: dict[str, int] = {}
-    for kind, path in (("ipc", "/dev/shm"), ("pid", "/proc")):
-        word = container.record.get("namespaces", {}).get(kind, "")
+    words = container.record["namespaces"]
+    for word, path in ((words["ipc"], "/dev/shm"), (words["pid"], "/proc")):
         if word.startswith("container:"):
             try:
                 found[path] = _mount_of(_running(container, word), path)

@@ -11,8 +11,8 @@ from crun_py.errors import CommandError, Conflict, InvalidArgument, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.documents.container import HealthCheck
+    from crun_py.documents.status import Health, HealthResult
     from crun_py.state import Container
 
 _KEPT_RESULTS, _KEPT_OUTPUT = 5, 4096
@@ -37,7 +37,7 @@ def check(container: Container, *, rootless: bool) -> bool:
     after = container.status()
     if after.pid != status.pid or after.start_ticks != status.start_ticks:
         raise Conflict(f"checking container {container.name}: it has ended meanwhile")
-    result = {"Start": began, "End": clock.now(), "ExitCode": code, "Output": output}
+    result: HealthResult = {"Start": began, "End": clock.now(), "ExitCode": code, "Output": output}
     with jsonfile.Lock(health.file(container) + ".lock"):
         before = health.current(container) or health.fresh()
         value = _judge(how, before, result, _age_ms(status.started_at))
@@ -53,7 +53,7 @@ def _age_ms(started_at: str) -> int:
     return (clock.parse_rfc3339(clock.now()) - clock.parse_rfc3339(started_at)) // 10**6
 
 
-def _probe(container: Container, how: dict[str, Any]) -> tuple[int, str]:
+def _probe(container: Container, how: HealthCheck) -> tuple[int, str]:
     """The exit code and output of the test; a test that cannot be run has failed."""
     kind, *words = how["test"]
     args = ["/bin/sh", "-c", words[0]] if kind == "CMD-SHELL" else words
@@ -71,9 +71,7 @@ def _probe(container: Container, how: dict[str, Any]) -> tuple[int, str]:
     return code, output.decode("utf-8", "replace")
 
 
-def _judge(
-    how: dict[str, Any], before: dict[str, Any], result: dict[str, Any], age_ms: int
-) -> dict[str, Any]:
+def _judge(how: HealthCheck, before: Health, result: HealthResult, age_ms: int) -> Health:
     """The new state: a good check makes it healthy, `retries` bad ones in a row unhealthy;
     while it starts bad ones do not count."""
     status, streak = before["status"], before["failing_streak"]

@@ -15,20 +15,20 @@ from crun_py.paths import in_user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.documents.spec import Mount, Spec
 
 _SHARED = ("shared", "rshared")
 
 
-def wanted(spec: dict[str, Any]) -> list[dict[str, Any]]:
+def wanted(spec: Spec) -> list[Mount]:
     """The mounts of a spec that are to be peers of the host's; none for a plain user, whose own
     mounts reach nobody else's either."""
     if in_user_namespace():
         return []
-    return [m for m in spec["mounts"] if any(word in m["options"] for word in _SHARED)]
+    return [m for m in spec["mounts"] if any(word in m.get("options", ()) for word in _SHARED)]
 
 
-def trees(spec: dict[str, Any], attached: dict[str, int]) -> None:
+def trees(spec: Spec, attached: dict[str, int]) -> None:
     """Add them to `attached`, descriptors of detached mounts by their destinations.
 
     Raises InvalidArgument for a source whose own mount is not shared (docker's rule).
@@ -36,14 +36,14 @@ def trees(spec: dict[str, Any], attached: dict[str, int]) -> None:
     for entry in wanted(spec):
         if entry["destination"] in attached:
             continue
-        source = os.path.realpath(entry["source"])
+        source = os.path.realpath(entry.get("source", ""))
         point, shared = mount_of(source)
         if not shared:
             raise InvalidArgument(
                 f"mounting {source} shared: it is on {point}, which is no shared mount",
                 hint=f"mount --make-shared {point}",
             )
-        recursive = "rbind" in entry["options"]
+        recursive = "rbind" in entry.get("options", ())
         attached[entry["destination"]] = tree_of(source, recursive=recursive)
 
 

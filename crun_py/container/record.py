@@ -14,12 +14,22 @@ from crun_py.container import health, namespaces
 from crun_py.errors import InvalidArgument
 from crun_py.model.container import Tmpfs
 from crun_py.net import ipv4, modes
-from crun_py.record import to_json
+from crun_py.record import to_json, without_empty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Sequence
 
+    from crun_py.documents.container import (
+        Config,
+        Host,
+        Link,
+        MountEntry,
+        Port,
+        Record,
+        UserNamespace,
+    )
+    from crun_py.documents.image import ImageConfig
     from crun_py.model.container import CreateRequest, Networking
     from crun_py.paths import Paths
 
@@ -28,7 +38,7 @@ NO_CGROUP = "-"
 """As the record's cgroup_parent: there is to be none at all."""
 
 
-def command_line(config: dict[str, Any], request: CreateRequest) -> list[str]:
+def command_line(config: ImageConfig, request: CreateRequest) -> list[str]:
     """Entry point and command as Docker joins them.  Raises InvalidArgument when empty."""
     if request.entrypoint is not None:
         # a new entry point does without the image's command
@@ -48,11 +58,19 @@ def command_line(config: dict[str, Any], request: CreateRequest) -> list[str]:
 
 
 def make(
-    paths: Paths, container_id: str, image_id: str, config: dict[str, Any], request: CreateRequest
-) -> dict[str, Any]:
-    """The record of a container `container_id`.
+    paths: Paths,
+    container_id: str,
+    image_id: str,
+    config: ImageConfig,
+    request: CreateRequest,
+    *,
+    userns: UserNamespace | None = None,
+    layers: Sequence[str] = (),
+) -> Record:
+    """The record of a container `container_id`; its environment and mounts come with
+    `completed`.
 
-    config: the image's.  Raises InvalidArgument, NotFound.
+    config: the image's.  layers: directories, base first.  Raises InvalidArgument, NotFound.
     """
     asked = request.network
     mode = _network_mode(paths, asked.mode)
@@ -68,7 +86,7 @@ def make(
     replaced = bool(request.command) or request.entrypoint is not None
     if request.restart.name != "no" and request.auto_remove:
         raise InvalidArgument("--rm: conflicts with --restart", hint="choose one of them")
-    return {
+    record: Record = {
         "version": state.VERSION,
         "id": container_id,
         "name": state.check_name(request.name) if request.name else "",
@@ -79,6 +97,7 @@ def make(
         "hostname": _check_hostname(hostname),
         "domainname": request.domainname,
         "namespaces": shared,
+        "userns": userns,
         "links": _links(paths, asked, mode),
         "requires": [state.resolve(paths, name) for name in request.requires],
         "timeout": request.timeout_s,
@@ -102,6 +121,8 @@ def make(
             "exposed": _exposed(asked, config),
             "volumes": sorted(config.get("Volumes") or {}),
             "healthcheck": health.settings(config, request.health),
+            "env": [],
+            "env_chosen": [],
         },
         "network": {
             "mode": mode,
@@ -119,12 +140,25 @@ def make(
         "create_command": [*request.created_by],
         "host": _host(request),
         "mounts": [],
+        "layers": [os.path.relpath(layer, paths.root) for layer in layers],
     }
+    if not layers:
+        record["rootfs"] = request.rootfs
+    return record
 
 
-def _published(asked: Networking, config: dict[str, Any]) -> list[dict[str, Any]]:
+def completed(
+    record: Record, mounts: list[MountEntry], environment: list[str], chosen: list[str]
+) -> Record:
+    """`record` with what was decided after it: mounts, the whole environment, and what of that
+    the image and the user said."""
+    config: Config = {**record["config"], "env": environment, "env_chosen": chosen}
+    return {**record, "mounts": mounts, "config": config}
+
+
+def _published(asked: Networking, config: ImageConfig) -> list[Port]:
     """The published ports; with publish_all also those exposed that are not named."""
-    found = [to_json(port) for port in asked.ports]
+    found: list[Port] = [to_json(port) for port in asked.ports]
     if asked.publish_all:
         known = {(port.container_port, port.protocol) for port in asked.ports}
         for text in _exposed(asked, config):
@@ -135,15 +169,15 @@ def _published(asked: Networking, config: dict[str, Any]) -> list[dict[str, Any]
     return found
 
 
-def _exposed(asked: Networking, config: dict[str, Any]) -> list[str]:
+def _exposed(asked: Networking, config: ImageConfig) -> list[str]:
     own = {f"{port.container_port}/{port.protocol}" for port in asked.ports}
     return sorted({*(config.get("ExposedPorts") or {}), *asked.expose, *own})
 
 
-def _host(request: CreateRequest) -> dict[str, Any]:
+def _host(request: CreateRequest) -> Host:
     """What the container gets of the host, for `inspect`, `update` and each start."""
     security = request.security
-    found: dict[str, Any] = {
+    found: Host = {
         "cap_add": [*security.cap_add],
         "cap_drop": [*security.cap_drop],
         "privileged": security.privileged,
@@ -174,10 +208,10 @@ def _host(request: CreateRequest) -> dict[str, Any]:
         "pids_optional": request.pids_optional,
         "ineffective": {**request.ineffective},
     }
-    return {name: value for name, value in found.items() if value or name == "passwd"}
+    return without_empty(found, but="passwd")
 
 
-def _links(paths: Paths, asked: Networking, mode: str) -> list[dict[str, str]]:
+def _links(paths: Paths, asked: Networking, mode: str) -> list[Link]:
     if not asked.links:
         return []
     from crun_py.container import links
@@ -194,7 +228,7 @@ def is_systemd(how: str, args: list[str]) -> bool:
     return mode == "always" or (mode == "true" and named)
 
 
-def _stop_signal(config: dict[str, Any], systemd: str, args: list[str]) -> int:
+def _stop_signal(config: ImageConfig, systemd: str, args: list[str]) -> int:
     try:
         # systemd(1), "Signals": it halts the machine, SIGTERM only makes it start anew
         usual = "SIGRTMIN+3" if is_systemd(systemd, args) else "SIGTERM"

@@ -9,11 +9,18 @@ import os
 import stat
 
 from crun_py.errors import InvalidArgument
+from crun_py.record import without_empty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.documents.spec import (
+        LinuxBlockIO,
+        LinuxCpu,
+        LinuxMemory,
+        LinuxResources,
+        LinuxThrottleDevice,
+        LinuxWeightDevice,
+    )
     from crun_py.model.container import Limits
 
 _LEAST_MEMORY = 6 << 20
@@ -21,31 +28,34 @@ _CPU_PERIOD_US = 100_000
 _MOST_CPUS = 8192
 
 
-def resources(limits: Limits) -> dict[str, Any]:
+def resources(limits: Limits) -> LinuxResources:
     """linux.resources for `limits`.  Raises InvalidArgument."""
-    found: dict[str, dict[str, Any]] = {
+    found: LinuxResources = {
         "memory": _memory(limits),
         "cpu": _cpu(limits),
-        "pids": {} if not limits.pids else {"limit": limits.pids},
         "blockIO": _disks(limits),
         "unified": limits.unified,
     }
-    return {name: values for name, values in found.items() if values}
+    if limits.pids:
+        found["pids"] = {"limit": limits.pids}
+    return without_empty(found)
 
 
-def _memory(limits: Limits) -> dict[str, int]:
+def _memory(limits: Limits) -> LinuxMemory:
     if 0 < (limits.memory_bytes or 0) < _LEAST_MEMORY:
         raise InvalidArgument(f"memory limit {limits.memory_bytes} bytes: the least is 6m")
-    found = {
-        "limit": limits.memory_bytes,
-        "swap": limits.memory_swap_bytes,
-        "reservation": limits.memory_reservation_bytes,
-    }
-    return {name: value for name, value in found.items() if value is not None}
+    memory: LinuxMemory = {}
+    if limits.memory_bytes is not None:
+        memory["limit"] = limits.memory_bytes
+    if limits.memory_swap_bytes is not None:
+        memory["swap"] = limits.memory_swap_bytes
+    if limits.memory_reservation_bytes is not None:
+        memory["reservation"] = limits.memory_reservation_bytes
+    return memory
 
 
-def _cpu(limits: Limits) -> dict[str, Any]:
-    cpu: dict[str, Any] = {}
+def _cpu(limits: Limits) -> LinuxCpu:
+    cpu: LinuxCpu = {}
     if limits.cpus:
         if limits.cpu_quota_us or limits.cpu_period_us:
             raise InvalidArgument("--cpus: conflicts with --cpu-quota and --cpu-period")
@@ -60,9 +70,10 @@ def _cpu(limits: Limits) -> dict[str, Any]:
             raise InvalidArgument(f"cpu quota {cpu['quota']}: the least is 1000 microseconds")
     if limits.cpu_shares:
         cpu["shares"] = _within("cpu shares", limits.cpu_shares, 0, 262144)
-    for key, value in (("cpus", limits.cpuset_cpus), ("mems", limits.cpuset_mems)):
-        if value:
-            cpu[key] = value
+    if limits.cpuset_cpus:
+        cpu["cpus"] = limits.cpuset_cpus
+    if limits.cpuset_mems:
+        cpu["mems"] = limits.cpuset_mems
     return cpu
 
 
@@ -72,26 +83,30 @@ def _within(what: str, number: int, least: int, most: int) -> int:
     return number
 
 
-def _disks(limits: Limits) -> dict[str, Any]:
-    disks: dict[str, Any] = {}
+def _disks(limits: Limits) -> LinuxBlockIO:
+    disks: LinuxBlockIO = {
+        "weightDevice": [_weight(path, weight) for path, weight in limits.block_weights.items()],
+        "throttleReadBpsDevice": _rates(limits.read_bytes),
+        "throttleWriteBpsDevice": _rates(limits.write_bytes),
+        "throttleReadIOPSDevice": _rates(limits.read_operations),
+        "throttleWriteIOPSDevice": _rates(limits.write_operations),
+    }
     if limits.block_weight:
         disks["weight"] = _within("blkio weight", limits.block_weight, 10, 1000)
-    for path, weight in limits.block_weights.items():
-        entry = {**_device(path), "weight": _within("blkio weight", weight, 10, 1000)}
-        disks.setdefault("weightDevice", []).append(entry)
-    throttles = {
-        "throttleReadBpsDevice": limits.read_bytes,
-        "throttleWriteBpsDevice": limits.write_bytes,
-        "throttleReadIOPSDevice": limits.read_operations,
-        "throttleWriteIOPSDevice": limits.write_operations,
-    }
-    for key, rates in throttles.items():
-        for path, rate in rates.items():
-            disks.setdefault(key, []).append({**_device(path), "rate": rate})
-    return disks
+    return without_empty(disks)
 
 
-def _device(path: str) -> dict[str, int]:
+def _weight(path: str, weight: int) -> LinuxWeightDevice:
+    major, minor = _device(path)
+    return {"major": major, "minor": minor, "weight": _within("blkio weight", weight, 10, 1000)}
+
+
+def _rates(rates: dict[str, int]) -> list[LinuxThrottleDevice]:
+    numbers = [(_device(path), rate) for path, rate in rates.items()]
+    return [{"major": major, "minor": minor, "rate": rate} for (major, minor), rate in numbers]
+
+
+def _device(path: str) -> tuple[int, int]:
     """The numbers of a block device."""
     try:
         found = os.stat(path)
@@ -99,4 +114,4 @@ def _device(path: str) -> dict[str, int]:
         raise InvalidArgument.from_os(f"limiting device {path}", e) from e
     if not stat.S_ISBLK(found.st_mode):
         raise InvalidArgument(f"limiting device {path}: it is no block device")
-    return {"major": os.major(found.st_rdev), "minor": os.minor(found.st_rdev)}
+    return os.major(found.st_rdev), os.minor(found.st_rdev)

@@ -18,8 +18,7 @@ from crun_py.errors import CorruptState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.documents.container import Restart
     from crun_py.state import Container, Status
 
 FIRST_DELAY_MS, LAST_DELAY_MS = 100, 60_000
@@ -29,10 +28,9 @@ RAN_NS = 10 * 10**9
 _NO, _ON_FAILURE, _ALWAYS = 0, 1, 2  # enum restart in _native/core.h
 
 
-def policy(container: Container) -> dict[str, Any]:
-    """The policy of a container: {"name", "max"}; max 0: any number of times."""
-    found: dict[str, Any] = container.record.get("restart") or {"name": "no", "max": 0}
-    return found
+def policy(container: Container) -> Restart:
+    """The policy of a container."""
+    return container.record["restart"]
 
 
 def _file(container: Container) -> str:
@@ -117,4 +115,4 @@ def due_after_boot(container: Container) -> bool:
         return in_force(container)
     if wanted == "on-failure":
         return in_force(container) and (status.unseen or status.exit_code != 0)
-    return bool(wanted == "always")
+    return wanted == "always"

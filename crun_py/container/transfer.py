@@ -25,9 +25,18 @@ from crun_py.oci.store.inflate import opened
 from crun_py.outfile import special
 
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO
+    from collections.abc import Callable
+    from typing import BinaryIO, TypedDict
 
     from crun_py.state import Container
+
+    class Announced(TypedDict):
+        """What one side says of what it sends.  contents: of a directory, alone."""
+
+        directory: bool
+        contents: bool
+        name: str
+
 
 STREAM = "-"
 _LINKS = 40
@@ -80,8 +89,8 @@ def copy(source: Place, target: Place, how: How, stream: BinaryIO | None = None)
         if stream is None:
             raise InvalidArgument(f"copying {source} to {target}: there is no stream")
         if source.is_stream:
-            return _number(apart(lambda: _receive(target, how, stream, named=True)))
-        return _number(apart(lambda: _send(source, how, stream, named=True)))
+            return apart(lambda: _receive(target, how, stream, named=True))
+        return apart(lambda: _send(source, how, stream, named=True))
     both = source.container, target.container
     if both[0] and both[1] and both[0].id == both[1].id:
         return _within(source, target, how)
@@ -104,16 +113,10 @@ def _within(source: Place, target: Place, how: How) -> int:
     with tempfile.TemporaryFile() as spool:
         apart(lambda: _send(source, how, os.fdopen(os.dup(spool.fileno()), "wb")))
         spool.seek(0)
-        return _number(
-            apart(lambda: _receive(target, how, os.fdopen(os.dup(spool.fileno()), "rb")))
-        )
+        return apart(lambda: _receive(target, how, os.fdopen(os.dup(spool.fileno()), "rb")))
 
 
-def _number(value: Any) -> int:
-    return int(value)
-
-
-def _both(ours: Any, other: Apart) -> int:
+def _both(ours: Callable[[], int], other: Apart) -> int:
     """Carry out our side and wait for the other one; of two errors the cause is raised."""
     failed: CrunpyError | None = None
     size = 0
@@ -174,7 +177,7 @@ def _pack(source: Place, root: int, how: How, pipe: BinaryIO, *, named: bool) ->
             raise InvalidArgument(f"copying {source}: not a directory")
         top = (last or ".") if named else "."
         if not named:
-            about = {"directory": directory, "contents": contents, "name": last}
+            about: Announced = {"directory": directory, "contents": contents, "name": last}
             pipe.write(jsonfile.dumps(about).encode() + b"\n")
         owner = inside.ids(source.container).inside
         packer = Packer(pipe.write, shut=_shut(source, root) - {found.st_dev}, owner=owner)
@@ -341,13 +344,13 @@ class _Target:
     def is_directory(self) -> bool:
         return not self.name
 
-    def name_for(self, about: dict[str, Any], *, overwrite: bool) -> str:
+    def name_for(self, about: Announced, *, overwrite: bool) -> str:
         """What the thing that is copied is called below `fd`; "": its content goes there.
 
-        about: {"directory", "contents", "name"}.  Raises InvalidArgument, NotFound.
+        Raises InvalidArgument, NotFound.
         """
         if self.is_directory:
-            return "" if about["directory"] and about["contents"] else str(about["name"])
+            return "" if about["directory"] and about["contents"] else about["name"]
         if about["directory"]:
             if self.exists and not overwrite:
                 raise InvalidArgument(

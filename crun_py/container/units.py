@@ -70,7 +70,7 @@ def service_name(container: Container, options: UnitOptions) -> str:
 
 def service(container: Container, options: UnitOptions, program: Sequence[str]) -> str:
     """The unit of one container.  program: as for `command`.  Raises InvalidArgument."""
-    own = (container.record.get("restart") or {}).get("name", "no")
+    own = container.record["restart"]["name"]
     policy = options.restart_policy or _POLICIES.get(own, "on-failure")
     if policy not in _RESTARTS:
         raise InvalidArgument(
@@ -140,7 +140,7 @@ _ORDER = ("after", "requires", "wants")
 def _run_words(container: Container) -> list[str]:
     """What follows `crunpy run` in a unit that makes the container anew: the options it was
     created with, in the background and removed at its end."""
-    words = list(container.record.get("create_command") or [])
+    words = [*container.record["create_command"]]
     at = next((i for i, word in enumerate(words) if word in ("run", "create")), None)
     if at is None:
         raise InvalidArgument(

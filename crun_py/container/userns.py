@@ -19,8 +19,8 @@ from crun_py.paths import in_user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.documents.container import UserNamespace
+    from crun_py.documents.spec import Spec
     from crun_py.model.container import Namespaces
     from crun_py.paths import Paths
     from crun_py.state import Container
@@ -33,7 +33,7 @@ _KNOWN = "host, keep-id[:uid=N,gid=N], nomap, auto[:size=N], container:NAME"
 
 def decide(
     paths: Paths, asked: Namespaces, layers: list[str]
-) -> tuple[dict[str, Any] | None, list[str]]:
+) -> tuple[UserNamespace | None, list[str]]:
     """The record's entry (None: no namespace of the container's own), and the image's layers
     as the container is to have them.  Raises InvalidArgument, Unsupported, CrunpyError.
     """
@@ -51,7 +51,7 @@ def decide(
     return found, layers
 
 
-def _decide(paths: Paths, asked: Namespaces, view: LayeredView) -> dict[str, Any] | None:
+def _decide(paths: Paths, asked: Namespaces, view: LayeredView) -> UserNamespace | None:
     text = asked.user
     mode, _, rest = text.partition(":")
     mapped_by_hand = bool(asked.uids or asked.gids or asked.subuid or asked.subgid)
@@ -70,7 +70,7 @@ def _decide(paths: Paths, asked: Namespaces, view: LayeredView) -> dict[str, Any
         uids = gids = _auto(paths, rest, view)
     elif mode == "container" and rest:
         other = state.find(paths, rest)
-        found = other.record.get("userns")
+        found = other.record["userns"]
         if not found:
             raise InvalidArgument(
                 f"--userns={text}: container {other.name} has no user namespace of its own"
@@ -81,7 +81,7 @@ def _decide(paths: Paths, asked: Namespaces, view: LayeredView) -> dict[str, Any
     return {"mode": mode or "private", "uids": uids, "gids": gids, "idmapped": False}
 
 
-def user_for(user: str, found: dict[str, Any] | None) -> str:
+def user_for(user: str, found: UserNamespace | None) -> str:
     """The user that is asked for, or else the one that keep-id implies."""
     if not found or found["mode"] != "keep-id" or user:
         return user
@@ -90,7 +90,7 @@ def user_for(user: str, found: dict[str, Any] | None) -> str:
     return f"{own[0]}:{group[0]}"
 
 
-def caller(found: dict[str, Any] | None) -> str:
+def caller(found: UserNamespace | None) -> str:
     """The name of the caller, whom keep-id lets keep the id; "" without keep-id or a name."""
     if not found or found["mode"] != "keep-id":
         return ""
@@ -102,13 +102,11 @@ def caller(found: dict[str, Any] | None) -> str:
         return ""
 
 
-def prepare(
-    container: Container, spec: dict[str, Any], namespace: int, attached: dict[str, int]
-) -> None:
+def prepare(container: Container, spec: Spec, namespace: int, attached: dict[str, int]) -> None:
     """Detached mounts, by their destinations, of all that root of `namespace` could not reach
     itself, for the store's directories are closed to it."""
     record = container.record
-    idmapped = record["userns"]["idmapped"]
+    idmapped = record["userns"] is not None and record["userns"]["idmapped"]
     if not record.get("rootfs"):
         where = container.paths.run + "/rootfs"
         own = namespace if idmapped else -1
@@ -119,11 +117,11 @@ def prepare(
     wanted = {entry["destination"] for entry in record["mounts"] if entry.get("idmap")}
     for entry in spec["mounts"]:
         destination = entry["destination"]
-        if entry["type"] == "bind" and destination not in attached:
+        if entry.get("type") == "bind" and destination not in attached:
             shown = namespace if destination in wanted else -1
-            recursive = "rbind" in entry["options"]
+            recursive = "rbind" in entry.get("options", ())
             attached[destination] = mapped.tree_of(
-                entry["source"], recursive=recursive, userns=shown
+                entry.get("source", ""), recursive=recursive, userns=shown
             )
 
 
@@ -227,8 +225,8 @@ def _auto(paths: Paths, rest: str, view: LayeredView) -> Map:
         ranges = [[row[1], row[2]] for row in _subordinate("/etc/subuid", "containers")]
     taken = sorted(
         (row[1], row[1] + row[2])
-        for found in (container.record.get("userns") or {} for container in state.every(paths))
-        for row in (found.get("uids", []) if found.get("mode") == "auto" else [])
+        for found in (container.record["userns"] for container in state.every(paths))
+        for row in (found["uids"] if found and found["mode"] == "auto" else [])
     )
     for start, count in ranges:
         at = start

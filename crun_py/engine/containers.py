@@ -52,11 +52,9 @@ def stop(
     if missing_ok and not exists(context, name):
         return False
     container = state.find(context.paths, name)
-    if signal:
-        container.record["config"]["stop_signal"] = signal
     status = container.status()
     context.join(status) if status.alive else context.enter()
-    ending.stop(container, timeout_s)
+    ending.stop(container, timeout_s, signal=signal or 0)
     return True
 
 
@@ -85,11 +83,9 @@ def restart(
     from crun_py.container import control
 
     container = state.find(context.paths, name)
-    if signal:
-        container.record["config"]["stop_signal"] = signal
     status = container.status()
     context.join(status) if status.alive else context.enter(*container.modes)
-    control.again(container, timeout_s, rootless=context.rootless)
+    control.again(container, timeout_s, signal=signal or 0, rootless=context.rootless)
 
 
 def pause(context: Context, name: str) -> None:

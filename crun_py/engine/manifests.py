@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crun_py.documents.image import Platform
     from crun_py.engine.context import Context
     from crun_py.model.registry import EntryChange, PushChange, RegistryAccess
     from crun_py.oci.transfer.lists import Changes, Lists
@@ -127,7 +128,7 @@ def changes_of(change: EntryChange | None) -> Changes:
 
     if change is None:
         return NO_CHANGES
-    platform = {
+    platform: Platform = {
         "os": change.os,
         "architecture": change.architecture,
         "variant": change.variant,

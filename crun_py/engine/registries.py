@@ -128,7 +128,7 @@ def search(
     )
     return tuple(
         SearchResult(
-            index=row["Index"],
+            index=row.get("Index", ""),
             name=row["Name"],
             description=row["Description"],
             stars=row["StarCount"],

@@ -11,8 +11,8 @@ from crun_py.record import from_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.documents.container import MountEntry
+    from crun_py.documents.network import Attachment, NetworkState
     from crun_py.engine.context import Context
     from crun_py.state import Container
 
@@ -48,7 +48,7 @@ def info(found: Container) -> ContainerInfo:
     record, status = found.record, found.status()
     well = health.current(found) if status.running else None
     error, failed = failure.read(found) if not status.running else ("", 0)
-    attached = attachment(found) if status.running else {}
+    attached: Attachment = attachment(found) if status.running else {}
     network = record["network"]
     ports = attached.get("ports") if status.running else network["ports"]
     return ContainerInfo(
@@ -80,7 +80,7 @@ def info(found: Container) -> ContainerInfo:
     )
 
 
-def _mount_point(entry: dict[str, Any]) -> MountPoint:
+def _mount_point(entry: MountEntry) -> MountPoint:
     return MountPoint(
         type=entry["type"],
         name=entry["name"],
@@ -90,11 +90,10 @@ def _mount_point(entry: dict[str, Any]) -> MountPoint:
     )
 
 
-def attachment(found: Container) -> dict[str, Any]:
+def attachment(found: Container) -> Attachment:
     """How a running container is connected to its network, {} where it is to none."""
     try:
-        known = jsonfile.read(found.run_directory + "/network.json")
-        attached: dict[str, Any] = known.get("attachment") or {}
+        known: NetworkState = jsonfile.read(found.run_directory + "/network.json")
+        return known.get("attachment") or {}
     except (FileNotFoundError, CorruptState, AttributeError):
         return {}
-    return attached

@@ -75,7 +75,7 @@ def infos(context: Context, filters: Sequence[str] = ()) -> tuple[VolumeInfo, ..
     Raises InvalidArgument.
     """
     rows = volume_list.rows(context.paths, [*filters])
-    return tuple(_info(context, row["Name"]) for row in rows)
+    return tuple(_info(context, str(row["Name"])) for row in rows)
 
 
 def _info(context: Context, name: str) -> VolumeInfo:

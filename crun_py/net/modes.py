@@ -19,8 +19,7 @@ from crun_py.record import from_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.documents.container import Network
     from crun_py.paths import Paths
     from crun_py.state import Container
 
@@ -41,7 +40,7 @@ class Connection:
     def __init__(self, namespace: int | None = None) -> None:
         self.namespace = namespace
         self.held: list[int] = []
-        self.state: dict[str, Any] = {}
+        self.state: dict[str, object] = {}
         self.address = ""
         self.host_address = ""
         self.dns: list[str] = []
@@ -98,14 +97,14 @@ def connect(container: Container, *, rootless: bool, userns: int = -1) -> Connec
     return connection
 
 
-def _note(container: Container, connection: Connection, state: dict[str, Any]) -> None:
+def _note(container: Container, connection: Connection, state: dict[str, object]) -> None:
     """Write down what `disconnect` undoes."""
     connection.state = state
     jsonfile.write(container.run_directory + "/network.json", state, durable=False)
 
 
 def _connect_bridge(
-    container: Container, connection: Connection, ports: list[PortMapping], network: dict[str, Any]
+    container: Container, connection: Connection, ports: list[PortMapping], network: Network
 ) -> None:
     from crun_py.net import bridge
     from crun_py.net import ports as host_ports
@@ -206,7 +205,7 @@ def write_files(container: Container, connection: Connection, links: list[str]) 
     network, hostname = record["network"], record["hostname"]
     directory = container.directory
     owner = None
-    if record.get("userns"):
+    if record["userns"]:
         from crun_py.ns.idmap import Ids
 
         owner = Ids(record["userns"]["uids"], record["userns"]["gids"]).outside(0, 0)

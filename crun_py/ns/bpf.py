@@ -16,7 +16,7 @@ from crun_py.errors import InvalidArgument, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.documents.spec import LinuxSeccomp, SeccompRule
 
 KILL_PROCESS, KILL_THREAD, TRAP, ERRNO = 0x80000000, 0, 0x30000, 0x50000
 TRACE, LOG, ALLOW = 0x7FF00000, 0x7FFC0000, 0x7FFF0000
@@ -57,7 +57,7 @@ _Tests = tuple[_Test, ...]
 _Verdict = int | tuple[tuple[_Tests, int], ...]  # an action, or tests and their actions
 
 
-def assemble(profile: dict[str, Any], machine: str) -> bytes:
+def assemble(profile: LinuxSeccomp, machine: str) -> bytes:
     """The program for `profile` on a host of kind `machine` ("x86_64" or "aarch64").
 
     A call through an ABI that the profile does not name kills the process.
@@ -66,7 +66,9 @@ def assemble(profile: dict[str, Any], machine: str) -> bytes:
     from crun_py.ns import syscalls
 
     try:
-        default = _action(profile, "defaultAction", "defaultErrnoRet")
+        default = _action(
+            profile["defaultAction"], profile.get("defaultErrnoRet"), "defaultErrnoRet"
+        )
         named = {ABIS.get(name, "") for name in profile.get("architectures") or ()}
         rules = [_rule(rule) for rule in profile.get("syscalls") or ()]
     except (KeyError, TypeError, AttributeError) as e:
@@ -93,8 +95,7 @@ def assemble(profile: dict[str, Any], machine: str) -> bytes:
     return b"".join(_INSTRUCTION.pack(*instruction) for instruction in code)
 
 
-def _action(value: dict[str, Any], key: str, errno_key: str) -> int:
-    name = value[key]
+def _action(name: str, errno: int | None, errno_key: str) -> int:
     if name == "SCMP_ACT_NOTIFY":
         raise Unsupported("reading seccomp profile: SCMP_ACT_NOTIFY needs a listening program")
     if name not in _ACTIONS:
@@ -102,16 +103,16 @@ def _action(value: dict[str, Any], key: str, errno_key: str) -> int:
     action = _ACTIONS[name]
     if action not in (ERRNO, TRACE):
         return action
-    number = value.get(errno_key)
-    number = 1 if number is None else number  # EPERM
+    number = 1 if errno is None else errno  # EPERM
     if not isinstance(number, int) or not 0 <= number <= 0xFFFF:
         raise InvalidArgument(f"reading seccomp profile: {errno_key} {number!r} is not an errno")
     return action | number
 
 
-def _rule(rule: dict[str, Any]) -> tuple[list[str], int, list[_Tests]]:
+def _rule(rule: SeccompRule) -> tuple[list[str], int, list[_Tests]]:
     """(names, action, alternatives) of one entry of `syscalls`."""
-    names = rule["names"] if "names" in rule else [rule["name"]]
+    names = list(rule["names"])
+    action = _action(rule["action"], rule.get("errnoRet"), "errnoRet")
     tests: list[_Test] = []
     for test in rule.get("args") or ():
         operator = test["op"]
@@ -123,8 +124,8 @@ def _rule(rule: dict[str, Any]) -> tuple[list[str], int, list[_Tests]]:
                 raise InvalidArgument(f"reading seccomp profile: bad argument test {test!r}")
         tests.append((index, operator, value, second))
     if len({test[0] for test in tests}) < len(tests):
-        return list(names), _action(rule, "action", "errnoRet"), [(test,) for test in tests]
-    return list(names), _action(rule, "action", "errnoRet"), [tuple(tests)]
+        return names, action, [(test,) for test in tests]
+    return names, action, [tuple(tests)]
 
 
 def _verdicts(

@@ -15,7 +15,8 @@ from crun_py.ns import CLONE_NEWNET, CLONE_NEWUSER
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+
+    from crun_py.documents.container import Record
 
     Map = list[list[int]]
 
@@ -37,9 +38,9 @@ class Ids:
         self.uids, self.gids = uids, gids
 
     @classmethod
-    def of(cls, record: dict[str, Any]) -> Ids | None:
+    def of(cls, record: Record) -> Ids | None:
         """Those of a container's record, None when it has no namespace of its own."""
-        found = record.get("userns")
+        found = record["userns"]
         return cls(found["uids"], found["gids"]) if found else None
 
     def outside(self, uid: int, gid: int) -> tuple[int, int]:

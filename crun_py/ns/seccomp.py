@@ -21,7 +21,8 @@ from crun_py.paths import private_dir
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
+
+    from crun_py.documents.spec import LinuxSeccomp
 
 VERSION = 1
 """Part of the cache's file names: raise it when the program for the default profile changes
@@ -74,14 +75,14 @@ def compiled_default(names: Iterable[str] | int, cache_dir: str) -> bytes:
     return program
 
 
-def nesting_profile(names: Iterable[str]) -> dict[str, Any]:
+def nesting_profile(names: Iterable[str]) -> LinuxSeccomp:
     """The default profile for systemd, whose units ask for namespaces (PrivateUsers=)."""
     from crun_py.ns import seccomp_profile
 
     return seccomp_profile.default_profile(names, machine(), nesting=True)
 
 
-def compile(profile: dict[str, Any]) -> bytes:
+def compile(profile: LinuxSeccomp) -> bytes:
     """The program (an array of struct sock_filter, linux/filter.h) for `profile` on this host.
 
     profile: an OCI `linux.seccomp` object.  Names that no table knows are skipped.  Rules
@@ -94,7 +95,7 @@ def compile(profile: dict[str, Any]) -> bytes:
     return bpf.assemble(profile, machine())
 
 
-def load_profile(path: str, names: Iterable[str] = caps.DEFAULT) -> dict[str, Any]:
+def load_profile(path: str, names: Iterable[str] = caps.DEFAULT) -> LinuxSeccomp:
     """The OCI object for the profile file `path`, for a container with capabilities `names`.
 
     The file may have docker's additions (archMap, includes, excludes), which are resolved

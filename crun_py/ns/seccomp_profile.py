@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from crun_py.documents.spec import LinuxSeccomp, SeccompArg, SeccompRule
+
 _EPERM, _ENOSYS = 1, 38
 
 _ARCHITECTURES = {
@@ -89,7 +91,7 @@ _NESTING = (
 
 def default_profile(
     names: Iterable[str], machine: str = "x86_64", *, nesting: bool = False
-) -> dict[str, Any]:
+) -> LinuxSeccomp:
     """The OCI `linux.seccomp` object for a container with the capabilities `names`.
 
     nesting: its programs may make namespaces, user namespaces among them.
@@ -129,9 +131,9 @@ def default_profile(
 
 
 def _rule(
-    names: list[str], args: list[dict[str, Any]], action: str = "SCMP_ACT_ALLOW", errno: int = 0
-) -> dict[str, Any]:
-    rule: dict[str, Any] = {"names": names, "action": action}
+    names: list[str], args: list[SeccompArg], action: str = "SCMP_ACT_ALLOW", errno: int = 0
+) -> SeccompRule:
+    rule: SeccompRule = {"names": names, "action": action}
     if args:
         rule["args"] = args
     if errno:
@@ -139,15 +141,15 @@ def _rule(
     return rule
 
 
-def _equal(index: int, value: int) -> dict[str, Any]:
+def _equal(index: int, value: int) -> SeccompArg:
     return {"index": index, "value": value, "op": "SCMP_CMP_EQ"}
 
 
-def _masked(index: int, mask: int, value: int) -> dict[str, Any]:
+def _masked(index: int, mask: int, value: int) -> SeccompArg:
     return {"index": index, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}
 
 
-def resolve(value: dict[str, Any], names: list[str], machine: str) -> dict[str, Any]:
+def resolve(value: Any, names: list[str], machine: str) -> LinuxSeccomp:
     """The OCI object of a profile in docker's format, for a container with `names`.
 
     archMap becomes architectures; a rule stays when what it includes (caps, arches,
@@ -156,27 +158,35 @@ def resolve(value: dict[str, Any], names: list[str], machine: str) -> dict[str, 
     """
     if value.get("architectures") and value.get("archMap"):
         raise InvalidArgument("reading seccomp profile: both architectures and archMap given")
-    found: dict[str, Any] = {"defaultAction": value["defaultAction"]}
-    for key in ("defaultErrnoRet", "flags"):
-        if value.get(key) is not None:
-            found[key] = value[key]
     architectures = list(value.get("architectures") or ())
     native = _ARCHITECTURES[machine][0]
     for entry in value.get("archMap") or ():
         if entry["architecture"] == native:
             architectures = [native, *(entry.get("subArchitectures") or ())]
-    found["architectures"] = architectures or [native]
-    found["syscalls"] = rules = []
+    rules: list[SeccompRule] = []
     for rule in value.get("syscalls") or ():
         if _applies(rule, set(names), machine):
-            kept = {key: rule[key] for key in ("action", "errnoRet") if rule.get(key) is not None}
-            kept["names"] = list(rule.get("names") or [rule["name"]])
-            kept["args"] = list(rule.get("args") or ())
+            kept: SeccompRule = {
+                "names": list(rule.get("names") or [rule["name"]]),
+                "action": rule["action"],
+                "args": list(rule.get("args") or ()),
+            }
+            if rule.get("errnoRet") is not None:
+                kept["errnoRet"] = rule["errnoRet"]
             rules.append(kept)
+    found: LinuxSeccomp = {
+        "defaultAction": value["defaultAction"],
+        "architectures": architectures or [native],
+        "syscalls": rules,
+    }
+    if value.get("defaultErrnoRet") is not None:
+        found["defaultErrnoRet"] = value["defaultErrnoRet"]
+    if value.get("flags") is not None:
+        found["flags"] = value["flags"]
     return found
 
 
-def _applies(rule: dict[str, Any], held: set[str], machine: str) -> bool:
+def _applies(rule: Any, held: set[str], machine: str) -> bool:
     includes, excludes = rule.get("includes") or {}, rule.get("excludes") or {}
     arches = {machine, {"x86_64": "amd64", "aarch64": "arm64"}[machine]}
     if not held.issuperset(includes.get("caps") or ()) or held & set(excludes.get("caps") or ()):

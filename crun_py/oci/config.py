@@ -11,27 +11,26 @@ from crun_py.errors import ImageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
 
-def _text(value: Any) -> bool:
+def _text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _texts(value: Any) -> bool:
+def _texts(value: object) -> bool:
     return isinstance(value, list) and all(map(_text, value))
 
 
-def _names(value: Any) -> bool:
+def _names(value: object) -> bool:
     """An object whose keys alone count."""
     return isinstance(value, dict)
 
 
-def _labels(value: Any) -> bool:
+def _labels(value: object) -> bool:
     return isinstance(value, dict) and all(map(_text, value.values()))
 
 
-def _number(value: Any) -> bool:
+def _number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
 
 
@@ -43,11 +42,11 @@ def _port(text: str) -> bool:
     return known and all(n.isascii() and n.isdecimal() and 0 < int(n[:6]) < 65536 for n in numbers)
 
 
-def _ports(value: Any) -> bool:
+def _ports(value: object) -> bool:
     return isinstance(value, dict) and all(map(_port, value))
 
 
-def _healthcheck(value: Any) -> bool:
+def _healthcheck(value: object) -> bool:
     times = ("Interval", "Timeout", "StartPeriod", "StartInterval", "Retries")
     return (
         isinstance(value, dict)
@@ -56,7 +55,18 @@ def _healthcheck(value: Any) -> bool:
     )
 
 
-_TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
+def _history(value: object) -> bool:
+    return isinstance(value, list) and all(map(_step, value))
+
+
+def _step(value: object) -> bool:
+    names = ("created", "created_by", "author", "comment")
+    return isinstance(value, dict) and all(
+        value.get(name) is None or _text(value[name]) for name in names
+    )
+
+
+_TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
     "Cmd": (_texts, "a list of texts"),
     "Entrypoint": (_texts, "a list of texts"),
     "Env": (_texts, "a list of texts"),
@@ -72,9 +82,27 @@ _TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def check(config: dict[str, Any], doing: str) -> None:
-    """Raises ImageError for the first property of `config` that has another type."""
-    for name, (fits, what) in _TYPES.items():
-        value = config.get(name)
-        if value is not None and not fits(value):
-            raise ImageError(f"{doing}: its {name} is not {what}")
+_ABOUT: dict[str, tuple[Callable[[object], bool], str]] = {
+    "created": (_text, "a text"),
+    "author": (_text, "a text"),
+    "comment": (_text, "a text"),
+    "docker_version": (_text, "a text"),
+    "architecture": (_text, "a text"),
+    "variant": (_text, "a text"),
+    "os.version": (_text, "a text"),
+    "os.features": (_texts, "a list of texts"),
+    "history": (_history, "a list of steps"),
+}
+
+
+def check(document: dict[str, object], doing: str) -> None:
+    """Raises ImageError for the first property of an image config, or of the `config` in it,
+    that has another type."""
+    config = document.get("config") or {}
+    if not isinstance(config, dict):
+        raise ImageError(f"{doing}: its config is not an object")
+    for values, types in ((document, _ABOUT), (config, _TYPES)):
+        for name, (fits, what) in types.items():
+            value = values.get(name)
+            if value is not None and not fits(value):
+                raise ImageError(f"{doing}: its {name} is not {what}")

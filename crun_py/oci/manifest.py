@@ -13,11 +13,14 @@ from crun_py import jsonfile
 from crun_py.errors import CrunpyError, ImageError, InvalidArgument
 from crun_py.oci import config
 from crun_py.oci.reference import parse_digest
+from crun_py.record import without_empty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+    from crun_py.documents.image import ImageDocument, Platform
 
 DOCUMENT_LIMIT = 4 << 20
 """Bytes of a manifest, an index or a config."""
@@ -70,7 +73,7 @@ class Descriptor:
 
     __slots__ = ("annotations", "digest", "media_type", "platform", "size")
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         """Raises ImageError unless the JSON `value` is a descriptor."""
         if not isinstance(value, dict):
             raise ImageError("reading a descriptor: not an object")
@@ -80,10 +83,12 @@ class Descriptor:
             raise ImageError("reading a descriptor: the size is not a number of bytes")
         self.size = size
         self.digest = _digest(value.get("digest"))
-        platform = value.get("platform")
-        self.platform: Mapping[str, Any] = platform if isinstance(platform, dict) else {}
+        platform: Platform | None = value.get("platform")
+        self.platform: Platform = platform if isinstance(platform, dict) else {}
         annotations = value.get("annotations")
-        self.annotations: Mapping[str, Any] = annotations if isinstance(annotations, dict) else {}
+        self.annotations: Mapping[str, object] = (
+            annotations if isinstance(annotations, dict) else {}
+        )
 
 
 class Manifest:
@@ -141,7 +146,7 @@ def parse(data: bytes, *, content_type: str = "", expected: str = "") -> Manifes
     raise ImageError(f"{doing}: {media_type!r} is not an image")
 
 
-def _manifest(value: dict[str, Any], media_type: str) -> Manifest:
+def _manifest(value: Mapping[str, object], media_type: str) -> Manifest:
     config = Descriptor(value.get("config"))
     if config.media_type not in (OCI_CONFIG, DOCKER_CONFIG) or value.get("artifactType"):
         kind = value.get("artifactType") or config.media_type
@@ -167,7 +172,7 @@ def compression(media_type: str) -> str:
     raise ImageError(f"reading the manifest: unknown layer type {media_type!r}")
 
 
-def parse_config(data: bytes, layers: int) -> dict[str, Any]:
+def parse_config(data: bytes, layers: int) -> ImageDocument:
     """The image config in `data`, of an image with `layers` layers.  Raises ImageError."""
     doing = "reading the image config"
     value = _load(data, doing)
@@ -181,10 +186,9 @@ def parse_config(data: bytes, layers: int) -> dict[str, Any]:
         raise ImageError(f"{doing}: {len(diff_ids)} diff_ids for {layers} layers")
     if value.get("os", "linux") not in ("linux", ""):
         raise ImageError(f"{doing}: an image for {value['os']!r}, not for linux")
-    if not isinstance(value.get("config") or {}, dict):
-        raise ImageError(f"{doing}: its config is not an object")
-    config.check(value.get("config") or {}, doing)
-    return value
+    config.check(value, doing)
+    found: ImageDocument = value
+    return found
 
 
 # ---- platforms ----
@@ -258,7 +262,7 @@ def choose(index: Index, platform: str) -> Descriptor:
     raise no_platform(platform, there)
 
 
-def check_platform(config: Mapping[str, Any], platform: str) -> None:
+def check_platform(config: Mapping[str, object], platform: str) -> None:
     """Raises ImageError when the image of `config` is for another platform."""
     _, architecture, variant = split_platform(platform)
     found = platform_of(config)
@@ -279,13 +283,23 @@ def no_platform(wanted: str, there: str) -> CrunpyError:
     )
 
 
-def platform_of(value: Mapping[str, Any]) -> tuple[str, str, str]:
+def platform_of(value: Mapping[str, object]) -> tuple[str, str, str]:
     """(os, architecture, variant) that a platform object or a config states."""
-    parts = [value.get(key) or "" for key in ("os", "architecture", "variant")]
-    return tuple(p if isinstance(p, str) else "" for p in parts)  # type: ignore[return-value]
+    system, architecture, variant = (
+        found if isinstance(found := value.get(key), str) else ""
+        for key in ("os", "architecture", "variant")
+    )
+    return system, architecture, variant
 
 
-def _platform_text(value: Mapping[str, Any]) -> str:
+def stated_platform(value: Mapping[str, object]) -> Platform:
+    """The platform object for an image of this config."""
+    system, architecture, variant = platform_of(value)
+    found: Platform = {"os": system, "architecture": architecture, "variant": variant}
+    return without_empty(found)
+
+
+def _platform_text(value: Mapping[str, object]) -> str:
     return "/".join(part for part in platform_of(value) if part)
 
 
@@ -298,7 +312,7 @@ def _is_attestation(entry: Descriptor) -> bool:
 # ---- JSON ----
 
 
-def _load(data: bytes, doing: str) -> dict[str, Any]:
+def _load(data: bytes, doing: str) -> Any:
     if len(data) > DOCUMENT_LIMIT:
         raise ImageError(f"{doing}: larger than {DOCUMENT_LIMIT >> 20} MiB")
     try:
@@ -310,7 +324,7 @@ def _load(data: bytes, doing: str) -> dict[str, Any]:
     return value
 
 
-def _kind_by_content(value: Mapping[str, Any]) -> str:
+def _kind_by_content(value: Mapping[str, object]) -> str:
     if "fsLayers" in value:
         raise ImageError(_schema1("reading the manifest"))
     if "manifests" in value:
@@ -322,7 +336,7 @@ def _schema1(doing: str) -> str:
     return f"{doing}: it is in the outdated format schema 1, which is not supported"
 
 
-def _descriptors(value: Any, what: str) -> list[Descriptor]:
+def _descriptors(value: object, what: str) -> list[Descriptor]:
     if not isinstance(value, list):
         raise ImageError(f"reading the manifest: {what} is not a list")
     if len(value) > 10_000:
@@ -330,7 +344,7 @@ def _descriptors(value: Any, what: str) -> list[Descriptor]:
     return [Descriptor(v) for v in value]
 
 
-def _digest(value: Any) -> str:
+def _digest(value: object) -> str:
     if not isinstance(value, str):
         raise ImageError("reading a digest: not a text")
     try:
@@ -342,7 +356,7 @@ def _digest(value: Any) -> str:
     return value
 
 
-def _text(value: Any, what: str) -> str:
+def _text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise ImageError(f"reading the manifest: {what} is not a text")
     return value

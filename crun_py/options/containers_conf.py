@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from crun_py.documents.spec import LinuxNamespace
+
     Check = Callable[[str, str], object]
 
 _FILE_BYTES = 1 << 20
@@ -226,7 +228,7 @@ def _sysctls(values: dict[str, Any], setting: Setting, check: Check) -> None:
     from crun_py.options.environment import pairs
     from crun_py.spec import sysctls
 
-    every = [{"type": kind} for kind in ("network", "ipc", "uts")]
+    every: list[LinuxNamespace] = [{"type": kind} for kind in ("network", "ipc", "uts")]
     sysctls(pairs(setting.value, "sysctl"), every)
     shared = [
         prefix

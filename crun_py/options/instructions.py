@@ -17,9 +17,10 @@ from crun_py.options.expand import Malformed, expand, split
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any
+    from typing import Literal
 
-    Config = dict[str, Any]
+    from crun_py.documents.image import HealthCheck
+    from crun_py.documents.image import ImageConfig as Config
 
 _SHELL = ["/bin/sh", "-c"]
 
@@ -93,7 +94,7 @@ def _words(text: str) -> list[str] | None:
     return None if found is None or len(words) < len(found) else words
 
 
-def _command(config: Config, text: str, key: str) -> None:
+def _command(config: Config, text: str, key: Literal["Cmd", "Entrypoint"]) -> None:
     words = _words(text)
     config[key] = words if words is not None else [*_SHELL, text] if text else []
 
@@ -191,14 +192,16 @@ def _onbuild(config: Config, text: str) -> None:
     config["OnBuild"] = [*(config.get("OnBuild") or []), text]
 
 
-_SPANS = {"--interval": "Interval", "--timeout": "Timeout", "--start-period": "StartPeriod",
-          "--start-interval": "StartInterval"}  # fmt: skip
+_SPANS: dict[str, Literal["Interval", "Timeout", "StartPeriod", "StartInterval"]] = {
+    "--interval": "Interval", "--timeout": "Timeout", "--start-period": "StartPeriod",
+    "--start-interval": "StartInterval",
+}  # fmt: skip
 
 
-def healthcheck(options: Iterable[tuple[str, str]], text: str) -> dict[str, Any]:
+def healthcheck(options: Iterable[tuple[str, str]], text: str) -> HealthCheck:
     """The Healthcheck of a config, times in nanoseconds, that the options (with their --) and
     `CMD command` or `NONE` mean.  Raises ValueError and InvalidArgument."""
-    found: dict[str, Any] = {}
+    found: HealthCheck = {}
     for name, value in options:
         if name == "--retries" and quantity.is_number(value):
             found["Retries"] = int(value)

@@ -15,8 +15,8 @@ from crun_py.paths import in_user_namespace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Any
 
+    from crun_py.documents.container import MountEntry
     from crun_py.overlay.rootfs import RootFs
 
 _MS_NOSUID = 2
@@ -130,14 +130,14 @@ class Volumes:
     the mount points of others.  What has no source is left out.
     """
 
-    def __init__(self, root: int, where: str, mounts: list[dict[str, Any]]) -> None:
+    def __init__(self, root: int, where: str, mounts: list[MountEntry]) -> None:
         self._where = where
         self._mounted: list[str] = []
         self._made: list[tuple[int, str, bool]] = []
         for entry in sorted(mounts, key=lambda m: str(m["destination"]).count("/")):
             self._show(root, entry)
 
-    def _show(self, root: int, entry: dict[str, Any]) -> None:
+    def _show(self, root: int, entry: MountEntry) -> None:
         path = entry["destination"]
         try:
             self._make(root, path, directory=os.path.isdir(entry["source"]))

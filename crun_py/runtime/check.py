@@ -12,27 +12,38 @@ from crun_py.ns import TYPES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import TypeVar
+
+    T = TypeVar("T")
+    Object = dict[str, object]
 
 
-def check(spec: dict[str, Any]) -> None:
+def check(spec: object) -> None:
     """Raises InvalidArgument for what is malformed, Unsupported for what is not done here; the
-    message names the field."""
-    _object(spec, "", ("process", "root", "linux", "mounts"))
-    _process(spec["process"])
-    _path(_field(spec["root"], "root", "path", str), "root.path")
-    _namespaces(_field(spec["linux"], "linux", "namespaces", list))
-    for number, entry in enumerate(_field(spec, "", "mounts", list)):
-        _mount(entry, f"mounts[{number}]")
-    linux = spec["linux"]
+    message names the field.  What passes is a documents.spec.Spec."""
+    whole = _object(spec, "it")
+    _process(_field(whole, "", "process", dict))
+    root = _field(whole, "", "root", dict)
+    _path(_field(root, "root", "path", str), "root.path")
+    _field(root, "root", "readonly", bool, False)
+    for name in ("hostname", "domainname"):
+        _field(whole, "", name, str, "")
+    _texts_by_name(whole, "", "annotations")
+    linux = _field(whole, "", "linux", dict)
+    _namespaces(_field(linux, "linux", "namespaces", list))
+    for number, entry in enumerate(_field(whole, "", "mounts", list)):
+        where = f"mounts[{number}]"
+        _mount(_object(entry, where), where)
     for name in ("maskedPaths", "readonlyPaths"):
         for path in _field(linux, "linux", name, list, []):
             _path(path, f"linux.{name}")
     for number, device in enumerate(_field(linux, "linux", "devices", list, [])):
-        _device(device, f"linux.devices[{number}]")
+        where = f"linux.devices[{number}]"
+        _device(_object(device, where), where)
+    _texts_by_name(linux, "linux", "sysctl")
     if linux.get("intelRdt") or linux.get("personality"):
         raise Unsupported("config.json: linux.intelRdt and linux.personality are not done here")
-    if spec.get("hooks"):
+    if whole.get("hooks"):
         raise Unsupported("config.json: hooks are not run here")
 
 
@@ -40,26 +51,29 @@ def _wrong(where: str, what: str) -> InvalidArgument:
     return InvalidArgument(f"config.json: {where}: {what}")
 
 
-def _object(value: object, where: str, needed: tuple[str, ...]) -> None:
-    if not isinstance(value, dict):
-        raise _wrong(where or "it", "not an object")
-    for name in needed:
-        if name not in value:
-            raise _wrong(f"{where}.{name}".lstrip("."), "missing")
-
-
-def _field(value: Any, where: str, name: str, kind: type, otherwise: Any = None) -> Any:
-    """A field of this type; one that is absent is `otherwise`, unless that is None."""
-    label = f"{where}.{name}".lstrip(".")
+def _object(value: object, where: str) -> Object:
     if not isinstance(value, dict):
         raise _wrong(where, "not an object")
+    return value
+
+
+def _field(value: Object, where: str, name: str, kind: type[T], otherwise: T | None = None) -> T:
+    """A field of this type; one that is absent is `otherwise`, unless that is None."""
     found = value.get(name, otherwise)
     if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
+        label = f"{where}.{name}".lstrip(".")
         raise _wrong(label, f"not {_KINDS[kind]}" if name in value else "missing")
     return found
 
 
-_KINDS = {str: "a text", int: "a number", list: "a list", dict: "an object", bool: "true or false"}
+_KINDS: dict[type, str] = {
+    str: "a text", int: "a number", list: "a list", dict: "an object", bool: "true or false",
+}  # fmt: skip
+
+
+def _texts_by_name(value: Object, where: str, name: str) -> None:
+    if not all(isinstance(text, str) for text in _field(value, where, name, dict, {}).values()):
+        raise _wrong(f"{where}.{name}".lstrip("."), "not an object of texts")
 
 
 def _path(value: object, where: str) -> None:
@@ -68,7 +82,7 @@ def _path(value: object, where: str) -> None:
         raise _wrong(where, f"{str(value)[:60]!r} is not an absolute path")
 
 
-def _process(process: Any) -> None:
+def _process(process: Object) -> None:
     for name in ("args", "env"):
         words = _field(process, "process", name, list)
         if not all(isinstance(word, str) and "\0" not in word for word in words):
@@ -76,14 +90,16 @@ def _process(process: Any) -> None:
     if not process["args"]:
         raise _wrong("process.args", "empty")
     _path(_field(process, "process", "cwd", str), "process.cwd")
-    user = _field(process, "process", "user", dict)
-    for name in ("uid", "gid"):
-        if not 0 <= _field(user, "process.user", name, int) < (1 << 32) - 1:
-            raise _wrong(f"process.user.{name}", "out of range")
-    for number, limit in enumerate(_field(process, "process", "rlimits", list, [])):
+    for name in ("terminal", "noNewPrivileges"):
+        _field(process, "process", name, bool, False)
+    _field(process, "process", "oomScoreAdj", int, 0)
+    _user(_field(process, "process", "user", dict))
+    for number, entry in enumerate(_field(process, "process", "rlimits", list, [])):
         where = f"process.rlimits[{number}]"
-        if _field(limit, where, "type", str).removeprefix("RLIMIT_").lower() not in RLIMITS:
-            raise _wrong(where, f"{limit['type']!r} is not known")
+        limit = _object(entry, where)
+        kind = _field(limit, where, "type", str)
+        if kind.removeprefix("RLIMIT_").lower() not in RLIMITS:
+            raise _wrong(where, f"{kind!r} is not known")
         if _field(limit, where, "soft", int) > _field(limit, where, "hard", int):
             raise _wrong(where, "soft is above hard")
     sets = _field(process, "process", "capabilities", dict)
@@ -94,37 +110,52 @@ def _process(process: Any) -> None:
             raise Unsupported(f"config.json: process.{name} is not done here")
 
 
-def _namespaces(entries: list[Any]) -> None:
+def _user(user: Object) -> None:
+    groups = _field(user, "process.user", "additionalGids", list, [])
+    ids = {name: _field(user, "process.user", name, int) for name in ("uid", "gid")}
+    for name, number in (*ids.items(), *(("additionalGids", gid) for gid in groups)):
+        if not isinstance(number, int) or not 0 <= number < (1 << 32) - 1:
+            raise _wrong(f"process.user.{name}", "out of range")
+    if not 0 <= _field(user, "process.user", "umask", int, 0) <= 0o7777:
+        raise _wrong("process.user.umask", "out of range")
+
+
+def _namespaces(entries: list[object]) -> None:
     seen: set[str] = set()
-    for number, entry in enumerate(entries):
+    own_mounts = False
+    for number, value in enumerate(entries):
         where = f"linux.namespaces[{number}]"
+        entry = _object(value, where)
         kind = _field(entry, where, "type", str)
         if kind not in TYPES or kind in seen:
             raise _wrong(where, f"{kind!r} is {'given twice' if kind in seen else 'not known'}")
         seen.add(kind)
-    own = [e for e in entries if e["type"] == "mount" and "path" not in e]
-    if not own:
+        own_mounts |= kind == "mount" and "path" not in entry
+    if not own_mounts:
         raise Unsupported(
             "config.json: linux.namespaces: a mount namespace of the container's own is needed"
         )
 
 
-def _mount(entry: Any, where: str) -> None:
+def _mount(entry: Object, where: str) -> None:
     _path(_field(entry, where, "destination", str), f"{where}.destination")
-    if not all(isinstance(word, str) for word in _field(entry, where, "options", list, [])):
+    options = _field(entry, where, "options", list, [])
+    if not all(isinstance(word, str) for word in options):
         raise _wrong(f"{where}.options", "not a list of texts")
-    options = entry.get("options", ())
     bound = entry.get("type") == "bind" or "bind" in options or "rbind" in options
-    if bound:
-        _field(entry, where, "source", str)
-    elif not isinstance(entry.get("type"), str):
-        raise _wrong(f"{where}.type", "missing")
+    _field(entry, where, "source", str, None if bound else "")
+    _field(entry, where, "type", str, "bind" if bound else None)
 
 
-def _device(device: Any, where: str) -> None:
+def _device(device: Object, where: str) -> None:
     _path(_field(device, where, "path", str), f"{where}.path")
-    if _field(device, where, "type", str) not in ("c", "b", "u", "p"):
-        raise _wrong(f"{where}.type", f"{device['type']!r} is not known")
-    if device["type"] != "p":
-        for name in ("major", "minor"):
-            _field(device, where, name, int)
+    kind = _field(device, where, "type", str)
+    if kind == "p":
+        raise Unsupported(f"config.json: {where}: a FIFO is not made here")
+    if kind not in ("c", "b", "u"):
+        raise _wrong(f"{where}.type", f"{kind!r} is not known")
+    for name in ("major", "minor"):
+        _field(device, where, name, int)
+    for name in ("fileMode", "uid", "gid"):
+        if _field(device, where, name, int, 0) < 0:
+            raise _wrong(f"{where}.{name}", "out of range")

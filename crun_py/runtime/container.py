@@ -17,8 +17,7 @@ from crun_py.runtime.plan import Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.documents.spec import Linux, Mount, Process, Spec
     from crun_py.overlay.rootfs import RootFs
 
 _FLAGS = {
@@ -35,7 +34,7 @@ _OPTIONAL = ("mqueue", "cgroup")
 
 
 def plan_for(
-    spec: dict[str, Any],
+    spec: Spec,
     rootfs: RootFs | None,
     *,
     joined: dict[str, int],
@@ -61,7 +60,7 @@ def plan_for(
     for entry in spec["mounts"]:
         _mount(plan, entry, (attached or {}).get(entry["destination"]))
     _devices(plan, linux)
-    if process["terminal"]:
+    if process.get("terminal"):
         plan.add(p.TERMINAL, a=process["user"]["uid"], b=1, c="pid" in joined)
     for path in linux.get("maskedPaths", ()):
         plan.add(p.MASK, path)
@@ -78,9 +77,10 @@ def plan_for(
     if spec["root"].get("readonly"):
         plan.add(p.ROOTFLAGS, a=ns.RDONLY)
     if "uts" in new:
-        plan.add(p.HOSTNAME, spec["hostname"])
-        if spec.get("domainname"):
-            plan.add(p.DOMAINNAME, spec["domainname"])
+        if name := spec.get("hostname"):
+            plan.add(p.HOSTNAME, name)
+        if name := spec.get("domainname"):
+            plan.add(p.DOMAINNAME, name)
     plan.add(p.KEYRING)
     process_steps(plan, process, seccomp, reap=reap, enter_pid="pid" in joined)
     return plan
@@ -92,7 +92,7 @@ def hold(plan: Plan) -> None:
     plan.steps.insert(at, p.Step(p.GATE, 0, 0, 0, ()))
 
 
-def clone_flags(spec: dict[str, Any], joined: dict[str, int]) -> int:
+def clone_flags(spec: Spec, joined: dict[str, int]) -> int:
     """Flags for clone(2): new namespaces, but the cgroup one, which must be made from inside
     the container's cgroup (cgroup_namespaces(7)), and the user namespace, which is there."""
     flags = 0
@@ -115,7 +115,7 @@ _ANYWHERE = "/proc/fs"
 mounted outside is attached on it until it becomes /."""
 
 
-def _root(plan: Plan, spec: dict[str, Any], rootfs: RootFs | None, attached: int | None) -> None:
+def _root(plan: Plan, spec: Spec, rootfs: RootFs | None, attached: int | None) -> None:
     plan.add(p.PROPAGATION, a=ns.MS_SLAVE | ns.MS_REC)
     if attached is not None:
         plan.add(p.ATTACH, _ANYWHERE, a=attached, b=1)
@@ -128,33 +128,34 @@ def _root(plan: Plan, spec: dict[str, Any], rootfs: RootFs | None, attached: int
     plan.add(p.OVERLAY, where, rootfs.options, upper, work, *rootfs.lowers, a=flags)
 
 
-def _mount(plan: Plan, entry: dict[str, Any], attached: int | None) -> None:
+def _mount(plan: Plan, entry: Mount, attached: int | None) -> None:
     flags = propagation = 0
     data = []
-    recursive = "rbind" in entry["options"]
-    for option in entry["options"]:
+    options, source = entry.get("options", []), entry.get("source", "")
+    recursive = "rbind" in options
+    for option in options:
         if option in _FLAGS:
             flags |= _FLAGS[option]
         elif option in _PROPAGATION or option[1:] in _PROPAGATION:
             propagation = _PROPAGATION.get(option) or _PROPAGATION[option[1:]]
         elif option not in _IGNORED:
             data.append(option)
-    kind, target = entry["type"], entry["destination"]
-    if kind == "bind" or "bind" in entry["options"] or recursive or attached is not None:
+    kind, target = entry.get("type", "bind"), entry["destination"]
+    if kind == "bind" or "bind" in options or recursive or attached is not None:
         flags &= ns.RDONLY | ns.NOSUID | ns.NODEV | ns.NOEXEC
         propagation = propagation or ns.MS_PRIVATE
         if attached is None:
-            plan.add(p.BIND, entry["source"], target, a=flags, b=recursive, c=propagation)
+            plan.add(p.BIND, source, target, a=flags, b=recursive, c=propagation)
         else:
             plan.add(p.ATTACH, target, a=attached, b=flags << 1, c=propagation)
         return
+    optional = kind in _OPTIONAL
     kind = "cgroup2" if kind == "cgroup" else kind
-    optional = entry["type"] in _OPTIONAL
     # as other runtimes: what is not said of a tmpfs is that of the directory it covers
     said = [option.partition("=")[0] for option in data]
     like = sum(bit for bit, name in ((1, "mode"), (2, "uid"), (4, "gid")) if name not in said)
     covered = like if kind == "tmpfs" and like & 1 else 0
-    plan.add(p.MOUNT, entry["source"], target, kind, ",".join(data), a=flags, b=optional, c=covered)
+    plan.add(p.MOUNT, source, target, kind, ",".join(data), a=flags, b=optional, c=covered)
 
 
 _LINKS = {
@@ -167,7 +168,7 @@ _LINKS = {
 }
 
 
-def _devices(plan: Plan, linux: dict[str, Any]) -> None:
+def _devices(plan: Plan, linux: Linux) -> None:
     """Nodes of the container's own, or (where none can be made) the host's, read-only.  All
     else in the container is nodev, so that a node made with CAP_MKNOD opens nothing, without
     a device cgroup."""
@@ -175,7 +176,9 @@ def _devices(plan: Plan, linux: dict[str, Any]) -> None:
         if "source" in device:  # as it is now: numbers change when it is plugged in again
             plan.add(p.DEVICE, device["source"], device["path"])
             continue
-        mode = (stat.S_IFBLK if device["type"] == "b" else stat.S_IFCHR) | device["fileMode"]
+        mode = (stat.S_IFBLK if device["type"] == "b" else stat.S_IFCHR) | device.get(
+            "fileMode", 0o666
+        )
         owner = device.get("uid", 0) | device.get("gid", 0) << 32
         number = os.makedev(device["major"], device["minor"])
         plan.add(p.DEVICE, device["path"], device["path"], a=mode, b=number, c=owner)
@@ -183,7 +186,7 @@ def _devices(plan: Plan, linux: dict[str, Any]) -> None:
         plan.add(p.SYMLINK, text, path)
 
 
-def oom_step(plan: Plan, process: dict[str, Any]) -> None:
+def oom_step(plan: Plan, process: Process) -> None:
     """Done first, where /proc is still the one that shows us."""
     if "oomScoreAdj" in process:
         plan.add(p.OOMSCORE, a=process["oomScoreAdj"])
@@ -191,7 +194,7 @@ def oom_step(plan: Plan, process: dict[str, Any]) -> None:
 
 def process_steps(
     plan: Plan,
-    process: dict[str, Any],
+    process: Process,
     seccomp: bytes | None,
     *,
     reap: bool = False,
@@ -216,12 +219,13 @@ def process_steps(
     last = process.get("noNewPrivileges", False)
     if seccomp and not last:
         plan.add(p.SECCOMP, seccomp)
-    sets = {name: caps.mask(names) for name, names in process["capabilities"].items()}
-    plan.add(p.BOUNDING, a=sets["bounding"])
+    sets = process["capabilities"]
+    plan.add(p.BOUNDING, a=caps.mask(sets["bounding"]))
     groups = b"".join(g.to_bytes(4, "little") for g in user.get("additionalGids", ()))
     keep = user.get("keepGroups", False)
     plan.add(p.USER, groups, a=user["uid"], b=user["gid"], c=keep)
-    plan.add(p.CAPS, a=sets["effective"], b=sets["inheritable"], c=sets["ambient"])
+    effective, inheritable = caps.mask(sets["effective"]), caps.mask(sets["inheritable"])
+    plan.add(p.CAPS, a=effective, b=inheritable, c=caps.mask(sets["ambient"]))
     if last:
         plan.add(p.NONEWPRIVS)
         if seccomp:
@@ -234,7 +238,7 @@ def process_steps(
     plan.add(p.EXEC, *process["args"])
 
 
-def seccomp_program(spec: dict[str, Any], cache_dir: str) -> bytes | None:
+def seccomp_program(spec: Spec, cache_dir: str) -> bytes | None:
     """The filter that `spec` asks for; compiled programs are kept in `cache_dir`."""
     from crun_py.ns import seccomp
 

@@ -13,29 +13,30 @@ from crun_py.model.spec import DEFAULT_SECCOMP, OPTIONAL_SYSCTLS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+
+    from crun_py.documents.spec import (
+        LinuxDevice,
+        LinuxDeviceCgroup,
+        Mount,
+        SeccompRule,
+        Spec,
+    )
 
 
-def portable(spec: dict[str, Any], root: str, namespaces: Mapping[str, str]) -> dict[str, Any]:
+def portable(spec: Spec, root: str, namespaces: Mapping[str, str]) -> Spec:
     """A copy of `spec` with nothing left open.
 
     root: where its files are mounted, or a directory of the host.  namespaces: by types, the paths
     of those that are others' (/proc/PID/ns/…).
     """
-    found = {key: value for key, value in spec.items() if key != "annotations"}
-    annotations = dict(spec.get("annotations") or {})
-    linux = dict(spec["linux"])
-    found["root"] = {**spec["root"], "path": root}
+    annotations = {**spec.get("annotations", {})}
+    linux = spec["linux"].copy()
     linux["namespaces"] = [
         {**entry, "path": namespaces[entry["type"]]} if "path" in entry else entry
         for entry in linux["namespaces"]
     ]
-    linux["devices"] = [
-        {key: value for key, value in device.items() if key != "source"}
-        for device in linux.get("devices", ())
-    ]
-    found["mounts"] = [_mount(entry) for entry in spec["mounts"]]
-    linux["resources"] = {**linux.get("resources", {}), "devices": _rules(linux["devices"])}
+    devices = linux["devices"] = [_device(entry) for entry in linux.get("devices", ())]
+    linux["resources"] = {**linux.get("resources", {}), "devices": _rules(devices)}
     optional = annotations.pop(OPTIONAL_SYSCTLS, "").split(",")
     if "sysctl" in linux:
         linux["sysctl"] = {
@@ -48,33 +49,49 @@ def portable(spec: dict[str, Any], root: str, namespaces: Mapping[str, str]) -> 
 
         names = spec["process"]["capabilities"]["bounding"]
         profile = seccomp_profile.default_profile(names, seccomp.machine())
-        linux["seccomp"] = {**profile, "syscalls": [r for r in profile["syscalls"] if _plain(r)]}
-    user = {key: value for key, value in spec["process"]["user"].items() if key != "keepGroups"}
-    found["process"] = {**spec["process"], "user": user}
-    found["linux"], found["annotations"] = linux, annotations
+        rules = [rule for rule in profile["syscalls"] if _plain(rule)]
+        linux["seccomp"] = {**profile, "syscalls": rules}
+    user = spec["process"]["user"].copy()
+    user.pop("keepGroups", None)
+    return {
+        **spec,
+        "root": {**spec["root"], "path": root},
+        "process": {**spec["process"], "user": user},
+        "mounts": [_mount(entry) for entry in spec["mounts"]],
+        "linux": linux,
+        "annotations": annotations,
+    }
+
+
+def _device(device: LinuxDevice) -> LinuxDevice:
+    found = device.copy()
+    found.pop("source", None)
     return found
 
 
-def _plain(rule: dict[str, Any]) -> bool:
+def _plain(rule: SeccompRule) -> bool:
     """Not one that only tells another error for arguments that no rule allows: libseccomp takes
     no second action for a system call with arguments."""
     return not (rule["action"] == "SCMP_ACT_ERRNO" and rule.get("args"))
 
 
-def _mount(entry: dict[str, Any]) -> dict[str, Any]:
+def _mount(entry: Mount) -> Mount:
     """Others make nodes in /dev itself, where a device cgroup guards them; ours are bound there
     from elsewhere, and /dev is nodev."""
     if entry["destination"] != "/dev":
         return entry
-    return {**entry, "options": [word for word in entry["options"] if word != "nodev"]}
+    return {**entry, "options": [word for word in entry.get("options", []) if word != "nodev"]}
 
 
-def _rules(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _rules(devices: list[LinuxDevice]) -> list[LinuxDeviceCgroup]:
     """The device cgroup that allows these and terminals alone (config-linux.md, "Allowed Device
     list")."""
-    allowed = [{key: device[key] for key in ("type", "major", "minor")} for device in devices]
-    allowed += [{"type": "c", "major": 136}, {"type": "c", "major": 5, "minor": 2}]
-    return [
-        {"allow": False, "access": "rwm"},
-        *({"allow": True, "access": "rwm", **device} for device in allowed),
-    ]
+    rules: list[LinuxDeviceCgroup] = [{"allow": False, "access": "rwm"}]
+    for device in devices:
+        rules.append(_rule(device["type"], device["major"], device["minor"]))
+    terminals: LinuxDeviceCgroup = {"allow": True, "access": "rwm", "type": "c", "major": 136}
+    return [*rules, terminals, _rule("c", 5, 2)]
+
+
+def _rule(kind: str, major: int, minor: int) -> LinuxDeviceCgroup:
+    return {"allow": True, "access": "rwm", "type": kind, "major": major, "minor": minor}

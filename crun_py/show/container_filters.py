@@ -13,6 +13,8 @@ from crun_py.show.published import attached_ports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from crun_py.oci.store.image import Image
     from crun_py.paths import Paths
     from crun_py.state import Container, Status
@@ -86,19 +88,19 @@ class Filters:
             created_ns = clock.parse_rfc3339(record["created"])
             return all(created_ns <= point for point in self._points)
         if key == "volume":
-            used_by = ("name", "source", "destination")
-            return any(v in [m[k] for k in used_by] for m in record["mounts"] for v in values)
+            used = [(m["name"], m["source"], m["destination"]) for m in record["mounts"]]
+            return any(v in names for names in used for v in values)
         if key == "network":
             return record["network"]["mode"] in values
         if key == "publish":
             ports = attached_ports(container) or record["network"]["ports"]
-            used = {(p[end], p["protocol"]) for p in ports for end in _ENDS}
-            return any(_port_in(used, v) for v in values)
+            ends = {(p[end], p["protocol"]) for p in ports for end in _ENDS}
+            return any(_port_in(ends, v) for v in values)
         if key == "expose":
             exposed = [e.partition("/") for e in record["config"]["exposed"]]
             return any(_port_in({(int(n), proto) for n, _, proto in exposed}, v) for v in values)
         if key == "restart-policy":
-            return (record.get("restart") or {"name": "no"})["name"] in values
+            return record["restart"]["name"] in values
         if key == "command":
             return any(v in " ".join(record["args"]) for v in values)
         if key == "is-task":
@@ -126,7 +128,7 @@ class Filters:
         )
 
 
-_ENDS = ("host_port", "container_port")
+_ENDS: tuple[Literal["host_port", "container_port"], ...] = ("host_port", "container_port")
 
 
 def _port_in(ports: set[tuple[int, str]], text: str) -> bool:

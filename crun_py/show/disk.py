@@ -16,9 +16,9 @@ from crun_py.tree import disk_usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.documents.rows import DiskRow
 
-    Rows = list[dict[str, Any]]
+    Rows = list[dict[str, object]]
 
 
 class Report:
@@ -34,7 +34,7 @@ class Report:
         self._volumes = _volumes(paths)
         self._linked = used_volumes(paths)
 
-    def _build_cache(self) -> dict[str, Any]:
+    def _build_cache(self) -> DiskRow:
         """What builds keep; bytes of layers that images have are counted there."""
         from crun_py.build import keep
 
@@ -44,7 +44,7 @@ class Report:
         idle = sum(one.size for one in found if one.text not in held)
         return _row("Build Cache", len(found), sum(o.text in held for o in found), size, idle)
 
-    def summary(self) -> Rows:
+    def summary(self) -> list[DiskRow]:
         """A row for images, containers and volumes."""
         idle = [image for image in self._usage.images if not self._in_use(image.id)]
         running = [c for c in self._containers if c.status().running]
@@ -73,7 +73,7 @@ class Report:
 
     def images(self) -> Rows:
         """A row for each name of each image."""
-        rows = []
+        rows: Rows = []
         for image in self._usage.images:
             for name in image.names or [""]:
                 reference = parse(name) if name else None
@@ -96,16 +96,17 @@ class Report:
         sizes = {container_id[:12]: size for container_id, size in self._sizes.items()}
         rows = listing.containers(self._paths, everything=True)
         for row in rows:
-            row["Size"] = human_size(sizes.get(row["ID"], 0))
+            row["Size"] = human_size(sizes.get(str(row["ID"]), 0))
         return rows
 
     def volumes(self) -> Rows:
         """A row for each volume."""
         linked = self._linked
-        return [
-            {"Name": name, "Links": str(linked.get(name, 0)), "Size": human_size(size)}
-            for name, size in self._volumes.items()
-        ]
+        rows: Rows = []
+        for name, size in self._volumes.items():
+            links = str(linked.get(name, 0))
+            rows.append({"Name": name, "Links": links, "Size": human_size(size)})
+        return rows
 
 
 def _volumes(paths: Paths) -> dict[str, int]:
@@ -121,7 +122,7 @@ def _volumes(paths: Paths) -> dict[str, int]:
     }
 
 
-def _row(kind: str, total: int, active: int, size: int, reclaimable: int) -> dict[str, Any]:
+def _row(kind: str, total: int, active: int, size: int, reclaimable: int) -> DiskRow:
     won = human_size(reclaimable)
     if size:
         won += f" ({100 * reclaimable // size}%)"

@@ -10,14 +10,16 @@ from crun_py.record import from_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Literal
+
+    from crun_py.documents.container import Device, Port, Record
 
 
-def document(record: dict[str, Any], log_path: str) -> dict[str, Any]:
+def document(record: Record, log_path: str) -> dict[str, object]:
     """The object for a container's record and the path of its log.  Fields of other systems
     (Windows) say nothing."""
     host, network, log = record["host"], record["network"], record["log"]
-    policy = record.get("restart") or {"name": "no", "max": 0}
+    policy = record["restart"]
     limits = from_json(Limits, host.get("limits", {}))
     rules = host.get("ineffective", {}).get("device_cgroup_rule", "")
     options = {"max-size": str(log["max_bytes"]), "max-file": str(log["max_files"])}
@@ -27,7 +29,7 @@ def document(record: dict[str, Any], log_path: str) -> dict[str, Any]:
         "Config": options,
         # podman's
         "Path": log_path if written else "",
-        "Tag": log.get("tag") or "",
+        "Tag": log["tag"],
         "Size": "0B",
     }
     return {
@@ -40,7 +42,7 @@ def document(record: dict[str, Any], log_path: str) -> dict[str, Any]:
         "AutoRemove": record["auto_remove"],
         "VolumeDriver": "",
         "VolumesFrom": host.get("volumes_from"),
-        "Annotations": record.get("annotations") or {},
+        "Annotations": record["annotations"],
         "CapAdd": host.get("cap_add"),
         "CapDrop": host.get("cap_drop"),
         "Dns": network["dns"],
@@ -49,7 +51,7 @@ def document(record: dict[str, Any], log_path: str) -> dict[str, Any]:
         "ExtraHosts": network["add_host"] or None,
         "GroupAdd": host.get("group_add"),
         "Links": host.get("link"),
-        "OomScoreAdj": int(host.get("oom_score_adj") or 0),
+        "OomScoreAdj": host.get("oom_score_adj", 0),
         "Privileged": bool(host.get("privileged")),
         "PublishAllPorts": bool(host.get("publish_all")),
         "ReadonlyRootfs": bool(host.get("read_only")),
@@ -60,7 +62,7 @@ def document(record: dict[str, Any], log_path: str) -> dict[str, Any]:
         "Sysctls": host.get("sysctl") or {},
         "Runtime": "crunpy",
         "Cgroup": "",
-        "CgroupParent": record.get("cgroup_parent") or "",
+        "CgroupParent": record["cgroup_parent"],
         "Init": bool(host.get("init")),
         "Devices": [_device(entry) for entry in host.get("device") or []],
         "DeviceCgroupRules": rules.split(",") if rules else None,
@@ -69,8 +71,8 @@ def document(record: dict[str, Any], log_path: str) -> dict[str, Any]:
         "StorageOpt": None,
         # podman's
         "CgroupManager": "cgroupfs",
-        "CgroupMode": record.get("namespaces", {}).get("cgroup", "private"),
-        "Cgroups": "disabled" if record.get("cgroup_parent") == "-" else "default",
+        "CgroupMode": record["namespaces"]["cgroup"],
+        "Cgroups": "disabled" if record["cgroup_parent"] == "-" else "default",
         "CgroupConf": limits.unified or None,
         "DiskQuota": 0,
         "IDMappings": _id_mappings(record),
@@ -86,29 +88,32 @@ def document(record: dict[str, Any], log_path: str) -> dict[str, Any]:
     }
 
 
-def _namespaces(record: dict[str, Any]) -> dict[str, str]:
-    shared = record.get("namespaces", {})
+def _namespaces(record: Record) -> dict[str, str]:
+    shared = record["namespaces"]
     return {
-        "CgroupnsMode": shared.get("cgroup", "private"),
+        "CgroupnsMode": shared["cgroup"],
         "Isolation": "",
-        "IpcMode": shared.get("ipc", "private"),
+        "IpcMode": shared["ipc"],
         # as Docker: "" is the container's own
-        "PidMode": shared.get("pid", "private").replace("private", ""),
-        "UTSMode": shared.get("uts", "private").replace("private", ""),
+        "PidMode": shared["pid"].replace("private", ""),
+        "UTSMode": shared["uts"].replace("private", ""),
         "UsernsMode": record["host"].get("userns") or "",
     }
 
 
-def _id_mappings(record: dict[str, Any]) -> dict[str, list[str]] | None:
+_KINDS: tuple[Literal["uids", "gids"], ...] = ("uids", "gids")
+
+
+def _id_mappings(record: Record) -> dict[str, list[str]] | None:
     """podman's UidMap and GidMap, INSIDE:OUTSIDE:COUNT."""
-    found = record.get("userns")
+    found = record["userns"]
     if not found:
         return None
-    texts = {kind: [":".join(map(str, row)) for row in found[kind]] for kind in ("uids", "gids")}
-    return {"UidMap": texts["uids"], "GidMap": texts["gids"]}
+    uids, gids = ([":".join(map(str, row)) for row in found[kind]] for kind in _KINDS)
+    return {"UidMap": uids, "GidMap": gids}
 
 
-def _limits(limits: Limits) -> dict[str, Any]:
+def _limits(limits: Limits) -> dict[str, object]:
     return {
         "BlkioWeight": limits.block_weight or 0,
         "BlkioWeightDevice": _per_device(limits.block_weights, "Weight"),
@@ -136,7 +141,7 @@ def _limits(limits: Limits) -> dict[str, Any]:
     }
 
 
-def _ineffective(asked: dict[str, str]) -> dict[str, Any]:
+def _ineffective(asked: dict[str, str]) -> dict[str, object]:
     """What was asked for of limits that the kernel does not have."""
     swappiness = asked.get("memory_swappiness")
     return {
@@ -146,12 +151,12 @@ def _ineffective(asked: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _per_device(values: dict[str, int], unit: str) -> list[dict[str, Any]] | None:
+def _per_device(values: dict[str, int], unit: str) -> list[dict[str, object]] | None:
     """Values by device as Docker lists them."""
     return [{"Path": path, unit: value} for path, value in values.items()] or None
 
 
-def _device(entry: dict[str, str]) -> dict[str, str]:
+def _device(entry: Device) -> dict[str, str]:
     target, source = entry["target"], entry["source"]
     return {
         "PathOnHost": source,
@@ -160,7 +165,7 @@ def _device(entry: dict[str, str]) -> dict[str, str]:
     }
 
 
-def bindings(ports: list[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
+def bindings(ports: list[Port]) -> dict[str, list[dict[str, str]]]:
     """Published ports as `PortBindings` and `NetworkSettings.Ports` have them."""
     result: dict[str, list[dict[str, str]]] = {}
     for port in ports:

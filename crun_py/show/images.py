@@ -20,7 +20,10 @@ from crun_py.show.listing import human_size, since
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Literal
+
+    from crun_py.documents.image import History
+    from crun_py.documents.rows import HistoryRow, ImageRow
 
     Users = Callable[[str], list[str]]
 
@@ -38,7 +41,7 @@ def rows(
     labels: bool = False,
     sort: str = "created",
     in_use: Users = lambda image_id: [],
-) -> list[dict[str, Any]]:
+) -> list[ImageRow]:
     """One row per name of each image and manifest list, newest first unless `sort` (one of
     SORTS) says else.
 
@@ -79,10 +82,9 @@ def _held(store: ImageStore, lists: list[ManifestList]) -> set[str]:
 
 def _row(
     image: Image | ManifestList, name: Reference | None, whole: bool, labels: bool
-) -> dict[str, Any]:
+) -> ImageRow:
     image = image.under(str(name)) if name else image
-    return {
-        **({"Labels": labels_of(image)} if labels else {}),
+    row: ImageRow = {
         "Repository": name.familiar_name if name else "<none>",
         "Tag": (name.tag if name else None) or "<none>",
         "Digest": image.source or image.digest,
@@ -109,12 +111,19 @@ def _row(
         "Dangling": not image.names,
         "IsDangling": not image.names,
     }
+    if labels:
+        row["Labels"] = labels_of(image)
+    return row
 
 
-def _sorted(made: list[dict[str, Any]], sort: str) -> list[dict[str, Any]]:
+def _sorted(made: list[ImageRow], sort: str) -> list[ImageRow]:
     if sort == "created":
         return made
-    fields = {"id": "ID", "repository": "Repository", "size": "Bytes", "tag": "Tag"}
+    if sort == "size":
+        return sorted(made, key=lambda row: row["Bytes"])
+    fields: dict[str, Literal["ID", "Repository", "Tag"]] = {
+        "id": "ID", "repository": "Repository", "tag": "Tag",
+    }  # fmt: skip
     return sorted(made, key=lambda row: row[fields[sort]])
 
 
@@ -130,17 +139,18 @@ def created_at(timestamp: str) -> str:
 # ---- history and tree ----
 
 
-def history(image: Image, *, human: bool = True, whole: bool = False) -> list[dict[str, Any]]:
+def history(image: Image, *, human: bool = True, whole: bool = False) -> list[HistoryRow]:
     """One row per step by which `image` was made, the newest first.
 
     human: ages and sizes for people, else times and bytes; whole: nothing is cut.
     """
     told = image.config.get("history") or []
-    steps: list[dict[str, Any]] = [step for step in told if isinstance(step, dict)]
+    steps: list[History] = [step for step in told if isinstance(step, dict)]
     layered = sum(not step.get("empty_layer") for step in steps)
     sizes = image.layer_sizes
     # layers that the history does not tell of are shown all the same
-    steps = [{}] * max(0, len(sizes) - layered) + steps
+    untold: list[History] = [{}] * max(0, len(sizes) - layered)
+    steps = untold + steps
     left = iter(sizes)
     made = [
         _step(step, 0 if step.get("empty_layer") else next(left, 0), human=human, whole=whole)
@@ -153,7 +163,7 @@ def history(image: Image, *, human: bool = True, whole: bool = False) -> list[di
     return made
 
 
-def _step(step: dict[str, Any], size: int, *, human: bool, whole: bool) -> dict[str, Any]:
+def _step(step: History, size: int, *, human: bool, whole: bool) -> HistoryRow:
     created = str(step.get("created") or "")
     by = printable(str(step.get("created_by") or "").replace("\t", " "))
     if not whole and len(by) > _WIDTH:

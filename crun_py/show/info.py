@@ -14,10 +14,10 @@ from crun_py.show import podman_info, version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
 
-_OF_THE_DAEMON: dict[str, Any] = {
+_OF_THE_DAEMON: dict[str, object] = {
     "Swarm": {
         "LocalNodeState": "inactive",
         "NodeID": "",
@@ -59,7 +59,7 @@ _OF_THE_DAEMON: dict[str, Any] = {
 """Docker's facts of a daemon, which is not here."""
 
 
-def gather(paths: Paths) -> dict[str, Any]:
+def gather(paths: Paths) -> dict[str, object]:
     """Facts by Docker's names (Engine API, SystemInfo)."""
     from crun_py.oci.store.images import ImageStore
 
@@ -70,6 +70,7 @@ def gather(paths: Paths) -> dict[str, Any]:
     rootless = os.geteuid() != 0
     registries = Registries()
     filesystem = _filesystem(paths.root)
+    labels = daemon_settings().get("labels")
     facts = {
         "ID": _id(paths),
         "Containers": len(states),
@@ -121,7 +122,7 @@ def gather(paths: Paths) -> dict[str, Any]:
         "DockerRootDir": paths.root,
         "RunRoot": paths.run,
         "Rootless": rootless,
-        "Labels": [str(label) for label in daemon_settings().get("labels") or []],
+        "Labels": labels if isinstance(labels, list) else [],
         "RegistryMirrors": registries.mirrors(),
         "InsecureRegistries": [*registries.insecure(), "127.0.0.0/8"],
         "IndexServerAddress": "https://index.docker.io/v1/",

@@ -16,8 +16,8 @@ from crun_py.volumes import PROPAGATION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.documents.container import Config, MountEntry, Record
+    from crun_py.documents.network import Attachment, NetworkState
     from crun_py.oci.store.image import Image
     from crun_py.oci.transfer.remote import Described
     from crun_py.state import Container, Status
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 _NEVER = "0001-01-01T00:00:00Z"
 
 
-def container(found: Container, *, size: bool = False) -> dict[str, Any]:
+def container(found: Container, *, size: bool = False) -> dict[str, object]:
     """One container as `docker inspect` shows it."""
     record = found.record
     status = found.status()
     config, log = record["config"], record["log"]
-    value: dict[str, Any] = {
+    value: dict[str, object] = {
         "Id": found.id,
         "Created": record["created"],
         "Path": record["args"][0],
@@ -67,7 +67,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
         "Config": Struct(
             {
                 "Hostname": record["hostname"],
-                "Domainname": record.get("domainname", ""),
+                "Domainname": record["domainname"],
                 "User": config["user"],
                 "AttachStdin": config["stdin_once"],
                 "AttachStdout": True,
@@ -105,12 +105,15 @@ def container(found: Container, *, size: bool = False) -> dict[str, Any]:
     return value
 
 
-def _as_podman(found: Container) -> dict[str, Any]:
+def _as_podman(found: Container) -> dict[str, object]:
     """What only podman tells, at the same places."""
+    effective: list[str] = []
+    bounding: list[str] = []
     try:
-        capabilities = found.spec()["process"].get("capabilities") or {}
-    except CorruptState:
-        capabilities = {}
+        capabilities = found.spec()["process"]["capabilities"]
+        effective, bounding = capabilities["effective"], capabilities["bounding"]
+    except (CorruptState, KeyError, TypeError):
+        pass  # the others are told all the same
     record = found.record
     return {
         "Rootfs": record.get("rootfs") or "",
@@ -121,8 +124,8 @@ def _as_podman(found: Container) -> dict[str, Any]:
         "PidFile": record["host"].get("pidfile") or "",
         "ConmonPidFile": record["host"].get("conmon_pidfile")
         or found.run_directory + "/monitor.pid",
-        "EffectiveCaps": capabilities.get("effective", []),
-        "BoundingCaps": capabilities.get("bounding", []),
+        "EffectiveCaps": effective,
+        "BoundingCaps": bounding,
         "Dependencies": sorted(ending.dependencies(found)),
         "IsInfra": False,
         "IsService": False,
@@ -132,21 +135,19 @@ def _as_podman(found: Container) -> dict[str, Any]:
     }
 
 
-def _config_as_podman(record: dict[str, Any]) -> dict[str, Any]:
+def _config_as_podman(record: Record) -> dict[str, object]:
     """What only podman tells in Config."""
-    host = record["host"]
+    host, checks = record["host"], record["config"]["healthcheck"]
     return {
-        "CreateCommand": record.get("create_command") or [],
-        "DomainName": record.get("domainname", ""),
-        "Annotations": record.get("annotations") or {},
-        "HealthcheckOnFailureAction": (record["config"].get("healthcheck") or {}).get(
-            "on_failure", "none"
-        ),
+        "CreateCommand": record["create_command"],
+        "DomainName": record["domainname"],
+        "Annotations": record["annotations"],
+        "HealthcheckOnFailureAction": checks["on_failure"] if checks else "none",
         "Timezone": host.get("tz") or "",
         "SystemdMode": is_systemd(host.get("systemd", "true"), record["args"]),
         "Umask": f"{host.get('umask', 0):04o}",
         "Secrets": None,
-        "Timeout": record.get("timeout") or 0,
+        "Timeout": record["timeout"],
         "Passwd": host.get("passwd") is not False,
         "ChrootDirs": None,
         "sdNotifyMode": host.get("ineffective", {}).get("sdnotify", "ignore"),
@@ -171,12 +172,12 @@ def _image_digest(found: Container) -> str:
     return image.source or image.digest if image else ""
 
 
-def _state(found: Container, status: Status) -> dict[str, Any]:
+def _state(found: Container, status: Status) -> dict[str, object]:
     well = health.current(found) if status.running else None
     error, exit_code = failure.read(found) if not status.running else ("", 0)
     if status.unseen:
         error = "the end was not seen: the monitor was killed or the host restarted"
-    value = {
+    value: dict[str, object] = {
         "Status": status.state,
         "Running": status.running,
         "Paused": status.state == "paused",
@@ -201,8 +202,8 @@ def _state(found: Container, status: Status) -> dict[str, Any]:
         "RestoredAt": _NEVER,
         "RestoreLog": "",
     }
-    if well or found.record["config"].get("healthcheck"):
-        well = well or {"status": health.STARTING, "failing_streak": 0, "log": []}
+    if well or found.record["config"]["healthcheck"]:
+        well = well or health.fresh()
         value["Health"] = {
             "Status": well["status"],
             "FailingStreak": well["failing_streak"],
@@ -211,8 +212,8 @@ def _state(found: Container, status: Status) -> dict[str, Any]:
     return value
 
 
-def _healthcheck(config: dict[str, Any]) -> dict[str, Any] | None:
-    found = config.get("healthcheck")
+def _healthcheck(config: Config) -> dict[str, object] | None:
+    found = config["healthcheck"]
     if not found:
         return None
     return {
@@ -225,7 +226,7 @@ def _healthcheck(config: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _mount(entry: dict[str, Any]) -> dict[str, Any]:
+def _mount(entry: MountEntry) -> dict[str, object]:
     volume = entry["type"] != "bind"
     return {
         "Type": entry["type"],
@@ -241,11 +242,12 @@ def _mount(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _network(found: Container, status: Status) -> dict[str, Any]:
-    attached: dict[str, Any] = {}
+def _network(found: Container, status: Status) -> dict[str, object]:
+    attached: Attachment = {}
     if status.running:
         try:
-            attached = jsonfile.read(found.run_directory + "/network.json").get("attachment", {})
+            known: NetworkState = jsonfile.read(found.run_directory + "/network.json")
+            attached = known.get("attachment", {})
         except (FileNotFoundError, CorruptState, AttributeError):
             attached = {}
     mode = found.record["network"]["mode"]
@@ -269,7 +271,7 @@ def _network(found: Container, status: Status) -> dict[str, Any]:
         "DNSNames": None,
         **endpoint,
     }
-    ports: dict[str, Any] = (
+    ports: dict[str, object] = (
         dict.fromkeys(found.record["config"]["exposed"]) if status.running else {}
     )
     return {
@@ -282,7 +284,7 @@ def _network(found: Container, status: Status) -> dict[str, Any]:
         "SecondaryIPv6Addresses": None,
         "AdditionalMacAddresses": None,
         "SandboxKey": f"/proc/{status.pid}/ns/net" if status.running else "",
-        "Ports": ports | host_config.bindings(attached.get("ports", [])),
+        "Ports": {**ports, **host_config.bindings(attached.get("ports", []))},
         **endpoint,
         "Networks": {} if mode.startswith("container:") else {mode: own},
     }
@@ -297,7 +299,7 @@ def _network_id(paths: Paths, mode: str) -> str:
         return ""
 
 
-_IMAGE_CONFIG: dict[str, Any] = {
+_IMAGE_CONFIG: dict[str, object] = {
     "User": "",
     "ExposedPorts": {},
     "Env": [],
@@ -315,7 +317,7 @@ _IMAGE_CONFIG: dict[str, Any] = {
 """What templates ask of every image, whether its config says it or not (docker's fields)."""
 
 
-def image(paths: Paths, found: Image | Described) -> dict[str, Any]:
+def image(paths: Paths, found: Image | Described) -> dict[str, object]:
     """One image as `docker inspect` shows it."""
     document = found.config
     config = document.get("config") or {}
@@ -325,7 +327,7 @@ def image(paths: Paths, found: Image | Described) -> dict[str, Any]:
         "RepoTags": found.familiar_names,
         "RepoDigests": found.familiar_digests,
         "Parent": "",
-        "Comment": next((h["comment"] for h in history[::-1] if h.get("comment")), ""),
+        "Comment": next((c for h in history[::-1] if (c := h.get("comment"))), ""),
         "Created": document.get("created", ""),
         "Author": document.get("author", ""),
         "DockerVersion": document.get("docker_version", ""),
@@ -356,7 +358,7 @@ def image(paths: Paths, found: Image | Described) -> dict[str, Any]:
     }
 
 
-def anything(paths: Paths, name: str, kind: str | None, *, size: bool = False) -> dict[str, Any]:
+def anything(paths: Paths, name: str, kind: str | None, *, size: bool = False) -> dict[str, object]:
     """The container, image or volume that `name` means (kind: one of these words, or None for
     any, in this order).  Raises NotFound."""
     from crun_py import state
@@ -379,7 +381,7 @@ def anything(paths: Paths, name: str, kind: str | None, *, size: bool = False) -
         from crun_py.show import volume_list
 
         if kind or name in volumes.names(paths):
-            return volume_list.document(paths, volumes.resolve(paths, name))
+            return {**volume_list.document(paths, volumes.resolve(paths, name))}
     if found is None:
         what = "image" if kind else "object"
         raise NotFound(f"no such {what}: {name}", hint="crunpy ps -a and crunpy images list them")

@@ -12,8 +12,7 @@ from crun_py.tree import disk_usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.documents.container import Port, Record
     from crun_py.show.container_filters import Filters
     from crun_py.state import Container, Status
 
@@ -53,7 +52,7 @@ def status_text(status: Status, well: str = "") -> str:
     return f"{word} ({status.exit_code})" + (f" {ended} ago" if ended else "")
 
 
-def ports_text(record: dict[str, Any], attached: list[dict[str, Any]] | None) -> str:
+def ports_text(record: Record, attached: list[Port] | None) -> str:
     """Docker's PORTS column: published ports while it runs, then those only exposed."""
     published = attached or []
     words = [
@@ -87,7 +86,7 @@ def containers(
     sort: str = "",
     namespaces: bool = False,
     details: bool = True,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """One row per container, newest first, with Docker's field names for --format.
 
     sort: another order, see SORTS; "created" is podman's, the oldest first.
@@ -129,10 +128,15 @@ def containers(
     field = SORTS[sort]
     if field is None:
         return rows[::-1]
-    return sorted(rows, key=lambda row: str(row[field]) if field != "SizeBytes" else row[field])
+    return sorted(rows, key=lambda row: _order(row[field]))
 
 
-def _row(container: Container, status: Status, whole: bool) -> dict[str, Any]:
+def _order(value: object) -> tuple[int, str]:
+    """Bytes by their number, all else by its text."""
+    return (value, "") if isinstance(value, int) else (0, str(value))
+
+
+def _row(container: Container, status: Status, whole: bool) -> dict[str, object]:
     """What the table shows, and what tells containers apart."""
     record = container.record
     ports = ""
@@ -156,7 +160,7 @@ def _row(container: Container, status: Status, whole: bool) -> dict[str, Any]:
     }
 
 
-def _details(container: Container, status: Status, whole: bool) -> dict[str, Any]:
+def _details(container: Container, status: Status, whole: bool) -> dict[str, object]:
     """What only a template shows."""
     record = container.record
     labels: dict[str, str] = record["config"]["labels"]
@@ -184,7 +188,7 @@ def _details(container: Container, status: Status, whole: bool) -> dict[str, Any
     }
 
 
-def _sizes(container: Container, known: dict[str, int]) -> dict[str, Any]:
+def _sizes(container: Container, known: dict[str, int]) -> dict[str, object]:
     own = disk_usage(container.directory + "/upper")
     root = container.paths.root
     image = sum(layer_bytes(f"{root}/{layer}", known) for layer in container.record["layers"])
@@ -199,10 +203,10 @@ _NAMESPACES = {"CGROUPNS": "cgroup", "IPC": "ipc", "MNT": "mnt", "NET": "net", "
 """The fields of `ps --ns`, podman's, and their names in /proc/PID/ns."""
 
 
-def _namespaces(pid: int) -> dict[str, Any]:
+def _namespaces(pid: int) -> dict[str, object]:
     import os
 
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for field, name in _NAMESPACES.items():
         try:
             # the link reads "net:[4026531840]"
@@ -222,8 +226,8 @@ def layer_bytes(path: str, known: dict[str, int]) -> int:
     return known[path]
 
 
-def _broken_row(container_id: str, whole: bool) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(
+def _broken_row(container_id: str, whole: bool) -> dict[str, object]:
+    row: dict[str, object] = dict.fromkeys(
         "Image Command CreatedAt RunningFor Ports Labels Mounts Networks LocalVolumes Size ImageID "
         "Created CreatedHuman StartedAt ExitedAt Pod PodName Platform User Cgroup".split()
         + list(_NAMESPACES),

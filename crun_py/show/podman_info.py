@@ -13,22 +13,24 @@ from crun_py.show import version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
 
-def gather(paths: Paths, facts: dict[str, Any], search: list[str]) -> dict[str, Any]:
+def gather(paths: Paths, facts: dict[str, object], search: list[str]) -> dict[str, object]:
     """Host, Store, Registries and Version; facts: by Docker's names; search: registries."""
     memory = _memory()
-    architecture = _GO_ARCHITECTURES.get(facts["Architecture"], facts["Architecture"])
+    machine = str(facts["Architecture"])
+    architecture = _GO_ARCHITECTURES.get(machine, machine)
+    cgroup_version = f"v{facts['CgroupVersion']}"
     return {
         "Host": {
             "Arch": architecture,
             "CPUs": facts["NCPU"],
             "CgroupManager": facts["CgroupDriver"],
-            "CgroupVersion": "v" + facts["CgroupVersion"],
-            "CgroupsVersion": "v" + facts["CgroupVersion"],
+            "CgroupVersion": cgroup_version,
+            "CgroupsVersion": cgroup_version,
             "BuildahVersion": "",
             "Conmon": {"Package": "", "Path": CORE, "Version": facts["ServerVersion"]},
             "CPUUtilization": _cpu(),
@@ -72,7 +74,7 @@ def gather(paths: Paths, facts: dict[str, Any], search: list[str]) -> dict[str, 
             "GraphOptions": {},
             "GraphRoot": facts["DockerRootDir"],
             **_space(paths.root),
-            "GraphStatus": dict(facts["DriverStatus"]),
+            "GraphStatus": {"Backing Filesystem": facts["BackingFilesystem"]},
             "ImageCopyTmpDir": paths.images + "/.staging",
             "RunRoot": facts["RunRoot"],
             "VolumePath": paths.volumes,
@@ -107,14 +109,16 @@ _SPELLED = {
 """podman's JSON names that are not the template's with a small first letter."""
 
 
-def as_json(facts: dict[str, Any]) -> dict[str, Any]:
+def as_json(facts: dict[str, object]) -> dict[str, object]:
     """The same by the names of podman's JSON."""
     found = {name.lower(): _camel(facts[name]) for name in ("Host", "Store", "Registries")}
-    found["plugins"] = {name.lower(): value for name, value in facts["Plugins"].items()}
+    plugins = facts["Plugins"]
+    assert isinstance(plugins, dict)
+    found["plugins"] = {name.lower(): value for name, value in plugins.items()}
     return found | {"version": facts["Version"]}
 
 
-def _camel(value: Any) -> Any:
+def _camel(value: object) -> object:
     if not isinstance(value, dict):
         return value
     return {_SPELLED.get(k, k[:1].lower() + k[1:]): _camel(v) for k, v in value.items()}
@@ -129,10 +133,10 @@ def _cpu() -> dict[str, float]:
     return {name: round(100 * value / total, 2) for name, value in shares.items()}
 
 
-def _id_mappings() -> dict[str, Any]:
+def _id_mappings() -> dict[str, object]:
     """The maps of the namespace that containers are made in; nothing for root."""
     keys = ("container_id", "host_id", "size")
-    maps = {}
+    maps: dict[str, object] = {}
     for kind in ("uid", "gid"):
         rows = [dict(zip(keys, row, strict=True)) for row in own_map(kind)]
         maps[kind.upper() + "Map"] = None if rows[0]["size"] == 0xFFFFFFFF else rows

@@ -7,16 +7,15 @@ from crun_py.errors import CorruptState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.documents.container import Port
+    from crun_py.documents.network import NetworkState
     from crun_py.state import Container
 
 
-def attached_ports(container: Container) -> list[dict[str, Any]]:
+def attached_ports(container: Container) -> list[Port]:
     """The published ports of a running container, with the host ports really used."""
     try:
-        found = jsonfile.read(container.run_directory + "/network.json")
-        ports: list[dict[str, Any]] = found["attachment"].get("ports", [])
+        found: NetworkState = jsonfile.read(container.run_directory + "/network.json")
+        return found["attachment"].get("ports", [])
     except (FileNotFoundError, CorruptState, KeyError, AttributeError):
         return []
-    return ports

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
-
-class Struct(dict[str, "Any"]):
+class Struct(dict[str, object]):
     """For templates: an absent field is an error, capitals may differ."""

@@ -10,12 +10,12 @@ from crun_py.errors import CorruptState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
 API_VERSION, MIN_API_VERSION = "1.41", "1.24"
 
 
-def part() -> dict[str, Any]:
+def part() -> dict[str, object]:
     """The client's part, which without a daemon is the server's as well."""
     built = build()
     machine = os.uname().machine

@@ -11,12 +11,12 @@ from crun_py.show.listing import Labels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.documents.rows import VolumeShown
 
 FILTERS = "name label label! dangling driver scope anonymous".split()
 
 
-def document(paths: Paths, name: str) -> dict[str, Any]:
+def document(paths: Paths, name: str) -> VolumeShown:
     """A volume as `docker volume inspect` shows it."""
     found = volumes.about(paths, name)
     return {
@@ -35,18 +35,18 @@ def document(paths: Paths, name: str) -> dict[str, Any]:
         "UID": 0,
         "GID": 0,
         "MountCount": 0,
-        "NeedsCopyUp": bool(found.get(volumes.UNUSED)),
+        "NeedsCopyUp": found.get("unused", False),
         "NeedsChown": False,
         "Timeout": 0,
         "StorageID": "",
     }
 
 
-def rows(paths: Paths, filters: list[str]) -> list[dict[str, Any]]:
+def rows(paths: Paths, filters: list[str]) -> list[dict[str, object]]:
     """A row per volume with Docker's fields.  Raises InvalidArgument."""
     wanted = parse_filters(filters, FILTERS)
     used = used_volumes(paths) if "dangling" in wanted else {}
-    found = []
+    found: list[dict[str, object]] = []
     for name in volumes.names(paths):
         value = document(paths, name)
         if all(_matches(value, key, values, used) for key, values in wanted.items()):
@@ -61,7 +61,7 @@ def rows(paths: Paths, filters: list[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _matches(value: dict[str, Any], key: str, values: list[str], used: dict[str, int]) -> bool:
+def _matches(value: VolumeShown, key: str, values: list[str], used: dict[str, int]) -> bool:
     if key == "name":
         return any(v in value["Name"] for v in values)
     if key == "label":

@@ -10,7 +10,7 @@ import pytest
 
 from crun_py import jsonfile, state, upgrade
 from crun_py.container import environment, health, record, resources
-from crun_py.errors import InvalidArgument, NotFound
+from crun_py.errors import CorruptState, InvalidArgument, NotFound
 from crun_py.model.container import (
     CreateRequest,
     Environment,
@@ -192,7 +192,28 @@ def test_records_of_the_first_version(paths: Paths) -> None:
     assert (new["shm_size"], new["umask"], new["oom_score_adj"]) == (1 << 20, 0o77, 5)
     assert new["ineffective"] == {"memory_swappiness": "5", "oom_kill_disable": "true"}
     assert new["cap_add"] == ["SYS_ADMIN"] and new["read_only"] is True
-    assert upgrade.upgraded({"host": {}, "version": 1})["host"] == {"umask": 0o22}
+    assert upgrade.upgraded({**old, "host": {}})["host"] == {"umask": 0o22}
+
+
+def test_what_version_1_lacks_is_added(paths: Paths) -> None:
+    new = made(paths)
+    later = (
+        "domainname namespaces userns links requires timeout timezone annotations restart".split()
+    )
+    old = {k: v for k, v in new.items() if k not in (*later, "create_command", "cgroup_parent")}
+    old["host"] = {}
+    del old["config"]["env_chosen"], old["config"]["healthcheck"]
+    del old["network"]["aliases"], old["log"]["tag"]
+    path = _file(paths)
+    jsonfile.write_bytes(path, json.dumps({**old, "version": 1}).encode())
+    found = state.load(paths, ID)
+    assert found.record.keys() >= new.keys() and found.modes[1:] == ("private",) * 4 + ("",)
+    assert found.record["config"] == {**new["config"], "env_chosen": [], "healthcheck": None}
+    assert (found.record["network"]["aliases"], found.record["log"]["tag"]) == ([], "")
+    jsonfile.write_bytes(path, json.dumps({**old, "version": 2}).encode())
+    with pytest.raises(CorruptState, match="damaged"):
+        state.load(paths, ID)
+    assert upgrade.lost(ID).keys() >= new.keys() - {"rootfs"}
 
 
 def _file(paths: Paths) -> str:

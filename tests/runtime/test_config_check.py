@@ -11,7 +11,9 @@ from crun_py import spec
 from crun_py.errors import CrunpyError, InvalidArgument, Unsupported
 from crun_py.model.container import CreateRequest
 from crun_py.ns.users import User
+from crun_py.runtime import plan as p
 from crun_py.runtime.check import check
+from crun_py.runtime.container import plan_for
 
 
 def document() -> dict[str, Any]:
@@ -65,6 +67,21 @@ CASES: list[tuple[str, Any, str]] = [
     ("mounts", [{"destination": "/a", "options": [1]}], "mounts[0].options"),
     ("mounts", [{"destination": "/a"}], "mounts[0].type: missing"),
     ("mounts", ["x"], "mounts[0]: not an object"),
+    ("mounts", [{"destination": "/a", "type": "tmpfs", "source": 5}], "mounts[0].source"),
+    ("process.terminal", "no", "process.terminal: not true or false"),
+    ("process.noNewPrivileges", 1, "process.noNewPrivileges: not true or false"),
+    ("process.oomScoreAdj", "5", "process.oomScoreAdj: not a number"),
+    ("process.user.umask", "022", "process.user.umask: not a number"),
+    ("process.user.additionalGids", ["x"], "process.user.additionalGids: out of range"),
+    ("root.readonly", "yes", "root.readonly: not true or false"),
+    ("hostname", 5, "hostname: not a text"),
+    ("annotations", {"a": 1}, "annotations: not an object of texts"),
+    ("linux.sysctl", {"net.x": 1}, "linux.sysctl: not an object of texts"),
+    (
+        "linux.devices",
+        [{"path": "/dev/x", "type": "c", "major": 1, "minor": 3, "fileMode": "6"}],
+        "linux.devices[0].fileMode: not a number",
+    ),
 ]
 
 
@@ -98,6 +115,7 @@ def test_a_root_without_a_mount_namespace_is_the_hosts(names: list[str]) -> None
 @pytest.mark.parametrize(("key", "value"), [("hooks", {"prestart": [{"path": "/x"}]}),
                                             ("linux.intelRdt", {"closID": "x"}),
                                             ("linux.personality", {"domain": "LINUX32"}),
+                                            ("linux.devices", [{"path": "/x", "type": "p"}]),
                                             ("process.apparmorProfile", "x"),
                                             ("process.selinuxLabel", "x")])  # fmt: skip
 def test_what_is_not_done_here(key: str, value: Any) -> None:
@@ -115,3 +133,21 @@ def test_what_is_not_done_here(key: str, value: Any) -> None:
 def test_no_object_at_all(value: Any) -> None:
     with pytest.raises(CrunpyError):
         check(value)
+
+
+def test_what_a_spec_need_not_say() -> None:
+    found: Any = document()
+    for name in ("hostname", "annotations"):
+        del found[name]
+    for name in ("terminal", "rlimits", "noNewPrivileges"):
+        del found["process"][name]
+    for name in ("umask", "additionalGids"):
+        del found["process"]["user"][name]
+    for name in ("maskedPaths", "readonlyPaths"):
+        del found["linux"][name]
+    found["linux"]["devices"] = [{"path": "/dev/x", "type": "c", "major": 1, "minor": 3}]
+    found["mounts"] = [{"destination": "/a", "type": "tmpfs"},
+                       {"destination": "/b", "source": "/b", "options": ["rbind"]}]  # fmt: skip
+    check(found)
+    plan = plan_for(found, None, joined={}, seccomp=None, reap=False)
+    assert [step.op for step in plan.steps][-1] == p.EXEC

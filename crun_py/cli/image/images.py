@@ -58,7 +58,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     if values["history"]:
         columns = (*columns, ("HISTORY", "History"))
     if values["quiet"]:
-        unique: dict[str, dict[str, Any]] = {row["ID"]: row for row in rows}
+        unique = {row["ID"]: row for row in rows}
         rows = list(unique.values())
     table.show(
         rows,

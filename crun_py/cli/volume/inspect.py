@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from crun_py.documents.rows import VolumeShown
+
 ARGUMENTS = "[VOLUME...]"
 OPTIONS = (
     ("-f --format", "value", "A Go template, or json", "FORMAT"),
@@ -27,7 +29,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     names = volumes.names(context) if values["all"] else arguments
     if not names and not values["all"]:
         raise InvalidArgument("no volume given", hint="names, or --all")
-    found: list[dict[str, Any]] = []
+    found: list[VolumeShown] = []
 
     def act(name: str) -> None:
         found.append(volume_list.document(context.paths, volumes.resolve(context, name)))

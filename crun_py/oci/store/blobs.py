@@ -17,6 +17,10 @@ from crun_py.oci.chain import digest_of
 from crun_py.oci.reference import parse_digest
 from crun_py.paths import Paths, private_dir
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.documents.image import Descriptor
+
 
 def blob_path(paths: Paths, digest: str) -> str:
     """The file of the blob `digest` (validated), whether it exists or not."""
@@ -123,10 +127,10 @@ def _sweep_one(stem: str) -> bool:
     return swept
 
 
-def read_index(paths: Paths) -> list[dict[str, object]]:
+def read_index(paths: Paths) -> list[Descriptor]:
     """The descriptors of index.json; none when there is no store yet."""
     try:
-        manifests = jsonfile.read(paths.images + "/index.json").get("manifests")
+        found: list[Descriptor] = jsonfile.read(paths.images + "/index.json").get("manifests") or []
     except FileNotFoundError:
         return []
-    return [e for e in manifests or [] if isinstance(e, dict)]
+    return [entry for entry in found if isinstance(entry, dict)]

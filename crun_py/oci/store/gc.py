@@ -18,7 +18,7 @@ from crun_py.paths import Paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
 _WANTED = "/.collect"
 CACHED = "cached"
@@ -110,7 +110,7 @@ def cached(paths: Paths) -> dict[str, list[str]]:
     return found
 
 
-def _mark(paths: Paths, digest: Any, kept_blobs: set[str], kept_layers: set[str]) -> None:
+def _mark(paths: Paths, digest: str, kept_blobs: set[str], kept_layers: set[str]) -> None:
     """Everything the manifest or index `digest` refers to is kept."""
     hex_digits = parse_digest(digest)[7:]
     if hex_digits in kept_blobs:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from crun_py.documents.image import Descriptor as Entry
+    from crun_py.documents.image import ImageDocument
     from crun_py.oci.reference import Reference
-
-    Entry = dict[str, Any]
 
 CONFIG = "io.crunpy.config"
 CHAIN = "io.crunpy.chain"
@@ -63,7 +63,7 @@ class Image:
 
     def __init__(self, paths: Paths, entry: Entry, facts: dict[str, str]) -> None:
         self._paths = paths
-        self._config: dict[str, Any] | None = None
+        self._config: ImageDocument | None = None
         self._by_name: dict[str, tuple[Entry, dict[str, str]]] = {}
         self.names: list[str] = []
         self.kept = True
@@ -74,8 +74,8 @@ class Image:
         self.size = int(facts.get(SIZE) or 0)
 
     def _manifest_is(self, entry: Entry, facts: dict[str, str]) -> None:
-        self.digest: str = entry["digest"]
-        self.media_type: str = entry.get("mediaType", "")
+        self.digest = entry["digest"]
+        self.media_type = entry.get("mediaType", "")
         self.source = facts.get(SOURCE, "")
         self.made = bool(facts.get(MADE))
 
@@ -95,10 +95,10 @@ class Image:
 
     def _registry_digest(self, name: str) -> str:
         entry, facts = self._by_name[name]
-        return facts.get(SOURCE) or str(entry["digest"])
+        return facts.get(SOURCE) or entry["digest"]
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> ImageDocument:
         """The whole image config (image-spec, config.md), read when first asked for."""
         if self._config is None:
             self._config = _document(self._paths, "sha256:" + self.id)
@@ -160,7 +160,7 @@ def layer_size(paths: Paths, chain_id: str) -> int:
         return 0
 
 
-def _document(paths: Paths, digest: str) -> dict[str, Any]:
+def _document(paths: Paths, digest: str) -> Any:
     value = jsonfile.loads(blobs.read(paths, digest, _DOCUMENT_LIMIT))
     if not isinstance(value, dict):
         raise CrunpyError(f"reading blob {digest}: not a JSON object")

@@ -33,11 +33,11 @@ from crun_py.staging import unclaimed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
 
+    from crun_py.documents.image import Descriptor as Entry
+    from crun_py.documents.image import Index
     from crun_py.oci.store.listed import ManifestList
 
-    Entry = dict[str, Any]
     Entries = list[Entry]
     Images = list[Image]
     Lists = list[ManifestList]
@@ -404,7 +404,7 @@ class ImageStore:
     def _write(self, entries: Entries) -> None:
         """Replace index.json; a full disk gives up the reserve for it."""
         path = self.paths.images + "/index.json"
-        value = {
+        value: Index = {
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.index.v1+json",
             "manifests": entries,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Protocol
 
 from crun_py.errors import ImageError
 from crun_py.oci.store.layers import Limits
@@ -21,6 +21,23 @@ _MAGIC = {
     "xz": b"\xfd7zXZ\0",
     "bzip2": b"BZh",
 }
+
+
+class Compressor(Protocol):
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+
+class Decompressor(Protocol):
+    """Of the standard library: bz2 and lzma have no common name for theirs."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
 
 class _Source:
@@ -152,7 +169,7 @@ def _bzip2(source: _Source) -> Iterator[bytes]:
         raise ImageError(f"decompressing an archive: not valid bzip2 data: {e}") from e
 
 
-def _members(source: _Source, make: Callable[[], Any]) -> Iterator[bytes]:
+def _members(source: _Source, make: Callable[[], Decompressor]) -> Iterator[bytes]:
     """What the standard library's decompressors make of one or more members."""
     data = source.next()
     while data:
@@ -167,11 +184,12 @@ def _members(source: _Source, make: Callable[[], Any]) -> Iterator[bytes]:
         data = member.unused_data.lstrip(b"\0") or source.next()
 
 
-def gzip_compressor() -> Any:
-    """A zlib compression object (its methods compress and flush) that makes gzip."""
+def gzip_compressor() -> Compressor:
+    """A zlib compression object that makes gzip."""
     from isal import isal_zlib
 
-    return isal_zlib.compressobj(1, wbits=_GZIP_WINDOW)
+    made: Compressor = isal_zlib.compressobj(1, wbits=_GZIP_WINDOW)
+    return made
 
 
 def compress(kind: str, pieces: Iterable[bytes], level: int | None = None) -> Iterator[bytes]:
@@ -182,7 +200,7 @@ def compress(kind: str, pieces: Iterable[bytes], level: int | None = None) -> It
     if not kind:
         yield from pieces
         return
-    compressor: Any
+    compressor: Compressor
     if kind == "zstd":
         import zstandard
 

@@ -12,9 +12,8 @@ from crun_py.paths import Paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
-    Entry = dict[str, Any]
+    from crun_py.documents.image import Descriptor as Entry
+    from crun_py.documents.image import ImageAbout
 
 _DEPTH = 3
 
@@ -30,13 +29,13 @@ class ManifestList:
     made = False
 
     def __init__(self, entry: Entry, created: str) -> None:
-        self.digest: str = entry["digest"]
+        self.digest = entry["digest"]
         self.id = self.digest[7:]
-        self.media_type: str = entry["mediaType"]
+        self.media_type = entry.get("mediaType", "")
         self.size = int(entry.get("size") or 0)
         self.created = created
         self.names: list[str] = []
-        self.config: dict[str, Any] = {}
+        self.config: ImageAbout = {}
 
     def under(self, name: str) -> ManifestList:
         """As `Image.under`: whatever its name, it is the same."""
@@ -73,7 +72,11 @@ def chosen(paths: Paths, found: ManifestList, platform: str) -> Entry:
     try:
         for _ in range(_DEPTH):
             descriptor = choose(_index(paths, digest), platform or host_platform())
-            entry = {"digest": descriptor.digest, "mediaType": descriptor.media_type}
+            entry: Entry = {
+                "digest": descriptor.digest,
+                "mediaType": descriptor.media_type,
+                "size": descriptor.size,
+            }
             if not is_list(entry):
                 return entry
             digest = descriptor.digest

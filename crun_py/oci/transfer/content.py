@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError, ImageError, InvalidArgument, NotFound
@@ -20,18 +19,24 @@ from crun_py.oci.manifest import (
     DOCUMENT_LIMIT,
     INDEXES,
     OCI_CONFIG,
+    OCI_INDEX,
     OCI_LAYER,
     OCI_MANIFEST,
     Manifest,
     compression,
     parse,
-    platform_of,
+    stated_platform,
 )
 from crun_py.oci.store import blobs
 from crun_py.oci.store.inflate import compress, inflate
 from crun_py.oci.store.layers import Limits
 from crun_py.oci.transfer import repack
 from crun_py.paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.documents.image import Descriptor, Index, Platform
+    from crun_py.documents.image import Manifest as ManifestDocument
 
 COMPRESSIONS = ("gzip", "zstd")
 PLAIN = "none"
@@ -60,7 +65,7 @@ class Content:
         self.members: list[tuple[bytes, str]] = []
         self.layers: list[tuple[str, int]] = []
         self.chain: list[str] = []
-        self.platform: dict[str, str] = {}
+        self.platform: Platform = {}
 
     @property
     def documents(self) -> dict[str, bytes]:
@@ -155,9 +160,7 @@ def _fill(content: Content, paths: Paths, manifest: Manifest) -> None:
     content.configs[manifest.config.digest] = config
     content.layers = [*{layer.digest: layer.size for layer in manifest.layers}.items()]
     content.chain = [layer.digest for layer in manifest.layers]
-    names = ("os", "architecture", "variant")
-    stated = zip(names, platform_of(jsonfile.loads(config)), strict=True)
-    content.platform = {name: value for name, value in stated if value}
+    content.platform = stated_platform(jsonfile.loads(config))
 
 
 # ---- another compression or format ----
@@ -182,7 +185,7 @@ def rewritten(
     NotFound.
     """
     check("" if kind == PLAIN else kind, level)
-    value: dict[str, Any] = jsonfile.loads(blobs.read(paths, digest, DOCUMENT_LIMIT))
+    value: ManifestDocument = jsonfile.loads(blobs.read(paths, digest, DOCUMENT_LIMIT))
     manifest = parse(jsonfile.dumps(value).encode())
     assert isinstance(manifest, Manifest)
     repack.complete(paths, manifest)
@@ -199,9 +202,8 @@ def rewritten(
     made: dict[str, tuple[str, int, int]] = {}
     files: list[int] = []
     try:
-        layers = []
+        layers: list[Descriptor] = []
         for layer, had, want in zip(manifest.layers, kinds, wanted, strict=True):
-            entry = {"mediaType": layer_type(media_type, want)}
             new, size = layer.digest, layer.size
             if had != want or (anew and want):
                 if layer.digest not in made:
@@ -210,14 +212,18 @@ def rewritten(
                     files.append(fd)
                     made[layer.digest] = (found, length, fd)
                 new, size, _ = made[layer.digest]
-            layers.append({**entry, "digest": new, "size": size})
+            kind_of_layer = layer_type(media_type, want)
+            layers.append({"mediaType": kind_of_layer, "digest": new, "size": size})
         config_type = DOCKER_CONFIG if media_type == DOCKER_MANIFEST else OCI_CONFIG
-        if media_type == DOCKER_MANIFEST:
-            value = {key: value[key] for key in ("schemaVersion", "config")}
-        value["mediaType"] = media_type
-        value["config"] = {**value["config"], "mediaType": config_type}
-        value["layers"] = layers
-        data = jsonfile.dumps(value).encode()
+        changed: ManifestDocument = {
+            "schemaVersion": value["schemaVersion"],
+            "config": {**value["config"], "mediaType": config_type},
+            "mediaType": media_type,
+            "layers": layers,
+        }
+        if media_type != DOCKER_MANIFEST:
+            changed = {**value, **changed}
+        data = jsonfile.dumps(changed).encode()
         again = parse(data)
         assert isinstance(again, Manifest)
         content = Content(paths, data, media_type)
@@ -245,8 +251,8 @@ def rewritten_list(
     rest, and what is raised, as for rewritten().
     """
 
-    def again(entry: dict[str, Any]) -> Content:
-        act = rewritten_list if entry["mediaType"] in INDEXES else rewritten
+    def again(entry: Descriptor) -> Content:
+        act = rewritten_list if entry.get("mediaType") in INDEXES else rewritten
         return act(
             paths,
             entry["digest"],
@@ -257,15 +263,19 @@ def rewritten_list(
             report=report,
         )
 
-    value: dict[str, Any] = jsonfile.loads(blobs.read(paths, digest, DOCUMENT_LIMIT))
+    value: Index = jsonfile.loads(blobs.read(paths, digest, DOCUMENT_LIMIT))
     parts: list[Content] = []
+    entries: list[Descriptor] = []
     try:
         for entry in value["manifests"]:
             part = again(entry)
             parts.append(part)
-            entry["mediaType"], entry["digest"] = part.media_type, part.digest
-            entry["size"] = len(part.manifest)
-        content = Content(paths, jsonfile.dumps(value).encode(), value["mediaType"])
+            size = len(part.manifest)
+            entries.append(
+                {**entry, "mediaType": part.media_type, "digest": part.digest, "size": size}
+            )
+        data = jsonfile.dumps({**value, "manifests": entries}).encode()
+        content = Content(paths, data, value.get("mediaType", OCI_INDEX))
         for part in parts:
             _take_in(content, part)
             part.hand_over(content)

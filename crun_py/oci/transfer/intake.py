@@ -11,7 +11,7 @@ import errno
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError, ImageError, RegistryError
@@ -35,6 +35,10 @@ from crun_py.oci.store.image import Image
 from crun_py.oci.store.images import ImageStore
 from crun_py.oci.store.layers import Limits
 from crun_py.paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.documents.image import ImageDocument
 
 _PARALLEL = 4
 _INDEX_DEPTH = 3
@@ -163,7 +167,7 @@ def _check_digest(data: bytes, wanted: str) -> str:
     return found
 
 
-def _config(job: Job, source: Source, manifest: Manifest) -> dict[str, Any]:
+def _config(job: Job, source: Source, manifest: Manifest) -> ImageDocument:
     config = manifest.config
     if blobs.has(job.paths, config.digest, config.size):
         data = blobs.read(job.paths, config.digest, DOCUMENT_LIMIT)
@@ -204,8 +208,8 @@ def keep(job: Job, source: Source, reference: str) -> tuple[str, Manifest]:
 def _layers(
     job: Job,
     manifest: Manifest,
-    config: dict[str, Any],
-    download: Callable[[str, int], Any],
+    config: ImageDocument,
+    download: Callable[[str, int], Iterator[bytes]],
     *,
     unpack: bool = True,
 ) -> None:
@@ -262,7 +266,7 @@ def _layers(
 
 
 def _plan(
-    job: Job, manifest: Manifest, config: dict[str, Any], *, unpack: bool
+    job: Job, manifest: Manifest, config: ImageDocument, *, unpack: bool
 ) -> list[Layer | None]:
     """One Layer for each that the store lacks, base first."""
     diff_ids: list[str] = config["rootfs"]["diff_ids"]

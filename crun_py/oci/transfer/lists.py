@@ -6,8 +6,6 @@ in the store as blobs: images of this store, or fetched when they are added.
 
 from __future__ import annotations
 
-from typing import Any
-
 from crun_py import jsonfile
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
 from crun_py.oci.causes import named
@@ -20,7 +18,7 @@ from crun_py.oci.manifest import (
     choose,
     host_platform,
     parse,
-    platform_of,
+    stated_platform,
 )
 from crun_py.oci.reference import has_transport
 from crun_py.oci.reference import parse as parse_reference
@@ -31,9 +29,13 @@ from crun_py.oci.store.listed import ManifestList
 from crun_py.oci.transfer import content, push, remote, transport
 from crun_py.oci.transfer.intake import Job, Told, keep
 from crun_py.paths import Paths
+from crun_py.record import without_empty
 
-Entry = dict[str, Any]
-_PLATFORM = ("os", "architecture", "variant", "os.version", "os.features", "features")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.documents.image import Descriptor as Entry
+    from crun_py.documents.image import Index as IndexDocument
+    from crun_py.documents.image import Platform
 
 
 class Changes:
@@ -42,9 +44,9 @@ class Changes:
     platform: values by the names of an index's platform object; annotations: KEY=VALUE.
     """
 
-    def __init__(self, platform: dict[str, Any], annotations: list[str]) -> None:
+    def __init__(self, platform: Platform, annotations: list[str]) -> None:
         """Raises InvalidArgument for an annotation without =."""
-        self.platform = {k: v for k, v in platform.items() if k in _PLATFORM and v}
+        self.platform = without_empty(platform)
         self.annotations: dict[str, str] = {}
         for text in annotations:
             key, sep, value = text.partition("=")
@@ -53,7 +55,8 @@ class Changes:
             self.annotations[key] = value
 
     def apply(self, entry: Entry) -> Entry:
-        changed = {**entry, "platform": {**(entry.get("platform") or {}), **self.platform}}
+        platform: Platform = {**(entry.get("platform") or {}), **self.platform}
+        changed: Entry = {**entry, "platform": platform}
         if self.annotations:
             changed["annotations"] = {**(entry.get("annotations") or {}), **self.annotations}
         return changed
@@ -151,15 +154,16 @@ class Lists:
         self._store.remove_list(found, name)
         return found.digest
 
-    def inspect(self, text: str) -> Any:
+    def inspect(self, text: str) -> dict[str, object]:
         """The JSON value of the list, or of what a registry or archive has as `text`."""
         if not has_transport(text) and self.exists(text):
-            return self._value(self.find(text)[0])
+            return dict(self._value(self.find(text)[0]))
         try:
             with remote.opened(self._paths, text, self._open_access()) as (source, reference, _):
                 data, content_type = source.manifest(reference)
                 parse(data, content_type=content_type)
-                return jsonfile.loads(data)
+                value: dict[str, object] = jsonfile.loads(data)
+                return value
         except CrunpyError as e:
             raise named(None, f"inspecting {text}", e) from e
 
@@ -219,14 +223,16 @@ class Lists:
         self._access = self._access or Access()
         return self._access
 
-    def _value(self, found: ManifestList) -> Any:
-        return jsonfile.loads(blobs.read(self._paths, found.digest, DOCUMENT_LIMIT))
+    def _value(self, found: ManifestList) -> IndexDocument:
+        value: IndexDocument = jsonfile.loads(blobs.read(self._paths, found.digest, DOCUMENT_LIMIT))
+        return value
 
-    def _put(self, name: str, value: Any) -> str:
+    def _put(self, name: str, value: IndexDocument) -> str:
         blobs.prepare(self._paths)
-        return self._store.put_list(name, jsonfile.dumps(value).encode(), value["mediaType"])
+        media_type = value.get("mediaType", OCI_INDEX)
+        return self._store.put_list(name, jsonfile.dumps(value).encode(), media_type)
 
-    def _digest_in(self, value: Any, image: str, text: str) -> str:
+    def _digest_in(self, value: IndexDocument, image: str, text: str) -> str:
         digests = [entry["digest"] for entry in value["manifests"]]
         found = None if image in digests else self._store.lookup(image)
         digest = found.digest if found else image
@@ -240,7 +246,7 @@ class Lists:
         if isinstance(where, str) and not has_transport(image):
             found = self._store.lookup_any(where)
             if isinstance(found, ManifestList):
-                entries: list[Entry] = self._value(found)["manifests"]
+                entries = self._value(found)["manifests"]
                 wanted = [] if everything else [self._store.member(found).digest]
                 return [e for e in entries if everything or e["digest"] in wanted]
             if found is not None:
@@ -264,10 +270,9 @@ class Lists:
         manifest = parse(data)
         assert isinstance(manifest, Manifest)
         config = jsonfile.loads(blobs.read(self._paths, manifest.config.digest, DOCUMENT_LIMIT))
-        stated = zip(_PLATFORM, platform_of(config), strict=False)
         return {
             "mediaType": manifest.media_type,
             "digest": digest,
             "size": len(data),
-            "platform": {name: value for name, value in stated if value},
+            "platform": stated_platform(config),
         }

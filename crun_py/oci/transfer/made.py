@@ -21,8 +21,8 @@ from crun_py.oci.store.images import ImageStore
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
+    from crun_py.documents.image import Descriptor, ImageAbout, ImageDocument, Manifest, RootFs
     from crun_py.paths import Paths
 
     Write = Callable[[bytes], None]
@@ -157,7 +157,7 @@ class _Layer:
 
 def add(
     paths: Paths,
-    config: dict[str, Any],
+    config: ImageAbout,
     fill: Callable[[Write], None],
     names: list[str],
     *,
@@ -182,7 +182,7 @@ def add(
 
 def _add(
     paths: Paths,
-    config: dict[str, Any],
+    config: ImageAbout,
     fill: Callable[[Write], None],
     names: list[str],
     base: Image | None,
@@ -203,15 +203,16 @@ def _add(
             layer.close()
         layers = below_of(paths, base, form)
         layers.append({"mediaType": layer_type, "digest": layer.digest, "size": layer.size})
-        rootfs = {"type": "layers", "diff_ids": [*below, layer.diff_id]}
-        data = jsonfile.dumps({**config, "rootfs": rootfs}).encode()
+        rootfs: RootFs = {"type": "layers", "diff_ids": [*below, layer.diff_id]}
+        whole: ImageDocument = {**config, "rootfs": rootfs}
+        data = jsonfile.dumps(whole).encode()
         return put(paths, data, layers, names, form=form)
 
 
 def put(
     paths: Paths,
     config: bytes,
-    layers: list[dict[str, Any]],
+    layers: list[Descriptor],
     names: list[str],
     *,
     form: str = "oci",
@@ -223,7 +224,7 @@ def put(
     registry gets them compressed."""
     blobs.prepare(paths)
     manifest_type, config_type, _ = _TYPES[form]
-    manifest = {
+    manifest: Manifest = {
         "schemaVersion": 2,
         "mediaType": manifest_type,
         "config": {
@@ -252,16 +253,16 @@ def _fill(layer: _Layer, fill: Callable[[Write], None]) -> None:
         raise layer.error from None
 
 
-def below_of(paths: Paths, base: Image | None, form: str) -> list[dict[str, Any]]:
+def below_of(paths: Paths, base: Image | None, form: str) -> list[Descriptor]:
     """The descriptors of the base's layers, of the media types that an image of `form` has."""
     if base is None:
         return []
     layer_type = _TYPES[form][2]
-    value = jsonfile.loads(blobs.read(paths, base.digest, 4 << 20))
+    value: Manifest = jsonfile.loads(blobs.read(paths, base.digest, 4 << 20))
     docker = ".docker." in layer_type
-    found = []
+    found: list[Descriptor] = []
     for entry in value["layers"]:
-        kind = entry["mediaType"]
+        kind = entry.get("mediaType", "")
         if docker != (".docker." in kind):
             plain = kind.replace("+", ".").rpartition(".tar")[2]
             stem = layer_type.partition(".tar")[0] + ".tar"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError, RegistryError
@@ -17,6 +16,10 @@ from crun_py.oci.transfer import transport
 from crun_py.oci.transfer.intake import Source, check_config, resolve
 from crun_py.paths import Paths
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.documents.image import ImageDocument
+
 
 class Described:
     """What `inspect` says of an image elsewhere, with the names that `store.Image` has."""
@@ -24,7 +27,7 @@ class Described:
     layers: tuple[str, ...] = ()
 
     def __init__(
-        self, digest: str, media_type: str, config: dict[str, Any], image_id: str, size: int
+        self, digest: str, media_type: str, config: ImageDocument, image_id: str, size: int
     ) -> None:
         self.digest, self.media_type, self.config = digest, media_type, config
         self.id, self.size = image_id, size

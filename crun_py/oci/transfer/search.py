@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import quote
 
 from crun_py import jsonfile
@@ -11,6 +10,12 @@ from crun_py.oci.reference import DEFAULT_REGISTRY, split_registry
 from crun_py.oci.registry.access import Access, registry_of
 from crun_py.oci.registry.client import Registry
 from crun_py.oci.transfer.pull import all_tags
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.documents.rows import SearchRow, TagRow
 
 DEFAULT_LIMIT = 25
 _MOST = 100
@@ -40,7 +45,7 @@ class Filter:
                     hint="stars=N, is-official=BOOL, is-automated=BOOL",
                 )
 
-    def wants(self, row: dict[str, Any]) -> bool:
+    def wants(self, row: SearchRow) -> bool:
         return bool(
             row["StarCount"] >= self.stars
             and self._flags.get("is-official", bool(row["IsOfficial"])) == bool(row["IsOfficial"])
@@ -51,7 +56,7 @@ class Filter:
 
 def search(
     term: str, access: Access, *, limit: int = DEFAULT_LIMIT, wanted: Filter, whole: bool = False
-) -> list[dict[str, Any]]:
+) -> list[SearchRow]:
     """Rows with docker's fields for what matches `term`, [REGISTRY/]TEXT.
 
     At most `limit` from each registry that is asked; whole: descriptions are not cut.
@@ -63,7 +68,7 @@ def search(
     if not term:
         raise InvalidArgument("searching: no term given")
     registries = [registry] if registry else access.registries.search or [DEFAULT_REGISTRY]
-    rows = []
+    rows: list[SearchRow] = []
     for name in registries:
         host, _ = registry_of(name)
         try:
@@ -75,15 +80,16 @@ def search(
     return rows
 
 
-def tags(term: str, access: Access, limit: int) -> list[dict[str, Any]]:
+def tags(term: str, access: Access, limit: int) -> list[TagRow]:
     """A row with Name and Tag for each of the first tags of repository `term`."""
     found = all_tags(term, access)[:limit]
-    return [dict(zip(("Name", "Tag"), text.rsplit(":", 1), strict=True)) for text in found]
+    pairs = [text.rsplit(":", 1) for text in found]
+    return [{"Name": name, "Tag": tag} for name, tag in pairs]
 
 
 def _of_registry(
     host: str, text: str, access: Access, limit: int, wanted: Filter
-) -> list[dict[str, Any]]:
+) -> list[SearchRow]:
     endpoint = access.root(host)
     if endpoint.registry == DEFAULT_REGISTRY:
         endpoint.host = _SEARCH_HOST
@@ -95,11 +101,11 @@ def _of_registry(
             if host == DEFAULT_REGISTRY:
                 raise
             found = _catalogue(registry, text)
-    rows = [{**row, "Index": host, "Name": prefix + row["Name"]} for row in found]
+    rows: list[SearchRow] = [{**row, "Index": host, "Name": prefix + row["Name"]} for row in found]
     return [row for row in rows if wanted.wants(row)][:limit]
 
 
-def _search(registry: Registry, text: str) -> list[dict[str, Any]]:
+def _search(registry: Registry, text: str) -> list[SearchRow]:
     """By the v1 API, which most registries never had."""
     answer = registry.ask("GET", f"/v1/search?q={quote(text)}&n={_MOST}", limit=_ANSWER_LIMIT)
     try:
@@ -109,7 +115,7 @@ def _search(registry: Registry, text: str) -> list[dict[str, Any]]:
         raise RegistryError("it sent something else than search results") from e
 
 
-def _row(result: dict[str, Any]) -> dict[str, Any]:
+def _row(result: dict[str, Any]) -> SearchRow:
     stars = int(result.get("star_count") or 0)
     official, automated = ("[OK]" if result.get(f"is_{k}") else "" for k in _KINDS)
     return {
@@ -126,7 +132,7 @@ def _row(result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _catalogue(registry: Registry, text: str) -> list[dict[str, Any]]:
+def _catalogue(registry: Registry, text: str) -> list[SearchRow]:
     """By the v2 catalogue (docker's registry API); it knows names only."""
     names = registry.listing("/v2/_catalog?n=1000", "repositories")
     return [_row({"name": name}) for name in names if text in name]

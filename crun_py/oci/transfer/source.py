@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError, ImageError
@@ -22,6 +22,12 @@ from crun_py.oci.manifest import (
 from crun_py.oci.reference import parse, parse_digest
 from crun_py.oci.store.images import CONTAINERD_NAME, REF_NAME
 from crun_py.oci.store.inflate import kind_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from io import FileIO
+
+    from crun_py.documents.image import Descriptor, Manifest
 
 _PIECE_BYTES = 256 << 10
 _IMAGE_LIMIT = 10_000
@@ -50,7 +56,7 @@ class DirectoryFiles:
 
     def read(self, name: str, limit: int) -> bytes:
         with self._open(name) as f:
-            data: bytes = f.read(limit + 1)
+            data = f.read(limit + 1)
         if len(data) > limit:
             raise ImageError(f"reading {self._path}/{name}: larger than {limit} bytes")
         return data
@@ -60,7 +66,7 @@ class DirectoryFiles:
             while data := f.read(_PIECE_BYTES):
                 yield data
 
-    def _open(self, name: str) -> Any:
+    def _open(self, name: str) -> FileIO:
         try:
             return open(f"{self._path}/{name}", "rb", buffering=0)
         except OSError as e:
@@ -115,9 +121,10 @@ class Source:
     def _name(self, digest: str) -> str:
         raise NotImplementedError
 
-    def _document(self, name: str) -> Any:
+    def _document(self, name: str) -> object:
         try:
-            return jsonfile.loads(self._files.read(name, DOCUMENT_LIMIT))
+            found: object = jsonfile.loads(self._files.read(name, DOCUMENT_LIMIT))
+            return found
         except (ValueError, RecursionError) as e:
             raise ImageError(f"reading {self.label}: {name} is not valid JSON") from e
 
@@ -126,8 +133,8 @@ class Layout(Source):
     """An OCI image layout (image-spec, image-layout.md)."""
 
     def images(self) -> list[Found]:
-        entries = self._document("index.json")
-        entries = entries.get("manifests") if isinstance(entries, dict) else None
+        index = self._document("index.json")
+        entries = index.get("manifests") if isinstance(index, dict) else None
         if not isinstance(entries, list) or len(entries) > _IMAGE_LIMIT:
             raise ImageError(f"reading {self.label}: index.json is not an index")
         found: dict[str, Found] = {}
@@ -181,7 +188,7 @@ class Docker(Source):
             raise ImageError(f"reading {self.label}: manifest.json lists no images")
         return [self._image(entry) for entry in entries]
 
-    def _image(self, entry: Any) -> Found:
+    def _image(self, entry: object) -> Found:
         bad = ImageError(f"reading {self.label}: manifest.json is not that of a docker archive")
         if not isinstance(entry, dict):
             raise bad
@@ -199,7 +206,7 @@ class Docker(Source):
             raise ImageError(f"reading {self.label}: {len(layers)} layers for other diff_ids")
         digest = "sha256:" + hashlib.sha256(data).hexdigest()
         self._names[digest] = _inside(config, self.label)
-        manifest = {
+        manifest: Manifest = {
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,
             "config": {"mediaType": OCI_CONFIG, "digest": digest, "size": len(data)},
@@ -213,7 +220,7 @@ class Docker(Source):
         self._made[digest] = made
         return Found(digest, [str(parse(tag)) for tag in tags], made=True)
 
-    def _layer(self, name: str, diff_id: str) -> dict[str, Any]:
+    def _layer(self, name: str, diff_id: str) -> Descriptor:
         start = next(self._files.pieces(name), b"")[:8]
         kind = kind_of(start)
         digest = diff_id
@@ -244,7 +251,7 @@ def _inside(name: str, label: str) -> str:
     return "/".join(parts)
 
 
-def _sha256(text: Any, label: str) -> str:
+def _sha256(text: object, label: str) -> str:
     try:
         digest = parse_digest(text if isinstance(text, str) else "")
     except CrunpyError as e:
@@ -254,7 +261,7 @@ def _sha256(text: Any, label: str) -> str:
     return digest
 
 
-def _name_in(notes: dict[str, Any]) -> str:
+def _name_in(notes: dict[str, object]) -> str:
     """The full reference that annotations give an image, "" for none that is valid."""
     name = notes.get(CONTAINERD_NAME) or notes.get(REF_NAME)
     if not isinstance(name, str) or not (":" in name or "/" in name):

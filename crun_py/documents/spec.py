@@ -1,0 +1,180 @@
+"""config.json: the OCI runtime spec 1.1 (config.md, config-linux.md), as far as we write it."""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+
+class User(TypedDict):
+    """keepGroups: ours: the groups of who starts it stay."""
+
+    uid: int
+    gid: int
+    additionalGids: NotRequired[list[int]]
+    umask: NotRequired[int]
+    keepGroups: NotRequired[bool]
+
+
+class Capabilities(TypedDict):
+    bounding: list[str]
+    effective: list[str]
+    permitted: list[str]
+    inheritable: list[str]
+    ambient: list[str]
+
+
+class Rlimit(TypedDict):
+    type: str
+    soft: int
+    hard: int
+
+
+class Process(TypedDict):
+    terminal: NotRequired[bool]
+    user: User
+    args: list[str]
+    env: list[str]
+    cwd: str
+    capabilities: Capabilities
+    rlimits: NotRequired[list[Rlimit]]
+    noNewPrivileges: NotRequired[bool]
+    oomScoreAdj: NotRequired[int]
+
+
+class Root(TypedDict):
+    path: str
+    readonly: NotRequired[bool]
+
+
+class Mount(TypedDict):
+    destination: str
+    type: NotRequired[str]
+    source: NotRequired[str]
+    options: NotRequired[list[str]]
+
+
+class LinuxNamespace(TypedDict):
+    """path: of a namespace that is there; ours: container:ID, whose it is when it starts."""
+
+    type: str
+    path: NotRequired[str]
+
+
+class LinuxIdMapping(TypedDict):
+    containerID: int
+    hostID: int
+    size: int
+
+
+class LinuxDevice(TypedDict):
+    """source: ours: a node of the host, taken as it is when the container starts."""
+
+    path: str
+    type: str
+    major: int
+    minor: int
+    fileMode: NotRequired[int]
+    uid: NotRequired[int]
+    gid: NotRequired[int]
+    source: NotRequired[str]
+
+
+class LinuxMemory(TypedDict, total=False):
+    limit: int
+    swap: int
+    reservation: int
+
+
+class LinuxCpu(TypedDict, total=False):
+    quota: int
+    period: int
+    shares: int
+    cpus: str
+    mems: str
+
+
+class LinuxPids(TypedDict):
+    limit: int
+
+
+class LinuxWeightDevice(TypedDict):
+    major: int
+    minor: int
+    weight: int
+
+
+class LinuxThrottleDevice(TypedDict):
+    major: int
+    minor: int
+    rate: int
+
+
+class LinuxBlockIO(TypedDict, total=False):
+    weight: int
+    weightDevice: list[LinuxWeightDevice]
+    throttleReadBpsDevice: list[LinuxThrottleDevice]
+    throttleWriteBpsDevice: list[LinuxThrottleDevice]
+    throttleReadIOPSDevice: list[LinuxThrottleDevice]
+    throttleWriteIOPSDevice: list[LinuxThrottleDevice]
+
+
+class LinuxDeviceCgroup(TypedDict):
+    allow: bool
+    access: str
+    type: NotRequired[str]
+    major: NotRequired[int]
+    minor: NotRequired[int]
+
+
+class LinuxResources(TypedDict, total=False):
+    memory: LinuxMemory
+    cpu: LinuxCpu
+    pids: LinuxPids
+    blockIO: LinuxBlockIO
+    unified: dict[str, str]
+    devices: list[LinuxDeviceCgroup]
+
+
+class SeccompArg(TypedDict):
+    index: int
+    value: int
+    valueTwo: NotRequired[int]
+    op: str
+
+
+class SeccompRule(TypedDict):
+    names: list[str]
+    action: str
+    args: NotRequired[list[SeccompArg]]
+    errnoRet: NotRequired[int]
+
+
+class LinuxSeccomp(TypedDict):
+    defaultAction: str
+    defaultErrnoRet: NotRequired[int]
+    architectures: list[str]
+    flags: NotRequired[list[str]]
+    syscalls: list[SeccompRule]
+
+
+class Linux(TypedDict):
+    namespaces: list[LinuxNamespace]
+    maskedPaths: NotRequired[list[str]]
+    readonlyPaths: NotRequired[list[str]]
+    devices: NotRequired[list[LinuxDevice]]
+    uidMappings: NotRequired[list[LinuxIdMapping]]
+    gidMappings: NotRequired[list[LinuxIdMapping]]
+    sysctl: NotRequired[dict[str, str]]
+    resources: NotRequired[LinuxResources]
+    seccomp: NotRequired[LinuxSeccomp]
+
+
+class Spec(TypedDict):
+    ociVersion: str
+    process: Process
+    root: Root
+    hostname: NotRequired[str]
+    domainname: NotRequired[str]
+    mounts: list[Mount]
+    linux: Linux
+    annotations: NotRequired[dict[str, str]]
