@@ -8,7 +8,6 @@ Values are those of JSON; what they are in Go says values.py.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from crun_py.errors import printable
 from crun_py.show.gotemplate.execute import Run, label
@@ -32,7 +31,7 @@ def check(template: str) -> None:
     _templates(template)
 
 
-def render(template: str, value: Any) -> str:
+def render(template: str, value: object) -> str:
     """The text of `template` for `value` (of dicts, lists and scalars).
 
     Raises InvalidArgument for a malformed template or a field that is not there.
@@ -40,13 +39,11 @@ def render(template: str, value: Any) -> str:
     return Run(template, _templates(template), value).text()
 
 
-def harmless(value: Any) -> Any:
+def harmless(value: object) -> object:
     """`value` for a terminal: control characters of its texts are escaped."""
-    pairs = getattr(value, "pairs", None)
-    if isinstance(pairs, dict):
-        return type(value)(harmless(pairs))
     if isinstance(value, str):
-        return printable(value)
+        pairs = getattr(value, "pairs", None)
+        return type(value)(harmless(pairs)) if isinstance(pairs, dict) else printable(value)
     if isinstance(value, dict):
         return {printable(str(key)): harmless(item) for key, item in value.items()}
     return [harmless(item) for item in value] if isinstance(value, list) else value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from crun_py.show.gotemplate import values
 from crun_py.show.gotemplate.functions import FUNCTIONS, LAZY, Refused
@@ -24,7 +23,7 @@ class _Continue(Exception):
     pass
 
 
-def label(labels: Any, key: str) -> str:
+def label(labels: object, key: str) -> str:
     """The value of one label, "" when it is not there: Docker's method Label."""
     pairs = getattr(labels, "pairs", labels)
     return str(pairs.get(key, "")) if isinstance(pairs, dict) else ""
@@ -33,9 +32,9 @@ def label(labels: Any, key: str) -> str:
 class Run:
     """One rendering: the template's text (for errors), its parts, the root value."""
 
-    def __init__(self, text: str, templates: Templates, root: Any) -> None:
+    def __init__(self, text: str, templates: Templates, root: object) -> None:
         self._text, self._templates = text, templates
-        self._variables: list[list[Any]] = [["$", root]]
+        self._variables: list[list[object]] = [["$", root]]
         self._root = root
         self._out: list[str] = []
 
@@ -49,11 +48,11 @@ class Run:
 
     # ---- nodes ----
 
-    def _nodes(self, nodes: tuple[Node, ...], dot: Any) -> None:
+    def _nodes(self, nodes: tuple[Node, ...], dot: object) -> None:
         for node in nodes:
             self._node(node, dot)
 
-    def _node(self, node: Node, dot: Any) -> None:
+    def _node(self, node: Node, dot: object) -> None:
         if node.kind == "text":
             self._out.append(node.value)
         elif node.kind == "print":
@@ -74,7 +73,7 @@ class Run:
             finally:
                 del self._variables[known:]
 
-    def _choose(self, node: Node, dot: Any) -> None:
+    def _choose(self, node: Node, dot: object) -> None:
         assert node.pipe
         value = self._pipe(node.pipe, dot)
         if values.truth(value):
@@ -82,7 +81,7 @@ class Run:
         else:
             self._nodes(node.other, dot)
 
-    def _template(self, node: Node, dot: Any) -> None:
+    def _template(self, node: Node, dot: object) -> None:
         if node.value not in self._templates:
             raise self._fail(f"template {node.value!r} not defined")
         value = self._pipe(node.pipe, dot) if node.pipe else NO_VALUE
@@ -94,7 +93,7 @@ class Run:
         finally:
             self._variables = before
 
-    def _range(self, node: Node, dot: Any) -> None:
+    def _range(self, node: Node, dot: object) -> None:
         assert node.pipe
         value = self._pipe(node.pipe._replace(variables=[]), dot)
         names = node.pipe.variables
@@ -119,7 +118,7 @@ class Run:
         if not some:
             self._nodes(node.other, dot)
 
-    def _items(self, value: Any, *, two: bool) -> Iterator[tuple[Any, Any]]:
+    def _items(self, value: object, *, two: bool) -> Iterator[tuple[object, object]]:
         if isinstance(value, dict) and not is_struct(value):
             yield from ((k, NilSlice() if v is None else v) for k, v in sorted(value.items()))
         elif isinstance(value, list):
@@ -131,14 +130,14 @@ class Run:
 
     # ---- variables ----
 
-    def _set(self, name: str, value: Any) -> None:
+    def _set(self, name: str, value: object) -> None:
         for variable in reversed(self._variables):
             if variable[0] == name:
                 variable[1] = value
                 return
         raise self._fail(f"undefined variable: {name}")
 
-    def _get(self, name: str) -> Any:
+    def _get(self, name: str) -> object:
         for known, value in reversed(self._variables):
             if known == name:
                 return value
@@ -146,8 +145,8 @@ class Run:
 
     # ---- pipelines ----
 
-    def _pipe(self, pipe: Pipe, dot: Any) -> Any:
-        value: Any = _NOTHING
+    def _pipe(self, pipe: Pipe, dot: object) -> object:
+        value: object = _NOTHING
         for command in pipe.commands:
             value = self._command(command, dot, value)
         for name in pipe.variables:
@@ -157,7 +156,7 @@ class Run:
                 self._variables.append([name, value])
         return value
 
-    def _command(self, command: list[Operand], dot: Any, piped: Any) -> Any:
+    def _command(self, command: list[Operand], dot: object, piped: object) -> object:
         first, *rest = command
         if first.kind == "call":
             if first.names:
@@ -173,7 +172,7 @@ class Run:
             raise self._fail("nil is not a command")
         return self._operand(first, dot)
 
-    def _operand(self, operand: Operand, dot: Any) -> Any:
+    def _operand(self, operand: Operand, dot: object) -> object:
         kind, value, names = operand
         if kind == "call":
             if names:
@@ -187,18 +186,18 @@ class Run:
         elif kind == "constant":
             found = value
         elif kind == "variable":
-            found = self._get(value)
-        elif kind == "pipe":
+            found = self._get(str(value))
+        elif isinstance(value, Pipe):
             found = self._scoped(value, dot)
         return self._fields(found, names, ".".join(["", *names]))
 
-    def _scoped(self, pipe: Pipe, dot: Any) -> Any:
+    def _scoped(self, pipe: Pipe, dot: object) -> object:
         known = len(self._variables)
         value = self._pipe(pipe, dot)
         del self._variables[known:]
         return value
 
-    def _call(self, name: str, operands: list[Operand], dot: Any, piped: Any) -> Any:
+    def _call(self, name: str, operands: list[Operand], dot: object, piped: object) -> object:
         last = [] if piped is _NOTHING else [piped]
         if name in LAZY:
             return self._until(name, operands, dot, last)
@@ -211,11 +210,11 @@ class Run:
         except Refused as e:
             raise self._fail(f"error calling {name}: {e}") from e
 
-    def _until(self, name: str, operands: list[Operand], dot: Any, last: list[Any]) -> Any:
+    def _until(self, name: str, operands: list[Operand], dot: object, last: list[object]) -> object:
         """`and` and `or`: up to the argument that decides."""
         if not operands and not last:
             raise self._fail(f"wrong number of args for {name}: want at least 1 got 0")
-        value: Any = NIL
+        value: object = NIL
         for operand in operands:
             value = self._operand(operand, dot)
             if values.truth(value) == (name == "or"):
@@ -224,12 +223,12 @@ class Run:
 
     # ---- fields ----
 
-    def _fields(self, value: Any, names: tuple[str, ...], whole: str) -> Any:
+    def _fields(self, value: object, names: tuple[str, ...], whole: str) -> object:
         for name in names:
             value = self._field(value, name, whole)
         return value
 
-    def _field(self, value: Any, name: str, whole: str) -> Any:
+    def _field(self, value: object, name: str, whole: str) -> object:
         if value is NO_VALUE or (isinstance(value, NilPointer) and value.absent):
             return NO_VALUE
         if isinstance(value, NilPointer) or value is NIL:
@@ -246,7 +245,7 @@ class Run:
         return NO_VALUE
 
     @staticmethod
-    def _otherwise_spelt(value: dict[str, Any], name: str) -> str:
+    def _otherwise_spelt(value: dict[str, object], name: str) -> str:
         """A field of a struct whose name differs in its capitals: ID and Id."""
         if not is_struct(value):
             return ""

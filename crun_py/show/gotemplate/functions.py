@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from crun_py.show.gotemplate import values
 from crun_py.show.gotemplate.printf import sprintf
@@ -14,13 +13,13 @@ class Refused(Exception):
     """A call with the wrong arguments, in words."""
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise Refused(f"expected string, got {values.type_name(value)}")
     return value
 
 
-def _whole(value: Any) -> int:
+def _whole(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise Refused(f"expected int, got {values.type_name(value)}")
     return value
@@ -37,12 +36,12 @@ def _from_bytes(data: bytes) -> str:
 # ---- of text/template ----
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """A missing value as an argument."""
     return NIL if value is NO_VALUE else value
 
 
-def _print(*parts: Any) -> str:
+def _print(*parts: object) -> str:
     made = ""
     for number, part in enumerate(parts):
         texts = isinstance(part, str) or (number and isinstance(parts[number - 1], str))
@@ -50,15 +49,15 @@ def _print(*parts: Any) -> str:
     return made
 
 
-def _println(*parts: Any) -> str:
+def _println(*parts: object) -> str:
     return " ".join(show(_plain(part)) for part in parts) + "\n"
 
 
-def _printf(form: Any, *parts: Any) -> str:
+def _printf(form: object, *parts: object) -> str:
     return sprintf(_text(form), *map(_plain, parts))
 
 
-def _len(value: Any) -> int:
+def _len(value: object) -> int:
     if isinstance(value, str):
         return len(_bytes(value))
     if isinstance(value, list) or (isinstance(value, dict) and not is_struct(value)):
@@ -66,7 +65,7 @@ def _len(value: Any) -> int:
     raise Refused(f"len of type {values.type_name(value)}")
 
 
-def _index(value: Any, *keys: Any) -> Any:
+def _index(value: object, *keys: object) -> object:
     if is_nil(value) and not isinstance(value, list | dict):
         raise Refused("index of untyped nil")
     for key in keys:
@@ -74,7 +73,7 @@ def _index(value: Any, *keys: Any) -> Any:
     return value
 
 
-def _entry(value: Any, key: Any) -> Any:
+def _entry(value: object, key: object) -> object:
     if isinstance(value, dict):
         if not isinstance(key, str):
             raise Refused("value has type " + values.type_name(key) + "; should be string")
@@ -84,29 +83,30 @@ def _entry(value: Any, key: Any) -> Any:
     if not isinstance(value, list | str):
         raise Refused(f"can't index item of type {values.type_name(value)}")
     number = _whole(key)
-    items: Any = _bytes(value) if isinstance(value, str) else value
+    items = _bytes(value) if isinstance(value, str) else value
     if not 0 <= number < len(items):
         raise Refused(f"index out of range: {number}")
     return items[number]
 
 
-def _slice(value: Any, *ends: Any) -> Any:
+def _slice(value: object, *ends: object) -> object:
     if not isinstance(value, list | str) or len(ends) > (2 if isinstance(value, str) else 3):
         raise Refused(f"can't slice item of type {values.type_name(value)}")
-    items: Any = _bytes(value) if isinstance(value, str) else value
+    items = _bytes(value) if isinstance(value, str) else value
     numbers = [_whole(end) for end in ends]
     first, last = (*numbers, *[0, len(items)][len(numbers) :])[:2]
     if not 0 <= first <= last <= len(items):
         raise Refused("slice index out of range")
-    return _from_bytes(items[first:last]) if isinstance(value, str) else items[first:last]
+    cut = items[first:last]
+    return _from_bytes(cut) if isinstance(cut, bytes) else cut
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     name = values.type_name(value)
     return name if name in ("bool", "int", "float64", "string") else "other"
 
 
-def _equal(a: Any, b: Any) -> bool:
+def _equal(a: object, b: object) -> bool:
     a, b = _plain(a), _plain(b)
     if is_nil(a) or is_nil(b):
         return is_nil(a) and is_nil(b)
@@ -117,26 +117,30 @@ def _equal(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def _eq(first: Any, *others: Any) -> bool:
+def _eq(first: object, *others: object) -> bool:
     if not others:
         raise Refused("missing argument for comparison")
     return any(_equal(first, other) for other in others)
 
 
-def _ne(a: Any, b: Any) -> bool:
+def _ne(a: object, b: object) -> bool:
     return not _equal(a, b)
 
 
-def _less(a: Any, b: Any) -> bool:
+def _less(a: object, b: object) -> bool:
     kinds = {_kind(_plain(a)), _kind(_plain(b))}
     if not kinds <= {"int", "float64", "string"}:
         raise Refused("invalid type for comparison")
     if len(kinds) > 1:
         raise Refused("incompatible types for comparison")
-    return bool(_bytes(a) < _bytes(b) if isinstance(a, str) else a < b)
+    if isinstance(a, str) and isinstance(b, str):
+        return _bytes(a) < _bytes(b)
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return a < b
+    raise Refused("invalid type for comparison")
 
 
-def _html(*parts: Any) -> str:
+def _html(*parts: object) -> str:
     text = _print(*parts)
     for c, name in (("&", "&amp;"), ("'", "&#39;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&#34;")):
         text = text.replace(c, name)
@@ -146,35 +150,35 @@ def _html(*parts: Any) -> str:
 _JS = {c: f"\\{c}" for c in "\\'\""} | {c: f"\\u{ord(c):04X}" for c in "<>&="}
 
 
-def _js(*parts: Any) -> str:
+def _js(*parts: object) -> str:
     text = _print(*parts)
     return "".join(_JS.get(c) or (c if c.isprintable() else f"\\u{ord(c):04X}") for c in text)
 
 
-def _urlquery(*parts: Any) -> str:
+def _urlquery(*parts: object) -> str:
     from urllib.parse import quote_plus
 
     return quote_plus(_print(*parts), safe="")
 
 
-def _call(*_: Any) -> Any:
+def _call(*_: object) -> object:
     raise Refused("there is nothing to call")
 
 
 # ---- docker's ----
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return values.json(_plain(value))
 
 
-def _join(parts: Any, separator: Any) -> str:
+def _join(parts: object, separator: object) -> str:
     if isinstance(parts, dict) or not isinstance(parts, list):
         raise Refused(f"expected []string, got {values.type_name(parts)}")
     return _text(separator).join(map(_text, parts))
 
 
-def _split(text: Any, separator: Any) -> list[str]:
+def _split(text: object, separator: object) -> list[str]:
     return _text(text).split(_text(separator)) if separator else list(_text(text))
 
 
@@ -183,7 +187,7 @@ def _each(text: str, change: Callable[[str], str]) -> str:
     return "".join(new if len(new := change(c)) == 1 else c for c in text)
 
 
-def _title(value: Any) -> str:
+def _title(value: object) -> str:
     made, before = [], " "
     for c in _text(value):
         apart = not (before.isalnum() or before == "_") if before.isascii() else before.isspace()
@@ -192,17 +196,17 @@ def _title(value: Any) -> str:
     return "".join(made)
 
 
-def _pad(text: Any, before: Any, after: Any) -> str:
+def _pad(text: object, before: object, after: object) -> str:
     spaces = _whole(before), _whole(after)
     return " " * spaces[0] + _text(text) + " " * spaces[1] if text else _text(text)
 
 
-def _truncate(text: Any, length: Any) -> str:
+def _truncate(text: object, length: object) -> str:
     data = _bytes(_text(text))
     return _from_bytes(data[: max(0, _whole(length))])
 
 
-FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int]] = {
+FUNCTIONS: dict[str, tuple[Callable[..., object], int, int]] = {
     "print": (_print, 0, 99), "println": (_println, 0, 99), "printf": (_printf, 1, 99),
     "len": (_len, 1, 1), "index": (_index, 1, 99), "slice": (_slice, 1, 99),
     "not": (lambda value: not values.truth(value), 1, 1),

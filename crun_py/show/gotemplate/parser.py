@@ -3,7 +3,7 @@ printed: unknown functions, undefined variables, unclosed blocks."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from crun_py.show.gotemplate import lexer
 from crun_py.show.gotemplate.lexer import Token, error
@@ -18,7 +18,7 @@ class Operand(NamedTuple):
     """
 
     kind: str
-    value: Any = None
+    value: object = None
     names: tuple[str, ...] = ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from crun_py.show.gotemplate.values import (
     NIL,
@@ -41,10 +41,10 @@ class _How(NamedTuple):
 
 
 class _Arguments:
-    def __init__(self, values: tuple[Any, ...]) -> None:
+    def __init__(self, values: tuple[object, ...]) -> None:
         self.values, self.at, self.ordered = values, 0, True
 
-    def take(self) -> tuple[bool, Any]:
+    def take(self) -> tuple[bool, object]:
         if self.at >= len(self.values):
             return False, None
         self.at += 1
@@ -59,7 +59,7 @@ class _Arguments:
         return 0 <= self.at < len(self.values)
 
 
-def sprintf(form: str, *values: Any) -> str:
+def sprintf(form: str, *values: object) -> str:
     """`form` with its directives filled in; what is wrong is said in the text, as fmt does."""
     arguments = _Arguments(values)
 
@@ -98,17 +98,18 @@ def _count(text: str, arguments: _Arguments) -> int:
     if text != "*":
         return min(int(text), 1_000_000)
     there, value = arguments.take()
-    whole = there and isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and abs(value) <= 1_000_000 else 0
+    if not there or not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return value if abs(value) <= 1_000_000 else 0
 
 
-def _bad(how: _How, value: Any) -> str:
+def _bad(how: _How, value: object) -> str:
     if value is NIL or isinstance(value, NilPointer):
         return f"%!{how.verb}(<nil>)"
     return f"%!{how.verb}({type_name(value)}={show(value)})"
 
 
-def _format(how: _How, value: Any) -> str:
+def _format(how: _How, value: object) -> str:
     if how.verb == "T":
         return how.pad(type_name(value))
     if value is NIL or isinstance(value, NilPointer):
@@ -132,7 +133,7 @@ def _format(how: _How, value: Any) -> str:
     return how.pad(show(value)) if how.verb in "sv" else _bad(how, value)
 
 
-def _object(how: _How, value: dict[str, Any]) -> str:
+def _object(how: _How, value: dict[str, object]) -> str:
     if is_struct(value):
         named = how.verb == "v" and (how.has("N") or how.has("#"))
         parts = [(f"{k}:" if named else "") + _format(how, _null(v)) for k, v in value.items()]
@@ -144,7 +145,7 @@ def _object(how: _How, value: dict[str, Any]) -> str:
     return "map[" + " ".join(parts) + "]"
 
 
-def _null(value: Any) -> Any:
+def _null(value: object) -> object:
     return NilSlice() if value is None else value
 
 

@@ -6,21 +6,20 @@ An object all of whose keys begin with a capital letter is a struct, another one
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 from crun_py import jsonfile
 from crun_py.show.struct import Struct
 
 
-class NilSlice(list[Any]):
+class NilSlice(list[object]):
     """A list that JSON has as null: Go prints it `[]`."""
 
 
-class NilMap(dict[str, Any]):
+class NilMap(dict[str, object]):
     """A map that JSON has as null: Go prints it `map[]`.  like: a value that one of its kind
     has, whose type the zero value of an absent key has."""
 
-    like: Any = ""
+    like: object = ""
 
 
 class NilPointer:
@@ -56,24 +55,24 @@ _NULL_POINTERS = frozenset(
 """Fields whose null is no list (Engine API)."""
 
 
-def of_null(name: str) -> Any:
+def of_null(name: str) -> object:
     """The value of the field `name` when JSON has null."""
     if name in _NULL_MAPS:
         return NilMap()
     return NilPointer() if name in _NULL_POINTERS else NilSlice()
 
 
-def is_struct(value: Any) -> bool:
+def is_struct(value: object) -> bool:
     if isinstance(value, Struct):
         return True
     return isinstance(value, dict) and bool(value) and all(k[:1].isupper() for k in value)
 
 
-def is_nil(value: Any) -> bool:
+def is_nil(value: object) -> bool:
     return value is NIL or isinstance(value, NilSlice | NilMap | NilPointer | _NoValue)
 
 
-def zero_like(value: Any) -> Any:
+def zero_like(value: object) -> object:
     """The zero value of the type of `value`."""
     if is_struct(value) or isinstance(value, NilPointer):
         return NilPointer()
@@ -86,12 +85,12 @@ def zero_like(value: Any) -> Any:
     return type(value)()
 
 
-def truth(value: Any) -> bool:
+def truth(value: object) -> bool:
     """What `if` makes of it: a struct is always true."""
     return is_struct(value) or bool(value)
 
 
-def json(value: Any) -> str:
+def json(value: object) -> str:
     """As docker's `json` writes it."""
     if is_nil(value):
         return "null"
@@ -158,7 +157,7 @@ def float_text(value: float, upper: bool = False) -> str:
     return f"{minus}{text[:point]}.{text[point:]}"
 
 
-def type_name(value: Any) -> str:
+def type_name(value: object) -> str:
     """As %T says it."""
     if value is NIL or isinstance(value, _NoValue | NilPointer):
         return "<nil>"
@@ -178,7 +177,7 @@ def type_name(value: Any) -> str:
     return "string"
 
 
-def show(value: Any) -> str:
+def show(value: object) -> str:
     """As fmt.Print writes it."""
     if isinstance(value, _NoValue):
         return "<no value>"
@@ -188,7 +187,7 @@ def show(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return float_text(value)
-    if is_struct(value):
+    if isinstance(value, dict) and is_struct(value):
         return "{" + " ".join(show(_field(k, v)) for k, v in value.items()) + "}"
     if isinstance(value, dict):
         return "map[" + " ".join(f"{k}:{show(_entry(v))}" for k, v in sorted(value.items())) + "]"
@@ -197,10 +196,10 @@ def show(value: Any) -> str:
     return str(value)
 
 
-def _field(name: str, value: Any) -> Any:
+def _field(name: str, value: object) -> object:
     return of_null(name) if value is None else value
 
 
-def _entry(value: Any) -> Any:
+def _entry(value: object) -> object:
     """A value of a map: null is a nil slice, as of ports."""
     return NilSlice() if value is None else value
