@@ -16,8 +16,9 @@ from crun_py.errors import Unsupported
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, BinaryIO
+    from typing import BinaryIO
 
+    from crun_py.documents.log import LogLine
     from crun_py.state import Container
 
 _CHUNK = 1 << 18
@@ -35,7 +36,7 @@ def _files(path: str) -> list[str]:
     return found
 
 
-def _parse_k8s(line: bytes) -> dict[str, Any] | None:
+def _parse_k8s(line: bytes) -> LogLine | None:
     """`TIME STREAM F|P TEXT`: P marks a part of a line."""
     parts = line.split(b" ", 3)
     if len(parts) < 4 or parts[1] not in (b"stdout", b"stderr"):
@@ -44,12 +45,14 @@ def _parse_k8s(line: bytes) -> dict[str, Any] | None:
     return {"log": text, "stream": parts[1].decode(), "time": parts[0].decode("ascii", "replace")}
 
 
-def _parse_json(line: bytes) -> dict[str, Any] | None:
+def _parse_json(line: bytes) -> LogLine | None:
     try:
-        entry = jsonfile.loads(line)
+        entry: LogLine = jsonfile.loads(line)
     except ValueError:
         return None
-    return entry if isinstance(entry, dict) and "log" in entry else None
+    texts = ("log", "stream", "time")
+    whole = isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in texts)
+    return entry if whole else None
 
 
 def _backwards(paths: list[str]) -> Iterator[tuple[int, int, bytes]]:
@@ -99,7 +102,7 @@ def read(
     since_ns: int | None = None,
     until_ns: int | None = None,
     running: Callable[[], bool] | None = None,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[LogLine]:
     """The entries {"log", "stream", "time"} of the log, oldest first.
 
     follow: wait for more until the container has ended.  tail: only the last so many lines.
@@ -120,7 +123,7 @@ def read(
 
     def whole(line: bytes) -> bool:
         entry = parse(line)
-        return entry is not None and str(entry["log"]).endswith("\n")
+        return entry is not None and entry["log"].endswith("\n")
 
     for line in lines(container.log_path, follow, tail, alive, whole):
         entry = parse(line)

@@ -94,6 +94,18 @@ def test_save_with_another_compression(store: Engine, registry: Registry) -> Non
     assert not (store.home / "no").exists()
 
 
+@pytest.mark.parametrize("index", ["[]", '{"manifests": 5}', '{"manifests": ["x"]}'])
+def test_a_layout_whose_index_is_none_gets_no_image(store: Engine, index: str) -> None:
+    place = store.home / "spoilt"
+    place.mkdir(exist_ok=True)
+    place.chmod(0o777)
+    (place / "index.json").write_text(index)
+    said = store.fails("save", "--format", "oci-dir", "-o", place, "busybox")
+    assert "its index.json is not an index" in said
+    assert [file.name for file in place.iterdir()] == ["index.json"]
+    assert (place / "index.json").read_text() == index
+
+
 def test_a_short_name_is_saved_in_full(store: Engine) -> None:
     """As it is run: the one name on any registry that it is the end of."""
     store.ok("tag", "busybox", "reg.example.org/team/app:v1")

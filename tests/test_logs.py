@@ -104,3 +104,12 @@ def test_colours(engine: Engine) -> None:
     lines = engine.run("logs", "--names", "--color", "web", "shop").out
     assert lines == "\033[31mweb\033[0m on\n\033[32mshop\033[0m on\n"
     assert engine.ok("logs", "--color", "web") == "on"
+
+
+def test_lines_that_are_no_entries_are_passed_over(engine: Engine) -> None:
+    said(engine, "web", "echo one")
+    path = engine.root / "containers" / engine.inspect("web")["Id"] / "container.log"
+    with path.open("a") as f:
+        f.write('{"log": "two\\n"}\n{"log": 3, "stream": "stdout", "time": ""}\n')
+    for words in ([], ["-t"], ["--since", "2020-01-01"], ["--tail", "5"]):
+        assert engine.ok("logs", *words, "web").endswith("one")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from crun_py.documents.log import LogLine
     from crun_py.state import Container
 
 ARGUMENTS = "[CONTAINER...]"
@@ -50,14 +51,12 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
             zip(repeat(show), _read(container, values))
             for container, show in zip(found, prints, strict=True)
         ]
-        for show, entry in heapq.merge(*streams, key=lambda item: str(item[1]["time"])):
+        for show, entry in heapq.merge(*streams, key=lambda item: item[1]["time"]):
             show(entry)
     return 0
 
 
-def _read(
-    container: Container, values: dict[str, Any], parent: int = 0
-) -> Iterator[dict[str, Any]]:
+def _read(container: Container, values: dict[str, Any], parent: int = 0) -> Iterator[LogLine]:
     """The entries; parent: a process without which following ends, too."""
     return logs.read(
         container,
@@ -71,7 +70,7 @@ def _read(
 
 def _printer(
     container: Container, values: dict[str, Any], number: int, *, several: bool
-) -> Callable[[dict[str, Any]], None]:
+) -> Callable[[LogLine], None]:
     """What writes an entry: with its time, details and container before it if they are wanted."""
     who = (container.name if values["names"] else container.id[:12]) if several else ""
     if who and values["color"]:
@@ -79,7 +78,7 @@ def _printer(
     details = _details(container) if values["details"] else ""
     within: set[int] = set()
 
-    def show(entry: dict[str, Any]) -> None:
+    def show(entry: LogLine) -> None:
         fd = 2 if entry["stream"] == "stderr" else 1
         time = entry["time"] if values["timestamps"] else ""
         words = [word for word in (who, time, details) if word] if fd not in within else []
@@ -97,16 +96,16 @@ def _details(container: Container) -> str:
     config, log = container.record["config"], container.record["log"]
     variables = dict(entry.partition("=")[::2] for entry in config["env"])
     found = {
-        **{k: config["labels"][k] for k in log.get("labels", []) if k in config["labels"]},
-        **{k: variables[k] for k in log.get("env", []) if k in variables},
-        **({"tag": log["tag"]} if log.get("tag") else {}),
+        **{k: config["labels"][k] for k in log["labels"] if k in config["labels"]},
+        **{k: variables[k] for k in log["env"] if k in variables},
+        **({"tag": log["tag"]} if log["tag"] else {}),
     }
     return ",".join(f"{quote(key)}={quote(found[key])}" for key in sorted(found))
 
 
 def _follow(
     found: list[Container],
-    prints: list[Callable[[dict[str, Any]], None]],
+    prints: list[Callable[[LogLine], None]],
     values: dict[str, Any],
 ) -> None:
     """Several containers at once: each in a process of its own, until all have ended."""

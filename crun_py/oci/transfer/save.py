@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from crun_py import jsonfile, outfile
 from crun_py.errors import CrunpyError, InvalidArgument
@@ -26,6 +25,10 @@ from crun_py.oci.store.tarball import TarOut
 from crun_py.oci.transfer import content
 from crun_py.oci.transfer.content import Content
 from crun_py.paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.documents.image import Descriptor
 
 ARCHIVES = ("docker-archive", "oci-archive")
 FORMATS = (*ARCHIVES, "oci-dir", "docker-dir")
@@ -139,6 +142,7 @@ def to_descriptor(images: Sequence[Saved], form: str, fd: int) -> None:
 
 
 def _to_layout(images: Sequence[Saved], path: str) -> None:
+    there = _entries(path)
     for directory in (path, path + "/blobs", path + "/blobs/sha256"):
         _make_directory(directory)
     for image in images:
@@ -147,11 +151,19 @@ def _to_layout(images: Sequence[Saved], path: str) -> None:
         for digest, size in image.content.layers:
             _copy(image.content, digest, size, f"{path}/{_blob_name(digest)}")
     _put(path + "/oci-layout", _LAYOUT)
-    try:
-        there = jsonfile.read(path + "/index.json").get("manifests") or []
-    except FileNotFoundError:
-        there = []
     _put(path + "/index.json", _index(images, there))
+
+
+def _entries(path: str) -> list[Descriptor]:
+    """Those of the layout in the directory `path`; none where there is no layout yet."""
+    try:
+        found = jsonfile.read(path + "/index.json")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    there = found.get("manifests") or [] if isinstance(found, dict) else None
+    if not isinstance(there, list) or not all(isinstance(entry, dict) for entry in there):
+        raise InvalidArgument(f"saving to {path}: its index.json is not an index")
+    return there
 
 
 def _to_dir(image: Saved, path: str) -> None:
@@ -171,11 +183,11 @@ def _to_dir(image: Saved, path: str) -> None:
 # ---- what describes the images ----
 
 
-def _index(images: Sequence[Saved], there: list[Any]) -> bytes:
+def _index(images: Sequence[Saved], there: list[Descriptor]) -> bytes:
     """index.json of `images` and of the entries that a layout has already."""
-    new: list[dict[str, Any]] = []
+    new: list[Descriptor] = []
     for image in images:
-        entry: dict[str, Any] = {
+        entry: Descriptor = {
             "mediaType": image.content.media_type,
             "digest": image.content.digest,
             "size": len(image.content.manifest),
@@ -183,7 +195,8 @@ def _index(images: Sequence[Saved], there: list[Any]) -> bytes:
         if image.content.platform:
             entry["platform"] = image.content.platform
         for name in image.names or [""]:
-            new.append({**entry, "annotations": _annotations(name)} if name else entry)
+            named: Descriptor = {**entry, "annotations": _annotations(name)}
+            new.append(named if name else entry)
     names = {_ref_name(entry) for entry in new} - {""}
     digests = {entry["digest"] for entry in new}
     kept = []
@@ -200,9 +213,9 @@ def _annotations(name: str) -> dict[str, str]:
     return {REF_NAME: name, **({CONTAINERD_NAME: name} if "/" in name else {})}
 
 
-def _ref_name(entry: Any) -> str:
+def _ref_name(entry: Descriptor) -> str:
     notes = entry.get("annotations") or {}
-    return str(notes.get(REF_NAME) or "")
+    return notes.get(REF_NAME) or ""
 
 
 def _docker_manifest(images: Sequence[Saved]) -> bytes:
