@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from crun_py.model.container import MiB as MiB
     from crun_py.model.container import Namespaces as Namespaces
     from crun_py.model.container import Networking as Networking
-    from crun_py.model.container import PortMapping as PortMapping
     from crun_py.model.container import RestartPolicy as RestartPolicy
     from crun_py.model.container import Security as Security
     from crun_py.model.container import Tmpfs as Tmpfs
@@ -72,6 +71,14 @@ if TYPE_CHECKING:
     from crun_py.model.image import PrunedImages as PrunedImages
     from crun_py.model.image import Pushed as Pushed
     from crun_py.model.image import RemovedPart as RemovedPart
+    from crun_py.model.network import Attachment as Attachment
+    from crun_py.model.network import Endpoint as Endpoint
+    from crun_py.model.network import Join as Join
+    from crun_py.model.network import Network as Network
+    from crun_py.model.network import NetworkInfo as NetworkInfo
+    from crun_py.model.network import PortMapping as PortMapping
+    from crun_py.model.network import Route as Route
+    from crun_py.model.network import Subnet as Subnet
     from crun_py.model.pruned import Pruned as Pruned
     from crun_py.model.registry import EntryChange as EntryChange
     from crun_py.model.registry import Missing as Missing
@@ -89,7 +96,7 @@ if TYPE_CHECKING:
     from crun_py.model.system import SystemPruned as SystemPruned
     from crun_py.model.volume import VolumeInfo as VolumeInfo
 
-_BLOCKING = "Attached Container Containers Engine Images Manifests Volumes run"
+_BLOCKING = "Attached Container Containers Engine Images Manifests Networks Volumes run"
 _NAMES = {
     "blocking": _BLOCKING,
     "build.request": "BuildEvent",
@@ -98,10 +105,11 @@ _NAMES = {
     "library.create_options": "CreateOptions",
     "library.values": "CrunpyWarning PublishedPorts Ran",
     "model.container": "GiB KiB MiB UNLIMITED Bind Device HealthCheck ImageMount Limits LogConfig "
-    "Namespaces Networking PortMapping RestartPolicy Security Tmpfs Ulimit VolumeMount",
+    "Namespaces Networking RestartPolicy Security Tmpfs Ulimit VolumeMount",
     "model.event": "Event",
     "model.files": "FileChange",
     "model.image": "HistoryStep ImageSummary LoadedImage PrunedImages Pushed RemovedPart",
+    "model.network": "Attachment Endpoint Join Network NetworkInfo PortMapping Route Subnet",
     "model.pruned": "Pruned",
     "model.registry": "EntryChange Missing Progress PushChange RegistryAccess SearchResult",
     "model.running": "HealthChecked ProcessTable",

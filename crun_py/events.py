@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from crun_py.model.event import Event
+    from crun_py.model.network import Network
     from crun_py.state import Container
 
 _MAX_BYTES = 2 << 20
@@ -73,6 +74,14 @@ def container(about: Container, action: str, **more: str) -> None:
 def image(paths: Paths, action: str, image_id: str, name: str) -> None:
     """An event of an image (hex digits of its id; name: familiar, may be "")."""
     emit(paths, "image", action, f"sha256:{image_id}", {"name": name})
+
+
+def network(paths: Paths, action: str, about: Network, container_id: str = "") -> None:
+    """An event of a network, of docker's attributes; container_id: who joined or left it."""
+    attributes = {"name": about.name, "type": about.driver}
+    if container_id:
+        attributes["container"] = container_id
+    emit(paths, "network", action, about.id, attributes)
 
 
 def _path(paths: Paths) -> str:

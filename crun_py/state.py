@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from crun_py.documents.spec import Spec
     from crun_py.documents.status import StatusNote
 
-VERSION = 2
+VERSION = 3
 UNKNOWN_EXIT = 255
 """The exit code of a container whose end nobody saw: its monitor was killed, or a reboot."""
 _RUNNING = ("running", "paused", "stopping")
@@ -162,6 +162,11 @@ class Container:
         shared, own_ids = record["namespaces"], record["userns"]
         words = shared["pid"], shared["ipc"], shared["uts"], shared["cgroup"]
         return (record["network"]["mode"], *words, own_ids["mode"] if own_ids else "")
+
+    @property
+    def networks(self) -> list[str]:
+        """The names of the networks that it is to be connected to."""
+        return [join["network"] for join in self.record["network"]["networks"]]
 
     @property
     def volumes(self) -> set[str]:
@@ -494,7 +499,7 @@ def load(paths: Paths, container_id: str) -> Container:
         raise _damaged(container_id) from e
     if not isinstance(record, dict) or record.get("id") != container_id:
         raise _damaged(container_id)
-    if record.get("version") == 1:
+    if record.get("version") in (1, 2):
         from crun_py.upgrade import upgraded
 
         try:

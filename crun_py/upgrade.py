@@ -1,12 +1,14 @@
 """Records of containers that older versions wrote, and of those whose record is lost.
 
 Version 1 kept what the container gets of the host as the texts of the options; version 2 has
-numbers and lists.  What was added later is absent in both.
+numbers and lists.  What was added later is absent in both.  Version 3 has a list of networks.
 """
 
 from __future__ import annotations
 
 from crun_py import quantity
+from crun_py.model.network import Join
+from crun_py.record import to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,28 +32,39 @@ _PRIVATE: Namespaces = {"pid": "private", "ipc": "private", "uts": "private", "c
 
 
 def upgraded(record: dict[str, Any]) -> Record:
-    """A record of version 1 as one of version 2, with what was added in the meantime."""
+    """A record of version 1 or 2 as one of version 3, with what was added in the meantime."""
+    second = _second(record) if record["version"] == 1 else record
+    network = dict(second["network"])
+    mode = network["mode"]
+    empty = {"ip": "", "mac": "", "aliases": []}
+    join = {key: network.pop(key, value) for key, value in empty.items()}
+    alone = mode in ("none", "host") or mode.startswith("container:")
+    network["networks"] = [] if alone else [to_json(Join(mode, **join))]
+    whole: Any = {**second, "version": 3, "network": network}
+    found: Record = whole
+    return found
+
+
+def _second(record: dict[str, Any]) -> dict[str, Any]:
     config = record["config"]
     ports = [{"host_last": 0, **port} for port in record["network"]["ports"]]
-    whole: Any = {
+    return {
         "domainname": "", "namespaces": _PRIVATE, "userns": None, "links": [], "requires": [],
         "timeout": 0, "timezone": "", "annotations": {}, "cgroup_parent": "",
         "restart": {"name": "no", "max": 0}, "create_command": [],
         **{key: value for key, value in record.items() if value is not None},
         "version": 2,
         "config": {"env_chosen": config["env"], "healthcheck": None, **config},
-        "network": {"ip": "", "aliases": [], "mac": "", **record["network"], "ports": ports},
+        "network": {**record["network"], "ports": ports},
         "log": {"labels": [], "env": [], "tag": "", **record["log"]},
         "host": _host(dict(record["host"])),
     }  # fmt: skip
-    found: Record = whole
-    return found
 
 
 def lost(container_id: str) -> Record:
     """What stands for the record of a container that cannot be read."""
     return {
-        "version": 2, "id": container_id, "name": container_id[:12], "created": "", "image": "",
+        "version": 3, "id": container_id, "name": container_id[:12], "created": "", "image": "",
         "image_id": "", "args": [], "hostname": "", "domainname": "", "namespaces": _PRIVATE,
         "userns": None, "links": [], "requires": [], "timeout": 0, "timezone": "",
         "annotations": {}, "cgroup_parent": "", "auto_remove": False,
@@ -63,7 +76,7 @@ def lost(container_id: str) -> Record:
         },
         "network": {
             "mode": "none", "ports": [], "add_host": [], "dns": [], "dns_search": [],
-            "dns_option": [], "ip": "", "aliases": [], "mac": "",
+            "dns_option": [], "networks": [],
         },
         "log": {"driver": "none", "max_bytes": 0, "max_files": 0, "labels": [], "env": [],
                 "tag": ""},

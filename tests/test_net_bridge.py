@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument
-from crun_py.net import bridge, config, ipam, netlink, nft, ports
+from crun_py.model.network import Attachment, Join, NetworkRequest, PortMapping, Subnet
+from crun_py.net import attach, config, ipam, netlink, nft, ports
 from crun_py.paths import Paths
+from crun_py.record import from_json, to_json
 from tests import netns
 
 pytestmark = netns.needs_root
@@ -29,6 +31,21 @@ def cid(number: int) -> str:
     return f"{number:08x}" + "0" * 56
 
 
+def setup(
+    paths: Paths, network: str, container_id: str, fd: int, given: list[PortMapping],
+    wanted: str = "", mac: str = "", number: int = 0,
+) -> Attachment:  # fmt: skip
+    join = Join(network, ip=wanted, mac=mac)
+    return attach.setup(
+        paths, config.load(paths, network), join, container_id, fd, given, number=number,
+        default=() if number else (32, 128),
+    )  # fmt: skip
+
+
+def create(paths: Paths, name: str, subnet: str) -> None:
+    config.create(paths, NetworkRequest(name=name, subnets=(Subnet(subnet),)))
+
+
 class Container:
     """A namespace connected to a network, its ports held."""
 
@@ -37,11 +54,11 @@ class Container:
         self.fd = netns.new_netns()
         self.ports = [port for spec in specs for port in ports.parse(spec)]
         self.held, self.ports = ports.reserve(self.ports)
-        self.attachment = bridge.setup(paths, network, cid(number), self.fd, self.ports)
+        self.attachment = setup(paths, network, cid(number), self.fd, self.ports)
         self.ip = self.attachment.ip
 
     def close(self) -> None:
-        bridge.teardown(self.paths, self.attachment.as_dict())
+        attach.teardown(self.paths, self.attachment, netns_fd=self.fd)
         for fd in [self.fd, *self.held]:
             os.close(fd)
 
@@ -63,7 +80,7 @@ def test_inside_view(paths: Paths) -> None:
         assert "LOOPBACK,UP" in shown
         assert "inet6" not in netns.sh("ip -6 addr show dev eth0")
         assert c.attachment.mac in netns.sh("ip link show dev eth0")
-    assert bridge.Attachment.from_dict(c.attachment.as_dict()).as_dict() == c.attachment.as_dict()
+    assert from_json(Attachment, to_json(c.attachment)) == c.attachment
     c.close()
 
 
@@ -139,7 +156,7 @@ def test_loopback_of_the_host_is_not_reachable(paths: Paths) -> None:
 
 
 def test_networks_are_apart(paths: Paths) -> None:
-    config.create(paths, "back", "10.201.7.0/24")
+    create(paths, "back", "10.201.7.0/24")
     a, b = Container(paths, 1, "8080:80"), Container(paths, 2, network="back")
     assert b.ip == "10.201.7.2"
     with netns.echo_server(a.fd, 80), netns.inside(b.fd):
@@ -147,9 +164,9 @@ def test_networks_are_apart(paths: Paths) -> None:
             netns.ask(a.ip, 80, timeout_s=0.3)
         assert netns.ask(b.attachment.gateway, 8080) == b.ip, "published ports are for all"
     b.close()
-    bridge.remove(config.load(paths, "back"))
+    attach.driver_of("bridge").remove(config.load(paths, "back"))
     assert config.load(paths, "back").interface not in ruleset()
-    bridge.remove(config.load(paths, "back"))
+    attach.driver_of("bridge").remove(config.load(paths, "back"))
     a.close()
 
 
@@ -165,12 +182,12 @@ def test_nothing_is_left(paths: Paths) -> None:
 def test_teardown_twice_and_after_a_flush(paths: Paths) -> None:
     c = Container(paths, 1, "8080:80")
     netns.sh("nft flush ruleset")
-    bridge.publish(paths, c.attachment.as_dict())
+    attach.publish(paths, c.attachment)
     with netns.echo_server(c.fd, 80):
         assert netns.ask("127.0.0.1", 8080)
     netns.sh("nft flush ruleset")
     c.close()
-    bridge.teardown(paths, c.attachment.as_dict())
+    attach.teardown(paths, c.attachment, netns_fd=c.fd)
     d = Container(paths, 2, "8080:80")
     with netns.echo_server(d.fd, 80):
         assert netns.ask("127.0.0.1", 8080)
@@ -184,9 +201,9 @@ def test_crashed_container_is_replaced(paths: Paths) -> None:
     new = Container(paths, 2, "8080:80")
     with netns.echo_server(new.fd, 80):
         assert netns.ask("127.0.0.1", 8080)
-        bridge.teardown(paths, gone.attachment.as_dict())  # late: not to touch the new one's
+        attach.teardown(paths, gone.attachment, netns_fd=gone.fd)  # late: the new one's stays
         assert netns.ask("127.0.0.1", 8080)
-    again = bridge.setup(paths, "bridge", cid(2), netns.new_netns(), [])
+    again = setup(paths, "bridge", cid(2), netns.new_netns(), [])
     assert again.ip == new.ip, "a link left by the same container is replaced"
     new.close()
 
@@ -198,35 +215,35 @@ def test_failed_setup_leaves_nothing(paths: Paths) -> None:
     with netns.inside(fd):
         netns.sh("ip link add eth0 type veth peer name other")
     with pytest.raises(CrunpyError, match="connecting to network 'bridge'"):
-        bridge.setup(paths, "bridge", cid(1), fd, [])
+        setup(paths, "bridge", cid(1), fd, [])
     with pytest.raises(CrunpyError):
-        bridge.setup(paths, "bridge", cid(1), os.open("/dev/null", os.O_RDONLY), [])
+        setup(paths, "bridge", cid(1), os.open("/dev/null", os.O_RDONLY), [])
     with pytest.raises(InvalidArgument):
-        bridge.setup(paths, "bridge", cid(1), fd, [], mac="01:00:00:00:00:00")
+        setup(paths, "bridge", cid(1), fd, [], mac="01:00:00:00:00:00")
     assert (ruleset(), links()) == (rules, before)
     assert ipam._read(paths, "bridge")[0] == {}
 
 
 def test_wanted_address_and_mac(paths: Paths) -> None:
-    gateway = config.load(paths).gateway
+    gateway = config.load(paths).subnets[0].gateway
     wanted = gateway[:-1] + "77"
     fd = netns.new_netns()
-    a = bridge.setup(paths, "bridge", cid(1), fd, [], wanted, "02:00:00:00:00:77")
+    a = setup(paths, "bridge", cid(1), fd, [], wanted, "02:00:00:00:00:77")
     assert (a.ip, a.mac) == (wanted, "02:00:00:00:00:77")
     with pytest.raises(Conflict):
-        bridge.setup(paths, "bridge", cid(2), fd, [], wanted)
-    bridge.teardown(paths, a.as_dict())
+        setup(paths, "bridge", cid(2), fd, [], wanted)
+    attach.teardown(paths, a, netns_fd=fd)
 
 
 def test_second_network_of_a_container(paths: Paths) -> None:
-    config.create(paths, "back", "10.201.7.0/24")
+    create(paths, "back", "10.201.7.0/24")
     c = Container(paths, 1)
-    second = bridge.setup(paths, "back", cid(1), c.fd, [], interface="eth1")
+    second = setup(paths, "back", cid(1), c.fd, [], number=1)
     with netns.inside(c.fd):
         shown = netns.sh("ip route")
         assert "10.201.7.0/24 dev eth1" in shown
         assert shown.count("default") == 1
-    bridge.teardown(paths, second.as_dict())
+    attach.teardown(paths, second, netns_fd=c.fd)
     c.close()
 
 
@@ -245,7 +262,8 @@ def test_stores_side_by_side(paths: Paths, tmp_path: Path) -> None:
 
 _WORKER = """
 import ctypes, os, sys
-from crun_py.net import bridge
+from crun_py.model.network import Join
+from crun_py.net import attach, config
 from crun_py.paths import Paths
 libc = ctypes.CDLL(None)
 own = os.open("/proc/self/ns/net", os.O_RDONLY)
@@ -255,10 +273,10 @@ libc.setns(own, 0)
 paths = Paths(sys.argv[1] + "/root", sys.argv[1] + "/run")
 print("ready", flush=True)
 sys.stdin.read(1)
-a = bridge.setup(paths, "bridge", sys.argv[2], fd, [])
+a = attach.setup(paths, config.load(paths), Join("bridge"), sys.argv[2], fd)
 print(a.ip, flush=True)
 sys.stdin.read(1)
-bridge.teardown(paths, a.as_dict(), delete_link=False)
+attach.teardown(paths, a)
 """
 
 

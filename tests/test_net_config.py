@@ -1,14 +1,16 @@
-"""crun_py.net.config, ipam and ipv4: names, subnets, addresses."""
+"""crun_py.net.config, ipam and ip: names, subnets, addresses."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from crun_py.errors import Conflict, CorruptState, InvalidArgument, NotFound
-from crun_py.net import config, ipam, ipv4
+from crun_py.model.network import Network, NetworkRequest, Subnet
+from crun_py.net import config, ip, ipam
 from crun_py.paths import Paths
 from tests import netns
 
@@ -21,19 +23,35 @@ def paths(tmp_path: Path) -> Iterator[Paths]:
         yield netns.store(tmp_path)
 
 
-def test_ipv4() -> None:
-    assert ipv4.text(ipv4.parse("10.88.0.1")) == "10.88.0.1"
-    assert ipv4.parse_subnet("10.88.0.0/16") == (0x0A580000, 16)
-    assert ipv4.overlap((0x0A580000, 16), (0x0A000000, 8))
-    assert not ipv4.overlap((0x0A580000, 16), (0x0A590000, 16))
-    for bad in ("10.88", "10.88.0.256", "", "a", "10.0.0.1\n", "::1", "1.2.3.4\0"):
+def create(
+    paths: Paths, name: str, subnet: str = "", gateway: str = "", **asked: Any
+) -> Network:  # fmt: skip
+    subnets = (Subnet(subnet, gateway),) if subnet else ()
+    return config.create(paths, NetworkRequest(name=name, subnets=subnets, **asked))
+
+
+def subnet_of(network: Network) -> str:
+    return network.subnets[0].subnet
+
+
+def test_ip() -> None:
+    assert ip.text(ip.number("10.88.0.1")) == "10.88.0.1"
+    assert ip.text(ip.number("fd00:0::1"), ip.IPv6) == "fd00::1"
+    assert ip.subnet("10.88.0.0/16") == (0x0A580000, 16, ip.IPv4)
+    assert ip.subnet("fd00::/8") == (0xFD << 120, 8, ip.IPv6)
+    assert ip.overlap((0x0A580000, 16, 32), (0x0A000000, 8, 32))
+    assert not ip.overlap((0x0A580000, 16, 32), (0x0A590000, 16, 32))
+    assert not ip.overlap((0, 0, 32), (0, 0, 128))
+    assert ip.contains(ip.subnet("fd00::/64"), "fd00::5")
+    assert not ip.contains(ip.subnet("fd00::/64"), "10.0.0.1")
+    for bad in ("", "1", "1.2.3", "1.2.3.256", "01.2.3.4", " 1.2.3.4", "1.2.3.4 ", "é", "::g"):
         with pytest.raises(InvalidArgument):
-            ipv4.parse(bad)
-    for bad in ("10.88.0.0", "10.88.0.0/33", "10.88.0.0/x", "10.88.0.0/", "10.0.0.0/²"):
+            ip.number(bad)
+    for bad in ("", "10.88.0.0", "10.88.0.0/33", "10.88.0.0/x", "fd00::/129", "10.88.0.0/-1"):
         with pytest.raises(InvalidArgument):
-            ipv4.parse_subnet(bad)
-    with pytest.raises(InvalidArgument) as e:
-        ipv4.parse_subnet("10.88.0.1/16")
+            ip.subnet(bad)
+    with pytest.raises(InvalidArgument, match="host bits") as e:
+        ip.subnet("10.88.0.1/16")
     assert "10.88.0.0/16" in e.value.hint
 
 
@@ -43,15 +61,14 @@ def test_default_network_of_the_default_store(
     monkeypatch.setattr(config, "DEFAULT_ROOT", paths.root)
     assert config.every(paths) == []
     network = config.load(paths)
-    assert (network.name, network.subnet, network.gateway) == (
+    assert (network.name, *network.subnets) == (
         "bridge",
-        "10.88.0.0/16",
-        "10.88.0.1",
+        Subnet("10.88.0.0/16", "10.88.0.1"),
     )
     assert (network.interface, network.table, network.driver) == ("crunpy0", "crunpy", "bridge")
-    assert config.load(paths).as_dict() == network.as_dict()
-    second = config.create(paths, "back")
-    assert (second.subnet, second.interface) == ("10.89.0.0/24", "crunpy1")
+    assert config.load(paths) == network
+    second = create(paths, "back")
+    assert (subnet_of(second), second.interface) == ("10.89.0.0/24", "crunpy1")
     assert [n.name for n in config.every(paths)] == ["back", "bridge"]
     config.remove(paths, "back")
     with pytest.raises(NotFound):
@@ -66,18 +83,18 @@ def test_subnet_that_the_host_routes_is_avoided(
     monkeypatch.setattr(config, "DEFAULT_ROOT", paths.root)
     netns.sh("ip link add x type veth peer name y; ip link set x up; ip link set y up")
     netns.sh("ip addr add 10.88.3.1/24 dev x")
-    assert config.load(paths).subnet == "10.89.0.0/16"
+    assert subnet_of(config.load(paths)) == "10.89.0.0/16"
     netns.sh("ip route add 10.0.0.0/8 dev x")
-    assert config.create(paths, "other").subnet == "192.168.100.0/24"
+    assert subnet_of(create(paths, "other")) == "192.168.100.0/24"
 
 
 def test_create_refuses(paths: Paths) -> None:
-    config.create(paths, "a", "10.7.0.0/24", mtu=1400, labels={"k": "v"})
+    create(paths, "a", "10.7.0.0/24", mtu=1400, labels={"k": "v"})
     with pytest.raises(Conflict):
-        config.create(paths, "a")
+        create(paths, "a")
     with pytest.raises(Conflict):
-        config.create(paths, "b", "10.7.0.0/25")
-    assert config.create(paths, "c", "10.8.0.0/24", "10.8.0.254").gateway == "10.8.0.254"
+        create(paths, "b", "10.7.0.0/25")
+    assert create(paths, "c", "10.8.0.0/24", "10.8.0.254").subnets[0].gateway == "10.8.0.254"
     for arguments in (
         ("d", "10.9.0.0/30"),
         ("d", "10.9.0.0/24", "10.10.0.1"),
@@ -90,9 +107,9 @@ def test_create_refuses(paths: Paths) -> None:
         ("é",),
     ):
         with pytest.raises(InvalidArgument):
-            config.create(paths, *arguments)
+            create(paths, *arguments)
     with pytest.raises(InvalidArgument):
-        config.create(paths, "d", mtu=10)
+        create(paths, "d", mtu=10)
 
 
 def test_corrupt_file_is_named(paths: Paths) -> None:
@@ -103,7 +120,7 @@ def test_corrupt_file_is_named(paths: Paths) -> None:
 
 
 def test_addresses_go_round(paths: Paths) -> None:
-    network = config.create(paths, "tiny", "10.7.0.0/29")
+    network = create(paths, "tiny", "10.7.0.0/29")
     got = [ipam.allocate(paths, network, f"c{n}") for n in range(5)]
     assert got == [f"10.7.0.{n}" for n in range(2, 7)]
     assert ipam.allocate(paths, network, "c0") == "10.7.0.2", "the same again"
@@ -118,7 +135,7 @@ def test_addresses_go_round(paths: Paths) -> None:
 
 
 def test_addresses_of_the_dead_come_back_when_short(paths: Paths) -> None:
-    network = config.create(paths, "tiny", "10.7.0.0/29")
+    network = create(paths, "tiny", "10.7.0.0/29")
     for n in range(5):
         ipam.allocate(paths, network, f"c{n}", alive=lambda _: pytest.fail("asked early"))
     assert ipam.allocate(paths, network, "new", alive=lambda c: c != "c2") == "10.7.0.4"
@@ -127,7 +144,7 @@ def test_addresses_of_the_dead_come_back_when_short(paths: Paths) -> None:
 
 
 def test_wanted_address(paths: Paths) -> None:
-    network = config.create(paths, "n", "10.7.0.0/24")
+    network = create(paths, "n", "10.7.0.0/24")
     assert ipam.allocate(paths, network, "a", "10.7.0.9") == "10.7.0.9"
     with pytest.raises(Conflict, match=r"10\.7\.0\.9"):
         ipam.allocate(paths, network, "b", "10.7.0.9", lambda _: True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
-from crun_py.model.container import PortMapping
+from crun_py.model.network import PortMapping
 from crun_py.net import ports
 from crun_py.record import from_json, to_json
 from tests import netns
@@ -68,9 +68,25 @@ def test_malformed(spec: str) -> None:
         ports.parse(spec)
 
 
-def test_ipv6_is_named_as_such() -> None:
-    with pytest.raises(Unsupported, match="IPv6"):
+def test_addresses_of_ipv6() -> None:
+    (port,) = ports.parse("[fd00:0::1]:8080:80")
+    assert (port.host_ip, port.host_port, port.container_port) == ("fd00::1", 8080, 80)
+    (port,) = ports.parse("[::]::80/udp")
+    assert (port.host_ip, port.host_port, port.protocol) == ("::", 0, "udp")
+    with pytest.raises(Unsupported, match="::1"):
         ports.parse("[::1]:8080:80")
+    for bad in ("[::", "[::]", "[::]80", "[1.2.3.4]:80:80", "[x::]:80:80", "[::]:1:2:3"):
+        with pytest.raises(InvalidArgument):
+            ports.parse(bad)
+
+
+def test_ipv6_is_reserved_beside_ipv4() -> None:
+    held, _ = reserve("[::]:8080:80")
+    more, _ = reserve("8080:80")
+    with pytest.raises(Conflict, match="already in use"):
+        reserve("[::]:8080:80")
+    for fd in (*held, *more):
+        os.close(fd)
 
 
 def test_reserved_ports_are_held_but_not_served() -> None:

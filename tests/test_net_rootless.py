@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 
 from crun_py.errors import Conflict, CrunpyError, Unsupported
+from crun_py.model.network import Attachment, PortMapping
 from crun_py.net import netlink, ports, rootless
+from crun_py.record import from_json, to_json
 from tests import netns
 from tests.engine import USER
 
@@ -67,6 +69,15 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.chown(path, user.pw_uid, user.pw_gid)
     yield path
     shutil.rmtree(path)
+
+
+def start(fd: int, wanted: list[PortMapping], run_dir: str) -> dict[str, Any]:
+    """As rootless.start, for JSON."""
+    return dict(to_json(rootless.start(fd, wanted, run_dir)))
+
+
+def stop(state: dict[str, Any]) -> None:
+    rootless.stop(from_json(Attachment, state))
 
 
 def as_user(work: Callable[[int], Any]) -> Any:
@@ -163,7 +174,7 @@ def test_connected_and_published(outside: int, run_dir: str, program: str) -> No
             for p in ports.parse(spec)
         ]
         begin = time.perf_counter()
-        state = rootless.start(fd, wanted, run_dir)
+        state = start(fd, wanted, run_dir)
         found: dict[str, Any] = {"seconds": time.perf_counter() - begin, "state": state}
         chosen = state["ports"][3]["host_port"]
         udp = socket.SOCK_DGRAM
@@ -199,8 +210,8 @@ def test_connected_and_published(outside: int, run_dir: str, program: str) -> No
             found["held"] = False
         except Conflict:
             found["held"] = True
-        rootless.stop(state)
-        rootless.stop(state)
+        stop(state)
+        stop(state)
         found["gone"] = gone(state)
         for fd_ in ports.reserve(ports.parse("8080:1"))[0]:
             os.close(fd_)
@@ -216,7 +227,7 @@ def test_connected_and_published(outside: int, run_dir: str, program: str) -> No
         os.close(own)
     assert "error" not in found, found
     state = found["state"]
-    assert state["driver"] == program
+    assert state["helper"] == program
     assert state["interface"] == {"pasta": "eth0", "slirp4netns": "tap0"}[program]
     assert state["ip"] == {"pasta": "192.0.2.1", "slirp4netns": "10.0.2.100"}[program]
     assert "default via" in found["route"] and "UP" in found["lo"]
@@ -233,11 +244,11 @@ def test_clients_address_is_kept_by_pasta(outside: int, run_dir: str) -> None:
         pytest.skip("no pasta here that keeps it")
 
     def work(fd: int) -> Any:
-        state = rootless.start(fd, ports.parse("8080:80"), run_dir)
+        state = start(fd, ports.parse("8080:80"), run_dir)
         with netns.echo_server(fd, 80):
             Path(run_dir, "up").touch()
             netns.wait_for(Path(run_dir, "done").exists)
-        rootless.stop(state)
+        stop(state)
         return state
 
     reader, writer = os.pipe()
@@ -251,7 +262,7 @@ def test_clients_address_is_kept_by_pasta(outside: int, run_dir: str) -> None:
                 Path(run_dir, "done").touch()
                 os._exit(0)
     os.close(writer)
-    assert as_user(work)["driver"] == "pasta"
+    assert as_user(work)["helper"] == "pasta"
     assert os.read(reader, 100) == b"192.0.2.2"
     os.waitpid(pid, 0)
     os.close(reader)
@@ -261,10 +272,10 @@ def test_port_that_is_taken(outside: int, run_dir: str, program: str) -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 8080))
         server.listen()
-        found = as_user(lambda fd: rootless.start(fd, ports.parse("8080:80"), run_dir))
+        found = as_user(lambda fd: start(fd, ports.parse("8080:80"), run_dir))
     assert found["error"] == "Conflict"
     assert "port 8080/tcp is already in use" in found["message"]
-    low = as_user(lambda fd: rootless.start(fd, ports.parse("80:80"), run_dir))
+    low = as_user(lambda fd: start(fd, ports.parse("80:80"), run_dir))
     assert "ip_unprivileged_port_start" in low["hint"]
 
 
@@ -274,10 +285,10 @@ def test_without_default_route_slirp4netns_takes_over(outside: int, run_dir: str
     netns.sh("ip route del default")
 
     def work(fd: int) -> Any:
-        state = rootless.start(fd, ports.parse("8080:80"), run_dir)
+        state = start(fd, ports.parse("8080:80"), run_dir)
         with netns.echo_server(fd, 80):
             state["answer"] = netns.ask("127.0.0.1", 8080)
-        rootless.stop(state)
+        stop(state)
         return state
 
     found = as_user(work)
@@ -292,24 +303,25 @@ def test_a_faulty_pasta_comes_second(
         pytest.skip("needs both programs")
 
     def work(fd: int) -> Any:
-        state = rootless.start(fd, [], run_dir)
-        rootless.stop(state)
+        state = start(fd, [], run_dir)
+        stop(state)
         return state
 
     for faulty, driver in ((True, "slirp4netns"), (False, "pasta")):
         monkeypatch.setattr(rootless, "_is_unreliable", lambda path, found=faulty: found)
-        assert as_user(work)["driver"] == driver
+        assert as_user(work)["helper"] == driver
 
 
 def test_stop_leaves_a_reused_pid_alone() -> None:
     child = subprocess.Popen(["sleep", "60"])
-    state = {"driver": "pasta", "pid": child.pid, "start_time": 1}
-    rootless.stop(state)
+    state = {"driver": "rootless", "network": "bridge", "helper": "pasta", "pid": child.pid,
+             "start_time": 1}  # fmt: skip
+    stop(state)
     assert child.poll() is None
     state["start_time"] = rootless._start_time(child.pid)
-    rootless.stop(state)
+    stop(state)
     assert child.wait() in (-signal.SIGTERM, 0)
-    rootless.stop(state)
+    stop(state)
 
 
 def test_what_is_missing_is_named(
@@ -318,15 +330,15 @@ def test_what_is_missing_is_named(
     with monkeypatch.context() as m:
         m.setattr(rootless, "_find", lambda name: "")
         with pytest.raises(Unsupported) as e:
-            rootless.start(0, [], run_dir)
+            start(0, [], run_dir)
         assert "passt" in e.value.hint and "slirp4netns" in e.value.hint
     with pytest.raises(Unsupported, match="sctp"):
-        rootless.start(0, ports.parse("80:80/sctp"), run_dir)
+        start(0, ports.parse("80:80/sctp"), run_dir)
     # not the device itself, which other tests need now
     closed = Path(run_dir, "dev/net/tun")
     closed.parent.mkdir(parents=True)
     closed.touch(0o600)
     monkeypatch.setattr(rootless, "_TUN", str(closed))
-    found = as_user(lambda fd: rootless.start(fd, [], run_dir))
+    found = as_user(lambda fd: start(fd, [], run_dir))
     assert found["error"] == "Unsupported" and "/dev/net/tun" in found["message"]
     assert "chmod 666 /dev/net/tun" in found["hint"]

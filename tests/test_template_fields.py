@@ -123,6 +123,11 @@ TEMPLATE = {
         Name Driver Mountpoint CreatedAt Status Labels Scope Options UID GID Anonymous MountCount
         NeedsCopyUp NeedsChown Timeout StorageID
     """,
+    ("network ls", "docker"): "CreatedAt Driver ID IPv4 IPv6 Internal Labels Name Scope",
+    ("network ls", "podman"): """
+        Name ID Driver NetworkInterface Created Subnets IPv6Enabled Internal DNSEnabled Labels
+        Options IPAMOptions
+    """,
     ("history", "docker"): "Comment CreatedAt CreatedBy CreatedSince ID Size",
     ("history", "podman"): "Created CreatedAt CreatedBy CreatedSince ID Size Tags Comment",
     ("search", "docker"): "Description IsOfficial Name StarCount",
@@ -214,6 +219,7 @@ JSON = {
     "volume ls": TEMPLATE["volume ls", "docker"] + """
         Name Driver Mountpoint CreatedAt Labels Scope Options MountCount NeedsCopyUp NeedsChown
     """,
+    "network ls": TEMPLATE["network ls", "docker"],
     "history": TEMPLATE["history", "docker"] + " Created Tags",
     "search": TEMPLATE["search", "docker"] + " Index Stars Official Automated Tag",
     "stats": TEMPLATE["stats", "docker"],
@@ -381,6 +387,7 @@ VERBS_JSON: dict[str, tuple[str, str]] = {
     "ps": ("ps -a", LINES),
     "images": ("images", LINES),
     "volume ls": ("volume ls", LINES),
+    "network ls": ("network ls", LINES),
     "history": ("history busybox", LINES),
     "search": ("search REGISTRY/busybox", LINES),
     "stats": ("stats --no-stream -i 50ms one two", LINES),
@@ -393,6 +400,7 @@ VERBS_JSON: dict[str, tuple[str, str]] = {
     "container inspect": ("container inspect one two", ARRAY),
     "image inspect": ("image inspect busybox busybox:latest", ARRAY),
     "volume inspect": ("volume inspect one two", ARRAY),
+    "network inspect": ("network inspect bridge host", ARRAY),
 }
 """Verbs that take templates too: docker's shapes."""
 ONLY_JSON: dict[str, tuple[str, str]] = {

@@ -222,16 +222,16 @@ def _expose(value: str, option: str) -> None:
 
 
 def _mac(value: str, option: str) -> None:
-    from crun_py.net.ipv4 import check_mac
+    from crun_py.net.ip import check_mac
 
     check_mac(value)
 
 
 def _ipv4(value: str, option: str) -> None:
-    from crun_py.net.ipv4 import parse
+    from crun_py.net.ip import packed
 
     if value:
-        parse(value)
+        packed(value)
 
 
 def _container_names(value: str, option: str) -> None:
@@ -386,6 +386,7 @@ _BY_NAME: dict[str, Check] = {
     "health-interval": _interval,
     "hostname": _name,
     "iidfile": _new_file,
+    "ipam-driver": _one_of("default", "host-local", "none", "dhcp"),
     "image-volume": _one_of("bind", "anonymous", "tmpfs", "ignore"),
     "init-path": _init_path,
     "ip": _ipv4,

@@ -62,10 +62,16 @@ _SYSTEM = {
     "system resume": ("system.resume", "After a boot, start what restart policies want"),
 }
 _NETWORK = {
-    "network reload": (
-        "system.network_reload",
-        "Publish ports again that lost their firewall rules",
-    ),
+    "network create": ("network.create", "Create a network"),
+    "network ls": ("network.ls", "List networks"),
+    "network inspect": ("network.inspect", "Show networks as JSON"),
+    "network rm": ("network.rm", "Remove networks"),
+    "network prune": ("network.prune", "Remove networks that no container has"),
+    "network connect": ("network.connect", "Connect a container to a network"),
+    "network disconnect": ("network.disconnect", "Disconnect a container from a network"),
+    "network exists": ("network.exists", "Whether there is such a network: 0 or 1"),
+    "network update": ("network.update", "Change a network's name servers"),
+    "network reload": ("network.reload", "Publish ports again that lost their firewall rules"),
 }
 _BUILDER = {
     "builder prune": ("build.builder_prune", "Remove what builds keep for the builds to come"),
@@ -150,7 +156,7 @@ def _members(verbs: dict[str, tuple[str, str]]) -> dict[str, str]:
 GROUPS = {
     "healthcheck": _members(_HEALTHCHECK),
     "generate": _members(_GENERATE),
-    "network": _members(_NETWORK),
+    "network": {**_members(_NETWORK), "list": "network ls", "remove": "network rm"},
     "volume": {
         **_members(_VOLUME),
         "list": "volume ls",

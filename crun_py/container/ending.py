@@ -13,7 +13,7 @@ from crun_py import events, notices, signals, state
 from crun_py.cgroup import group
 from crun_py.container import attach, restart
 from crun_py.errors import Conflict, CrunpyError, NotFound
-from crun_py.net import modes
+from crun_py.net import connection
 from crun_py.overlay import rootfs
 from crun_py.paths import Paths
 from crun_py.state import Container, Status
@@ -69,7 +69,7 @@ def clean(container: Container, *, restarting: bool = False) -> None:
     """
     if os.path.isdir(container.run_directory):
         _tell_end(container)
-    warn_on_error(lambda: modes.disconnect(container))
+    warn_on_error(lambda: connection.disconnect(container))
     # the note is gone when somebody has emptied the run directory
     cgroup = container.cgroup or f"{group.base()}/{container.id}"
     if os.path.isdir(cgroup):

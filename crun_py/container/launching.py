@@ -9,7 +9,7 @@ import crun_py
 from crun_py import notices
 from crun_py.cgroup import group
 from crun_py.container import ending, namespaces, restart
-from crun_py.net import modes
+from crun_py.net import connection
 from crun_py.overlay import rootfs
 from crun_py.runtime import container as contained
 from crun_py.runtime import plan as p
@@ -48,7 +48,7 @@ class Launch:
         self._client, self._keep = client, keep
         self._held, self._rootless = held, rootless
         self._spec: Spec
-        self._connection = modes.Connection()
+        self._connection = connection.Connection()
         self._own_ids = -1
         self._cgroup: str | None = None
         self._cgroup_fd = -1
@@ -90,10 +90,10 @@ class Launch:
             self._own_ids = self._attached["user"] = namespaces.user(self._container)
 
     def _connect(self) -> None:
-        self._connection = modes.connect(
+        self._connection = connection.connect(
             self._container, rootless=self._rootless, userns=self._own_ids
         )
-        self._undo.append(lambda: modes.disconnect(self._container))
+        self._undo.append(lambda: connection.disconnect(self._container))
 
     def _write_files(self) -> None:
         """hosts, resolv.conf and hostname; links are lines there and variables."""
@@ -104,7 +104,7 @@ class Launch:
             hosts, variables = links.resolve(self._container, rootless=self._rootless)
             process = self._spec["process"]
             process["env"] = [*process["env"], *variables]
-        modes.write_files(self._container, self._connection, hosts)
+        connection.write_files(self._container, self._connection, hosts)
 
     def _make_cgroup(self) -> None:
         below = self._container.record.get("cgroup_parent") or ""

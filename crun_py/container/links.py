@@ -6,13 +6,13 @@ its own variables.  docs.docker.com, "Legacy container links".
 
 from __future__ import annotations
 
-from crun_py import jsonfile, state
+from crun_py import state
 from crun_py.errors import Conflict, InvalidArgument, Unsupported
+from crun_py.net import attached
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.documents.container import Link
-    from crun_py.documents.network import NetworkState
     from crun_py.paths import Paths
     from crun_py.state import Container
 
@@ -48,8 +48,7 @@ def resolve(container: Container, *, rootless: bool) -> tuple[list[str], list[st
                 f"linking container {container.name}: {other.name} is not running",
                 hint=f"crunpy start {other.name}",
             )
-        state_of: NetworkState = jsonfile.read(other.run_directory + "/network.json")
-        address = state_of["attachment"].get("ip", "")
+        address = next((a.ip for a in attached.of(other) if a.ip), "")
         names = dict.fromkeys((link["alias"], other.record["hostname"], other.name))
         hosts.append(";".join(names) + ":" + address)
         variables += _variables(container, other, link["alias"], address)

@@ -13,8 +13,9 @@ from crun_py.clock import now
 from crun_py.container import health, namespaces
 from crun_py.errors import InvalidArgument
 from crun_py.model.container import Tmpfs
-from crun_py.net import ipv4, modes
-from crun_py.record import to_json, without_empty
+from crun_py.model.network import Join
+from crun_py.net import config, connection
+from crun_py.record import replaced, to_json, without_empty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,9 +74,9 @@ def make(
     config: the image's.  layers: directories, base first.  Raises InvalidArgument, NotFound.
     """
     asked = request.network
-    mode = _network_mode(paths, asked.mode)
+    mode = _network_mode(paths, asked.networks[0].network if asked.networks else asked.mode)
     published = _published(asked, config)
-    modes.check_mode(mode, ports=bool(published))
+    connection.check_mode(mode, ports=bool(published))
     shared = namespaces.chosen(paths, request.namespaces)
     if shared["uts"] != "private" and request.hostname:
         raise InvalidArgument("--hostname: conflicts with --uts, which shares another's name")
@@ -131,9 +132,7 @@ def make(
             "dns": [*asked.dns],
             "dns_search": [*asked.dns_search],
             "dns_option": [*asked.dns_options],
-            "ip": ipv4.text(ipv4.parse(asked.ip)) if asked.ip else "",
-            "aliases": [*asked.aliases],
-            "mac": ipv4.check_mac(asked.mac) if asked.mac else "",
+            "networks": [to_json(join) for join in _joins(paths, asked, mode)],
         },
         "log": to_json(request.log),
         "restart": {"name": request.restart.name, "max": request.restart.retries},
@@ -263,16 +262,34 @@ def _cgroup_parent(request: CreateRequest) -> str:
 
 
 def _network_mode(paths: Paths, text: str) -> str:
-    if text in ("none", "host"):
-        return text
-    if text in ("bridge", "default", "private", ""):
-        return "bridge"
     if text.startswith("container:"):
         return "container:" + state.resolve(paths, text.partition(":")[2])
-    from crun_py.net import config
+    return text if text in ("none", "host") else _default_name(text)
 
-    config.load(paths, text)
-    return text
+
+def _joins(paths: Paths, asked: Networking, mode: str) -> list[Join]:
+    """What is asked of each network.  Raises InvalidArgument, NotFound."""
+    own = Join(mode, ip=asked.ip, ip6=asked.ip6, mac=asked.mac, aliases=asked.aliases)
+    alone = mode in ("none", "host") or mode.startswith("container:")
+    joins = [*asked.networks] or [own]
+    if alone:
+        if len(joins) > 1:
+            raise InvalidArgument(f"network mode {mode!r}: it goes with no other network")
+        return []
+    found: list[Join] = []
+    for join in joins:
+        network = _default_name(join.network)
+        if any(network == other.network for other in found):
+            raise InvalidArgument(f"network {network!r}: it is given twice")
+        found.append(config.checked(paths, replaced(join, network=network)))
+    interfaces = [join.interface for join in found if join.interface]
+    if len({*interfaces}) < len(interfaces):
+        raise InvalidArgument("interface names: one is given twice")
+    return found
+
+
+def _default_name(text: str) -> str:
+    return "bridge" if text in ("bridge", "default", "private", "") else text
 
 
 def _check_hostname(name: str) -> str:

@@ -76,6 +76,18 @@ class Port(TypedDict):
     host_last: int
 
 
+class Join(TypedDict):
+    """A model.network.Join."""
+
+    network: str
+    ip: str
+    ip6: str
+    mac: str
+    aliases: list[str]
+    interface: str
+    link_local: list[str]
+
+
 class Network(TypedDict):
     """mode: bridge, host, none, container:ID or a network's name."""
 
@@ -85,9 +97,7 @@ class Network(TypedDict):
     dns: list[str]
     dns_search: list[str]
     dns_option: list[str]
-    ip: str
-    aliases: list[str]
-    mac: str
+    networks: list[Join]
 
 
 class Log(TypedDict):

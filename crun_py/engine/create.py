@@ -43,12 +43,15 @@ def make(
     asked = request.namespaces
     context.enter(request.network.mode, asked.pid, asked.ipc, asked.uts, asked.cgroup, asked.user)
     # an address or a port that it must have may be that of any container
-    few = not request.network.ports and not request.network.ip
+    asked_of = request.network
+    few = not (asked_of.ports or asked_of.ip or asked_of.ip6 or asked_of.networks)
     lifecycle.sweep(context.paths, rootless=context.rootless, few=few, name=request.name)
     if subnet and not context.rootless:
+        from crun_py.model.network import NetworkRequest, Subnet
         from crun_py.net import config
 
-        config.create(context.paths, config.DEFAULT, subnet, exist_ok=True)
+        default = NetworkRequest(name=config.DEFAULT, subnets=(Subnet(subnet),))
+        config.create(context.paths, default, exist_ok=True)
     image = None if request.rootfs else pull.needed(context, request.image, wanted)
     if before:
         before()

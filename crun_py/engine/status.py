@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from crun_py import jsonfile, state
+from crun_py import state
 from crun_py.container import failure, health, restart
-from crun_py.errors import CorruptState
-from crun_py.model.container import PortMapping
+from crun_py.model.network import Attachment, PortMapping
 from crun_py.model.state import ContainerInfo, MountPoint
+from crun_py.net import attached
 from crun_py.record import from_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.documents.container import MountEntry
-    from crun_py.documents.network import Attachment, NetworkState
     from crun_py.engine.context import Context
     from crun_py.state import Container
 
@@ -48,9 +47,13 @@ def info(found: Container) -> ContainerInfo:
     record, status = found.record, found.status()
     well = health.current(found) if status.running else None
     error, failed = failure.read(found) if not status.running else ("", 0)
-    attached: Attachment = attachment(found) if status.running else {}
+    attachments = attached.of(found) if status.running else ()
     network = record["network"]
-    ports = attached.get("ports") if status.running else network["ports"]
+    outward = next((a for a in attachments if a.gateway or a.helper), None) or next(
+        iter(attachments), Attachment(driver="", network="")
+    )
+    asked = (from_json(PortMapping, port) for port in network["ports"])
+    real = (port for attachment in attachments for port in attachment.ports)
     return ContainerInfo(
         id=found.id,
         name=found.name,
@@ -67,10 +70,11 @@ def info(found: Container) -> ContainerInfo:
         error=error,
         health=well["status"] if well else "",
         restart_count=restart.count(found),
-        ports=tuple(from_json(PortMapping, port) for port in ports or ()),
-        ip_address=attached.get("ip", ""),
-        gateway=attached.get("gateway", ""),
-        mac_address=attached.get("mac", ""),
+        ports=tuple(real if status.running else asked),
+        ip_address=outward.ip or outward.ip6,
+        gateway=outward.gateway or outward.gateway6,
+        mac_address=outward.mac,
+        networks=attachments,
         network_mode=network["mode"],
         labels=record["config"]["labels"],
         mounts=tuple(_mount_point(entry) for entry in record["mounts"]),
@@ -88,12 +92,3 @@ def _mount_point(entry: MountEntry) -> MountPoint:
         target=entry["destination"],
         read_only=not entry["rw"],
     )
-
-
-def attachment(found: Container) -> Attachment:
-    """How a running container is connected to its network, {} where it is to none."""
-    try:
-        known: NetworkState = jsonfile.read(found.run_directory + "/network.json")
-        return known.get("attachment") or {}
-    except (FileNotFoundError, CorruptState, AttributeError):
-        return {}

@@ -124,7 +124,7 @@ def events(
 
 def reload_network(context: Context, name: str) -> str:
     """Publish the ports of a container that runs again; its id.  Raises NotFound, Conflict."""
-    from crun_py.net import modes
+    from crun_py.net import connection
 
     container = state.find(context.paths, name)
     if not container.status().running:
@@ -132,5 +132,5 @@ def reload_network(context: Context, name: str) -> str:
             f"reloading the network of container {container.name}: it is not running",
             hint=f"crunpy start {container.name}",
         )
-    modes.reload(container)
+    connection.reload(container)
     return container.id

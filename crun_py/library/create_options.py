@@ -15,13 +15,13 @@ from crun_py.model.container import (
     LogConfig,
     Namespaces,
     Networking,
-    PortMapping,
     RestartPolicy,
     Security,
     Tmpfs,
     Ulimit,
     VolumeMount,
 )
+from crun_py.model.network import PortMapping
 from crun_py.model.registry import RegistryAccess
 
 Pathname = str | os.PathLike[str]

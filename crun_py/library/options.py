@@ -27,10 +27,10 @@ from crun_py.model.container import (
     Limits,
     Namespaces,
     Networking,
-    PortMapping,
     Security,
     Ulimit,
 )
+from crun_py.model.network import PortMapping
 from crun_py.model.registry import PullRequest, RegistryAccess
 from crun_py.net import ports as published
 from crun_py.options import mounts as mount_texts

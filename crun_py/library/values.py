@@ -13,7 +13,7 @@ from typing import TypeVar
 from crun_py.errors import ContainerError, CrunpyError
 from crun_py.library.create_options import Port
 from crun_py.library.options import port
-from crun_py.model.container import PortMapping
+from crun_py.model.network import PortMapping
 from crun_py.model.state import ContainerInfo, Finished, LogEntry, MountPoint, Output
 from crun_py.record import record
 

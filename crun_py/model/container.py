@@ -6,6 +6,7 @@ absolute, and nothing is left that depends on who asks: no variable, `~` or work
 
 from __future__ import annotations
 
+from crun_py.model.network import Join, PortMapping
 from crun_py.record import record
 
 TYPE_CHECKING = False
@@ -20,22 +21,6 @@ SHM_BYTES = 64 * MiB
 STOP_TIMEOUT_S = 10
 UNLIMITED = -1
 """For a limit: there is to be none, which is more than to leave it as it is (None)."""
-
-
-@record(kw_only=False)
-class PortMapping:
-    """A port of the container that the host answers on.
-
-    host_port: 0 lets the engine choose one; host_last: with it, the first free one of the range.
-    host_ip: the address to answer on, "" for all.  protocol: tcp, udp or sctp.
-    """
-
-    container_port: int
-    host_port: int = 0
-    _: KW_ONLY
-    host_ip: str = ""
-    protocol: str = "tcp"
-    host_last: int = 0
 
 
 @record(kw_only=False)
@@ -258,15 +243,18 @@ class Namespaces:
 
 @record
 class Networking:
-    """mode: bridge, host, none, container:NAME or the name of a network.  hosts: lines for
-    /etc/hosts, NAME:ADDRESS.  dns: addresses; keep_resolv_conf, keep_hosts: the image's stay.
-    links: other containers and what they are called inside.  ports: expose names those that the
-    container listens on (80/tcp); publish_all: they are published on free ports."""
+    """mode: bridge, host, none, container:NAME or the name of a network, of which ip, ip6, mac and
+    aliases are asked; or networks: what is asked of each of several.  hosts: lines for /etc/hosts,
+    NAME:ADDRESS.  dns: addresses; keep_resolv_conf, keep_hosts: the image's stay.  links: other
+    containers and what they are called inside.  ports: expose names those that the container
+    listens on (80/tcp); publish_all: they are published on free ports."""
 
     mode: str = "bridge"
     ip: str = ""
+    ip6: str = ""
     mac: str = ""
     aliases: tuple[str, ...] = ()
+    networks: tuple[Join, ...] = ()
     ports: tuple[PortMapping, ...] = ()
     expose: tuple[str, ...] = ()
     publish_all: bool = False

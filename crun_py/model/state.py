@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py.model.container import PortMapping
+from crun_py.model.network import Attachment, PortMapping
 from crun_py.record import record
 
 
@@ -31,7 +31,8 @@ class ContainerInfo:
     before.  error: why it could not be started.  health: starting, healthy or unhealthy, ""
     without a check or where it does not run.
     ports: published ones, where they really are; ip_address, gateway, mac_address: of its first
-    network while it runs.  network_mode: as CreateRequest's.
+    network while it runs; networks: how it is connected to each of them then.  network_mode: as
+    CreateRequest's.
     """
 
     id: str
@@ -53,6 +54,7 @@ class ContainerInfo:
     ip_address: str
     gateway: str
     mac_address: str
+    networks: tuple[Attachment, ...]
     network_mode: str
     labels: dict[str, str]
     mounts: tuple[MountPoint, ...]

@@ -7,79 +7,22 @@ path, so that stores side by side do not meet.
 
 from __future__ import annotations
 
-import errno
 import os
 
 from crun_py import jsonfile
+from crun_py.clock import now
 from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument, NotFound
-from crun_py.net import ipv4
+from crun_py.model.network import Join, Network, NetworkRequest, Subnet
+from crun_py.net import ip
 from crun_py.paths import Paths, private_dir
+from crun_py.record import from_json, replaced, to_json
 
 DEFAULT = "bridge"
 DEFAULT_ROOT = "/var/lib/crunpy"
 RESERVED = ("host", "none", "container", "default", "private", "pasta", "slirp4netns", "ns")
 """Words that --network understands as something else than a network's name."""
 
-_SCHEMA = 1
-
-
-class Network:
-    """One network as it is on disk.
-
-    subnet is "10.88.0.0/16", gateway the host's own address in it, interface the bridge,
-    table the nftables table of the store, mtu in bytes (0: the kernel's choice).
-    """
-
-    __slots__ = (
-        "created",
-        "driver",
-        "gateway",
-        "id",
-        "interface",
-        "labels",
-        "mtu",
-        "name",
-        "subnet",
-        "table",
-    )
-
-    def __init__(
-        self,
-        name: str,
-        network_id: str,
-        subnet: str,
-        gateway: str,
-        interface: str,
-        table: str,
-        mtu: int = 0,
-        labels: dict[str, str] | None = None,
-        created: str = "",
-        driver: str = "bridge",
-    ) -> None:
-        self.name = name
-        self.id = network_id
-        self.driver = driver
-        self.subnet = subnet
-        self.gateway = gateway
-        self.interface = interface
-        self.table = table
-        self.mtu = mtu
-        self.labels = labels or {}
-        self.created = created
-
-    def as_dict(self) -> dict[str, object]:
-        """The JSON object of this network."""
-        return {"schema": _SCHEMA, **{key: getattr(self, key) for key in self.__slots__}}
-
-    @classmethod
-    def from_dict(cls, value: dict[str, object]) -> Network:
-        """The network of a JSON object.  Raises KeyError or TypeError when it is not one."""
-        if value["schema"] != _SCHEMA:
-            raise TypeError("unknown schema version")
-        network = cls.__new__(cls)
-        for key in cls.__slots__:
-            setattr(network, key, value[key])
-        return network
+_SCHEMA = 2
 
 
 def check_name(name: str) -> None:
@@ -97,17 +40,43 @@ def check_name(name: str) -> None:
 def load(paths: Paths, name: str = DEFAULT) -> Network:
     """The network `name`; `bridge` is made if absent.  Raises NotFound, CorruptState."""
     check_name(name)
-    file = f"{paths.networks}/{name}.json"
     try:
-        return Network.from_dict(jsonfile.read(file))
+        return _read(paths, name)
     except FileNotFoundError:
         if name == DEFAULT:
-            return create(paths, name, exist_ok=True)
-        raise NotFound(
-            f"no network {name!r}", hint="known: bridge, host, none, container:NAME"
-        ) from None
-    except (KeyError, TypeError) as e:
+            return create(paths, NetworkRequest(name=name), exist_ok=True)
+        raise NotFound(f"no network {name!r}", hint="crunpy network ls lists them") from None
+
+
+def _read(paths: Paths, name: str) -> Network:
+    file = f"{paths.networks}/{name}.json"
+    value = jsonfile.read(file)
+    try:
+        if value["schema"] == 1:  # one subnet of IPv4, and no more
+            value["subnets"] = [{"subnet": value["subnet"], "gateway": value["gateway"]}]
+        elif value["schema"] != _SCHEMA:
+            raise TypeError("unknown schema version")
+        return from_json(Network, value)
+    except (KeyError, TypeError, InvalidArgument) as e:
         raise CorruptState(f"reading {file}: not a network: {e}") from e
+
+
+def resolve(paths: Paths, text: str) -> Network:
+    """The network that a name, an id or the unique beginning of an id means.
+
+    Raises NotFound, InvalidArgument when several ids begin so.
+    """
+    try:
+        return load(paths, text)
+    except (NotFound, InvalidArgument):
+        found = [n for n in every(paths) if text and n.id.startswith(text)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InvalidArgument(f"network id {text}: {len(found)} networks begin so") from None
+        if text in RESERVED:
+            raise
+        raise NotFound(f"no network {text!r}", hint="crunpy network ls lists them") from None
 
 
 def every(paths: Paths) -> list[Network]:
@@ -118,30 +87,26 @@ def every(paths: Paths) -> list[Network]:
         return []
     except OSError as e:
         raise CrunpyError.from_os(f"reading {paths.networks}", e) from e
-    return [load(paths, n[:-5]) for n in names if n.endswith(".json") and n[0] != "."]
+    found = []
+    for name in names:
+        if name.endswith(".json") and name[0] != ".":
+            try:
+                found.append(_read(paths, name[:-5]))
+            except FileNotFoundError:
+                continue  # removed just now
+    return found
 
 
-def create(
-    paths: Paths,
-    name: str,
-    subnet: str | None = None,
-    gateway: str | None = None,
-    mtu: int = 0,
-    labels: dict[str, str] | None = None,
-    exist_ok: bool = False,
-) -> Network:
+def create(paths: Paths, request: NetworkRequest, *, exist_ok: bool = False) -> Network:
     """Write down a new network; interfaces are made when a container first joins it.
 
-    subnet:  None picks one that neither a network of this store nor a route of the host uses.
-    gateway: None takes the first address of the subnet.
-    Raises Conflict when the name (unless exist_ok) or the subnet is taken, InvalidArgument.
+    Subnets that are not given are chosen so that neither a network of this store nor a route of
+    the host uses them.  Raises Conflict when the name (unless exist_ok), a subnet or the interface
+    is taken, InvalidArgument.
     """
+    name = request.name
     check_name(name)
-    if mtu and not 68 <= mtu <= 65535:
-        raise InvalidArgument(f"mtu {mtu} is not between 68 and 65535")
-    chosen = ipv4.parse_subnet(subnet) if subnet else None
-    if chosen and chosen[1] > 29:
-        raise InvalidArgument(f"subnet {subnet} has no room for containers")
+    subnets = _checked(request)
     private_dir(paths.networks)
     with jsonfile.Lock(paths.networks + "/.lock"):
         there = every(paths)
@@ -150,24 +115,38 @@ def create(
                 if exist_ok:
                     return network
                 raise Conflict(f"network {name!r} exists already")
-        used = [ipv4.parse_subnet(network.subnet) for network in there]
-        if chosen and any(ipv4.overlap(chosen, other) for other in used):
-            raise Conflict(f"subnet {subnet} overlaps that of another network")
+        used = [ip.subnet(s.subnet) for network in there for s in network.subnets]
+        for subnet in subnets:
+            if any(ip.overlap(ip.subnet(subnet.subnet), other) for other in used):
+                raise Conflict(f"subnet {subnet.subnet} overlaps that of another network")
         key = _store_key(paths)
-        base, prefix = chosen or _free_subnet(name == DEFAULT, key, used)
         network = Network(
-            name,
-            os.urandom(32).hex(),
-            f"{ipv4.text(base)}/{prefix}",
-            _gateway(gateway, base, prefix),
-            _free_interface(key, [network.interface for network in there]),
-            f"crunpy_{key}" if key else "crunpy",
-            mtu,
-            labels,
-            _now(),
+            name=name,
+            id=os.urandom(32).hex(),
+            created=now(),
+            table=f"crunpy_{key}" if key else "crunpy",
+            driver=request.driver,
+            subnets=(*subnets, *_chosen(request, subnets, key, used)),
+            interface=_interface(request, key, there),
+            internal=request.internal,
+            dns=request.dns and name != DEFAULT,
+            dns_servers=request.dns_servers,
+            parent=request.parent,
+            mode=request.mode,
+            mtu=request.mtu,
+            metric=request.metric,
+            routes=request.routes,
+            labels=request.labels,
+            options=request.options,
         )
-        jsonfile.write(f"{paths.networks}/{name}.json", network.as_dict())
+        write(paths, network)
         return network
+
+
+def write(paths: Paths, network: Network) -> None:
+    """Write a network's file; the caller holds `networks/.lock` if others may change it."""
+    value = {"schema": _SCHEMA, **to_json(network)}
+    jsonfile.write(f"{paths.networks}/{network.name}.json", value)
 
 
 def remove(paths: Paths, name: str) -> None:
@@ -181,19 +160,99 @@ def remove(paths: Paths, name: str) -> None:
         raise CrunpyError.from_os(f"removing network {name!r}", e) from e
 
 
-def _gateway(wanted: str | None, base: int, prefix: int) -> str:
-    if wanted is None:
-        return ipv4.text(base + 1)
-    address = ipv4.parse(wanted)
-    if not base < address < base + (1 << (32 - prefix)) - 1:
+# ---- what may be asked ----
+
+
+def checked(paths: Paths, join: Join) -> Join:
+    """What a container asks of a network, in its usual form.
+
+    Raises NotFound, InvalidArgument for what the network cannot give to anybody.
+    """
+    network = load(paths, join.network)
+    for wanted, width in ((join.ip, ip.IPv4), (join.ip6, ip.IPv6)):
+        if not wanted:
+            continue
+        if ip.width(wanted) != width:
+            raise InvalidArgument(f"address {wanted}: not one of IPv{4 if width == ip.IPv4 else 6}")
+        ip.packed(wanted)
+        if not any(ip.contains(ip.subnet(s.subnet), wanted) for s in network.subnets):
+            known = ", ".join(subnet.subnet for subnet in network.subnets)
+            raise InvalidArgument(
+                f"address {wanted} cannot be used in network {network.name!r} ({known})"
+            )
+    for address in join.link_local:
+        if not ip.contains((0xA9FE0000, 16, ip.IPv4), address):
+            raise InvalidArgument(f"link-local address {address}: not in 169.254.0.0/16")
+    if join.mac:
+        if network.driver == "ipvlan":
+            raise InvalidArgument(f"network {network.name!r}: ipvlan has its parent's MAC address")
+        ip.check_mac(join.mac)
+    if join.interface:
+        check_interface(join.interface)
+    return replaced(
+        join,
+        ip=join.ip and ip.text(ip.number(join.ip)),
+        ip6=join.ip6 and ip.text(ip.number(join.ip6), ip.IPv6),
+    )
+
+
+def _checked(request: NetworkRequest) -> list[Subnet]:
+    """The subnets that were asked for, with their gateways.  Raises InvalidArgument."""
+    if request.mtu and not 68 <= request.mtu <= 65535:
+        raise InvalidArgument(f"mtu {request.mtu} is not between 68 and 65535")
+    if request.mtu and request.mtu < 1280 and (request.ipv6 or _asks_ipv6(request)):
+        raise InvalidArgument(f"mtu {request.mtu}: IPv6 needs at least 1280")
+    for server in request.dns_servers:
+        ip.packed(server)
+    for route in request.routes:
+        ip.subnet(route.destination)
+        if ip.width(route.destination) != ip.width(route.gateway):
+            raise InvalidArgument(f"route {route.destination} over {route.gateway}: two families")
+        ip.packed(route.gateway)
+    found: list[Subnet] = []
+    for asked in request.subnets:
+        subnet = ip.subnet(asked.subnet)
+        if subnet[1] > subnet[2] - 3:
+            raise InvalidArgument(f"subnet {asked.subnet} has no room for containers")
+        if any(ip.overlap(subnet, ip.subnet(other.subnet)) for other in found):
+            raise InvalidArgument(f"subnet {asked.subnet} overlaps another one of the network")
+        found.append(
+            Subnet(
+                ip.written(subnet),
+                _gateway(request, asked.gateway, subnet),
+                first=_within(asked.first, subnet),
+                last=_within(asked.last, subnet),
+            )
+        )
+    return found
+
+
+def _asks_ipv6(request: NetworkRequest) -> bool:
+    return any(":" in subnet.subnet for subnet in request.subnets)
+
+
+def _gateway(request: NetworkRequest, wanted: str, subnet: tuple[int, int, int]) -> str:
+    base, _, width = subnet
+    if not wanted:
+        # who shares an interface of the host has the gateway of the host's network there
+        return (
+            ip.text(base + 1, width) if request.driver == "bridge" or not request.internal else ""
+        )
+    highest = ip.last(subnet) - (width == ip.IPv4)
+    if not ip.contains(subnet, wanted) or not base < ip.number(wanted) <= highest:
         raise InvalidArgument(f"gateway {wanted} is not a host address of the subnet")
-    return ipv4.text(address)
+    return ip.text(ip.number(wanted), width)
 
 
-def _now() -> str:
-    import time
+def _within(address: str, subnet: tuple[int, int, int]) -> str:
+    if not address:
+        return ""
+    if not ip.contains(subnet, address):
+        raise InvalidArgument(f"address range: {address} is not in subnet {ip.written(subnet)}")
+    return ip.text(ip.number(address), subnet[2])
 
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+# ---- what is chosen ----
 
 
 def _store_key(paths: Paths) -> str:
@@ -205,8 +264,17 @@ def _store_key(paths: Paths) -> str:
     return hashlib.sha256(os.fsencode(os.path.realpath(paths.root))).hexdigest()[:6]
 
 
-def _free_interface(key: str, taken: list[str]) -> str:
-    """A name of at most 15 characters (IFNAMSIZ) for a bridge."""
+def _interface(request: NetworkRequest, key: str, there: list[Network]) -> str:
+    """The name of the bridge, at most 15 characters (IFNAMSIZ); "" for another driver."""
+    if request.driver != "bridge":
+        return ""
+    taken = {network.interface: network.name for network in there}
+    wanted = request.interface
+    if wanted:
+        check_interface(wanted)
+        if wanted in taken:
+            raise Conflict(f"interface {wanted}: network {taken[wanted]!r} has it")
+        return wanted
     stem = f"cp{key}-" if key else "crunpy"
     number = 0
     while f"{stem}{number}" in taken:
@@ -214,31 +282,58 @@ def _free_interface(key: str, taken: list[str]) -> str:
     return f"{stem}{number}"
 
 
-def _candidates(default: bool, key: str) -> list[tuple[int, int]]:
+def check_interface(name: str) -> None:
+    """Raises InvalidArgument unless an interface can have this name (dev_valid_name in the
+    kernel)."""
+    bad = any(c in "/:" or c.isspace() or not c.isprintable() for c in name)
+    if not 0 < len(name.encode()) < 16 or bad or name in (".", "..", "lo"):
+        raise InvalidArgument(
+            f"interface name {name!r} is not valid", hint="at most 15 characters, no / : or space"
+        )
+
+
+def _candidates(default: bool, key: str) -> list[tuple[int, int, int]]:
     """The subnets to try in order: /16 for the default network, /24 for others."""
     ten = 10 << 24
     spread = int(key, 16) if key else 0
     if default:
         first = 100 + spread % 100 if key else 88
         seconds = [first, *range(first + 1, 256), *range(64, first)]
-        found = [(ten | n << 16, 16) for n in seconds]
+        found = [(ten | n << 16, 16, ip.IPv4) for n in seconds]
     else:
         first = 200 + spread % 50 if key else 89
         seconds = [first, *range(first + 1, 256), *range(64, first)]
-        found = [(ten | n << 16 | k << 8, 24) for n in seconds for k in range(256)]
+        found = [(ten | n << 16 | k << 8, 24, ip.IPv4) for n in seconds for k in range(256)]
     # where all of 10/8 is routed (a company's network), the other private ranges remain
-    found += [(172 << 24 | n << 16, 16) for n in range(24, 32) if default]
-    return found + [(192 << 24 | 168 << 16 | n << 8, 24) for n in range(100, 256)]
+    found += [(172 << 24 | n << 16, 16, ip.IPv4) for n in range(24, 32) if default]
+    return found + [(192 << 24 | 168 << 16 | n << 8, 24, ip.IPv4) for n in range(100, 256)]
 
 
-def _free_subnet(default: bool, key: str, used: list[tuple[int, int]]) -> tuple[int, int]:
-    from crun_py.net import host
+def _chosen(
+    request: NetworkRequest, given: list[Subnet], key: str, used: list[tuple[int, int, int]]
+) -> list[Subnet]:
+    """The subnets that were not given: one of IPv4 if there is none at all, and of IPv6 if it is
+    asked for."""
+    found = []
+    if not given:
+        from crun_py.net import host
 
-    taken = used + host.routes()
-    for candidate in _candidates(default, key):
-        if not any(ipv4.overlap(candidate, other) for other in taken):
-            return candidate
-    raise CrunpyError(
-        "choosing a subnet: every private range is in use (" + os.strerror(errno.EADDRINUSE) + ")",
-        hint="name one with --subnet",
-    )
+        taken = used + host.routes()
+        free = (c for c in _candidates(request.name == DEFAULT, key) if _is_free(c, taken))
+        found.append(next(free, None))
+    if request.ipv6 and not _asks_ipv6(request):
+        # RFC 4193: a random prefix of one's own does not meet others
+        base = 0xFD << 120 | int.from_bytes(os.urandom(5), "big") << 80
+        found.append((base | int.from_bytes(os.urandom(2), "big") << 64, 64, ip.IPv6))
+    chosen = []
+    for subnet in found:
+        if subnet is None:
+            raise Conflict(
+                "choosing a subnet: every private range is in use", hint="name one with --subnet"
+            )
+        chosen.append(Subnet(ip.written(subnet), _gateway(request, "", subnet)))
+    return chosen
+
+
+def _is_free(candidate: tuple[int, int, int], taken: list[tuple[int, int, int]]) -> bool:
+    return not any(ip.overlap(candidate, other) for other in taken)

@@ -7,39 +7,70 @@ what every `run` needs is in netlink.py.
 from __future__ import annotations
 
 import errno
+from socket import AF_INET, AF_INET6
 from typing import Any
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from crun_py.errors import CrunpyError, Unsupported
-from crun_py.net import ipv4
+from crun_py.model.network import Network, Subnet
+from crun_py.net import ip
+from crun_py.net.sysctl import read, write
 
-_IPV4, _UNICAST = 2, 1  # AF_INET, RTN_UNICAST
+_UNICAST, _NODAD = 1, 2  # RTN_UNICAST, IFA_F_NODAD
 _HINT = "the kernel lacks it: try `modprobe bridge veth`, or --network host"
 
 
-def routes() -> list[tuple[int, int]]:
-    """The IPv4 destinations that the host routes, but the default one: (base, prefix)."""
+def routes() -> list[tuple[int, int, int]]:
+    """The destinations that the host routes, of both families, but the default ones, as subnets
+    (ip.py)."""
     found = []
     with _errors("reading the host's routes"), IPRoute() as ipr:
-        for route in ipr.get_routes(family=_IPV4):
-            destination = route.get_attr("RTA_DST")
-            if destination and route["type"] == _UNICAST:
-                found.append((ipv4.parse(destination), int(route["dst_len"])))
+        for family in (AF_INET, AF_INET6):
+            for route in ipr.get_routes(family=family):
+                destination = route.get_attr("RTA_DST")
+                if destination and route["type"] == _UNICAST:
+                    width = ip.width(destination)
+                    found.append((ip.number(destination), int(route["dst_len"]), width))
     return found
 
 
-def make_bridge(name: str, mac: str, mtu: int, gateway: str, prefix: int) -> int:
-    """The index of bridge `name`, up, with address gateway/prefix; what is there already is
-    kept.  mtu: 0 leaves the kernel's.  Raises Unsupported when the kernel has no bridges."""
+def make_bridge(network: Network, mac: str) -> int:
+    """The index of the network's bridge, up, with its gateways' addresses; what is there already
+    is kept.  Raises Unsupported when the kernel has no bridges."""
+    name = network.interface
     with _errors(f"making bridge {name}"), IPRoute() as ipr:
-        options: dict[str, Any] = {"mtu": mtu} if mtu else {}
+        options: dict[str, Any] = {"mtu": network.mtu} if network.mtu else {}
         _unless_there(lambda: ipr.link("add", ifname=name, kind="bridge", address=mac, **options))
         index = int(ipr.link_lookup(ifname=name)[0])
+        # else the host would believe router advertisements of containers
+        write(f"ipv6/conf/{name}/accept_ra", "0", absent_ok=True)
+        write(f"ipv6/conf/{name}/disable_ipv6", "0" if network.ipv6 else "1", absent_ok=True)
         ipr.link("set", index=index, state="up")
-        _unless_there(lambda: ipr.addr("add", index=index, address=gateway, prefixlen=prefix))
+        for subnet in network.subnets:
+            _, prefix, width = ip.subnet(subnet.subnet)
+            flags = {"flags": _NODAD} if width == ip.IPv6 else {}
+
+            def add(subnet: Subnet = subnet, prefix: int = prefix, flags: Any = flags) -> None:
+                ipr.addr("add", index=index, address=subnet.gateway, prefixlen=prefix, **flags)
+
+            if subnet.gateway:
+                _unless_there(add)
         return index
+
+
+def forward_ipv6() -> None:
+    """Let the host forward IPv6.  A host that forwards takes no router advertisements unless it
+    is told to: those interfaces that did go on, or the host would lose its own address."""
+    if read("ipv6/conf/all/forwarding") == "1":
+        return
+    with _errors("reading the host's interfaces"), IPRoute() as ipr:
+        names = [str(link.get_attr("IFLA_IFNAME")) for link in ipr.get_links()]
+    for name in names:
+        if read(f"ipv6/conf/{name}/accept_ra") == "1":
+            write(f"ipv6/conf/{name}/accept_ra", "2")
+    write("ipv6/conf/all/forwarding", "1")
 
 
 def remove_link(name: str) -> None:

@@ -11,13 +11,15 @@ Hot path: `_socket` and not `socket`, which takes 10 ms to import.
 from __future__ import annotations
 
 import _socket
+import errno
 import os
+import sys
 from struct import Struct
 
 NETLINK_ROUTE = 0
 NETLINK_NETFILTER = 12
 _NF_TABLES = 10 << 8
-_IPV4_GENERIC = b"\x02\0\0\0"
+NFPROTO_IPV4, NFPROTO_IPV6 = 2, 10
 _BE32 = Struct(">I")
 
 NLM_F_REQUEST = 0x1
@@ -32,14 +34,14 @@ NLMSG_DONE = 3
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_GETADDR = 20, 22
-RTM_NEWROUTE = 24
+RTM_NEWROUTE, RTM_GETROUTE = 24, 26
 
 NESTED = 0x8000
 
 _SOL_NETLINK, _NETLINK_CAP_ACK, _NETLINK_EXT_ACK = 270, 10, 11
 _F_CAPPED, _F_ACK_TLVS = 0x100, 0x200
 _IFF_UP = 1
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER = 1, 3, 4, 10
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
 _IFLA_LINKINFO, _IFLA_NET_NS_FD, _IFLA_EXT_MASK = 18, 28, 29
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_MODE = 4, 5, 4
@@ -83,9 +85,9 @@ def be32(kind: int, value: int) -> bytes:
     return attr(kind, _BE32.pack(value & 0xFFFFFFFF))
 
 
-def nft_message(kind: int, flags: int, *values: bytes) -> Message:
-    """A message of the nf_tables subsystem for the ip family (nfnetlink.h)."""
-    return _NF_TABLES | kind, flags, _IPV4_GENERIC + b"".join(values)
+def nft_message(kind: int, flags: int, family: int, *values: bytes) -> Message:
+    """A message of the nf_tables subsystem for a family, NFPROTO_IPV4 or 6 (nfnetlink.h)."""
+    return _NF_TABLES | kind, flags, bytes((family, 0, 0, 0)) + b"".join(values)
 
 
 def attributes(data: bytes, start: int = 0) -> dict[int, bytes]:
@@ -230,6 +232,18 @@ def links(sock: Socket) -> dict[str, int]:
     return found
 
 
+def default_link(sock: Socket) -> int:
+    """The index of the link that the default route of IPv4 leads over, 0 without one."""
+    request = _ROUTE.pack(_socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
+    for body in sock.dump((RTM_GETROUTE, 0, request)):
+        family, length, _, _, table, _, _, kind, _ = _ROUTE.unpack_from(body)
+        if (family, length, table, kind) == (_socket.AF_INET, 0, _RT_TABLE_MAIN, _RTN_UNICAST):
+            link = attributes(body, _ROUTE.size).get(4)
+            if link:
+                return int(_U32.unpack(link)[0])
+    return 0
+
+
 def veth_add(name: str, peer: str, netns_fd: int, master: int, mac: bytes, mtu: int = 0) -> Message:
     """Make a veth pair: `name` here, up and a port of link `master` (an index; 0 for none),
     and `peer` with address `mac` in the network namespace of `netns_fd`."""
@@ -268,8 +282,25 @@ def link_delete(name: str) -> Message:
     return RTM_DELLINK, 0, _IFINFO.pack(0, 0, 0, 0, 0) + string(_IFLA_IFNAME, name)
 
 
+def delete_if_there(sock: Socket, name: str) -> None:
+    """Delete the link `name`; that there is none is no error.  Raises OSError."""
+    try:
+        sock.do(link_delete(name))
+    except OSError as e:
+        if e.errno != errno.ENODEV:
+            raise
+
+
+_FAMILIES = {4: _socket.AF_INET, 16: _socket.AF_INET6}
+_IFA_F_NODAD = 0x02
+
+
 def address_add(index: int, address: bytes, prefix: int) -> Message:
-    """Give link `index` the IPv4 `address`, with the subnet's broadcast address."""
+    """Give link `index` the address, of either family: IPv4 with the subnet's broadcast address,
+    IPv6 to be used at once, for whoever chose it knows that it is nobody else's."""
+    if len(address) == 16:
+        body = _IFADDR.pack(_socket.AF_INET6, prefix, _IFA_F_NODAD, 0, index)
+        return RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, body + attr(2, address) + attr(1, address)
     number = int.from_bytes(address, "big")
     broadcast = (number | (1 << (32 - prefix)) - 1).to_bytes(4, "big")
     body = _IFADDR.pack(_socket.AF_INET, prefix, 0, 0, index)
@@ -287,7 +318,26 @@ def addresses(sock: Socket) -> list[tuple[int, bytes, int]]:
     return found
 
 
-def route_add_default(gateway: bytes, index: int) -> Message:
-    """Route everything over `gateway` through link `index`."""
-    body = _ROUTE.pack(_socket.AF_INET, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, 0, _RTN_UNICAST, 0)
-    return RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, body + attr(5, gateway) + u32(4, index)
+def route_add(
+    gateway: bytes, index: int, destination: bytes = b"", prefix: int = 0, metric: int = 0
+) -> Message:
+    """Route `destination`, everything by default, over `gateway` through link `index`."""
+    family = _FAMILIES[len(gateway)]
+    body = _ROUTE.pack(family, prefix, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, 0, _RTN_UNICAST, 0)
+    body += attr(1, destination) if destination else b""
+    body += attr(5, gateway) + u32(4, index) + (u32(6, metric) if metric else b"")
+    return RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, body
+
+
+def shared_link_add(
+    kind: str, name: str, parent: int, netns_fd: int, mode: int, mac: bytes, mtu: int = 0
+) -> Message:
+    """Make a macvlan or ipvlan link on top of link `parent`, in the network namespace of
+    `netns_fd`.  mode: a number of if_link.h; mac: b"" leaves the kernel's."""
+    body = _IFINFO.pack(0, 0, 0, 0, 0) + string(_IFLA_IFNAME, name)
+    body += u32(_IFLA_LINK, parent) + u32(_IFLA_NET_NS_FD, netns_fd)
+    body += attr(_IFLA_ADDRESS, mac) if mac else b""
+    body += u32(_IFLA_MTU, mtu) if mtu else b""
+    value = u32(1, mode) if kind == "macvlan" else attr(1, mode.to_bytes(2, sys.byteorder))
+    body += nest(_IFLA_LINKINFO, string(_IFLA_INFO_KIND, kind), nest(_IFLA_INFO_DATA, value))
+    return RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body

@@ -9,13 +9,14 @@ transaction.  Every function works in the network namespace in which `socket` wa
 
 from __future__ import annotations
 
-import _socket
 import errno
 
 from crun_py.errors import CrunpyError, Unsupported
-from crun_py.net import ipv4
+from crun_py.net import ip
 from crun_py.net.netlink import (
     NETLINK_NETFILTER,
+    NFPROTO_IPV4,
+    NFPROTO_IPV6,
     NLM_F_ACK,
     NLM_F_CREATE,
     NLM_F_EXCL,
@@ -40,28 +41,45 @@ PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 Entry = tuple[str, str, int, str, int]
 """A published port: (host address or "", protocol, host port, container address, port)."""
 
+FAMILIES = (NFPROTO_IPV4, NFPROTO_IPV6)
+"""Each has a table of its own, with the same name."""
+
+
+def family_of(text: str) -> int:
+    """The family of an address or subnet."""
+    return NFPROTO_IPV6 if ip.width(text) == ip.IPv6 else NFPROTO_IPV4
+
 
 def _element(key: bytes, data: bytes = b"") -> bytes:
     values = nest(1, attr(1, key))
     return nest(1, values, nest(2, attr(1, data)) if data else b"")
 
 
-def _elements(kind: int, flags: int, table: str, name: str, elements: list[bytes]) -> Message:
-    return nft_message(kind, flags, string(1, table), string(2, name), nest(3, *elements))
+def _elements(
+    kind: int, flags: int, family: int, table: str, name: str, elements: list[bytes]
+) -> Message:
+    return nft_message(kind, flags, family, string(1, table), string(2, name), nest(3, *elements))
 
 
 def _name_key(interface: str) -> bytes:
     return interface.encode().ljust(16, b"\0")
 
 
-def _port_element(entry: Entry) -> tuple[str, bytes, bytes]:
-    """(map, key, data) of a published port; parts of a key are padded to four bytes."""
-    host_address, protocol, host_port, address, port = entry
-    key = bytes((PROTOCOLS[protocol], 0, 0, 0)) + host_port.to_bytes(2, "big") + b"\0\0"
-    data = _socket.inet_aton(address) + port.to_bytes(2, "big") + b"\0\0"
-    if host_address in ("", "0.0.0.0"):
-        return "ports", key, data
-    return "address_ports", _socket.inet_aton(host_address) + key, data
+class _Element:
+    """A published port in a map: family and name say which."""
+
+    __slots__ = ("data", "family", "key", "name")
+
+    def __init__(self, entry: Entry) -> None:
+        host_address, protocol, host_port, address, port = entry
+        # parts of a key are padded to four bytes
+        key = bytes((PROTOCOLS[protocol], 0, 0, 0)) + host_port.to_bytes(2, "big") + b"\0\0"
+        self.family = family_of(address)
+        self.data = ip.packed(address) + port.to_bytes(2, "big") + b"\0\0"
+        if host_address in ("", "0.0.0.0", "::"):
+            self.name, self.key = "ports", key
+        else:
+            self.name, self.key = "address_ports", ip.packed(host_address) + key
 
 
 def socket() -> Socket:
@@ -102,11 +120,11 @@ def _commit(sock: Socket, messages: list[Message]) -> None:
         raise OSError(errno.EPROTO, "the kernel did not answer")
 
 
-def has_bridge(sock: Socket, table: str, interface: str) -> bool:
-    """Whether the table exists and `interface` is in its set of bridges."""
+def has_bridge(sock: Socket, table: str, interface: str, family: int = NFPROTO_IPV4) -> bool:
+    """Whether the table of the family exists and `interface` is in its set of bridges."""
     key = _element(_name_key(interface))
     try:
-        sock.ask(_elements(_GETELEMENT, 0, table, "bridges", [key]))
+        sock.ask(_elements(_GETELEMENT, 0, family, table, "bridges", [key]))
     except OSError as e:
         if e.errno == errno.ENOENT:
             return False
@@ -114,51 +132,63 @@ def has_bridge(sock: Socket, table: str, interface: str) -> bool:
     return True
 
 
-def add_bridge(sock: Socket, table: str, interface: str, subnet: str) -> None:
-    """Make the table unless it exists and add a bridge with its subnet, in one transaction.
+def add_bridge(
+    sock: Socket, table: str, interface: str, subnets: list[str], *, internal: bool = False
+) -> None:
+    """Make the tables unless they exist and add a bridge with its subnets, in one transaction.
 
     The caller holds a lock: rules added twice would be there twice.  Raises Unsupported.
     """
     messages: list[Message] = []
-    if not exists(sock, table):
-        from crun_py.net import nft_table  # once per boot
+    for family in FAMILIES:
+        own = [subnet for subnet in subnets if family_of(subnet) == family]
+        if not own:
+            continue
+        if not exists(sock, table, family):
+            from crun_py.net import nft_table  # once per boot
 
-        messages = nft_table.messages(table)
-    for name, element in _bridge_elements(interface, subnet):
-        messages.append(_elements(_NEWELEMENT, NLM_F_CREATE, table, name, [element]))
+            messages += nft_table.messages(table, family)
+        for name, element in _bridge_elements(interface, own, internal):
+            messages.append(_elements(_NEWELEMENT, NLM_F_CREATE, family, table, name, [element]))
     try:
         _commit(sock, messages)
     except OSError as e:
         raise _unsupported(e) from e
 
 
-def remove_bridge(sock: Socket, table: str, interface: str, subnet: str) -> None:
+def remove_bridge(sock: Socket, table: str, interface: str, subnets: list[str]) -> None:
     """Take a bridge out of the sets; that it is not there is no error."""
-    for name, element in _bridge_elements(interface, subnet):
-        try:
-            _commit(sock, [_elements(_DELELEMENT, 0, table, name, [element])])
-        except OSError as e:
-            if e.errno != errno.ENOENT:
-                raise CrunpyError.from_os(f"removing {interface} from nftables", e) from e
+    for family in FAMILIES:
+        own = [subnet for subnet in subnets if family_of(subnet) == family]
+        for name, element in _bridge_elements(interface, own, True):
+            try:
+                _commit(sock, [_elements(_DELELEMENT, 0, family, table, name, [element])])
+            except OSError as e:
+                if e.errno != errno.ENOENT:
+                    raise CrunpyError.from_os(f"removing {interface} from nftables", e) from e
 
 
-def _bridge_elements(interface: str, subnet: str) -> list[tuple[str, bytes]]:
+def _bridge_elements(interface: str, subnets: list[str], internal: bool) -> list[tuple[str, bytes]]:
     """(set, element) of each set that lists bridges."""
     key = _name_key(interface)
-    base, prefix = ipv4.parse_subnet(subnet)
-    last = base + (1 << (32 - prefix)) - 1
-    whole = nest(
-        1,
-        nest(1, attr(1, key + base.to_bytes(4, "big"))),
-        nest(10, attr(1, key + last.to_bytes(4, "big"))),
-    )
-    return [("bridges", _element(key)), ("pairs", _element(key + key)), ("subnets", whole)]
+    found = [("bridges", _element(key)), ("pairs", _element(key + key))]
+    found += [("internal", _element(key))] if internal else []
+    for text in subnets:
+        subnet = ip.subnet(text)
+        size = subnet[2] // 8
+        whole = nest(
+            1,
+            nest(1, attr(1, key + subnet[0].to_bytes(size, "big"))),
+            nest(10, attr(1, key + ip.last(subnet).to_bytes(size, "big"))),
+        )
+        found.append(("subnets", whole))
+    return found
 
 
-def exists(sock: Socket, table: str) -> bool:
+def exists(sock: Socket, table: str, family: int = NFPROTO_IPV4) -> bool:
     """Whether the table exists."""
     try:
-        sock.ask(nft_message(_GETTABLE, 0, string(1, table)))
+        sock.ask(nft_message(_GETTABLE, 0, family, string(1, table)))
     except OSError as e:
         if e.errno == errno.ENOENT:
             return False
@@ -172,13 +202,13 @@ def publish(sock: Socket, table: str, entries: list[Entry]) -> None:
     The caller holds the host ports (ports.reserve), so an element found for one of them was
     left by a container that is gone, and is replaced.  Raises CrunpyError.
     """
-    wanted = [_port_element(entry) for entry in entries]
-    create = _grouped(_NEWELEMENT, NLM_F_CREATE | NLM_F_EXCL, table, wanted)
+    wanted = [_Element(entry) for entry in entries]
+    create = _grouped(_NEWELEMENT, NLM_F_CREATE | NLM_F_EXCL, table, wanted, data=True)
     try:
         try:
             _commit(sock, create)
         except FileExistsError:
-            stale = [(name, key, b"") for name, key, _ in wanted if _lookup(sock, table, name, key)]
+            stale = [one for one in wanted if _lookup(sock, table, one)]
             _commit(sock, _grouped(_DELELEMENT, 0, table, stale) + create)
     except OSError as e:
         raise CrunpyError.from_os(f"publishing ports in nftables table {table}", e) from e
@@ -186,11 +216,8 @@ def publish(sock: Socket, table: str, entries: list[Entry]) -> None:
 
 def unpublish(sock: Socket, table: str, entries: list[Entry]) -> None:
     """Take back `entries`, but those that lead elsewhere by now.  Raises CrunpyError."""
-    ours = []
-    for entry in entries:
-        name, key, data = _port_element(entry)
-        if _lookup(sock, table, name, key) == data:
-            ours.append((name, key, b""))
+    wanted = [_Element(entry) for entry in entries]
+    ours = [one for one in wanted if _lookup(sock, table, one) == one.data]
     if not ours:
         return
     try:
@@ -201,21 +228,27 @@ def unpublish(sock: Socket, table: str, entries: list[Entry]) -> None:
 
 
 def _grouped(
-    kind: int, flags: int, table: str, elements: list[tuple[str, bytes, bytes]]
+    kind: int, flags: int, table: str, elements: list[_Element], *, data: bool = False
 ) -> list[Message]:
-    """Few messages for many elements: the 16-bit length of an attribute holds some 1,400."""
+    """Few messages for many elements: the 16-bit length of an attribute holds some 1,000."""
     found = []
-    for name in ("ports", "address_ports"):
-        chosen = [_element(key, data) for where, key, data in elements if where == name]
-        for start in range(0, len(chosen), 1000):
-            found.append(_elements(kind, flags, table, name, chosen[start : start + 1000]))
+    for family, name in {(one.family, one.name): None for one in elements}:
+        chosen = [
+            _element(one.key, one.data if data else b"")
+            for one in elements
+            if (one.family, one.name) == (family, name)
+        ]
+        for start in range(0, len(chosen), 500):
+            part = chosen[start : start + 500]
+            found.append(_elements(kind, flags, family, table, name, part))
     return found
 
 
-def _lookup(sock: Socket, table: str, name: str, key: bytes) -> bytes | None:
-    """The data of the element `key` of map `name`, or None."""
+def _lookup(sock: Socket, table: str, one: _Element) -> bytes | None:
+    """The data that its map has for the key of `one`, or None."""
+    request = _elements(_GETELEMENT, 0, one.family, table, one.name, [_element(one.key)])
     try:
-        _, body = sock.ask(_elements(_GETELEMENT, 0, table, name, [_element(key)]))
+        _, body = sock.ask(request)
     except OSError as e:
         if e.errno == errno.ENOENT:
             return None

@@ -1,15 +1,19 @@
-"""The nftables table of a store, as the netlink messages that make it.
+"""The nftables tables of a store, one for each family, as the netlink messages that make them.
 
     set bridges          interface names of our bridges
     set pairs            (bridge, bridge): traffic that stays within one network
     set subnets          (bridge, its subnet): the same where br_netfilter hides whence it came
     map ports            (protocol, host port) -> (container address, port)
     map address_ports    (host address, protocol, host port) -> (container address, port)
+    set internal         bridges of networks that have no way out, and none in
     raw                  nobody on a bridge reaches the host's 127.0.0.0/8 (route_localnet)
     prerouting, output   DNAT for packets to a local address, by the two maps
     postrouting          masquerade what leaves a bridge for elsewhere, what comes from
                          127.0.0.1, and what returns to the network it came from
-    forward              to a bridge: only answers, published ports, and its own network
+    forward              of an internal bridge: its own network alone; to others: only answers,
+                         published ports, and its own network
+
+127.0.0.1 has no like in the table of IPv6: the kernel routes nothing from or to ::1.
 
 Needed once per boot, so not imported by `run` on a network that is there.  Numbers are
 those of linux/netfilter/nf_tables.h; `nft --debug=netlink` prints rules in these terms.
@@ -20,6 +24,8 @@ from __future__ import annotations
 from struct import Struct
 
 from crun_py.net.netlink import (
+    NFPROTO_IPV4,
+    NFPROTO_IPV6,
     NLM_F_APPEND,
     NLM_F_CREATE,
     Message,
@@ -34,12 +40,13 @@ _NEWTABLE, _NEWCHAIN, _NEWRULE, _NEWSET = 0, 3, 6, 9
 _HOST32 = Struct("=I")
 
 # how nft shows a set's elements: its numbers for data types, six bits each
-_ADDRESS, _PROTOCOL, _SERVICE, _IFNAME = 7, 12, 13, 41
+_ADDRESS, _ADDRESS6, _PROTOCOL, _SERVICE, _IFNAME = 7, 8, 12, 13, 41
 # user data of a set of interface names: they are in host byte order (nft shows "" without)
 _HOST_ORDER = b"\0\4" + _HOST32.pack(1)
 
 _DROP, _ACCEPT = 0, 1
-_R1, _R_NEXT4, _R_NEXT8, _R_NEXT16 = 1, 9, 10, 2  # register 1, and what lies 4, 8, 16 bytes on
+_R1, _R_NEXT4, _R_NEXT16 = 1, 9, 2  # register 1, and what lies 4 and 16 bytes on
+_R1_FIRST = 8  # the first four bytes of register 1; the next number is what lies four bytes on
 _IIFNAME, _OIFNAME, _L4PROTO = 6, 7, 16
 _NETWORK, _TRANSPORT = 1, 2
 _CT_STATE, _CT_STATUS = 0, 2
@@ -95,100 +102,131 @@ def _conntrack(key: int, mask: int) -> bytes:
 _LOCAL = _expression("fib", be32(1, _R1), be32(2, 3), be32(3, 2)) + _compare(
     _HOST32.pack(2)
 )  # fib daddr type local (RTN_LOCAL)
-_TO_MAP = _expression("nat", be32(1, 1), be32(2, 2), be32(3, _R1), be32(5, _R_NEXT4))
 _MASQUERADE = _expression("masq")
 _FROM_LOOPBACK = _payload(_NETWORK, 12, 1, _R1) + _compare(b"\x7f")
 _TO_LOOPBACK = _payload(_NETWORK, 16, 1, _R1) + _compare(b"\x7f")
 _FROM_BRIDGE = _meta(_IIFNAME, _R1) + _in_set("bridges")
 _TO_BRIDGE = _meta(_OIFNAME, _R1) + _in_set("bridges")
 _NOT_TO_BRIDGE = _meta(_OIFNAME, _R1) + _in_set("bridges", inverted=True)
-_WITHIN_BRIDGE = _meta(_IIFNAME, _R1) + _meta(_OIFNAME, _R_NEXT16) + _in_set("pairs")
-_FROM_OWN_SUBNET = _meta(_OIFNAME, _R1) + _payload(_NETWORK, 12, 4, _R_NEXT16) + _in_set("subnets")
+_FROM_INTERNAL = _meta(_IIFNAME, _R1) + _in_set("internal")
+_TO_INTERNAL = _meta(_OIFNAME, _R1) + _in_set("internal")
+_BRIDGES = _meta(_IIFNAME, _R1) + _meta(_OIFNAME, _R_NEXT16)
+_WITHIN_BRIDGE = _BRIDGES + _in_set("pairs")
+_BETWEEN_BRIDGES = _BRIDGES + _in_set("pairs", inverted=True)
 _DNATED = _conntrack(_CT_STATUS, _DNAT)
 
-_PUBLISHED = (
-    _LOCAL
-    + _payload(_NETWORK, 16, 4, _R1)
-    + _meta(_L4PROTO, _R_NEXT4)
-    + _payload(_TRANSPORT, 2, 2, _R_NEXT8)
-    + _in_map("address_ports")
-    + _TO_MAP,
-    _LOCAL
-    + _meta(_L4PROTO, _R1)
-    + _payload(_TRANSPORT, 2, 2, _R_NEXT4)
-    + _in_map("ports")
-    + _TO_MAP,
-)
+_SOURCE = {NFPROTO_IPV4: (12, 4), NFPROTO_IPV6: (8, 16)}
+_DESTINATION = {NFPROTO_IPV4: (16, 4), NFPROTO_IPV6: (24, 16)}
+"""(offset, length) of an address in a packet's header (RFC 791, RFC 8200)."""
 
-# name, type, hook, priority, rules
-_CHAINS = (
-    ("raw", "filter", 0, -300, (_FROM_BRIDGE + _TO_LOOPBACK + _verdict(_DROP),)),
-    ("prerouting", "nat", 0, -100, _PUBLISHED),
-    ("output", "nat", 3, -100, _PUBLISHED),
-    (
-        "postrouting",
-        "nat",
-        4,
-        100,
+
+def _from_own_subnet(family: int) -> bytes:
+    source = _payload(_NETWORK, *_SOURCE[family], _R_NEXT16)
+    return _meta(_OIFNAME, _R1) + source + _in_set("subnets")
+
+
+def _published(family: int) -> tuple[bytes, ...]:
+    offset, length = _DESTINATION[family]
+    behind = _R1_FIRST + length // 4  # the register behind an address
+    to_map = _expression("nat", be32(1, 1), be32(2, family), be32(3, _R1), be32(5, behind))
+    return (
+        _LOCAL
+        + _payload(_NETWORK, offset, length, _R1)
+        + _meta(_L4PROTO, behind)
+        + _payload(_TRANSPORT, 2, 2, behind + 1)
+        + _in_map("address_ports")
+        + to_map,
+        _LOCAL
+        + _meta(_L4PROTO, _R1)
+        + _payload(_TRANSPORT, 2, 2, _R_NEXT4)
+        + _in_map("ports")
+        + to_map,
+    )
+
+
+def _chains(family: int) -> tuple[tuple[str, str, int, int, tuple[bytes, ...]], ...]:
+    """(name, type, hook, priority, rules) of each."""
+    loopback = family == NFPROTO_IPV4
+    return (
+        *([("raw", "filter", 0, -300, (_FROM_BRIDGE + _TO_LOOPBACK + _verdict(_DROP),))]
+          if loopback else []),
+        ("prerouting", "nat", 0, -100, _published(family)),
+        ("output", "nat", 3, -100, _published(family)),
         (
-            _FROM_BRIDGE + _NOT_TO_BRIDGE + _MASQUERADE,
-            _FROM_LOOPBACK + _TO_BRIDGE + _MASQUERADE,
-            _DNATED + _FROM_OWN_SUBNET + _MASQUERADE,
+            "postrouting",
+            "nat",
+            4,
+            100,
+            (
+                _FROM_BRIDGE + _NOT_TO_BRIDGE + _MASQUERADE,
+                *([_FROM_LOOPBACK + _TO_BRIDGE + _MASQUERADE] if loopback else []),
+                _DNATED + _from_own_subnet(family) + _MASQUERADE,
+            ),
         ),
-    ),
-    (
-        "forward",
-        "filter",
-        2,
-        0,
         (
-            _NOT_TO_BRIDGE + _verdict(_ACCEPT),
-            _conntrack(_CT_STATE, _ESTABLISHED_RELATED) + _verdict(_ACCEPT),
-            _DNATED + _verdict(_ACCEPT),
-            _WITHIN_BRIDGE + _verdict(_ACCEPT),
-            _verdict(_DROP),
+            "forward",
+            "filter",
+            2,
+            0,
+            (
+                _FROM_INTERNAL + _BETWEEN_BRIDGES + _verdict(_DROP),
+                _TO_INTERNAL + _BETWEEN_BRIDGES + _verdict(_DROP),
+                _NOT_TO_BRIDGE + _verdict(_ACCEPT),
+                _conntrack(_CT_STATE, _ESTABLISHED_RELATED) + _verdict(_ACCEPT),
+                _DNATED + _verdict(_ACCEPT),
+                _WITHIN_BRIDGE + _verdict(_ACCEPT),
+                _verdict(_DROP),
+            ),
         ),
-    ),
-)
+    )  # fmt: skip
+
 
 _MAP, _INTERVAL, _CONCATENATION = 8, 4, 0x80
 
-# name, types of the key, length of the key, types of the data, length of the data
-_SETS = (
-    ("bridges", (_IFNAME,), 16, (), 0),
-    ("pairs", (_IFNAME, _IFNAME), 32, (), 0),
-    ("subnets", (_IFNAME, _ADDRESS), 20, (), 0),
-    ("ports", (_PROTOCOL, _SERVICE), 8, (_ADDRESS, _SERVICE), 8),
-    ("address_ports", (_ADDRESS, _PROTOCOL, _SERVICE), 12, (_ADDRESS, _SERVICE), 8),
+_SETS: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = (
+    ("bridges", (_IFNAME,), ()),
+    ("internal", (_IFNAME,), ()),
+    ("pairs", (_IFNAME, _IFNAME), ()),
+    ("subnets", (_IFNAME, _ADDRESS), ()),
+    ("ports", (_PROTOCOL, _SERVICE), (_ADDRESS, _SERVICE)),
+    ("address_ports", (_ADDRESS, _PROTOCOL, _SERVICE), (_ADDRESS, _SERVICE)),
 )
+"""(name, types of the key, types of the data)"""
 
 
-def _types(kinds: tuple[int, ...]) -> int:
+def _types(kinds: tuple[int, ...], family: int) -> int:
     number = 0
     for kind in kinds:
-        number = number << 6 | kind
+        number = number << 6 | (_ADDRESS6 if (kind, family) == (_ADDRESS, NFPROTO_IPV6) else kind)
     return number
 
 
-def messages(table: str) -> list[Message]:
+def _length(kinds: tuple[int, ...], family: int) -> int:
+    """Bytes of a key or data; each part is padded to four."""
+    address = _SOURCE[family][1]
+    return sum({_IFNAME: 16, _ADDRESS: address}.get(kind, 4) for kind in kinds)
+
+
+def messages(table: str, family: int) -> list[Message]:
     """The whole table, empty of elements."""
-    found = [nft_message(_NEWTABLE, NLM_F_CREATE, string(1, table), be32(2, 0))]
-    for number, (name, key, key_length, data, data_length) in enumerate(_SETS, 1):
+    found = [nft_message(_NEWTABLE, NLM_F_CREATE, family, string(1, table), be32(2, 0))]
+    for number, (name, key, data) in enumerate(_SETS, 1):
         flags = _MAP if data else _INTERVAL | _CONCATENATION if name == "subnets" else 0
         values = [string(1, table), string(2, name), be32(3, flags)]
-        values += [be32(4, _types(key)), be32(5, key_length)]
+        values += [be32(4, _types(key, family)), be32(5, _length(key, family))]
         if data:
-            values += [be32(6, _types(data)), be32(7, data_length)]
+            values += [be32(6, _types(data, family)), be32(7, _length(data, family))]
         elif name == "subnets":
-            values.append(nest(9, nest(2, nest(1, be32(1, 16)), nest(1, be32(1, 4)))))
+            parts = [nest(1, be32(1, _length((kind,), family))) for kind in key]
+            values.append(nest(9, nest(2, *parts)))
         else:
             values.append(attr(13, _HOST_ORDER))
-        found.append(nft_message(_NEWSET, NLM_F_CREATE, *values, be32(10, number)))
-    for name, kind, hook, priority, rules in _CHAINS:
+        found.append(nft_message(_NEWSET, NLM_F_CREATE, family, *values, be32(10, number)))
+    for name, kind, hook, priority, rules in _chains(family):
         values = [string(1, table), string(3, name), string(7, kind), be32(5, _ACCEPT)]
         values.append(nest(4, be32(1, hook), be32(2, priority)))
-        found.append(nft_message(_NEWCHAIN, NLM_F_CREATE, *values))
+        found.append(nft_message(_NEWCHAIN, NLM_F_CREATE, family, *values))
         for rule in rules:
             body = string(1, table) + string(2, name) + nest(4, rule)
-            found.append(nft_message(_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, body))
+            found.append(nft_message(_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, family, body))
     return found

@@ -14,14 +14,16 @@ import errno
 import os
 
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
-from crun_py.model.container import PortMapping
-from crun_py.net import ipv4
+from crun_py.model.network import PortMapping
+from crun_py.net import ip
 from crun_py.net.nft import PROTOCOLS, Entry
 from crun_py.record import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from crun_py.model.network import Attachment
 
 
 def described(port: PortMapping) -> str:
@@ -30,9 +32,15 @@ def described(port: PortMapping) -> str:
     return f"{where}->{port.container_port}/{port.protocol}"
 
 
-def entry(port: PortMapping, address: str) -> Entry:
-    """The nftables element that leads a port to a container at `address`."""
-    return port.host_ip, port.protocol, port.host_port, address, port.container_port
+def entries(attachment: Attachment) -> list[Entry]:
+    """The nftables elements that lead the ports to a container, in each family that it has; an
+    address of the host is of one."""
+    return [
+        (port.host_ip, port.protocol, port.host_port, address, port.container_port)
+        for port in attachment.ports
+        for address in (attachment.ip, attachment.ip6)
+        if address and (not port.host_ip or ip.width(port.host_ip) == ip.width(address))
+    ]
 
 
 def parse(spec: str) -> list[PortMapping]:
@@ -44,11 +52,18 @@ def parse(spec: str) -> list[PortMapping]:
     protocol = protocol.lower() if slash else "tcp"
     if protocol not in PROTOCOLS:
         raise InvalidArgument(f"publishing {spec!r}: unknown protocol {protocol!r}", hint=_FORM)
+    host_ip = ""
     if body.startswith("["):
-        raise Unsupported(
-            f"publishing {spec!r}: networks have no IPv6 addresses",
-            hint="publish on an IPv4 address of the host, or use --network host",
-        )
+        host_ip, _, body = body[1:].partition("]")
+        if not body.startswith(":") or ip.width(host_ip) != ip.IPv6:
+            raise InvalidArgument(f"publishing {spec!r}: not an IPv6 address in []", hint=_FORM)
+        host_ip = ip.text(ip.number(host_ip), ip.IPv6)
+        if host_ip == "::1":
+            raise Unsupported(
+                f"publishing {spec!r}: the kernel forwards nothing from ::1",
+                hint="127.0.0.1, which `localhost` is too, or an address of the host",
+            )
+        body = "v6" + body
     fields = body.split(":")
     if len(fields) > 3:
         raise InvalidArgument(f"publishing {spec!r}: too many colons", hint=_FORM)
@@ -57,9 +72,8 @@ def parse(spec: str) -> list[PortMapping]:
             f"publishing {spec!r}: {fields[0]!r} is not a port",
             hint=f"did you mean {fields[0]}::{fields[1]}?",
         )
-    host_ip = fields[0] if len(fields) == 3 else ""
-    if host_ip:
-        host_ip = ipv4.text(ipv4.parse(host_ip))
+    if len(fields) == 3 and not host_ip:
+        host_ip = fields[0] and ip.text(ip.number(fields[0]))
         if host_ip == "0.0.0.0":
             host_ip = ""
     inside, inside_last = _range(fields[-1], spec)
@@ -163,7 +177,8 @@ def _bind(host_ip: str, number: int, protocol: str) -> tuple[int, int]:
     """(descriptor, port) of a socket that holds the port."""
     kind = _socket.SOCK_DGRAM if protocol == "udp" else _socket.SOCK_STREAM
     try:
-        sock = _socket.socket(_socket.AF_INET, kind | _socket.SOCK_CLOEXEC, PROTOCOLS[protocol])
+        family = _socket.AF_INET6 if ":" in host_ip else _socket.AF_INET
+        sock = _socket.socket(family, kind | _socket.SOCK_CLOEXEC, PROTOCOLS[protocol])
     except OSError as e:
         if e.errno != errno.EPROTONOSUPPORT:
             raise
@@ -175,6 +190,8 @@ def _bind(host_ip: str, number: int, protocol: str) -> tuple[int, int]:
     else:
         if protocol == "udp":
             sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, 0)  # nobody will read
+        if ":" in host_ip:  # the same port of IPv4 may be another one's
+            sock.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
         name = (host_ip or "0.0.0.0", number)
     try:
         _bind_exclusively(sock, name)

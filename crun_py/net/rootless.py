@@ -21,15 +21,10 @@ import select
 from crun_py import caller, jsonfile
 from crun_py._native import lib
 from crun_py.errors import NO_PROCESS, Conflict, CrunpyError, Unsupported
-from crun_py.model.container import PortMapping
-from crun_py.net import ipv4, netlink
-from crun_py.net.bridge import socket_inside
+from crun_py.model.network import Attachment, PortMapping
+from crun_py.net import inside, ip, netlink
 from crun_py.net.ports import described, reserve
-from crun_py.record import to_json
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from crun_py.record import replaced
 
 _INSTALL = "install one of them: apt install passt (or slirp4netns)"
 _SLIRP_ADDRESS, _SLIRP_DNS = "10.0.2.100", "10.0.2.3"
@@ -40,13 +35,13 @@ _START_TIMEOUT_S = 10.0
 _TUN = "/dev/net/tun"
 
 
-def start(netns_fd: int, ports: list[PortMapping], run_dir: str) -> dict[str, Any]:
+def start(netns_fd: int, ports: list[PortMapping], run_dir: str) -> Attachment:
     """Connect the network namespace `netns_fd` and publish `ports`; ready on return.
 
     run_dir: an existing directory of the container's for a socket and a pid file.
-    Returns what `stop` needs, with "ports" (as they really are), "ip" and "interface" as seen
-    inside, "dns" (addresses that answer inside whatever the host's resolv.conf says) and
-    "host_address" (by which services of the host on all its addresses are reached, "" for none).
+    Returns what `stop` needs, with the ports as they really are, addresses and interface as seen
+    inside, dns (addresses that answer inside whatever the host's resolv.conf says) and
+    host_address (by which services of the host on all its addresses are reached, "" for none).
     Raises Conflict when a port is taken, Unsupported when the host lacks the programs or
     /dev/net/tun, CrunpyError.
     """
@@ -64,23 +59,21 @@ def start(netns_fd: int, ports: list[PortMapping], run_dir: str) -> dict[str, An
     for fd in held:
         os.close(fd)
     try:
-        with socket_inside(netns_fd, ipv6=True) as inside:
-            inside.do(netlink.link_up(1))
-            state = _first_that_works(pasta, slirp, netns_fd, ports, run_dir)
+        with inside.socket(netns_fd, ipv6=True) as sock:
+            sock.do(netlink.link_up(1))
+            made = _first_that_works(pasta, slirp, netns_fd, ports, run_dir)
             try:
-                _describe(state, inside)
+                return replaced(made, ports=tuple(ports), **_seen(sock))
             except BaseException:
-                stop(state)
+                stop(made)
                 raise
     except OSError as e:
         raise CrunpyError.from_os("making a network without root", e) from e
-    state["ports"] = [to_json(port) for port in ports]
-    return state
 
 
 def _first_that_works(
     pasta: str, slirp: str, netns_fd: int, ports: list[PortMapping], run_dir: str
-) -> dict[str, Any]:
+) -> Attachment:
     drivers = [(_pasta, pasta), (_slirp, slirp)]
     if pasta and slirp and _is_unreliable(pasta):
         drivers.reverse()
@@ -124,17 +117,17 @@ def _is_unreliable(pasta: str) -> bool:
     return "unknown version" in said
 
 
-def _describe(state: dict[str, Any], inside: netlink.Socket) -> None:
-    """Add what the container sees."""
-    names = {index: name for name, index in netlink.links(inside).items()}
-    for index, address, prefix in netlink.addresses(inside):
+def _seen(sock: netlink.Socket) -> dict[str, str | int]:
+    """The fields of an Attachment that are what the container sees."""
+    names = {index: name for name, index in netlink.links(sock).items()}
+    for index, address, prefix in netlink.addresses(sock):
         if names.get(index) not in (None, "lo"):
             number = int.from_bytes(address, "big")
-            state.update(ip=ipv4.text(number), prefix=prefix, interface=names[index])
-            return
+            return {"ip": ip.text(number), "prefix": prefix, "interface": names[index]}
+    return {}
 
 
-def _pasta(program: str, netns_fd: int, ports: list[PortMapping], run_dir: str) -> dict[str, Any]:
+def _pasta(program: str, netns_fd: int, ports: list[PortMapping], run_dir: str) -> Attachment:
     """Start pasta, which goes into the background when all is set up."""
     pid_file = run_dir + "/pasta.pid"
     arguments = ["pasta", "--config-net", "--no-netns-quit", "--no-map-gw", "--quiet"]
@@ -160,7 +153,7 @@ def _pasta(program: str, netns_fd: int, ports: list[PortMapping], run_dir: str) 
             raise Conflict(f"publishing ports: {said}", hint="`ss -lntup` tells who has them")
         raise CrunpyError(f"starting pasta: {said or f'it ended with status {status}'}")
     number = int(jsonfile.read_bytes(pid_file))
-    return {"driver": "pasta", **_identity(number), "dns": [], "host_address": ""}
+    return _attachment("pasta", number)
 
 
 def _pasta_port(port: PortMapping) -> str:
@@ -180,7 +173,7 @@ def _read_all(reader: int) -> str:
     return "; ".join(text for text in lines if text and not text.startswith("Failed to send"))
 
 
-def _slirp(program: str, netns_fd: int, ports: list[PortMapping], run_dir: str) -> dict[str, Any]:
+def _slirp(program: str, netns_fd: int, ports: list[PortMapping], run_dir: str) -> Attachment:
     """Start slirp4netns and wait until it has configured the interface and the ports."""
     log = run_dir + "/slirp4netns.log"
     arguments = ["slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback"]
@@ -201,7 +194,7 @@ def _slirp(program: str, netns_fd: int, ports: list[PortMapping], run_dir: str) 
                 os.close(errors)
         finally:
             os.close(writer)
-        state = {"driver": "slirp4netns", **_identity(pid)}
+        made = _attachment("slirp4netns", pid)
         try:
             readable, _, _ = select.select([ready], [], [], _START_TIMEOUT_S)
             if not readable or os.read(ready, 1) != b"1":
@@ -210,12 +203,12 @@ def _slirp(program: str, netns_fd: int, ports: list[PortMapping], run_dir: str) 
             for port in ports:
                 _add_forward(api, port)
         except BaseException:
-            stop(state)
+            stop(made)
             raise
     finally:
         os.close(ready)
         os.close(directory)
-    return {**state, "dns": [_SLIRP_DNS], "host_address": _outward_address()}
+    return replaced(made, dns=(_SLIRP_DNS,), host_address=_outward_address())
 
 
 def _outward_address() -> str:
@@ -260,24 +253,24 @@ def _add_forward(path: str, port: PortMapping) -> None:
         )
 
 
-def stop(state: dict[str, Any]) -> None:
+def stop(made: Attachment) -> None:
     """End what `start` started; that it has ended is no error.  May be called again.
 
     The process is known by its pid and start time, so a pid that was reused is left alone.
     """
     try:
-        pidfd = os.pidfd_open(state["pid"])
+        pidfd = os.pidfd_open(made.pid)
     except ProcessLookupError:
         return
     except OSError as e:
-        raise CrunpyError.from_os(f"ending {state['driver']}", e) from e
+        raise CrunpyError.from_os(f"ending {made.helper}", e) from e
     try:
-        if _start_time(state["pid"]) == state["start_time"]:
+        if _start_time(made.pid) == made.start_time:
             for signal, patience_s in ((_SIGTERM, 2.0), (_SIGKILL, 2.0)):
                 lib.crunpy_pidfd_send_signal(pidfd, signal)
                 if select.select([pidfd], [], [], patience_s)[0]:
                     break
-            _reap(state["pid"])
+            _reap(made.pid)
     finally:
         os.close(pidfd)
 
@@ -290,8 +283,10 @@ def _reap(pid: int) -> None:
         return
 
 
-def _identity(pid: int) -> dict[str, int]:
-    return {"pid": pid, "start_time": _start_time(pid)}
+def _attachment(helper: str, pid: int) -> Attachment:
+    return Attachment(
+        driver="rootless", network="bridge", helper=helper, pid=pid, start_time=_start_time(pid)
+    )
 
 
 def _start_time(pid: int) -> int:

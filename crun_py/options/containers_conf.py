@@ -224,6 +224,13 @@ def _capabilities(values: dict[str, Any], setting: Setting, check: Check) -> Non
     values["default_capabilities"] = [caps.canonical(name) for name in setting.value]
 
 
+def _mode(values: dict[str, Any], option: str) -> str:
+    """The word before a colon of an option about a namespace; --network may be given often."""
+    given = values.get(option) or ""
+    first = given[0] if isinstance(given, list) else given
+    return str(first).partition(":")[0]
+
+
 def _sysctls(values: dict[str, Any], setting: Setting, check: Check) -> None:
     from crun_py.options.environment import pairs
     from crun_py.spec import sysctls
@@ -233,7 +240,7 @@ def _sysctls(values: dict[str, Any], setting: Setting, check: Check) -> None:
     shared = [
         prefix
         for option, prefixes in (("network", ("net.",)), ("ipc", ("kernel.", "fs.mqueue.")))
-        if (values.get(option) or "").partition(":")[0] in ("host", "container")
+        if _mode(values, option) in ("host", "container")
         for prefix in prefixes
     ]
     texts = [text for text in setting.value if not text.startswith(tuple(shared))]
@@ -244,7 +251,8 @@ def _namespace(option: str) -> Callable[[dict[str, Any], Setting, Check], None]:
     def set_it(values: dict[str, Any], setting: Setting, check: Check) -> None:
         check(option, setting.value)
         if setting.value not in ("", "private") and not values.get(option):
-            values[option] = setting.value
+            listed = isinstance(values.get(option), list)
+            values[option] = [setting.value] if listed else setting.value
 
     return set_it
 
@@ -271,9 +279,9 @@ def _volumes(values: dict[str, Any], setting: Setting, check: Check) -> None:
 
 
 def _subnet(values: dict[str, Any], setting: Setting, check: Check) -> None:
-    from crun_py.net import ipv4
+    from crun_py.net import ip
 
-    ipv4.parse_subnet(setting.value)
+    ip.subnet(setting.value)
     values["default_subnet"] = setting.value
 
 

@@ -9,6 +9,7 @@ from crun_py import clock, quantity, state
 from crun_py.container import health
 from crun_py.errors import InvalidArgument
 from crun_py.filters import label_matches, parse
+from crun_py.net import config
 from crun_py.show.published import attached_ports
 
 TYPE_CHECKING = False
@@ -58,6 +59,15 @@ class Filters:
             if key in self._wanted
         }
 
+    def _is_network(self, name: str, values: list[str]) -> bool:
+        """Whether one of `values` is this network's name or the beginning of its id."""
+        if name in values:
+            return True
+        return any(
+            network.name == name and any(v and network.id.startswith(v) for v in values)
+            for network in config.every(self._paths)
+        )
+
     def match(self, container: Container, status: Status) -> bool:
         """Whether they let `container` through.  Raises InvalidArgument."""
         return all(
@@ -91,7 +101,8 @@ class Filters:
             used = [(m["name"], m["source"], m["destination"]) for m in record["mounts"]]
             return any(v in names for names in used for v in values)
         if key == "network":
-            return record["network"]["mode"] in values
+            names = container.networks or [record["network"]["mode"]]
+            return any(self._is_network(name, values) for name in names)
         if key == "publish":
             ports = attached_ports(container) or record["network"]["ports"]
             ends = {(p[end], p["protocol"]) for p in ports for end in _ENDS}

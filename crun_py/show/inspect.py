@@ -7,8 +7,11 @@ from crun_py import jsonfile, signals, spec
 from crun_py.container import ending, failure, health, restart
 from crun_py.container.record import is_systemd
 from crun_py.errors import CorruptState, InvalidArgument, NotFound
+from crun_py.model.network import Attachment, Join
+from crun_py.net import attached, connection
 from crun_py.oci.reference import is_id_prefix, parse
 from crun_py.paths import Paths
+from crun_py.record import to_json
 from crun_py.show import host_config
 from crun_py.show.struct import Struct
 from crun_py.tree import disk_usage
@@ -17,7 +20,6 @@ from crun_py.volumes import PROPAGATION
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.documents.container import Config, MountEntry, Record
-    from crun_py.documents.network import Attachment, NetworkState
     from crun_py.oci.store.image import Image
     from crun_py.oci.transfer.remote import Described
     from crun_py.state import Container, Status
@@ -88,7 +90,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, object]:
                 "OnBuild": None,
                 "ArgsEscaped": False,
                 "NetworkDisabled": record["network"]["mode"] == "none",
-                "MacAddress": record["network"]["mac"],
+                "MacAddress": next((j["mac"] for j in record["network"]["networks"]), ""),
                 "Shell": None,
                 **({"Healthcheck": check} if (check := _healthcheck(config)) else {}),
                 **_config_as_podman(record),
@@ -243,37 +245,19 @@ def _mount(entry: MountEntry) -> dict[str, object]:
 
 
 def _network(found: Container, status: Status) -> dict[str, object]:
-    attached: Attachment = {}
-    if status.running:
-        try:
-            known: NetworkState = jsonfile.read(found.run_directory + "/network.json")
-            attached = known.get("attachment", {})
-        except (FileNotFoundError, CorruptState, AttributeError):
-            attached = {}
-    mode = found.record["network"]["mode"]
-    endpoint = {
-        "EndpointID": found.id if attached else "",
-        "Gateway": attached.get("gateway", ""),
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
-        "IPAddress": attached.get("ip", ""),
-        "IPPrefixLen": attached.get("prefix", 0),
-        "IPv6Gateway": "",
-        "MacAddress": attached.get("mac", ""),
-    }
-    own = {
-        "IPAMConfig": None,
-        "Links": None,
-        "Aliases": None,
-        "NetworkID": _network_id(found.paths, mode),
-        "DriverOpts": None,
-        "GwPriority": 0,
-        "DNSNames": None,
-        **endpoint,
-    }
-    ports: dict[str, object] = (
-        dict.fromkeys(found.record["config"]["exposed"]) if status.running else {}
-    )
+    """`NetworkSettings`; its own addresses are those of the default network, as docker's, or else
+    of the first."""
+    attachments = attached.of(found) if status.running else ()
+    record = found.record
+    mode = record["network"]["mode"]
+    by_name = {(mode if a.helper else a.network): a for a in attachments}
+    shown = by_name.get("bridge") or next(iter(by_name.values()), None)
+    joins = {join.network: join for join in connection.joined(found)}
+    if mode in ("none", "host"):
+        joins = {mode: Join(mode)}
+    exposed = record["config"]["exposed"] if status.running else []
+    ports: dict[str, object] = dict.fromkeys(exposed)
+    published = [to_json(port) for a in attachments for port in a.ports]
     return {
         "Bridge": "",
         "SandboxID": found.id if status.running else "",
@@ -284,17 +268,52 @@ def _network(found: Container, status: Status) -> dict[str, object]:
         "SecondaryIPv6Addresses": None,
         "AdditionalMacAddresses": None,
         "SandboxKey": f"/proc/{status.pid}/ns/net" if status.running else "",
-        "Ports": {**ports, **host_config.bindings(attached.get("ports", []))},
-        **endpoint,
-        "Networks": {} if mode.startswith("container:") else {mode: own},
+        "Ports": {**ports, **host_config.bindings(published)},
+        **_endpoint(found, shown),
+        "Networks": {
+            name: _on_network(found, name, join, by_name.get(name)) for name, join in joins.items()
+        },
     }
 
 
-def _network_id(paths: Paths, mode: str) -> str:
-    if mode in ("none", "host") or mode.startswith("container:"):
-        return ""
+def _endpoint(found: Container, attachment: Attachment | None) -> dict[str, object]:
+    """The addresses of a container on a network; "" where it is not connected."""
+    a = attachment or Attachment(driver="", network="")
+    return {
+        "EndpointID": found.id if attachment else "",
+        "Gateway": a.gateway,
+        "GlobalIPv6Address": a.ip6,
+        "GlobalIPv6PrefixLen": a.prefix6,
+        "IPAddress": a.ip,
+        "IPPrefixLen": a.prefix,
+        "IPv6Gateway": a.gateway6,
+        "MacAddress": a.mac,
+    }
+
+
+def _on_network(
+    found: Container, name: str, join: Join, attachment: Attachment | None
+) -> dict[str, object]:
+    """One of `Networks`."""
+    wanted = {"IPv4Address": join.ip, "IPv6Address": join.ip6, "LinkLocalIPs": [*join.link_local]}
+    asked = {key: value for key, value in wanted.items() if value}
+    named = name not in ("none", "host", "bridge")
+    aliases = [*join.aliases, *([found.id[:12]] if named else [])]
+    return {
+        "IPAMConfig": asked or None,
+        "Links": None,
+        "Aliases": aliases or None,
+        "NetworkID": _network_id(found.paths, name),
+        "DriverOpts": None,
+        "GwPriority": 0,
+        "DNSNames": [found.name, *aliases] if named else None,
+        **_endpoint(found, attachment),
+    }
+
+
+def _network_id(paths: Paths, name: str) -> str:
     try:
-        return str(jsonfile.read(f"{paths.networks}/{mode}.json").get("network_id", ""))
+        return str(jsonfile.read(f"{paths.networks}/{name}.json").get("id", ""))
     except (FileNotFoundError, CorruptState, AttributeError):
         return ""
 

@@ -169,7 +169,7 @@ def _details(container: Container, status: Status, whole: bool) -> dict[str, obj
         "CreatedAt": clock.local(record["created"]),
         "Labels": Labels(labels),
         "Mounts": ",".join(m["name"] or m["source"] for m in record["mounts"]),
-        "Networks": record["network"]["mode"],
+        "Networks": ",".join(container.networks or [record["network"]["mode"]]),
         "LocalVolumes": str(sum(m["type"] == "volume" for m in record["mounts"])),
         "Platform": "",
         "ExitCode": status.exit_code,

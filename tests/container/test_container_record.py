@@ -18,9 +18,9 @@ from crun_py.model.container import (
     Limits,
     Namespaces,
     Networking,
-    PortMapping,
     RestartPolicy,
 )
+from crun_py.model.network import PortMapping
 from crun_py.paths import Paths
 from crun_py.record import from_json, replaced, to_json
 
@@ -175,10 +175,15 @@ def test_records_of_the_first_version(paths: Paths) -> None:
         "oom_score_adj": "5", "memory_swappiness": "5", "oom_kill_disable": True,
         "cgroup_conf": ["memory.high=1G"], "volume": ["/a:/b"], "read_only": True,
     }  # fmt: skip
-    old = {**made(paths), "version": 1, "layers": [], "userns": None, "host": host}
+    record = made(paths)
+    network = {**record["network"], "mode": "back", "ip": "10.1.2.3", "mac": "", "aliases": ["a"]}
+    del network["networks"]
+    old = {**record, "version": 1, "layers": [], "userns": None, "host": host, "network": network}
     jsonfile.write_bytes(_file(paths), json.dumps(old).encode())
     found = state.load(paths, ID).record
-    assert found["version"] == state.VERSION == 2
+    assert found["version"] == state.VERSION == 3
+    joined = [{"network": "back", "ip": "10.1.2.3", "mac": "", "aliases": ["a"]}]
+    assert found["network"]["networks"] == joined and "ip" not in found["network"]
     new = found["host"]
     assert from_json(Limits, new["limits"]) == Limits(
         memory_bytes=64 << 20, memory_swap_bytes=-1, cpus=1.5, pids=10,
@@ -203,14 +208,14 @@ def test_what_version_1_lacks_is_added(paths: Paths) -> None:
     old = {k: v for k, v in new.items() if k not in (*later, "create_command", "cgroup_parent")}
     old["host"] = {}
     del old["config"]["env_chosen"], old["config"]["healthcheck"]
-    del old["network"]["aliases"], old["log"]["tag"]
+    del old["network"]["networks"], old["log"]["tag"]
     path = _file(paths)
     jsonfile.write_bytes(path, json.dumps({**old, "version": 1}).encode())
     found = state.load(paths, ID)
     assert found.record.keys() >= new.keys() and found.modes[1:] == ("private",) * 4 + ("",)
     assert found.record["config"] == {**new["config"], "env_chosen": [], "healthcheck": None}
-    assert (found.record["network"]["aliases"], found.record["log"]["tag"]) == ([], "")
-    jsonfile.write_bytes(path, json.dumps({**old, "version": 2}).encode())
+    assert found.record["network"] == new["network"] and found.record["log"]["tag"] == ""
+    jsonfile.write_bytes(path, json.dumps({**old, "version": 3}).encode())
     with pytest.raises(CorruptState, match="damaged"):
         state.load(paths, ID)
     assert upgrade.lost(ID).keys() >= new.keys() - {"rootfs"}

@@ -17,7 +17,8 @@ from crun_py.errors import (
 )
 from crun_py.library import options
 from crun_py.library.create_options import CreateOptions, Filters, Volumes
-from crun_py.model.container import PortMapping, Tmpfs
+from crun_py.model.container import Tmpfs
+from crun_py.model.network import PortMapping
 
 
 def test_a_text_is_a_list_of_one_item() -> None:

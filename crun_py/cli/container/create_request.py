@@ -29,7 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crun_py.model.container import Mount, PortMapping, Ulimit
+    from crun_py.model.container import Mount, Ulimit
+    from crun_py.model.network import Join, PortMapping
 
 
 def request(values: dict[str, Any], arguments: list[str]) -> CreateRequest:
@@ -163,14 +164,27 @@ def _published(texts: list[str]) -> tuple[PortMapping, ...]:
     return tuple(port for text in texts for port in ports.parse(text))
 
 
+_MODES = ("container:", "ns:", "pasta:", "slirp4netns:")
+"""Words before a colon that are not a network's name."""
+
+
 def networking(values: dict[str, Any]) -> Networking:
     """The options about the network."""
     alone = values["dns"] == ["none"]  # the image's resolv.conf stays
+    words = values["network"]
+    several = len(words) > 1 or any({*":="} & {*w} and not w.startswith(_MODES) for w in words)
+    joins: tuple[Join, ...] = ()
+    if several or values["link_local_ip"]:
+        from crun_py.options import network_options
+
+        joins = network_options.joins(words, values)
     return Networking(
-        mode=values["network"] or "bridge",
+        mode=words[0] if words and not joins else "bridge",
         ip=values["ip"] or "",
+        ip6=values["ip6"] or "",
         mac=values["mac_address"] or "",
         aliases=tuple(values["network_alias"]),
+        networks=joins,
         ports=_published(values["publish"]),
         expose=tuple(port for text in values["expose"] for port in parts.exposed_ports(text)),
         publish_all=bool(values["publish_all"]),

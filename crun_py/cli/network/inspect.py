@@ -1,0 +1,38 @@
+"""crunpy network inspect."""
+
+from __future__ import annotations
+
+from crun_py import jsonfile
+from crun_py.cli import table
+from crun_py.cli.each import each
+from crun_py.cli.output import write
+from crun_py.engine import networks
+from crun_py.engine.context import Context
+from crun_py.show import network_list
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "NETWORK..."
+OPTIONS = (
+    ("-f --format", "value", "A Go template, or json", "FORMAT"),
+    ("-v --verbose", "flag", "Accepted: everything is shown", ""),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print a JSON array, or the template for each."""
+    found: list[dict[str, Any]] = []
+
+    def act(name: str) -> None:
+        plain = network_list.built_in(name)
+        found.append(plain or network_list.document(networks.inspect(context, name)))
+
+    status = each(arguments, act, 1)
+    if values["format"] and values["format"] != "json":
+        for value in found:
+            write(table.fill(values["format"], value))
+    else:
+        write(jsonfile.dumps(found, indent=None if values["format"] else 4))
+    return status

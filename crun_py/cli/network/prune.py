@@ -1,0 +1,29 @@
+"""crunpy network prune."""
+
+from __future__ import annotations
+
+from crun_py.cli.ask import confirmed
+from crun_py.cli.output import write
+from crun_py.engine import networks
+from crun_py.engine.context import Context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = ""
+OPTIONS = (
+    ("-f --force", "flag", "Do not ask", ""),
+    ("--filter", "list", "until=, label=, label!=", "KEY=VALUE"),
+)
+_WARNING = "WARNING! This will remove all custom networks not used by at least one container."
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Remove the networks that no container has, and tell which."""
+    if not values["force"] and not confirmed(_WARNING):
+        return 0
+    pruned = networks.prune(context, values["filter"])
+    if pruned.names:
+        write("\n".join(["Deleted Networks:", *pruned.names, ""]))
+    return 0

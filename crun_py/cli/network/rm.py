@@ -1,0 +1,35 @@
+"""crunpy network rm."""
+
+from __future__ import annotations
+
+from crun_py.cli.container.stop import patience
+from crun_py.cli.each import each
+from crun_py.engine import networks
+from crun_py.engine.context import Context
+from crun_py.errors import NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "NETWORK..."
+OPTIONS = (
+    ("-f --force", "flag", "Remove the containers that have it; a missing one is no error", ""),
+    ("-t --time", "value", "Accepted: with -f containers are killed at once", "SECONDS"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Remove and print each name; one that a container has is kept."""
+    patience(values["time"])
+
+    def act(name: str) -> str | None:
+        try:
+            networks.remove(context, name, force=values["force"])
+        except NotFound:
+            if values["force"]:
+                return None
+            raise
+        return name
+
+    return each(arguments, act, 1)

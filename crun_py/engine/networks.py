@@ -1,0 +1,287 @@
+"""Networks: made, looked at, joined by containers and left, removed."""
+
+from __future__ import annotations
+
+from crun_py import events, jsonfile, state
+from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
+from crun_py.model.network import Endpoint, Join, Network, NetworkInfo, NetworkRequest
+from crun_py.net import attach, attached, config, connection, ipam
+from crun_py.paths import private_dir
+from crun_py.record import replaced, to_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crun_py.documents import container as documents
+    from crun_py.engine.context import Context
+    from crun_py.model.pruned import Pruned
+    from crun_py.paths import Paths
+    from crun_py.state import Container
+
+CALLS = ("create", "exists", "names", "inspect", "infos", "remove", "prune", "connect",
+         "disconnect", "update")  # fmt: skip
+
+
+def create(context: Context, request: NetworkRequest, *, exist_ok: bool = False) -> Network:
+    """Make a network, with a made-up name without one; exist_ok: one that is there is no error.
+
+    Nothing of the host is touched before a container joins it.  Raises Conflict, InvalidArgument.
+    """
+    asked = request if request.name else replaced(request, name=_free_name(context.paths))
+    if exist_ok and exists(context, asked.name):
+        return config.load(context.paths, asked.name)
+    context.enter()
+    made = config.create(context.paths, asked, exist_ok=exist_ok)
+    events.network(context.paths, "create", made)
+    return made
+
+
+def _free_name(paths: Paths) -> str:
+    taken = {network.name for network in config.every(paths)}
+    return next(name for n in range(1, len(taken) + 2) if (name := f"crunpy{n}") not in taken)
+
+
+def exists(context: Context, name: str) -> bool:
+    """Whether there is a network of this name, id or beginning of an id."""
+    try:
+        config.resolve(context.paths, name)
+    except NotFound:
+        return False
+    return True
+
+
+def _lock(paths: Paths) -> jsonfile.Lock:
+    private_dir(paths.networks)
+    return jsonfile.Lock(paths.networks + "/.lock")
+
+
+def names(context: Context) -> tuple[str, ...]:
+    """The names of all networks, in order."""
+    return tuple(network.name for network in _every(context))
+
+
+def _every(context: Context) -> list[Network]:
+    """The networks; the default one is always there."""
+    found = config.every(context.paths)
+    if not any(network.name == config.DEFAULT for network in found):
+        context.enter()
+        config.load(context.paths)
+        found = config.every(context.paths)
+    return found
+
+
+def inspect(context: Context, name: str) -> NetworkInfo:
+    """What is known of a network.  Raises NotFound, InvalidArgument."""
+    network = config.resolve(context.paths, name)
+    return NetworkInfo(network=network, containers=_endpoints(context.paths, network.name))
+
+
+def infos(context: Context, filters: Sequence[str] = ()) -> tuple[NetworkInfo, ...]:
+    """All networks, or those that `filters` (KEY=VALUE, as `network ls` takes them) mean.
+
+    Raises InvalidArgument.
+    """
+    from crun_py.show import network_list
+
+    wanted = network_list.Filters(context.paths, [*filters])
+    return tuple(
+        NetworkInfo(network=network, containers=_endpoints(context.paths, network.name))
+        for network in _every(context)
+        if wanted.match(network)
+    )
+
+
+def _endpoints(paths: Paths, name: str) -> tuple[Endpoint, ...]:
+    """The containers that run on a network."""
+    found = []
+    for container in state.every(paths, among=state.begun(paths)):
+        for attachment in attached.of(container):
+            if attachment.network == name and not attachment.helper:
+                found.append(
+                    Endpoint(
+                        container_id=container.id,
+                        name=container.name,
+                        ip=attachment.ip,
+                        prefix=attachment.prefix,
+                        ip6=attachment.ip6,
+                        prefix6=attachment.prefix6,
+                        mac=attachment.mac,
+                        interface=attachment.interface,
+                    )
+                )
+    return tuple(found)
+
+
+def users(paths: Paths, name: str) -> list[Container]:
+    """The containers that ask for a network, running or not."""
+    return [container for container in state.every(paths) if name in container.networks]
+
+
+def remove(context: Context, name: str, *, force: bool = False) -> str:
+    """Remove a network; its name.
+
+    force: the containers that ask for it are removed first.  Raises NotFound, Conflict when one
+    has it, InvalidArgument for the default network.
+    """
+    from crun_py.container import ending
+
+    context.enter()
+    network = config.resolve(context.paths, name)
+    if network.name == config.DEFAULT:
+        raise InvalidArgument(f"removing network {network.name!r}: it is the default network")
+    with _lock(context.paths):
+        for container in users(context.paths, network.name):
+            if not force:
+                raise Conflict(
+                    f"removing network {network.name!r}: container {container.name} has it",
+                    hint=f"crunpy rm {container.name}, or network rm --force",
+                )
+            ending.remove(container, force=True)
+        _remove(context, network)
+    return network.name
+
+
+def _remove(context: Context, network: Network) -> None:
+    if not context.rootless:
+        try:
+            attach.driver_of(network.driver).remove(network)
+        except OSError as e:
+            raise CrunpyError.from_os(f"removing network {network.name!r}", e) from e
+    config.remove(context.paths, network.name)
+    ipam.forget(context.paths, network.name)
+    events.network(context.paths, "destroy", network)
+
+
+def prune(context: Context, filters: Sequence[str] = ()) -> Pruned:
+    """Remove the networks that no container asks for, but the default one.
+
+    filters: until=, label=, label!=.  Raises InvalidArgument.
+    """
+    from crun_py.container import prune as pruning
+    from crun_py.model.pruned import Pruned
+
+    wanted = pruning.parse(filters)
+    context.enter()
+    gone = []
+    with _lock(context.paths):
+        used = {name for container in state.every(context.paths) for name in container.networks}
+        for network in config.every(context.paths):
+            if network.name in used or network.name == config.DEFAULT:
+                continue
+            if pruning.fits(network.created, network.labels, wanted):
+                _remove(context, network)
+                gone.append(network.name)
+    return Pruned(names=tuple(gone), freed_bytes=0)
+
+
+# ---- containers ----
+
+
+def connect(context: Context, name: str, container_name: str, join: Join | None = None) -> None:
+    """Connect a container to a network; one that runs, at once.
+
+    join: what it asks of the network.  Raises NotFound, Conflict when it is connected, or an
+    address is taken.
+    """
+    container = state.find(context.paths, container_name)
+    network = config.resolve(context.paths, name)
+    asked = config.checked(
+        context.paths, replaced(join or Join(network.name), network=network.name)
+    )
+    _changeable(context, container, network.name)
+    with container.lock():
+        container.reload()
+        if network.name in container.networks:
+            raise Conflict(f"container {container.name} is connected to {network.name!r} already")
+        status = container.status()
+        if status.running:
+            connection.add(container, status.pid, asked)
+        _rewrite(container, [*container.record["network"]["networks"], to_json(asked)])
+    if status.running:
+        _tell(context, container)
+    events.network(context.paths, "connect", network, container.id)
+
+
+def disconnect(context: Context, name: str, container_name: str, *, force: bool = False) -> None:
+    """Disconnect a container from a network; one that runs, at once.
+
+    force: that it is not connected, or that there is no such container, is no error.
+    Raises NotFound.
+    """
+    try:
+        container = state.find(context.paths, container_name)
+        network = config.resolve(context.paths, name)
+    except NotFound:
+        if force:
+            return
+        raise
+    _changeable(context, container, network.name)
+    with container.lock():
+        container.reload()
+        if network.name not in container.networks:
+            if force:
+                return
+            raise NotFound(f"container {container.name} is not connected to {network.name!r}")
+        status = container.status()
+        if status.running:
+            connection.take(container, status.pid, network.name)
+        left = container.record["network"]["networks"]
+        _rewrite(container, [join for join in left if join["network"] != network.name])
+    if status.running:
+        _tell(context, container)
+    events.network(context.paths, "disconnect", network, container.id)
+
+
+def _changeable(context: Context, container: Container, network: str) -> None:
+    """Raises Conflict where a container's networks are not its own."""
+    context.enter()
+    mode: str = container.record["network"]["mode"]
+    if mode in ("host", "none") or mode.startswith("container:"):
+        raise Conflict(
+            f"network {network!r}: container {container.name} has network mode {mode!r}",
+            hint="it must be created with a network of its own",
+        )
+
+
+def _rewrite(container: Container, joins: list[documents.Join]) -> None:
+    """Write the record anew with other networks."""
+    network: documents.Network = {**container.record["network"], "networks": joins}
+    record: documents.Record = {**container.record, "network": network}
+    jsonfile.write(container.directory + "/container.json", record)
+    container.record = record
+
+
+def _tell(context: Context, container: Container) -> None:
+    """Write a running container's /etc/hosts and resolv.conf anew."""
+    from crun_py.container import links
+
+    hosts = links.resolve(container, rootless=context.rootless)[0]
+    connection.write_files(container, connection.present(container), hosts)
+
+
+def update(
+    context: Context,
+    name: str,
+    *,
+    dns_add: Sequence[str] = (),
+    dns_drop: Sequence[str] = (),
+) -> Network:
+    """Change the name servers of a network, for containers that start from now on.
+
+    Raises NotFound, InvalidArgument.
+    """
+    from crun_py.net import ip
+
+    context.enter()
+    for server in (*dns_add, *dns_drop):
+        ip.packed(server)
+    with _lock(context.paths):
+        network = config.resolve(context.paths, name)
+        if not network.dns:
+            raise InvalidArgument(f"network {network.name!r}: it has no DNS to change")
+        kept = [server for server in network.dns_servers if server not in dns_drop]
+        kept += [server for server in dns_add if server not in kept]
+        changed = replaced(network, dns_servers=tuple(kept))
+        config.write(context.paths, changed)
+    return changed

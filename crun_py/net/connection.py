@@ -1,0 +1,439 @@
+"""How a container gets its networks, as one call that every mode answers.
+
+none          a new namespace with lo
+host          the host's; no namespace
+container:ID  another container's
+bridge, NAME  root: networks, one interface for each; a user: pasta or slirp4netns
+
+Interfaces are eth0, eth1 … in the order in which the networks were asked for.  The default route
+leads over the first network that is not internal; ports are published there.
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import jsonfile
+from crun_py._native import check, lib
+from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
+from crun_py.model.network import Join, PortMapping
+from crun_py.net import attached, config, files, ip
+from crun_py.record import from_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crun_py.model.network import Attachment, Network
+    from crun_py.paths import Paths
+    from crun_py.state import Container
+
+
+class Connection:
+    """What a container's start needs to know about its network.
+
+    namespace:   descriptor of the namespace to join, None: none is joined.
+    held:        sockets that keep published ports ours while the container lives.
+    attachments: to each of its networks, in order.
+    """
+
+    __slots__ = ("attachments", "held", "namespace")
+
+    def __init__(self, namespace: int | None = None) -> None:
+        self.namespace = namespace
+        self.held: list[int] = []
+        self.attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def host_address(self) -> str:
+        """By which the container reaches the host, "" if it cannot."""
+        return next((a.host_address or a.gateway for a in self.attachments), "")
+
+    @property
+    def dns(self) -> list[str]:
+        """Name servers that the networks bring along."""
+        return [server for a in self.attachments for server in a.dns]
+
+    def descriptors(self) -> list[int]:
+        """All that the helper must inherit."""
+        return self.held + ([] if self.namespace is None else [self.namespace])
+
+    def close(self) -> None:
+        """Close our copies."""
+        for fd in self.descriptors():
+            os.close(fd)
+        self.held, self.namespace = [], None
+
+
+def check_mode(mode: str, *, ports: bool) -> None:
+    """Raises InvalidArgument when ports are published on another container's network; without a
+    network, or on the host's, they have no meaning and are let be, as Docker does."""
+    if ports and mode.startswith("container:"):
+        raise InvalidArgument(
+            f"publishing ports: network mode {mode!r} does not publish",
+            hint="publish them on the container that owns the network",
+        )
+
+
+def connect(container: Container, *, rootless: bool, userns: int = -1) -> Connection:
+    """Set up the networks of `container`; on an error nothing is left behind.
+
+    userns: the user namespace that a new network namespace shall belong to, -1: ours.
+
+    Raises CrunpyError, Conflict when a port is taken or the other container is not running.
+    """
+    network = container.record["network"]
+    mode: str = network["mode"]
+    if mode in ("none", "host"):
+        return Connection()
+    if mode.startswith("container:"):
+        return _join(container.paths, mode.partition(":")[2])
+    asked = [] if rootless else joined(container)
+    joins = [(join, config.load(container.paths, join.network)) for join in asked]
+    ports = [from_json(PortMapping, p) for p in network["ports"]]
+    _validate([network for _, network in joins], ports)
+    if userns >= 0:
+        from crun_py.ns import idmap
+
+        connection = Connection(idmap.new_netns(userns))
+    else:
+        connection = Connection(check(lib.crunpy_new_netns(), "unshare"))
+    try:
+        if rootless:
+            _connect_user(container, connection, ports)
+        else:
+            _connect_all(container, connection, joins, ports)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def joined(container: Container) -> list[Join]:
+    """What the container asks of its networks, in order."""
+    return [from_json(Join, value) for value in container.record["network"]["networks"]]
+
+
+def _validate(networks: list[Network], ports: list[PortMapping]) -> None:
+    """Raises what speaks against the networks, before anything of any is touched."""
+    outward = outward_network(networks)
+    for network in networks:
+        from crun_py.net import attach
+
+        driver = attach.driver_of(network.driver)
+        driver.validate(network, ports if network is outward else ())
+
+
+def outward_network(networks: list[Network]) -> Network | None:
+    """The one of a container's networks that its ports are published on: the first bridge that is
+    not internal."""
+    bridges = (n for n in networks if n.driver == "bridge" and not n.internal)
+    return next(bridges, None)
+
+
+def _connect_all(
+    container: Container,
+    connection: Connection,
+    joins: list[tuple[Join, Network]],
+    ports: list[PortMapping],
+) -> None:
+    from crun_py.net import ports as host_ports
+
+    outward = outward_network([network for _, network in joins])
+    connection.held, ports = host_ports.reserve(ports if outward else [])
+    try:
+        for join, network in joins:
+            own = ports if network is outward else []
+            _attach(container, connection, join, network, own)
+    except BaseException:
+        _detach(container, connection.attachments)
+        raise
+
+
+def _attach(
+    container: Container,
+    connection: Connection,
+    join: Join,
+    network: Network,
+    ports: list[PortMapping],
+) -> Attachment:
+    """Connect to one network; it is in network.json from before it is begun."""
+    from crun_py.net import attach, names
+
+    before = connection.attachments
+    assert connection.namespace is not None
+
+    def note(made: Attachment) -> None:
+        connection.attachments = (*before, made)
+        attached.write(container.run_directory, connection.attachments)
+
+    try:
+        made = attach.setup(
+            container.paths,
+            network,
+            join,
+            container.id,
+            connection.namespace,
+            ports,
+            hostname=container.record["hostname"],
+            names=names.of(container, join) if network.dns else (),
+            number=_number(before),
+            default=_undecided(before) if not network.internal else (),
+            alive=lambda other: os.path.isdir(container.paths.run_container(other)),
+            note=note,
+        )
+    except BaseException:
+        connection.attachments = before
+        attached.write(container.run_directory, before)
+        raise
+    if network.dns:
+        names.add(container.paths, made, internal=network.internal)
+    return made
+
+
+def _number(attachments: Sequence[Attachment]) -> int:
+    """The number of the next interface."""
+    taken = {attachment.interface for attachment in attachments}
+    return next(n for n in range(len(taken) + 1) if f"eth{n}" not in taken)
+
+
+def _undecided(attachments: Sequence[Attachment]) -> tuple[int, ...]:
+    """The families that have no default route yet."""
+    decided = {ip.IPv4: any(a.gateway for a in attachments),
+               ip.IPv6: any(a.gateway6 for a in attachments)}  # fmt: skip
+    return tuple(width for width, there in decided.items() if not there)
+
+
+def _connect_user(container: Container, connection: Connection, ports: list[PortMapping]) -> None:
+    from crun_py.net import rootless
+
+    assert connection.namespace is not None
+    started = rootless.start(connection.namespace, ports, container.run_directory)
+    try:
+        attached.write(container.run_directory, (started,))
+    except BaseException:
+        rootless.stop(started)  # nobody else would know of it
+        raise
+    connection.attachments = (started,)
+
+
+def _join(paths: Paths, container_id: str) -> Connection:
+    from crun_py import state
+
+    other = state.load(paths, container_id)
+    status = other.status()
+    if not status.running:
+        raise Conflict(
+            f"joining the network of container {other.name}: it is not running",
+            hint=f"crunpy start {other.name}",
+        )
+    path = f"/proc/{status.pid}/ns/net"
+    return Connection(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+
+
+def disconnect(container: Container) -> None:
+    """Undo `connect` for a container that has ended.  May be called again.
+
+    Raises CrunpyError after doing all it can.
+    """
+    try:
+        found = attached.read(container.run_directory)
+    except FileNotFoundError:
+        # a container whose record is lost has none
+        if container.record.get("network"):
+            from crun_py.net import ipam
+
+            for join in joined(container):  # its start was killed early
+                ipam.release(container.paths, join.network, container.id)
+        return
+    _detach(container, found)
+
+
+def _detach(
+    container: Container, attachments: Sequence[Attachment], netns_fd: int | None = None
+) -> None:
+    """Undo attachments, the last first; the errors of all are raised together.
+
+    netns_fd: the container's namespace, if it goes on; else that ends with it, and the kernel
+    removes the interfaces."""
+    errors: list[CrunpyError] = []
+    for attachment in reversed(attachments):
+        try:
+            if attachment.helper:
+                from crun_py.net import rootless
+
+                rootless.stop(attachment)
+            else:
+                _detach_one(container.paths, attachment, -1 if netns_fd is None else netns_fd)
+        except CrunpyError as e:
+            errors.append(e)
+    if len(errors) > 1:
+        raise CrunpyError("; ".join(e.message for e in errors), hint=errors[0].hint)
+    if errors:
+        raise errors[0]
+
+
+def _detach_one(paths: Paths, attachment: Attachment, netns_fd: int) -> None:
+    from crun_py.net import attach
+
+    if attachment.aliases:
+        from crun_py.net import names
+
+        names.remove(paths, attachment.container_id, attachment.network)
+    attach.teardown(paths, attachment, netns_fd=netns_fd)
+
+
+# ---- a container that runs ----
+
+
+def add(container: Container, pid: int, join: Join) -> Attachment:
+    """Connect a running container, whose first process is `pid`, to one more network.
+
+    Raises Conflict, CrunpyError.
+    """
+    network = config.load(container.paths, join.network)
+    connection = _running(container, pid)
+    try:
+        _validate([network], [])
+        before = connection.attachments
+        try:
+            return _attach(container, connection, join, network, [])
+        except BaseException:
+            _detach(container, connection.attachments[len(before) :], connection.namespace)
+            attached.write(container.run_directory, before)
+            raise
+    finally:
+        connection.close()
+
+
+def take(container: Container, pid: int, network: str) -> None:
+    """Disconnect a running container from a network.  Raises NotFound, CrunpyError."""
+    connection = _running(container, pid)
+    try:
+        found = connection.attachments
+        gone = tuple(a for a in found if a.network == network)
+        if not gone:
+            raise NotFound(f"container {container.name} is not connected to network {network!r}")
+        _detach(container, gone, connection.namespace)
+        left = tuple(a for a in found if a.network != network)
+        attached.write(container.run_directory, left)
+    finally:
+        connection.close()
+
+
+def _running(container: Container, pid: int) -> Connection:
+    path = f"/proc/{pid}/ns/net"
+    try:
+        connection = Connection(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as e:
+        raise CrunpyError.from_os(f"opening the network of {container.name}", e) from e
+    connection.attachments = attached.read(container.run_directory)
+    return connection
+
+
+def present(container: Container) -> Connection:
+    """How a running container is connected, for `write_files`."""
+    connection = Connection()
+    connection.attachments = attached.of(container)
+    return connection
+
+
+def reload(container: Container) -> None:
+    """For a container that runs, after somebody flushed the host's nftables rules: make those of
+    its networks, and publish its ports again.  A plain user's network needs none."""
+    from crun_py.net import attach
+
+    try:
+        found = attached.read(container.run_directory)
+    except FileNotFoundError:
+        return
+    for attachment in found:
+        if not attachment.helper:
+            attach.publish(container.paths, attachment)
+
+
+def write_files(container: Container, connection: Connection, links: list[str]) -> None:
+    """Write /etc/hosts, /etc/resolv.conf and /etc/hostname as this container sees them.
+
+    links: further entries for hosts, as of --add-host.
+    """
+    record = container.record
+    network, hostname = record["network"], record["hostname"]
+    directory = container.directory
+    owner = None
+    if record["userns"]:
+        from crun_py.ns.idmap import Ids
+
+        owner = Ids(record["userns"]["uids"], record["userns"]["gids"]).outside(0, 0)
+    if network["mode"].startswith("container:"):
+        other = container.paths.container(network["mode"].partition(":")[2])
+        for name in ("hosts", "resolv.conf"):
+            _write(f"{directory}/{name}", jsonfile.read_bytes(f"{other}/{name}"), owner)
+    else:
+        _write(
+            directory + "/hosts",
+            files.hosts(
+                _own_lines(container, connection.attachments),
+                [*network["add_host"], *links],
+                connection.host_address,
+            ),
+            owner,
+        )
+        _write(
+            directory + "/resolv.conf",
+            files.resolv_conf(
+                _host_resolv_conf(),
+                own_network=network["mode"] != "host",
+                servers=network["dns"] or connection.dns,
+                search=network["dns_search"],
+                options=network["dns_option"],
+            ),
+            owner,
+        )
+    _write(directory + "/hostname", files.hostname(hostname), owner)
+
+
+def _own_lines(
+    container: Container, attachments: Sequence[Attachment]
+) -> list[tuple[str, list[str]]]:
+    """(address, names) of the container itself on each of its networks."""
+    hostname = container.record["hostname"]
+    aliases = {join.network: join.aliases for join in joined(container)}
+    found = [
+        (address, [hostname, *aliases.get(attachment.network, ())])
+        for attachment in attachments
+        for address in (attachment.ip, attachment.ip6)
+        if address
+    ]
+    return found or [("127.0.1.1", [hostname])]
+
+
+def _write(path: str, data: bytes, owner: tuple[int, int] | None) -> None:
+    """In place: a bind mount of the file must go on showing it.  Readable by any user inside;
+    owner: uid and gid of the container's root, where that is not ours."""
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(path, flags, 0o644)
+        try:
+            os.fchmod(fd, 0o644)
+            if owner:
+                os.fchown(fd, *owner)
+            os.write(fd, data)
+        finally:
+            os.close(fd)
+    except OSError as e:
+        raise CrunpyError.from_os(f"writing {path}", e) from e
+
+
+def _host_resolv_conf() -> bytes:
+    """The host's resolv.conf; systemd-resolved's upstream servers instead of its stub."""
+    try:
+        data = jsonfile.read_bytes("/etc/resolv.conf")
+    except FileNotFoundError:
+        return b""
+    if b"nameserver 127.0.0.53" in data:
+        try:
+            return jsonfile.read_bytes("/run/systemd/resolve/resolv.conf")
+        except FileNotFoundError:
+            return data
+    return data
