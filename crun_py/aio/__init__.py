@@ -9,13 +9,24 @@ from crun_py.aio.containers import Containers
 from crun_py.aio.engine import Engine
 from crun_py.aio.images import Images
 from crun_py.aio.manifests import Manifests
+from crun_py.aio.networks import Networks
 from crun_py.aio.streams import Attached
 from crun_py.aio.volumes import Volumes
 from crun_py.library import default
 from crun_py.library.create_options import CreateOptions, Words
 from crun_py.library.values import OnEvent, OnOutput
 
-__all__ = ["Attached", "Container", "Containers", "Engine", "Images", "Manifests", "Volumes", "run"]
+__all__ = [
+    "Attached",
+    "Container",
+    "Containers",
+    "Engine",
+    "Images",
+    "Manifests",
+    "Networks",
+    "Volumes",
+    "run",
+]
 
 
 @overload

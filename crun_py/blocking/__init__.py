@@ -11,13 +11,24 @@ from crun_py.blocking.containers import Containers
 from crun_py.blocking.engine import Engine
 from crun_py.blocking.images import Images
 from crun_py.blocking.manifests import Manifests
+from crun_py.blocking.networks import Networks
 from crun_py.blocking.streams import Attached
 from crun_py.blocking.volumes import Volumes
 from crun_py.library import default
 from crun_py.library.create_options import CreateOptions, Words
 from crun_py.library.values import OnEvent, OnOutput
 
-__all__ = ["Attached", "Container", "Containers", "Engine", "Images", "Manifests", "Volumes", "run"]
+__all__ = [
+    "Attached",
+    "Container",
+    "Containers",
+    "Engine",
+    "Images",
+    "Manifests",
+    "Networks",
+    "Volumes",
+    "run",
+]
 
 
 @overload

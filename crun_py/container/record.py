@@ -272,6 +272,10 @@ def _joins(paths: Paths, asked: Networking, mode: str) -> list[Join]:
     own = Join(mode, ip=asked.ip, ip6=asked.ip6, mac=asked.mac, aliases=asked.aliases)
     alone = mode in ("none", "host") or mode.startswith("container:")
     joins = [*asked.networks] or [own]
+    if asked.networks and own != Join(mode):
+        raise InvalidArgument(
+            "addresses and names on networks: say of which, where there are several"
+        )
     if alone:
         if len(joins) > 1:
             raise InvalidArgument(f"network mode {mode!r}: it goes with no other network")

@@ -23,18 +23,18 @@ CALLS = ("create", "exists", "names", "inspect", "infos", "remove", "prune", "co
          "disconnect", "update")  # fmt: skip
 
 
-def create(context: Context, request: NetworkRequest, *, exist_ok: bool = False) -> Network:
+def create(context: Context, request: NetworkRequest, *, exist_ok: bool = False) -> NetworkInfo:
     """Make a network, with a made-up name without one; exist_ok: one that is there is no error.
 
     Nothing of the host is touched before a container joins it.  Raises Conflict, InvalidArgument.
     """
     asked = request if request.name else replaced(request, name=_free_name(context.paths))
     if exist_ok and exists(context, asked.name):
-        return config.load(context.paths, asked.name)
+        return inspect(context, asked.name)
     context.enter()
     made = config.create(context.paths, asked, exist_ok=exist_ok)
     events.network(context.paths, "create", made)
-    return made
+    return NetworkInfo(network=made)
 
 
 def _free_name(paths: Paths) -> str:

@@ -21,7 +21,7 @@ from crun_py.model.container import (
     Ulimit,
     VolumeMount,
 )
-from crun_py.model.network import PortMapping
+from crun_py.model.network import Join, PortMapping
 from crun_py.model.registry import RegistryAccess
 
 Pathname = str | os.PathLike[str]
@@ -60,7 +60,8 @@ class CreateOptions(TypedDict, total=False):
     working_dir        instead of the image's
     hostname, domainname
     network            bridge, host, none, container:NAME, or a network's name; or a Networking
-    ip_address, mac_address, network_aliases
+    networks           several, by name or as Join; the first that is not internal leads out
+    ip_address, ip6_address, mac_address, network_aliases: on `network`
     extra_hosts        name to address, for /etc/hosts
     dns, dns_search, dns_options
     links              containers and what they are called inside
@@ -110,7 +111,9 @@ class CreateOptions(TypedDict, total=False):
     hostname: str
     domainname: str
     network: str | Networking
+    networks: Iterable[str | Join]
     ip_address: str
+    ip6_address: str
     mac_address: str
     network_aliases: Iterable[str]
     extra_hosts: Mapping[str, str]

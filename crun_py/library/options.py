@@ -30,7 +30,7 @@ from crun_py.model.container import (
     Security,
     Ulimit,
 )
-from crun_py.model.network import PortMapping
+from crun_py.model.network import Join, PortMapping
 from crun_py.model.registry import PullRequest, RegistryAccess
 from crun_py.net import ports as published
 from crun_py.options import mounts as mount_texts
@@ -284,8 +284,11 @@ def _mounts(given: CreateOptions) -> tuple[AnyMount, ...]:
 def _network(given: CreateOptions) -> Networking:
     mode = given.get("network", "bridge")
     asked = mode if isinstance(mode, Networking) else Networking(mode=mode)
+    joins = (Join(one) if isinstance(one, str) else one for one in given.get("networks", ()))
     changes = {
+        "networks": tuple(joins) or None,
         "ip": given.get("ip_address"),
+        "ip6": given.get("ip6_address"),
         "mac": given.get("mac_address"),
         "aliases": _tuple(given.get("network_aliases")),
         "ports": _ports(given["ports"]) if "ports" in given else None,

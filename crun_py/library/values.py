@@ -136,8 +136,8 @@ def path_in(container_id: str, path: str | os.PathLike[str]) -> str:
 PRELOAD = (
     "crun_py.engine.run", "crun_py.engine.create", "crun_py.engine.execute",
     "crun_py.engine.status", "crun_py.engine.summaries", "crun_py.engine.containers",
-    "crun_py.engine.logs", "crun_py.engine.waiting", "crun_py.ns.user", "crun_py.net.bridge",
-    "crun_py.net.modes", "crun_py.ns.seccomp", "crun_py.engine.images", "crun_py.engine.ready",
+    "crun_py.engine.logs", "crun_py.engine.waiting", "crun_py.ns.user", "crun_py.net.attach",
+    "crun_py.net.connection", "crun_py.ns.seccomp", "crun_py.engine.images", "crun_py.engine.ready",
     "crun_py.container.inside", "crun_py.container.userns", "crun_py.oci.store.images",
     "crun_py.engine.streams", "crun_py.engine.handover",
 )  # fmt: skip

@@ -286,7 +286,7 @@ def check_interface(name: str) -> None:
     """Raises InvalidArgument unless an interface can have this name (dev_valid_name in the
     kernel)."""
     bad = any(c in "/:" or c.isspace() or not c.isprintable() for c in name)
-    if not 0 < len(name.encode()) < 16 or bad or name in (".", "..", "lo"):
+    if not 0 < len(os.fsencode(name)) < 16 or bad or name in (".", "..", "lo"):
         raise InvalidArgument(
             f"interface name {name!r} is not valid", hint="at most 15 characters, no / : or space"
         )

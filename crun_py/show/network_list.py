@@ -23,6 +23,24 @@ _BUILT_IN = ("host", "none")
 """docker lists them as networks; nothing on disk is behind them."""
 
 
+_PLAIN: dict[str, Any] = {
+    "ID": "",
+    "Scope": "local",
+    "IPv4": "true",
+    "IPv6": "false",
+    "Internal": "false",
+    "CreatedAt": "",
+    "Created": "",
+    "NetworkInterface": "",
+    "Subnets": [],
+    "DNSEnabled": False,
+    "IPv6Enabled": False,
+    "IPAMOptions": {},
+    "Options": {},
+}
+"""What a row says of them."""
+
+
 class Filters:
     """Which networks a listing shows.  Raises InvalidArgument."""
 
@@ -83,11 +101,7 @@ def rows(
     for name in _BUILT_IN:
         driver = "host" if name == "host" else "null"
         if wanted.plain(name, driver):
-            found.append(
-                {"Subnets": [], "DNSEnabled": False, "IPv6Enabled": False, "IPAMOptions": {},
-                 "Options": {}, "Created": "", "NetworkInterface": "", "ID": "", "Name": name, "Driver": driver, "Scope": "local", "IPv4": "true",
-                 "IPv6": "false", "Internal": "false", "Labels": Labels({}), "CreatedAt": ""}
-            )  # fmt: skip
+            found.append({**_PLAIN, "Name": name, "Driver": driver, "Labels": Labels({})})
     return sorted(found, key=lambda row: str(row["Name"]))
 
 

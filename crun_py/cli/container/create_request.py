@@ -168,6 +168,16 @@ _MODES = ("container:", "ns:", "pasta:", "slirp4netns:")
 """Words before a colon that are not a network's name."""
 
 
+def _of_one(values: dict[str, Any]) -> dict[str, Any]:
+    """What is asked of the only network."""
+    return {
+        "ip": values["ip"] or "",
+        "ip6": values["ip6"] or "",
+        "mac": values["mac_address"] or "",
+        "aliases": tuple(values["network_alias"]),
+    }
+
+
 def networking(values: dict[str, Any]) -> Networking:
     """The options about the network."""
     alone = values["dns"] == ["none"]  # the image's resolv.conf stays
@@ -180,10 +190,7 @@ def networking(values: dict[str, Any]) -> Networking:
         joins = network_options.joins(words, values)
     return Networking(
         mode=words[0] if words and not joins else "bridge",
-        ip=values["ip"] or "",
-        ip6=values["ip6"] or "",
-        mac=values["mac_address"] or "",
-        aliases=tuple(values["network_alias"]),
+        **({} if joins else _of_one(values)),
         networks=joins,
         ports=_published(values["publish"]),
         expose=tuple(port for text in values["expose"] for port in parts.exposed_ports(text)),

@@ -39,5 +39,5 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     if values["ipam_driver"] in ("none", "dhcp"):
         raise Unsupported(f"--ipam-driver {values['ipam_driver']}: addresses are the engine's own")
     request = network_options.request(values, arguments[0] if arguments else "")
-    write(networks.create(context, request, exist_ok=values["ignore"]).id)
+    write(networks.create(context, request, exist_ok=values["ignore"]).network.id)
     return 0

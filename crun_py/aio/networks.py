@@ -1,0 +1,125 @@
+"""The networks of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from crun_py.library import options, values
+from crun_py.library.create_options import Filters
+from crun_py.library.values import expect
+from crun_py.model.network import Join, NetworkInfo, NetworkRequest, Subnet
+from crun_py.model.pruned import Pruned
+from crun_py.worker.channel_async import AsyncWorker
+
+
+class Networks:
+    """`engine.networks`: on each, containers reach each other, and find each other by their names.
+
+    Networks do not reach each other.
+    """
+
+    def __init__(self, worker: AsyncWorker) -> None:
+        self._worker = worker
+
+    async def create(
+        self,
+        name: str = "",
+        *,
+        driver: str = "bridge",
+        subnets: Iterable[str | Subnet] = (),
+        ipv6: bool = False,
+        internal: bool = False,
+        dns: bool = True,
+        dns_servers: Iterable[str] = (),
+        interface: str = "",
+        parent: str = "",
+        mode: str = "",
+        mtu: int = 0,
+        labels: Mapping[str, str] | None = None,
+        exist_ok: bool = False,
+    ) -> NetworkInfo:
+        """Make one, with a made-up name without `name`.
+
+        driver: bridge, macvlan or ipvlan.  subnets: 10.90.0.0/24, fd00::/64 …, () lets the engine
+        choose; ipv6: it chooses one of IPv6 too.  internal: no way out, and none in.  dns:
+        containers find each other by their names; dns_servers: who answers for other names, ()
+        for the host's.  interface: the bridge's name; parent, mode: of macvlan and ipvlan.
+        exist_ok: one that is there is no error.
+        Raises Conflict when the name or a subnet is taken, InvalidArgument.
+        """
+        request = NetworkRequest(
+            name=name,
+            driver=driver,
+            subnets=tuple(Subnet(s) if isinstance(s, str) else s for s in options.several(subnets)),
+            ipv6=ipv6,
+            internal=internal,
+            dns=dns,
+            dns_servers=options.several(dns_servers),
+            interface=interface,
+            parent=parent,
+            mode=mode,
+            mtu=mtu,
+            labels=dict(labels or {}),
+        )
+        made = await self._worker.call("networks.create", request, exist_ok=exist_ok)
+        return expect(NetworkInfo, made)
+
+    async def get(self, name: str) -> NetworkInfo:
+        """What is known of the network of this name or id.  Raises NotFound."""
+        return expect(NetworkInfo, await self._worker.call("networks.inspect", name))
+
+    async def exists(self, name: str) -> bool:
+        """Whether there is one."""
+        return expect(bool, await self._worker.call("networks.exists", name))
+
+    async def list(self, filters: Filters = ()) -> tuple[NetworkInfo, ...]:
+        """All of them; filters: KEY=VALUE as of `network ls --filter`."""
+        found = await self._worker.call("networks.infos", options.filters(filters))
+        return tuple(values.every(NetworkInfo, found))
+
+    async def remove(self, name: str, *, force: bool = False) -> None:
+        """Remove one; force: the containers that have it too.
+
+        Raises NotFound, Conflict when a container has it.
+        """
+        await self._worker.call("networks.remove", name, force=force)
+
+    async def prune(self, filters: Filters = ()) -> Pruned:
+        """Remove those that no container has."""
+        return expect(Pruned, await self._worker.call("networks.prune", options.filters(filters)))
+
+    async def connect(
+        self,
+        name: str,
+        container: str,
+        *,
+        ip: str = "",
+        ip6: str = "",
+        mac: str = "",
+        aliases: Iterable[str] = (),
+    ) -> None:
+        """Connect a container, by its name or id; one that runs, at once.
+
+        Raises NotFound, Conflict when it is connected or an address is taken.
+        """
+        join = Join(name, ip=ip, ip6=ip6, mac=mac, aliases=options.several(aliases))
+        await self._worker.call("networks.connect", name, container, join)
+
+    async def disconnect(self, name: str, container: str, *, force: bool = False) -> None:
+        """Disconnect a container; force: that it is not connected is no error.
+
+        Raises NotFound.
+        """
+        await self._worker.call("networks.disconnect", name, container, force=force)
+
+    async def update(
+        self, name: str, *, dns_add: Iterable[str] = (), dns_drop: Iterable[str] = ()
+    ) -> NetworkInfo:
+        """Change its name servers, for containers that start from now on."""
+        await self._worker.call(
+            "networks.update",
+            name,
+            dns_add=options.several(dns_add),
+            dns_drop=options.several(dns_drop),
+        )
+        return await self.get(name)
