@@ -1,7 +1,7 @@
 /* core.h: the core helper's table of contents.
  *
  * crunpy-core carries out a plan that Python made (see runtime/plan.py) and decides nothing.
- * One static program, executed from a sealed memfd, in up to two processes:
+ * One static program, executed from a sealed memfd, in up to three processes:
  *
  *   main.c     entry: read the plan, detach from the caller, become the monitor
  *   plan.c     the plan's bytes -> an array of steps
@@ -16,6 +16,7 @@
  *   mounts.c   init: the steps about the file system (mounts, pivot_root)
  *   devices.c  init: device nodes of the container's own
  *   resolve.c  init: every path inside the container's root becomes a descriptor here
+ *   dns*.c     responder: names on user networks (dns.h)
  */
 #ifndef CRUNPY_CORE_H
 #define CRUNPY_CORE_H
@@ -89,6 +90,8 @@ enum op {
 	SET_RESTART = 112, /* a=enum restart b=ms to wait before SET_CLEANUP's command, which restarts */
 	SET_TIMEOUT = 113, /* a=ms until SIGKILL; exit status then: TIMED_OUT */
 	SET_USERNS = 114,  /* a=fd of the user namespace that init is made in */
+	SET_DNS = 115,	   /* a=fd of a UDP socket b=fd of a listening TCP socket or -1 s0=directory of `names`
+			    * s1..=servers for other names, none: those of /etc/resolv.conf */
 };
 
 struct str {
@@ -298,6 +301,19 @@ int health_fd(void);
 int64_t health_due(void);
 /* Reap a check that has ended (its pidfd is readable), begin one that is due. */
 void health_act(bool ended);
+
+/* ---- dns_keeper.c ---- */
+
+/* how: SET_DNS; a responder for the container `id` begins. */
+void dns_begin(const struct step *how, const char *id);
+/* To poll while there is a responder, else -1. */
+int dns_fd(void);
+/* Milliseconds until the next one begins in the place of one that died, -1 for never. */
+int64_t dns_due(void);
+/* Hear what the responder wants, or that it died (its socket is readable); begin one that is due. */
+void dns_act(bool ready);
+/* The responder is gone, and with it our hold on the container's network namespace. */
+void dns_end(void);
 
 /* ---- status.c ---- */
 

@@ -1,7 +1,8 @@
 /* main.c: crunpy-core PLAN-FD.  Started by runtime/launch.py from a sealed memfd; leaves its
- * caller and becomes the monitor. */
+ * caller and becomes the monitor, which starts the program again as the DNS responder. */
 #define _GNU_SOURCE
 #include "core.h"
+#include "dns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,9 +57,9 @@ static int close_unnamed(const struct plan *plan)
 	for (uint32_t i = 0; i < plan->n; i++) {
 		const struct step *s = &plan->steps[i];
 		if (s->op == OP_SETNS || s->op == SET_CGROUP || s->op == SET_CLIENT || s->op == SET_RESULT ||
-		    s->op == SET_HOLD || s->op == SET_USERNS || s->op == OP_ATTACH || s->op == OP_KEEP)
+		    s->op == SET_HOLD || s->op == SET_USERNS || s->op == SET_DNS || s->op == OP_ATTACH || s->op == OP_KEEP)
 			keep[n++] = (int)s->a;
-		if (s->op == SET_CLONE)
+		if (s->op == SET_CLONE || s->op == SET_DNS)
 			keep[n++] = (int)s->b;
 	}
 	close_all_but(keep, n);
@@ -83,6 +84,8 @@ int main(int argc, char **argv)
 	struct plan plan = { 0 };
 	/* what is in a container must not reach us through /proc (CVE-2016-9962) */
 	(void)prctl(PR_SET_DUMPABLE, 0);
+	if (argc > 0 && !strcmp(argv[0], DNS_PROGRAM))
+		return dns_main(argc, argv);
 	if (argc < 2 || plan_read(atoi(argv[argc - 1]), &plan))
 		return 2;
 	title = argv[0];

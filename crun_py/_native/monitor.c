@@ -332,29 +332,36 @@ static bool pump(struct monitor *m, int stream)
 	return true;
 }
 
-enum { PIDFD, LISTENER, OUT, ERR, IN, HEALTH, FIRST_CLIENT };
+enum { PIDFD, LISTENER, OUT, ERR, IN, HEALTH, DNS, FIRST_CLIENT };
+
+static int64_t until(int64_t when)
+{
+	int64_t left = when - now_ms();
+	return left > 0 ? left : 0;
+}
+
+/* Of two waits, -1 is for ever. */
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
 
 /* Milliseconds that poll may wait, -1 for ever. */
 static int patience(const struct monitor *m)
 {
-	int64_t wait = health_due();
-	if (m->look_again) {
-		int64_t left = m->look_again - now_ms();
-		left = left > 0 ? left : 0;
-		wait = wait < 0 || left < wait ? left : wait;
-	}
-	if (m->deadline) {
-		int64_t left = m->deadline - now_ms();
-		left = left > 0 ? left : 0;
-		wait = wait < 0 || left < wait ? left : wait;
-	}
+	int64_t wait = sooner(health_due(), dns_due());
+	if (m->look_again)
+		wait = sooner(wait, until(m->look_again));
+	if (m->deadline)
+		wait = sooner(wait, until(m->deadline));
 	return wait > INT32_MAX ? INT32_MAX : (int)wait;
 }
 
-/* What is due by the clock. */
-static void keep_time(struct monitor *m, bool check_ended)
+/* What is due by the clock, or is said by those who are at it. */
+static void keep_time(struct monitor *m, bool check_ended, bool dns_ready)
 {
 	health_act(check_ended);
+	dns_act(dns_ready);
 	if (m->deadline && now_ms() >= m->deadline) {
 		kill_init(m);
 		m->deadline = 0;
@@ -372,11 +379,12 @@ static void serve_once(struct monitor *m, bool alive)
 	fds[ERR] = (struct pollfd){ .fd = paused ? -1 : m->out[1], .events = POLLIN };
 	fds[IN] = (struct pollfd){ .fd = m->input.held ? m->input.fd : -1, .events = POLLOUT };
 	fds[HEALTH] = (struct pollfd){ .fd = alive ? health_fd() : -1, .events = POLLIN };
+	fds[DNS] = (struct pollfd){ .fd = alive ? dns_fd() : -1, .events = POLLIN };
 	int n = clients_poll(fds + FIRST_CLIENT, &m->input);
 	if (poll(fds, FIRST_CLIENT + (nfds_t)n, alive ? patience(m) : -1) < 0)
 		return; /* EINTR */
 	if (alive)
-		keep_time(m, fds[HEALTH].revents);
+		keep_time(m, fds[HEALTH].revents, fds[DNS].revents);
 	if (!paused)
 		m->look_again = 0;
 	for (int stream = 0; stream < 2; stream++)
@@ -483,6 +491,7 @@ static int end(struct monitor *m)
 {
 	const struct step *cgroup = find(m->plan, SET_CGROUP), *cleanup = find(m->plan, SET_CLEANUP);
 	bool ours = cgroup->b > 0;
+	dns_end();
 	drain(m);
 	m->status.exit_code = reap(m);
 	if (m->timed_out && m->status.exit_code == 128 + SIGKILL)
@@ -615,6 +624,7 @@ int monitor_main(const struct plan *plan)
 	}
 	status_pid_file(&m.status);
 	tell(m.result, result);
+	dns_begin(find(plan, SET_DNS), m.status.id);
 	while (init_alive(&m)) {
 		serve_once(&m, true);
 		if (m.gate >= 0 && m.input.start)
