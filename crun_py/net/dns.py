@@ -1,0 +1,121 @@
+"""What the DNS responder of a container on user networks gets: its sockets and the file `names`.
+
+The responder (`_native/dns.c`) is a child of the container's monitor.  A plan has it with
+
+    udp, tcp = dns.sockets(netns_fd)
+    plan.add(SET_DNS, directory, *servers, a=udp, b=tcp)   # and launch(…, inherit=[…, udp, tcp])
+
+after which the caller closes both sockets.  It reads `names` in `directory` whenever that has been
+replaced; until the file has a line of the container's own it forwards nothing.
+"""
+
+from __future__ import annotations
+
+import _socket
+import _thread
+import errno
+import fcntl
+import os
+from _struct import pack, unpack
+
+from crun_py._native import check, lib
+from crun_py.errors import CrunpyError
+from crun_py.jsonfile import write_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ADDRESS, PORT = "127.0.0.11", 53
+FILE = "names"
+_CLONE_NEWNET = 0x40000000
+_BACKLOG = 64
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
+_IFREQ = "16sh14x"
+"""netdevice(7): struct ifreq with flags."""
+
+
+def sockets(netns_fd: int) -> tuple[int, int]:
+    """(UDP socket, listening TCP socket) at 127.0.0.11:53 in the network namespace `netns_fd`.
+
+    `lo` is up there afterwards.  The caller closes both.
+
+    A server in the container that sets SO_REUSEADDR and SO_REUSEPORT can still have port 53 of all
+    addresses.  Raises CrunpyError.
+    """
+    made: list[int] = []
+    failed: list[BaseException] = []
+    done = _thread.allocate_lock()
+
+    # in a thread, which ends there: from inside a user namespace there is no way back
+    def enter() -> None:
+        try:
+            check(lib.crunpy_setns(netns_fd, _CLONE_NEWNET), "setns")
+            _loopback_up()
+            made.append(_bound(_socket.SOCK_DGRAM))
+            made.append(_bound(_socket.SOCK_STREAM))
+        except BaseException as e:
+            failed.append(e)
+        finally:
+            done.release()
+
+    doing = f"opening the DNS sockets at {ADDRESS}"
+    done.acquire()
+    try:
+        _thread.start_new_thread(enter, ())
+    except RuntimeError as e:
+        raise CrunpyError(f"{doing}: {e}", errno=errno.EAGAIN) from e
+    done.acquire()
+    if failed:
+        for fd in made:
+            os.close(fd)
+        if isinstance(failed[0], OSError):
+            raise CrunpyError.from_os(doing, failed[0]) from failed[0]
+        raise failed[0]
+    return made[0], made[1]
+
+
+def _loopback_up() -> None:
+    """As init does later.  IP_FREEBIND would not do: in a namespace without addresses the kernel
+    takes any for a broadcast one, and answers then come from 127.0.0.1."""
+    sock = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
+    try:
+        found = fcntl.ioctl(sock.fileno(), _SIOCGIFFLAGS, pack(_IFREQ, b"lo", 0))
+        flags = unpack(_IFREQ, found)[1]
+        if not flags & _IFF_UP:
+            fcntl.ioctl(sock.fileno(), _SIOCSIFFLAGS, pack(_IFREQ, b"lo", flags | _IFF_UP))
+    finally:
+        sock.close()
+
+
+def _bound(kind: int) -> int:
+    sock = _socket.socket(_socket.AF_INET, kind | _socket.SOCK_CLOEXEC)
+    try:
+        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEPORT, 1)
+        sock.bind((ADDRESS, PORT))
+        if kind == _socket.SOCK_STREAM:
+            sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock.detach()
+
+
+def line(
+    owner: str, network: str, address: str, names: Iterable[str], *, internal: bool = False
+) -> str:
+    """One line of `names`: the container `owner` (64 hex digits) has `address` (IPv4 or IPv6) on
+    `network`, and is found there by each of `names` and by NAME.NETWORK."""
+    mark = "!" if internal else ""
+    return " ".join([owner, mark + network, address, *(name.lower() for name in names)])
+
+
+def write_names(path: str, lines: Iterable[str]) -> None:
+    """Replace the file `path` (DIRECTORY/names) by `lines`, in one rename.
+
+    Every responder that reads it sees the new content at its next query.  Callers keep each other
+    out: of two at once, one wins.  Raises CrunpyError naming the path.
+    """
+    text = "".join(f"{each}\n" for each in lines)
+    write_bytes(path, text.encode(), durable=False)
