@@ -204,6 +204,12 @@ class Launch:
             plan.add(p.SET_HEALTH, *self._command("healthcheck", "run", "--timer"), **times)
         for fd in self._connection.held:
             plan.add(p.SET_HOLD, a=fd)
+        if self._connection.dns_sockets:
+            from crun_py.net import names
+
+            udp, tcp = self._connection.dns_sockets
+            known = names.directory(container.paths)
+            plan.add(p.SET_DNS, known, *self._connection.dns_servers, a=udp, b=tcp)
 
     def _command(self, *words: str) -> list[str]:
         """A command that the monitor runs: `cleanup`, which it becomes at the end when nobody

@@ -35,14 +35,18 @@ class Connection:
     namespace:   descriptor of the namespace to join, None: none is joined.
     held:        sockets that keep published ports ours while the container lives.
     attachments: to each of its networks, in order.
+    dns_sockets: where it asks for names, () if nobody answers; dns_servers: whom to ask for other
+    names, () for the host's.
     """
 
-    __slots__ = ("attachments", "held", "namespace")
+    __slots__ = ("attachments", "dns_servers", "dns_sockets", "held", "namespace")
 
     def __init__(self, namespace: int | None = None) -> None:
         self.namespace = namespace
         self.held: list[int] = []
         self.attachments: tuple[Attachment, ...] = ()
+        self.dns_sockets: tuple[int, ...] = ()
+        self.dns_servers: tuple[str, ...] = ()
 
     @property
     def host_address(self) -> str:
@@ -56,13 +60,14 @@ class Connection:
 
     def descriptors(self) -> list[int]:
         """All that the helper must inherit."""
-        return self.held + ([] if self.namespace is None else [self.namespace])
+        joined = [] if self.namespace is None else [self.namespace]
+        return [*self.held, *self.dns_sockets, *joined]
 
     def close(self) -> None:
         """Close our copies."""
         for fd in self.descriptors():
             os.close(fd)
-        self.held, self.namespace = [], None
+        self.held, self.dns_sockets, self.namespace = [], (), None
 
 
 def check_mode(mode: str, *, ports: bool) -> None:
@@ -145,9 +150,24 @@ def _connect_all(
         for join, network in joins:
             own = ports if network is outward else []
             _attach(container, connection, join, network, own)
+        _answer(container, connection, [network for _, network in joins])
     except BaseException:
         _detach(container, connection.attachments)
         raise
+
+
+def _answer(container: Container, connection: Connection, networks: list[Network]) -> None:
+    """Somebody is to answer for names, where a network has such."""
+    named = [network for network in networks if network.dns]
+    if not named:
+        return
+    from crun_py.net import dns
+
+    assert connection.namespace is not None
+    connection.dns_sockets = dns.sockets(connection.namespace)
+    chosen: list[str] = [*container.record["network"]["dns"]]
+    chosen = chosen or [server for network in named for server in network.dns_servers]
+    connection.dns_servers = tuple(dict.fromkeys(chosen))
 
 
 def _attach(
@@ -384,9 +404,9 @@ def write_files(container: Container, connection: Connection, links: list[str]) 
             files.resolv_conf(
                 _host_resolv_conf(),
                 own_network=network["mode"] != "host",
-                servers=network["dns"] or connection.dns,
+                servers=_servers(connection) or network["dns"] or connection.dns,
                 search=network["dns_search"],
-                options=network["dns_option"],
+                options=_options(connection, network["dns_option"]),
             ),
             owner,
         )
@@ -406,6 +426,22 @@ def _own_lines(
         if address
     ]
     return found or [("127.0.1.1", [hostname])]
+
+
+def _servers(connection: Connection) -> list[str]:
+    """Our own, where one answers."""
+    if not any(attachment.aliases for attachment in connection.attachments):
+        return []
+    from crun_py.net import dns
+
+    return [dns.ADDRESS]
+
+
+def _options(connection: Connection, given: list[str]) -> list[str]:
+    """A name without a dot is a container's first of all, as docker has it."""
+    if not _servers(connection) or any(option.startswith("ndots:") for option in given):
+        return given
+    return [*given, "ndots:0"]
 
 
 def _write(path: str, data: bytes, owner: tuple[int, int] | None) -> None:

@@ -12,15 +12,13 @@ replaced; until the file has a line of the container's own it forwards nothing.
 from __future__ import annotations
 
 import _socket
-import _thread
-import errno
 import fcntl
 import os
 from _struct import pack, unpack
 
-from crun_py._native import check, lib
 from crun_py.errors import CrunpyError
 from crun_py.jsonfile import write_bytes
+from crun_py.net import inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 ADDRESS, PORT = "127.0.0.11", 53
 FILE = "names"
-_CLONE_NEWNET = 0x40000000
 _BACKLOG = 64
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _IFREQ = "16sh14x"
@@ -44,34 +41,20 @@ def sockets(netns_fd: int) -> tuple[int, int]:
     addresses.  Raises CrunpyError.
     """
     made: list[int] = []
-    failed: list[BaseException] = []
-    done = _thread.allocate_lock()
 
-    # in a thread, which ends there: from inside a user namespace there is no way back
-    def enter() -> None:
-        try:
-            check(lib.crunpy_setns(netns_fd, _CLONE_NEWNET), "setns")
-            _loopback_up()
-            made.append(_bound(_socket.SOCK_DGRAM))
-            made.append(_bound(_socket.SOCK_STREAM))
-        except BaseException as e:
-            failed.append(e)
-        finally:
-            done.release()
+    def make() -> None:
+        _loopback_up()
+        made.append(_bound(_socket.SOCK_DGRAM))
+        made.append(_bound(_socket.SOCK_STREAM))
 
-    doing = f"opening the DNS sockets at {ADDRESS}"
-    done.acquire()
     try:
-        _thread.start_new_thread(enter, ())
-    except RuntimeError as e:
-        raise CrunpyError(f"{doing}: {e}", errno=errno.EAGAIN) from e
-    done.acquire()
-    if failed:
+        inside.run(netns_fd, make)
+    except BaseException as e:
         for fd in made:
             os.close(fd)
-        if isinstance(failed[0], OSError):
-            raise CrunpyError.from_os(doing, failed[0]) from failed[0]
-        raise failed[0]
+        if isinstance(e, OSError):
+            raise CrunpyError.from_os(f"opening the DNS sockets at {ADDRESS}", e) from e
+        raise
     return made[0], made[1]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from crun_py import jsonfile
-from crun_py.net import ipam
+from crun_py.net import dns, ipam
 from crun_py.paths import private_dir
 
 TYPE_CHECKING = False
@@ -35,10 +35,13 @@ def of(container: Container, join: Join) -> tuple[str, ...]:
 
 def add(paths: Paths, attachment: Attachment, *, internal: bool) -> None:
     """Let the network's other containers find one by its names (`attachment.aliases`)."""
-    network = "!" * internal + attachment.network
-    start = f"{attachment.container_id} {network} "
-    end = " ".join(attachment.aliases)
-    own = [f"{start}{address} {end}" for address in (attachment.ip, attachment.ip6) if address]
+    owner, network = attachment.container_id, attachment.network
+    own = [
+        dns.line(owner, network, address, attachment.aliases, internal=internal)
+        for address in (attachment.ip, attachment.ip6)
+        if address
+    ]
+    start = own[0][: own[0].index(" ", len(owner) + 1) + 1]
     _change(paths, lambda lines: [*(line for line in lines if not line.startswith(start)), *own])
 
 
@@ -51,7 +54,7 @@ def remove(paths: Paths, container_id: str, network: str) -> None:
 def _change(paths: Paths, change: Callable[[list[str]], list[str]]) -> None:
     private_dir(ipam.directory(paths))
     private_dir(directory(paths))
-    path = directory(paths) + "/names"
+    path = f"{directory(paths)}/{dns.FILE}"
     with jsonfile.Lock(directory(paths) + "/.lock"):
         try:
             before = jsonfile.read_bytes(path).decode().splitlines()
@@ -61,7 +64,6 @@ def _change(paths: Paths, change: Callable[[list[str]], list[str]]) -> None:
         if after == before:
             return
         if after:
-            data = "".join(line + "\n" for line in after).encode()
-            jsonfile.write_bytes(path, data, durable=False)
+            dns.write_names(path, after)
         else:
             os.unlink(path)
