@@ -157,11 +157,13 @@ class Container:
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """The words for its network and its other namespaces; container:ID shares another's."""
+        """The words for its network and its other namespaces; container:ID shares another's,
+        network:NAME is one that it joins."""
         record = self.record
         shared, own_ids = record["namespaces"], record["userns"]
         words = shared["pid"], shared["ipc"], shared["uts"], shared["cgroup"]
-        return (record["network"]["mode"], *words, own_ids["mode"] if own_ids else "")
+        own = [f"network:{name}" for name in self.networks]
+        return (record["network"]["mode"], *own, *words, own_ids["mode"] if own_ids else "")
 
     @property
     def networks(self) -> list[str]:

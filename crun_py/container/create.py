@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from crun_py.documents.container import Record
     from crun_py.documents.image import ImageAbout, ImageConfig
     from crun_py.documents.spec import LinuxDevice, Spec
-    from crun_py.model.container import CreateRequest, Namespaces
+    from crun_py.model.container import CreateRequest, Namespaces, Networking
 
     class Basis(Protocol):
         """What a container's files and defaults are from: an image, or a build's state."""
@@ -116,6 +116,16 @@ def create(
     )
     events.container(container, "create")
     return container
+
+
+def networks(asked: Networking) -> list[str]:
+    """The networks that a container asks for, without looking whether there are such."""
+    joined = [join.network for join in asked.networks]
+    if joined:
+        return joined
+    word = asked.mode
+    alone = word in ("host", "none", "bridge", "default", "private", "") or ":" in word
+    return [] if alone else [word]
 
 
 def check(request: CreateRequest) -> None:

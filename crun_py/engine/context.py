@@ -63,7 +63,8 @@ class Context:
         """Become root in a user namespace, for work on layers and mounts.  Nothing for root.
 
         modes: with whom the container to be started shares namespaces (Container.modes):
-        those of container:X can only be joined from inside the user namespace of X.
+        those of container:X can only be joined from inside the user namespace of X, and
+        network:NAME from inside that of the hub.
         """
         from crun_py.ns import user
 
@@ -77,8 +78,26 @@ class Context:
                 if status.running:
                     self.join(status)
                     return
+        networks = [mode[8:] for mode in modes if mode.startswith("network:")]
+        if networks and self._join_hub(networks):
+            return
         user.enter()
         self.rootless = True
+
+    def _join_hub(self, networks: list[str]) -> bool:
+        """Become root where a user's networks are, if the container is to be on them: then nobody
+        else makes them until it is connected."""
+        from crun_py.net import connection
+
+        if not connection.on_hub(networks):
+            return False
+        from crun_py.net import hub
+
+        hub.lock(self.paths)
+        status = hub.holder(self.paths)
+        if status:
+            self.join(status)
+        return status is not None
 
     def join(self, status: Status) -> None:
         """As `enter`, but into the user namespace of a running container: only from there can

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 
 from crun_py import notices, state
+from crun_py.apart import apart
 from crun_py.container import create as made
 from crun_py.container import lifecycle
 from crun_py.engine import pull
 from crun_py.errors import InvalidArgument, NotFound
+from crun_py.model.registry import PullRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
     from crun_py.engine.context import Context
     from crun_py.model.container import CreateRequest
-    from crun_py.model.registry import PullRequest
     from crun_py.oci.store.image import Image
     from crun_py.state import Container
 
@@ -41,7 +42,14 @@ def make(
     if request.replace:
         _remove(request.name, context)
     asked = request.namespaces
-    context.enter(request.network.mode, asked.pid, asked.ipc, asked.uts, asked.cgroup, asked.user)
+    networks = [f"network:{name}" for name in made.networks(request.network)]
+    if networks and not request.rootfs and _must_fetch(context, request.image, wanted):
+        # nobody else is to wait for it: see net/hub.py
+        apart(lambda: _obtain(context, request.image, wanted))
+        wanted = PullRequest()
+    context.enter(
+        request.network.mode, *networks, asked.pid, asked.ipc, asked.uts, asked.cgroup, asked.user
+    )
     # an address or a port that it must have may be that of any container
     asked_of = request.network
     few = not (asked_of.ports or asked_of.ip or asked_of.ip6 or asked_of.networks)
@@ -67,6 +75,23 @@ def make(
     return container
 
 
+def _must_fetch(context: Context, name: str, wanted: PullRequest) -> bool:
+    """Whether a plain user's image is to be pulled."""
+    from crun_py.ns import user
+    from crun_py.oci.reference import has_transport
+
+    if not user.needed() or has_transport(name) or wanted.policy == "never":
+        return False
+    from crun_py.oci.store.images import ImageStore
+
+    return wanted.policy != "missing" or ImageStore(context.paths).lookup(name) is None
+
+
+def _obtain(context: Context, name: str, wanted: PullRequest) -> None:
+    context.enter()
+    pull.needed(context, name, wanted)
+
+
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -81,7 +106,6 @@ def _warn_foreign(image: Image) -> None:
 
 def _remove(name: str, context: Context) -> None:
     """Remove the container of this name, if there is one."""
-    from crun_py.apart import apart
     from crun_py.container import ending, inside
 
     if not name:

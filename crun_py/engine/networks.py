@@ -234,8 +234,9 @@ def disconnect(context: Context, name: str, container_name: str, *, force: bool 
 
 
 def _changeable(context: Context, container: Container, network: str) -> None:
-    """Raises Conflict where a container's networks are not its own."""
-    context.enter()
+    """Raises Conflict where a container's networks are not its own; else we are ready."""
+    status = container.status()
+    context.join(status) if status.alive else context.enter()
     mode: str = container.record["network"]["mode"]
     if mode in ("host", "none") or mode.startswith("container:"):
         raise Conflict(

@@ -142,7 +142,8 @@ class Attachment:
     driver: bridge, macvlan, ipvlan, or rootless: pasta or slirp4netns, whose process is pid, which
     began at start_time (clock ticks after boot).  interface is the container's end, host_interface
     the host's; prefix is the subnet's length in bits.  dns: servers that the network brings along;
-    host_address: by which the container reaches the host.
+    host_address: by which the container reaches the host.  hub: the inode of the network
+    namespace that stands for the host, 0 for the host's own (net/hub.py).
     """
 
     driver: str
@@ -163,6 +164,7 @@ class Attachment:
     ports: tuple[PortMapping, ...] = ()
     dns: tuple[str, ...] = ()
     host_address: str = ""
+    hub: int = 0
     helper: str = ""
     pid: int = 0
     start_time: int = 0

@@ -45,6 +45,7 @@ def setup(
     hostname: str = "",
     names: tuple[str, ...] = (),
     number: int = 0,
+    hub: int = 0,
     default: tuple[int, ...] = (ip.IPv4, ip.IPv6),
     alive: Callable[[str], bool] | None = None,
     note: Callable[[Attachment], None] = lambda attachment: None,
@@ -54,6 +55,7 @@ def setup(
     ports:   already reserved (ports.reserve), so every host_port is a number.
     names:   by which the network's other containers find it.
     number:  of the interface: eth0, eth1 …, unless `join` names it.
+    hub:     see Attachment; we are in it.
     default: the families whose default route leads over this network.
     alive:   see ipam.allocate.
     note:    is given what will be made, before it is: who comes after a kill can take it down.
@@ -74,6 +76,7 @@ def setup(
         table=network.table,
         aliases=names,
         ports=tuple(ports),
+        hub=hub,
     )
     attachment = replaced(attachment, **addresses)
     try:

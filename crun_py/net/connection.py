@@ -3,7 +3,8 @@
 none          a new namespace with lo
 host          the host's; no namespace
 container:ID  another container's
-bridge, NAME  root: networks, one interface for each; a user: pasta or slirp4netns
+bridge, NAME  root: networks, one interface for each; a user: the same in a hub (hub.py), but for
+              the default network alone pasta or slirp4netns
 
 Interfaces are eth0, eth1 … in the order in which the networks were asked for.  The default route
 leads over the first network that is not internal; ports are published there.
@@ -18,15 +19,18 @@ from crun_py._native import check, lib
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
 from crun_py.model.network import Join, PortMapping
 from crun_py.net import attached, config, files, ip
-from crun_py.record import from_json
+from crun_py.record import from_json, replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeVar
 
     from crun_py.model.network import Attachment, Network
     from crun_py.paths import Paths
     from crun_py.state import Container
+
+    T = TypeVar("T")
 
 
 class Connection:
@@ -35,11 +39,12 @@ class Connection:
     namespace:   descriptor of the namespace to join, None: none is joined.
     held:        sockets that keep published ports ours while the container lives.
     attachments: to each of its networks, in order.
+    hub:         inode of the namespace that stands for the host, 0 for the host's.
     dns_sockets: where it asks for names, () if nobody answers; dns_servers: whom to ask for other
     names, () for the host's.
     """
 
-    __slots__ = ("attachments", "dns_servers", "dns_sockets", "held", "namespace")
+    __slots__ = ("attachments", "dns_servers", "dns_sockets", "held", "hub", "namespace")
 
     def __init__(self, namespace: int | None = None) -> None:
         self.namespace = namespace
@@ -47,6 +52,7 @@ class Connection:
         self.attachments: tuple[Attachment, ...] = ()
         self.dns_sockets: tuple[int, ...] = ()
         self.dns_servers: tuple[str, ...] = ()
+        self.hub = 0
 
     @property
     def host_address(self) -> str:
@@ -93,7 +99,8 @@ def connect(container: Container, *, rootless: bool, userns: int = -1) -> Connec
         return Connection()
     if mode.startswith("container:"):
         return _join(container.paths, mode.partition(":")[2])
-    asked = [] if rootless else joined(container)
+    alone = rootless and not on_hub(container.networks)
+    asked = [] if alone else joined(container)
     joins = [(join, config.load(container.paths, join.network)) for join in asked]
     ports = [from_json(PortMapping, p) for p in network["ports"]]
     _validate([network for _, network in joins], ports)
@@ -104,14 +111,22 @@ def connect(container: Container, *, rootless: bool, userns: int = -1) -> Connec
     else:
         connection = Connection(check(lib.crunpy_new_netns(), "unshare"))
     try:
-        if rootless:
+        if alone:
             _connect_user(container, connection, ports)
+        elif rootless:
+            _connect_hub(container, connection, joins, ports)
         else:
             _connect_all(container, connection, joins, ports)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def on_hub(networks: Sequence[str]) -> bool:
+    """Whether a user's container on these networks is on the hub: the default network alone is its
+    own."""
+    return any(name != config.DEFAULT for name in networks)
 
 
 def joined(container: Container) -> list[Join]:
@@ -144,15 +159,50 @@ def _connect_all(
 ) -> None:
     from crun_py.net import ports as host_ports
 
+    connection.held, ports = host_ports.reserve(ports)
+    _attach_all(container, connection, joins, ports)
+    _answer(container, connection, [network for _, network in joins])
+
+
+def _connect_hub(
+    container: Container,
+    connection: Connection,
+    joins: list[tuple[Join, Network]],
+    ports: list[PortMapping],
+) -> None:
+    """As _connect_all, with the hub in the place of the host."""
+    from crun_py.net import hub, inside
+
+    paths = container.paths
+    hub.lock(paths)
+    try:
+        fd = hub.obtain(paths)
+        connection.held.append(fd)
+        connection.hub = os.fstat(fd).st_ino
+        chosen = hub.forward(paths, ports)
+        try:
+            inside.run(fd, lambda: _attach_all(container, connection, joins, chosen))
+            _answer(container, connection, [network for _, network in joins])
+        except BaseException:
+            hub.leave(paths, container.id, chosen)
+            raise
+    finally:
+        hub.unlock()
+
+
+def _attach_all(
+    container: Container,
+    connection: Connection,
+    joins: list[tuple[Join, Network]],
+    ports: list[PortMapping],
+) -> None:
     outward = outward_network([network for _, network in joins])
-    connection.held, ports = host_ports.reserve(ports if outward else [])
     try:
         for join, network in joins:
             own = ports if network is outward else []
             _attach(container, connection, join, network, own)
-        _answer(container, connection, [network for _, network in joins])
     except BaseException:
-        _detach(container, connection.attachments)
+        _detach_all(container.paths, connection.attachments, connection.namespace)
         raise
 
 
@@ -198,6 +248,7 @@ def _attach(
             hostname=container.record["hostname"],
             names=names.of(container, join) if network.dns else (),
             number=_number(before),
+            hub=connection.hub,
             default=_undecided(before) if not network.internal else (),
             alive=lambda other: os.path.isdir(container.paths.run_container(other)),
             note=note,
@@ -272,10 +323,34 @@ def disconnect(container: Container) -> None:
 def _detach(
     container: Container, attachments: Sequence[Attachment], netns_fd: int | None = None
 ) -> None:
-    """Undo attachments, the last first; the errors of all are raised together.
+    """Undo attachments, on the hub if they are there; the last first.
 
     netns_fd: the container's namespace, if it goes on; else that ends with it, and the kernel
     removes the interfaces."""
+    if not any(attachment.hub for attachment in attachments):
+        _detach_all(container.paths, attachments, netns_fd)
+        return
+    from crun_py.net import hub, inside
+
+    hub.lock(container.paths)
+    try:
+        fd = hub.find(container.paths)
+        if fd < 0:  # it is gone, or nobody of ours has it: what was in it has no effect
+            gone = [replaced(attachment, ports=()) for attachment in attachments]
+            _detach_all(container.paths, gone, None)
+        else:
+            try:
+                inside.run(fd, lambda: _detach_all(container.paths, attachments, netns_fd))
+            finally:
+                os.close(fd)
+        ports = [port for attachment in attachments for port in attachment.ports]
+        hub.leave(container.paths, container.id if netns_fd is None else "", ports)
+    finally:
+        hub.unlock()
+
+
+def _detach_all(paths: Paths, attachments: Sequence[Attachment], netns_fd: int | None) -> None:
+    """The errors of all are raised together."""
     errors: list[CrunpyError] = []
     for attachment in reversed(attachments):
         try:
@@ -284,7 +359,7 @@ def _detach(
 
                 rootless.stop(attachment)
             else:
-                _detach_one(container.paths, attachment, -1 if netns_fd is None else netns_fd)
+                _detach_one(paths, attachment, -1 if netns_fd is None else netns_fd)
         except CrunpyError as e:
             errors.append(e)
     if len(errors) > 1:
@@ -313,17 +388,42 @@ def add(container: Container, pid: int, join: Join) -> Attachment:
     """
     network = config.load(container.paths, join.network)
     connection = _running(container, pid)
+    before = connection.attachments
+    if any(attachment.helper for attachment in before):
+        connection.close()
+        raise Conflict(
+            f"connecting {container.name} to network {network.name!r}: it runs on the default "
+            "network alone, which is its own",
+            hint=f"crunpy stop {container.name}, connect, start",
+        )
+    connection.hub = next((attachment.hub for attachment in before if attachment.hub), 0)
     try:
         _validate([network], [])
-        before = connection.attachments
         try:
-            return _attach(container, connection, join, network, [])
+            return _on_host(connection, container, lambda: _attach(
+                container, connection, join, network, []
+            ))  # fmt: skip
         except BaseException:
             _detach(container, connection.attachments[len(before) :], connection.namespace)
             attached.write(container.run_directory, before)
             raise
     finally:
         connection.close()
+
+
+def _on_host(connection: Connection, container: Container, act: Callable[[], T]) -> T:
+    """act() where the host's end of interfaces is: in the hub, if the container is there."""
+    if not connection.hub:
+        return act()
+    from crun_py.net import hub, inside
+
+    fd = hub.find(container.paths)
+    if fd < 0:
+        raise Conflict(f"changing the networks of container {container.name}: it has ended")
+    try:
+        return inside.run(fd, act)
+    finally:
+        os.close(fd)
 
 
 def take(container: Container, pid: int, network: str) -> None:
@@ -368,7 +468,7 @@ def reload(container: Container) -> None:
     except FileNotFoundError:
         return
     for attachment in found:
-        if not attachment.helper:
+        if not attachment.helper and not attachment.hub:
             attach.publish(container.paths, attachment)
 
 

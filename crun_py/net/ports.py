@@ -34,12 +34,13 @@ def described(port: PortMapping) -> str:
 
 def entries(attachment: Attachment) -> list[Entry]:
     """The nftables elements that lead the ports to a container, in each family that it has; an
-    address of the host is of one."""
+    address of the host is of one.  In a hub all come to its one address."""
     return [
-        (port.host_ip, port.protocol, port.host_port, address, port.container_port)
+        (host_ip, port.protocol, port.host_port, address, port.container_port)
         for port in attachment.ports
         for address in (attachment.ip, attachment.ip6)
-        if address and (not port.host_ip or ip.width(port.host_ip) == ip.width(address))
+        for host_ip in ("" if attachment.hub else port.host_ip,)
+        if address and (not host_ip or ip.width(host_ip) == ip.width(address))
     ]
 
 

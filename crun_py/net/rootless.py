@@ -26,6 +26,10 @@ from crun_py.net import inside, ip, netlink
 from crun_py.net.ports import described, reserve
 from crun_py.record import replaced
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _INSTALL = "install one of them: apt install passt (or slirp4netns)"
 _SLIRP_ADDRESS, _SLIRP_DNS = "10.0.2.100", "10.0.2.3"
 _ELSEWHERE = "198.51.100.1"
@@ -45,11 +49,7 @@ def start(netns_fd: int, ports: list[PortMapping], run_dir: str) -> Attachment:
     Raises Conflict when a port is taken, Unsupported when the host lacks the programs or
     /dev/net/tun, CrunpyError.
     """
-    for port in ports:
-        if port.protocol == "sctp":
-            raise Unsupported(
-                f"publishing port {described(port)}: users' networks forward tcp and udp"
-            )
+    check_protocols(ports)
     pasta, slirp = _find("pasta"), _find("slirp4netns")
     if not pasta and not slirp:
         raise Unsupported("making a network without root: no pasta, no slirp4netns", hint=_INSTALL)
@@ -71,10 +71,30 @@ def start(netns_fd: int, ports: list[PortMapping], run_dir: str) -> Attachment:
         raise CrunpyError.from_os("making a network without root", e) from e
 
 
+def check_protocols(ports: Sequence[PortMapping]) -> None:
+    """Raises Unsupported for a port that the programs do not forward."""
+    for port in ports:
+        if port.protocol == "sctp" or ":" in port.host_ip:
+            what = "sctp" if port.protocol == "sctp" else "addresses of IPv6"
+            raise Unsupported(
+                f"publishing port {described(port)}: users' networks do not forward {what}",
+                hint="tcp and udp, of IPv4",
+            )
+
+
+def slirp_program() -> str:
+    """The path of slirp4netns.  Raises Unsupported when the host lacks what it takes."""
+    found = _find("slirp4netns")
+    if not found:
+        raise Unsupported("making a user's network: no slirp4netns", hint="apt install slirp4netns")
+    _check_tun()
+    return found
+
+
 def _first_that_works(
     pasta: str, slirp: str, netns_fd: int, ports: list[PortMapping], run_dir: str
 ) -> Attachment:
-    drivers = [(_pasta, pasta), (_slirp, slirp)]
+    drivers = [(_pasta, pasta), (slirp4netns, slirp)]
     if pasta and slirp and _is_unreliable(pasta):
         drivers.reverse()
     failed: list[CrunpyError] = []
@@ -173,7 +193,9 @@ def _read_all(reader: int) -> str:
     return "; ".join(text for text in lines if text and not text.startswith("Failed to send"))
 
 
-def _slirp(program: str, netns_fd: int, ports: list[PortMapping], run_dir: str) -> Attachment:
+def slirp4netns(
+    program: str, netns_fd: int, ports: Sequence[PortMapping], run_dir: str
+) -> Attachment:
     """Start slirp4netns and wait until it has configured the interface and the ports."""
     log = run_dir + "/slirp4netns.log"
     arguments = ["slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback"]
@@ -181,7 +203,7 @@ def _slirp(program: str, netns_fd: int, ports: list[PortMapping], run_dir: str) 
     ready, writer = os.pipe()
     # a socket's name is short (108 bytes), so it gets one below a descriptor
     directory = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    api = f"/proc/self/fd/{directory}/slirp4netns.sock"
+    api = f"/proc/self/fd/{directory}/{_API}"
     arguments += [f"--api-socket={api}", f"--ready-fd={writer}"]
     arguments += [f"/proc/self/fd/{netns_fd}", "tap0"]
     try:
@@ -224,17 +246,42 @@ def _outward_address() -> str:
         probe.close()
 
 
-def _add_forward(path: str, port: PortMapping) -> None:
-    request = {
-        "execute": "add_hostfwd",
-        "arguments": {
-            "proto": port.protocol,
-            "host_addr": port.host_ip or "0.0.0.0",
-            "host_port": port.host_port,
-            "guest_addr": _SLIRP_ADDRESS,
-            "guest_port": port.container_port,
-        },
-    }
+_API = "slirp4netns.sock"
+
+
+def forward(run_dir: str, port: PortMapping) -> None:
+    """Publish one more port by the slirp4netns whose directory is `run_dir`.
+
+    Raises Conflict when it is taken.
+    """
+    directory = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _add_forward(f"/proc/self/fd/{directory}/{_API}", port)
+    finally:
+        os.close(directory)
+
+
+def unforward(run_dir: str, ports: Sequence[PortMapping]) -> None:
+    """Take ports back; that they, or the program, are gone is no error."""
+    wanted = {(port.protocol, port.host_ip or "0.0.0.0", port.host_port) for port in ports}
+    if not wanted:
+        return
+    directory = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        path = f"/proc/self/fd/{directory}/{_API}"
+        answer = jsonfile.loads(_asked(path, {"execute": "list_hostfwd"}))
+        # it lies within "return", or, with older ones, at the top
+        for entry in answer.get("return", answer).get("entries", []):
+            if (entry["proto"], entry["host_addr"], entry["host_port"]) in wanted:
+                _asked(path, {"execute": "remove_hostfwd", "arguments": {"id": entry["id"]}})
+    except (FileNotFoundError, ConnectionRefusedError):
+        return
+    finally:
+        os.close(directory)
+
+
+def _asked(path: str, request: dict[str, object]) -> bytes:
+    """What the program at its socket `path` answers.  Raises OSError."""
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     try:
         sock.connect(path)
@@ -245,6 +292,21 @@ def _add_forward(path: str, port: PortMapping) -> None:
             answer += part
     finally:
         sock.close()
+    return answer
+
+
+def _add_forward(path: str, port: PortMapping) -> None:
+    request: dict[str, object] = {
+        "execute": "add_hostfwd",
+        "arguments": {
+            "proto": port.protocol,
+            "host_addr": port.host_ip or "0.0.0.0",
+            "host_port": port.host_port,
+            "guest_addr": _SLIRP_ADDRESS,
+            "guest_port": port.container_port,
+        },
+    }
+    answer = _asked(path, request)
     if b'"error"' in answer:
         raise Conflict(
             f"publishing port {described(port)}: port {port.host_port}/{port.protocol} is already "

@@ -1,0 +1,176 @@
+"""The hub of a plain user's networks: a network namespace with bridges in it, as the host has them
+for root, and slirp4netns as its way out and in.
+
+No process is there for its sake: the monitors of the containers that are connected hold it, by a
+descriptor each, and slirp4netns ends with the last of them.  It belongs to the user namespace in
+which the first of these containers was made; whoever wants to connect one more makes that container
+in the same one (engine/context.py), for nobody else may touch the hub.
+
+    RUN/networks/hub.json       the hub's inode, and slirp4netns's pid
+    RUN/networks/.hub.lock      held from before the user namespace is chosen until one is connected
+"""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import jsonfile, state
+from crun_py._native import check, lib
+from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument
+from crun_py.model.network import Attachment
+from crun_py.net import attached, inside, ipam, netlink, rootless
+from crun_py.net.ports import reserve
+from crun_py.net.sysctl import write as sysctl
+from crun_py.paths import Paths, private_dir
+from crun_py.record import from_json, replaced, to_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crun_py.model.network import PortMapping
+    from crun_py.state import Container, Status
+
+_held: jsonfile.Lock | None = None
+"""The lock, while this process has it."""
+
+
+def lock(paths: Paths) -> None:
+    """Have the lock, until `unlock`; nothing, if this process has it."""
+    global _held
+    if _held is None:
+        private_dir(ipam.directory(paths))
+        taken = jsonfile.Lock(ipam.directory(paths) + "/.hub.lock")
+        taken.__enter__()
+        _held = taken
+
+
+def unlock() -> None:
+    """Give the lock back; nothing, if this process does not have it."""
+    global _held
+    if _held is not None:
+        taken, _held = _held, None
+        taken.__exit__(None, None, None)
+
+
+def holder(paths: Paths) -> Status | None:
+    """The status of a running container whose monitor holds the hub."""
+    return next((status for _, status in _holders(paths)), None)
+
+
+def _holders(paths: Paths) -> list[tuple[Container, Status]]:
+    """The containers that run on the hub."""
+    found = []
+    for container in state.every(paths, among=state.begun(paths)):
+        if any(attachment.hub for attachment in attached.of(container)):
+            status = container.status()
+            if status.alive:
+                found.append((container, status))
+    return found
+
+
+def obtain(paths: Paths) -> int:
+    """A descriptor of the hub, which is made if there is none.  Under the lock.
+
+    Raises Conflict when it belongs to another user namespace, Unsupported without slirp4netns.
+    """
+    found = find(paths)
+    if found >= 0:
+        return found
+    if holder(paths):
+        raise Conflict(
+            "connecting to a user's networks: they belong to another user namespace",
+            hint="they were made just now: try again",
+        )
+    _stop(paths)
+    return _make(paths)
+
+
+def find(paths: Paths) -> int:
+    """A descriptor of the hub, -1 where there is none that this process may touch."""
+    for container, status in _holders(paths):
+        wanted = next(f"net:[{a.hub}]" for a in attached.of(container) if a.hub)
+        directory = f"/proc/{status.monitor_pid}/fd"
+        try:
+            for name in os.listdir(directory):
+                if os.readlink(f"{directory}/{name}") == wanted:
+                    return os.open(f"{directory}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue  # it ends just now, or is of another user namespace
+    return -1
+
+
+def _make(paths: Paths) -> int:
+    fd: int = check(lib.crunpy_new_netns(), "unshare")
+    try:
+        inside.run(fd, _prepare)
+        program = rootless.slirp_program()
+        made = rootless.slirp4netns(program, fd, [], _directory(paths))
+        try:
+            jsonfile.write(_file(paths), to_json(made), durable=False)
+        except BaseException:
+            rootless.stop(made)
+            raise
+    except OSError as e:
+        os.close(fd)
+        raise CrunpyError.from_os("making a network without root", e) from e
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _prepare() -> None:
+    """In the new namespace."""
+    with netlink.Socket() as sock:
+        sock.do(netlink.link_up(1))
+    sysctl("ipv4/ip_forward", "1")
+
+
+def _directory(paths: Paths) -> str:
+    path = ipam.directory(paths) + "/hub"
+    private_dir(path)
+    return path
+
+
+def _file(paths: Paths) -> str:
+    return ipam.directory(paths) + "/hub.json"
+
+
+def leave(paths: Paths, container_id: str, ports: Sequence[PortMapping]) -> None:
+    """A container has ended or goes: its ports are taken back, and slirp4netns ends if it was the
+    last one.  May be called again.  Under the lock."""
+    if any(container.id != container_id for container, _ in _holders(paths)):
+        rootless.unforward(_directory(paths), ports)
+    else:
+        _stop(paths)
+
+
+def _stop(paths: Paths) -> None:
+    """End the slirp4netns of a hub that nobody holds."""
+    try:
+        made = from_json(Attachment, jsonfile.read(_file(paths)))
+    except (FileNotFoundError, CorruptState, InvalidArgument):
+        return
+    rootless.stop(made)
+    os.unlink(_file(paths))
+
+
+def forward(paths: Paths, ports: Sequence[PortMapping]) -> list[PortMapping]:
+    """Let the host answer on `ports`, for the hub; with the numbers that were chosen.
+
+    All or none: raises Conflict, InvalidArgument, Unsupported.
+    """
+    rootless.check_protocols(ports)
+    held, chosen = reserve(ports)  # tells beforehand, and in our words
+    for fd in held:
+        os.close(fd)
+    done: list[PortMapping] = []
+    try:
+        for port in chosen:
+            rootless.forward(_directory(paths), replaced(port, container_port=port.host_port))
+            done.append(port)
+    except BaseException:
+        rootless.unforward(_directory(paths), done)
+        raise
+    return chosen
