@@ -11,7 +11,6 @@ import errno
 from crun_py import jsonfile
 from crun_py.net import ip, ipam, netlink, nft
 from crun_py.net.driver import Driver
-from crun_py.net.ports import entries
 from crun_py.net.sysctl import write as sysctl
 from crun_py.paths import Paths, private_dir
 
@@ -50,13 +49,13 @@ class Bridge(Driver):
                     _ensure(paths, network, sock, filter_sock)
             if attachment.ports:
                 with jsonfile.Lock(ipam.directory(paths) + "/.ports.lock"):
-                    nft.publish(filter_sock, attachment.table, entries(attachment))
+                    nft.publish(filter_sock, attachment.table, nft.entries(attachment))
 
     def unpublish(self, paths: Paths, attachment: Attachment) -> None:
         if attachment.ports:
             private_dir(ipam.directory(paths))
             with jsonfile.Lock(ipam.directory(paths) + "/.ports.lock"), nft.socket() as sock:
-                nft.unpublish(sock, attachment.table, entries(attachment))
+                nft.unpublish(sock, attachment.table, nft.entries(attachment))
 
     def unlink(self, attachment: Attachment, netns_fd: int) -> None:
         with netlink.Socket() as sock:

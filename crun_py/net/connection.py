@@ -157,9 +157,10 @@ def _connect_all(
     joins: list[tuple[Join, Network]],
     ports: list[PortMapping],
 ) -> None:
-    from crun_py.net import ports as host_ports
+    if ports:
+        from crun_py.net import ports as host_ports
 
-    connection.held, ports = host_ports.reserve(ports)
+        connection.held, ports = host_ports.reserve(ports)
     _attach_all(container, connection, joins, ports)
     _answer(container, connection, [network for _, network in joins])
 

@@ -31,6 +31,10 @@ from crun_py.net.netlink import (
     string,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.model.network import Attachment
+
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _GETTABLE, _DELTABLE = 1, 2
 _NEWELEMENT, _GETELEMENT, _DELELEMENT = 12, 13, 14
@@ -40,6 +44,19 @@ PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 Entry = tuple[str, str, int, str, int]
 """A published port: (host address or "", protocol, host port, container address, port)."""
+
+
+def entries(attachment: Attachment) -> list[Entry]:
+    """The nftables elements that lead the ports to a container, in each family that it has; an
+    address of the host is of one.  In a hub all come to its one address."""
+    return [
+        (host_ip, port.protocol, port.host_port, address, port.container_port)
+        for port in attachment.ports
+        for address in (attachment.ip, attachment.ip6)
+        for host_ip in ("" if attachment.hub else port.host_ip,)
+        if address and (not host_ip or ip.width(host_ip) == ip.width(address))
+    ]
+
 
 FAMILIES = (NFPROTO_IPV4, NFPROTO_IPV6)
 """Each has a table of its own, with the same name."""

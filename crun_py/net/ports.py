@@ -16,32 +16,18 @@ import os
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
 from crun_py.model.network import PortMapping
 from crun_py.net import ip
-from crun_py.net.nft import PROTOCOLS, Entry
+from crun_py.net.nft import PROTOCOLS
 from crun_py.record import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from crun_py.model.network import Attachment
-
 
 def described(port: PortMapping) -> str:
     """A published port in an error."""
     where = f"{port.host_ip or '0.0.0.0'}:{port.host_port}"
     return f"{where}->{port.container_port}/{port.protocol}"
-
-
-def entries(attachment: Attachment) -> list[Entry]:
-    """The nftables elements that lead the ports to a container, in each family that it has; an
-    address of the host is of one.  In a hub all come to its one address."""
-    return [
-        (host_ip, port.protocol, port.host_port, address, port.container_port)
-        for port in attachment.ports
-        for address in (attachment.ip, attachment.ip6)
-        for host_ip in ("" if attachment.hub else port.host_ip,)
-        if address and (not host_ip or ip.width(host_ip) == ip.width(address))
-    ]
 
 
 def parse(spec: str) -> list[PortMapping]:
