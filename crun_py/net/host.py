@@ -7,14 +7,14 @@ what every `run` needs is in netlink.py.
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from socket import AF_INET, AF_INET6
-from typing import Any
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from crun_py.errors import CrunpyError, Unsupported
-from crun_py.model.network import Network, Subnet
+from crun_py.model.network import Network
 from crun_py.net import ip
 from crun_py.net.sysctl import read, write
 
@@ -41,7 +41,7 @@ def make_bridge(network: Network, mac: str) -> int:
     is kept.  Raises Unsupported when the kernel has no bridges."""
     name = network.interface
     with _errors(f"making bridge {name}"), IPRoute() as ipr:
-        options: dict[str, Any] = {"mtu": network.mtu} if network.mtu else {}
+        options: dict[str, int] = {"mtu": network.mtu} if network.mtu else {}
         _unless_there(lambda: ipr.link("add", ifname=name, kind="bridge", address=mac, **options))
         index = int(ipr.link_lookup(ifname=name)[0])
         # else the host would believe router advertisements of containers
@@ -50,10 +50,16 @@ def make_bridge(network: Network, mac: str) -> int:
         ipr.link("set", index=index, state="up")
         for subnet in network.subnets:
             _, prefix, width = ip.subnet(subnet.subnet)
-            flags = {"flags": _NODAD} if width == ip.IPv6 else {}
+            about: dict[str, int | str] = {
+                "index": index,
+                "address": subnet.gateway,
+                "prefixlen": prefix,
+            }
+            if width == ip.IPv6:
+                about["flags"] = _NODAD
 
-            def add(subnet: Subnet = subnet, prefix: int = prefix, flags: Any = flags) -> None:
-                ipr.addr("add", index=index, address=subnet.gateway, prefixlen=prefix, **flags)
+            def add(about: dict[str, int | str] = about) -> None:
+                ipr.addr("add", **about)
 
             if subnet.gateway:
                 _unless_there(add)
@@ -80,7 +86,7 @@ def remove_link(name: str) -> None:
             ipr.link("del", index=index)
 
 
-def _unless_there(act: Any) -> None:
+def _unless_there(act: Callable[[], object]) -> None:
     try:
         act()
     except NetlinkError as e:

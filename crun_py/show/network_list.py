@@ -8,14 +8,12 @@ from crun_py.errors import InvalidArgument
 from crun_py.filters import label_matches, parse
 from crun_py.model.network import NetworkInfo
 from crun_py.net import config
-from crun_py.record import to_json
+from crun_py.record import to_json, without_empty
 from crun_py.show.listing import Labels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
-    from crun_py.model.network import Network
+    from crun_py.model.network import Network, Subnet
     from crun_py.paths import Paths
 
 FILTERS = ["id", "name", "label", "label!", "driver", "scope", "type", "dangling", "until"]
@@ -23,7 +21,7 @@ _BUILT_IN = ("host", "none")
 """docker lists them as networks; nothing on disk is behind them."""
 
 
-_PLAIN: dict[str, Any] = {
+_PLAIN: dict[str, object] = {
     "ID": "",
     "Scope": "local",
     "IPv4": "true",
@@ -94,7 +92,7 @@ class Filters:
 
 def rows(
     paths: Paths, infos: tuple[NetworkInfo, ...], filters: list[str], *, whole: bool
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """One row for each network, with `host` and `none`; whole: ids are not cut."""
     wanted = Filters(paths, filters)
     found = [_row(info.network, whole) for info in infos]
@@ -105,7 +103,7 @@ def rows(
     return sorted(found, key=lambda row: str(row["Name"]))
 
 
-def _row(network: Network, whole: bool) -> dict[str, Any]:
+def _row(network: Network, whole: bool) -> dict[str, object]:
     shown = document(NetworkInfo(network=network))
     same = ("Subnets", "DNSEnabled", "IPv6Enabled", "IPAMOptions", "Options", "Created",
             "NetworkInterface")  # fmt: skip
@@ -123,7 +121,7 @@ def _row(network: Network, whole: bool) -> dict[str, Any]:
     }
 
 
-def document(info: NetworkInfo) -> dict[str, Any]:
+def document(info: NetworkInfo) -> dict[str, object]:
     """What `network inspect` shows of one."""
     network = info.network
     containers = {
@@ -147,7 +145,7 @@ def document(info: NetworkInfo) -> dict[str, Any]:
         "IPAM": {
             "Driver": "default",
             "Options": {},
-            "Config": [_ipam(to_json(subnet)) for subnet in network.subnets],
+            "Config": [_ipam(subnet) for subnet in network.subnets],
         },
         "Internal": network.internal,
         "Attachable": False,
@@ -170,14 +168,14 @@ def document(info: NetworkInfo) -> dict[str, Any]:
     }
 
 
-def _ipam(subnet: dict[str, str]) -> dict[str, str]:
-    found = {"Subnet": subnet["subnet"], "Gateway": subnet["gateway"]}
-    if subnet["first"]:
-        found["IPRange"] = f"{subnet['first']}-{subnet['last']}"
-    return {key: value for key, value in found.items() if value}
+def _ipam(subnet: Subnet) -> dict[str, str]:
+    found = {"Subnet": subnet.subnet, "Gateway": subnet.gateway}
+    if subnet.first:
+        found["IPRange"] = f"{subnet.first}-{subnet.last}"
+    return without_empty(found)
 
 
-def built_in(name: str) -> dict[str, Any] | None:
+def built_in(name: str) -> dict[str, object] | None:
     """What `network inspect` shows of host and none; None for another name."""
     if name not in _BUILT_IN:
         return None
