@@ -34,10 +34,11 @@ def resolve(container: Container, *, rootless: bool) -> tuple[list[str], list[st
     networks of a user's containers do not meet.
     """
     links = container.record["links"]
-    if links and rootless:
+    own = container.networks
+    if links and rootless and own == ["bridge"]:
         raise Unsupported(
-            f"linking container {container.name}: a user's containers share no network",
-            hint="--network container:NAME shares one",
+            f"linking container {container.name}: a user's containers share no default network",
+            hint="crunpy network create NAME, and --network NAME for both",
         )
     hosts: list[str] = []
     variables: list[str] = []
@@ -48,7 +49,13 @@ def resolve(container: Container, *, rootless: bool) -> tuple[list[str], list[st
                 f"linking container {container.name}: {other.name} is not running",
                 hint=f"crunpy start {other.name}",
             )
-        address = next((a.ip for a in attached.of(other) if a.ip), "")
+        addresses = [a.ip or a.ip6 for a in attached.of(other) if a.network in own]
+        if not addresses:
+            raise Conflict(
+                f"linking container {container.name}: {other.name} is on none of its networks",
+                hint=f"crunpy network connect {own[0]} {other.name}",
+            )
+        address = addresses[0]
         names = dict.fromkeys((link["alias"], other.record["hostname"], other.name))
         hosts.append(";".join(names) + ":" + address)
         variables += _variables(container, other, link["alias"], address)

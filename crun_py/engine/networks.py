@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py import events, jsonfile, state
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
-from crun_py.model.network import Endpoint, Join, Network, NetworkInfo, NetworkRequest
+from crun_py.model.network import Join, Network, NetworkInfo, NetworkRequest
 from crun_py.net import attach, attached, config, connection, ipam
 from crun_py.paths import private_dir
 from crun_py.record import replaced, to_json
@@ -74,7 +74,7 @@ def _every(context: Context) -> list[Network]:
 def inspect(context: Context, name: str) -> NetworkInfo:
     """What is known of a network.  Raises NotFound, InvalidArgument."""
     network = config.resolve(context.paths, name)
-    return NetworkInfo(network=network, containers=_endpoints(context.paths, network.name))
+    return NetworkInfo(network=network, containers=attached.endpoints(context.paths, network.name))
 
 
 def infos(context: Context, filters: Sequence[str] = ()) -> tuple[NetworkInfo, ...]:
@@ -86,31 +86,10 @@ def infos(context: Context, filters: Sequence[str] = ()) -> tuple[NetworkInfo, .
 
     wanted = network_list.Filters(context.paths, [*filters])
     return tuple(
-        NetworkInfo(network=network, containers=_endpoints(context.paths, network.name))
+        NetworkInfo(network=network, containers=attached.endpoints(context.paths, network.name))
         for network in _every(context)
         if wanted.match(network)
     )
-
-
-def _endpoints(paths: Paths, name: str) -> tuple[Endpoint, ...]:
-    """The containers that run on a network."""
-    found = []
-    for container in state.every(paths, among=state.begun(paths)):
-        for attachment in attached.of(container):
-            if attachment.network == name and not attachment.helper:
-                found.append(
-                    Endpoint(
-                        container_id=container.id,
-                        name=container.name,
-                        ip=attachment.ip,
-                        prefix=attachment.prefix,
-                        ip6=attachment.ip6,
-                        prefix6=attachment.prefix6,
-                        mac=attachment.mac,
-                        interface=attachment.interface,
-                    )
-                )
-    return tuple(found)
 
 
 def users(paths: Paths, name: str) -> list[Container]:

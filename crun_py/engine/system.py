@@ -65,21 +65,22 @@ def prune(
     everything: bool = False,
     volumes: bool = False,
 ) -> SystemPruned:
-    """Remove the containers that do not run, then dangling images, or with `everything` all
-    without a container, and what builds keep and no image has, or with `everything` all of
-    that; volumes: anonymous ones without a container too.
+    """Remove the containers that do not run, networks without one, then dangling images, or with
+    `everything` all without a container, and what builds keep and no image has, or with
+    `everything` all of that; volumes: anonymous ones without a container too.
 
     filters: until=, label=, label!=; labels are not known of what builds keep.  Raises
     InvalidArgument.
     """
     from crun_py.build import keep
-    from crun_py.engine import containers, image_removal
+    from crun_py.engine import containers, image_removal, networks
     from crun_py.engine import volumes as stored
     from crun_py.model.pruned import Pruned
     from crun_py.model.system import SystemPruned
 
     stored.check_filters(filters)
     gone_containers = containers.prune(context, filters)
+    gone_networks = networks.prune(context, filters)
     gone_volumes = stored.prune(context, filters) if volumes else Pruned()
     gone_images = image_removal.prune(context, filters, everything=everything)
     cache = Pruned()
@@ -87,7 +88,11 @@ def prune(
         gone, size = keep.prune(context.paths, older_s=_age_s(filters), idle=not everything)
         cache = Pruned(names=tuple(one.name for one in gone), freed_bytes=size)
     return SystemPruned(
-        containers=gone_containers, volumes=gone_volumes, images=gone_images, build_cache=cache
+        containers=gone_containers,
+        networks=gone_networks,
+        volumes=gone_volumes,
+        images=gone_images,
+        build_cache=cache,
     )
 
 

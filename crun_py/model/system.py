@@ -33,6 +33,7 @@ class SystemPruned:
     """What a prune of everything removed.  build_cache: ids of layers and names of mounts."""
 
     containers: Pruned
+    networks: Pruned
     volumes: Pruned
     images: PrunedImages
     build_cache: Pruned

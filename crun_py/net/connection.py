@@ -160,7 +160,7 @@ def _connect_all(
     if ports:
         from crun_py.net import ports as host_ports
 
-        connection.held, ports = host_ports.reserve(ports)
+        connection.held, ports = host_ports.reserve(ports, container.paths)
     _attach_all(container, connection, joins, ports)
     _answer(container, connection, [network for _, network in joins])
 
@@ -280,7 +280,7 @@ def _connect_user(container: Container, connection: Connection, ports: list[Port
     from crun_py.net import rootless
 
     assert connection.namespace is not None
-    started = rootless.start(connection.namespace, ports, container.run_directory)
+    started = rootless.start(connection.namespace, ports, container.run_directory, container.paths)
     try:
         attached.write(container.run_directory, (started,))
     except BaseException:
@@ -457,6 +457,26 @@ def present(container: Container) -> Connection:
     connection = Connection()
     connection.attachments = attached.of(container)
     return connection
+
+
+def renamed(container: Container) -> None:
+    """A running container has another name: its networks' other containers find it by that."""
+    from crun_py.net import names
+
+    before = attached.of(container)
+    joins = {join.network: join for join in joined(container)}
+    after = tuple(
+        replaced(a, aliases=names.of(container, joins[a.network]))
+        if a.aliases and a.network in joins
+        else a
+        for a in before
+    )
+    if after != before:
+        attached.write(container.run_directory, after)
+        for attachment in after:
+            if attachment.aliases:
+                internal = config.load(container.paths, attachment.network).internal
+                names.add(container.paths, attachment, internal=internal)
 
 
 def reload(container: Container) -> None:

@@ -162,7 +162,7 @@ def forward(paths: Paths, ports: Sequence[PortMapping]) -> list[PortMapping]:
     All or none: raises Conflict, InvalidArgument, Unsupported.
     """
     rootless.check_protocols(ports)
-    held, chosen = reserve(ports)  # tells beforehand, and in our words
+    held, chosen = reserve(ports, paths)  # tells beforehand, and in our words
     for fd in held:
         os.close(fd)
     done: list[PortMapping] = []

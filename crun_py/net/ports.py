@@ -23,6 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from crun_py.paths import Paths
+
 
 def described(port: PortMapping) -> str:
     """A published port in an error."""
@@ -109,10 +111,13 @@ def _number(text: str, spec: str, allow_zero: bool) -> int:
     raise InvalidArgument(f"publishing {spec!r}: {text!r} is not a port", hint=_FORM)
 
 
-def reserve(ports: Iterable[PortMapping]) -> tuple[list[int], list[PortMapping]]:
+def reserve(
+    ports: Iterable[PortMapping], paths: Paths | None = None
+) -> tuple[list[int], list[PortMapping]]:
     """Take the host's side of `ports`: close-on-exec descriptors that hold it while open, and the
     ports with the numbers that were chosen.
 
+    paths: of the store whose containers an error names.
     All or none: raises Conflict (naming the port), InvalidArgument (an address that is not the
     host's) or CrunpyError.
     """
@@ -120,7 +125,7 @@ def reserve(ports: Iterable[PortMapping]) -> tuple[list[int], list[PortMapping]]
     chosen: list[PortMapping] = []
     try:
         for port in ports:
-            fd, number = _reserve(port)
+            fd, number = _reserve(port, paths)
             held.append(fd)
             chosen.append(replaced(port, host_port=number, host_last=0))
     except BaseException:
@@ -130,7 +135,7 @@ def reserve(ports: Iterable[PortMapping]) -> tuple[list[int], list[PortMapping]]
     return held, chosen
 
 
-def _reserve(port: PortMapping) -> tuple[int, int]:
+def _reserve(port: PortMapping, paths: Paths | None) -> tuple[int, int]:
     """(descriptor, number) of the first free port of the range."""
     last = max(port.host_last, port.host_port)
     for number in range(port.host_port, last + 1):
@@ -141,8 +146,14 @@ def _reserve(port: PortMapping) -> tuple[int, int]:
                 raise _refused(port, e) from e
     wanted = f"{port.host_port}-{last}" if last > port.host_port else str(port.host_port)
     where = f" on {port.host_ip}" if port.host_ip else ""
+    who = ""
+    if paths and last <= port.host_port:
+        from crun_py.net import port_owner
+
+        who = port_owner.owner(paths, port, port.host_port)
     raise Conflict(
-        f"publishing port {wanted}{where}: port {wanted}/{port.protocol} is already in use",
+        f"publishing port {wanted}{where}: port {wanted}/{port.protocol} is already in use"
+        + (f" by {who}" if who else ""),
         hint="`ss -lntup` and `crunpy ps` tell by whom; -p with another host port avoids it",
         errno=errno.EADDRINUSE,
     )

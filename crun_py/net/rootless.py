@@ -30,6 +30,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crun_py.paths import Paths
+
 _INSTALL = "install one of them: apt install passt (or slirp4netns)"
 _SLIRP_ADDRESS, _SLIRP_DNS = "10.0.2.100", "10.0.2.3"
 _ELSEWHERE = "198.51.100.1"
@@ -39,10 +41,13 @@ _START_TIMEOUT_S = 10.0
 _TUN = "/dev/net/tun"
 
 
-def start(netns_fd: int, ports: list[PortMapping], run_dir: str) -> Attachment:
+def start(
+    netns_fd: int, ports: list[PortMapping], run_dir: str, paths: Paths | None = None
+) -> Attachment:
     """Connect the network namespace `netns_fd` and publish `ports`; ready on return.
 
-    run_dir: an existing directory of the container's for a socket and a pid file.
+    run_dir: an existing directory of the container's for a socket and a pid file.  paths: of the
+    store whose containers an error names.
     Returns what `stop` needs, with the ports as they really are, addresses and interface as seen
     inside, dns (addresses that answer inside whatever the host's resolv.conf says) and
     host_address (by which services of the host on all its addresses are reached, "" for none).
@@ -55,7 +60,7 @@ def start(netns_fd: int, ports: list[PortMapping], run_dir: str) -> Attachment:
         raise Unsupported("making a network without root: no pasta, no slirp4netns", hint=_INSTALL)
     _check_tun()
     # the programs bind the ports themselves: this tells beforehand, and in our words
-    held, ports = reserve(ports)
+    held, ports = reserve(ports, paths)
     for fd in held:
         os.close(fd)
     try:

@@ -85,7 +85,7 @@ def gather(paths: Paths) -> dict[str, object]:
         "LoggingDriver": "json-file",
         "Plugins": {
             "Volume": ["local"],
-            "Network": ["bridge", "host", "none"],
+            "Network": ["bridge", "host", "ipvlan", "macvlan", "none"],
             "Authorization": [],
             "Log": ["json-file", "k8s-file", "none"],
         },

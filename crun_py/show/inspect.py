@@ -8,7 +8,7 @@ from crun_py.container import ending, failure, health, restart
 from crun_py.container.record import is_systemd
 from crun_py.errors import CorruptState, InvalidArgument, NotFound
 from crun_py.model.network import Attachment, Join
-from crun_py.net import attached, connection
+from crun_py.net import attached, config, connection
 from crun_py.oci.reference import is_id_prefix, parse
 from crun_py.paths import Paths
 from crun_py.record import to_json
@@ -378,8 +378,8 @@ def image(paths: Paths, found: Image | Described) -> dict[str, object]:
 
 
 def anything(paths: Paths, name: str, kind: str | None, *, size: bool = False) -> dict[str, object]:
-    """The container, image or volume that `name` means (kind: one of these words, or None for
-    any, in this order).  Raises NotFound."""
+    """The container, image, volume or network that `name` means (kind: one of these words, or None
+    for any, in this order).  Raises NotFound."""
     from crun_py import state
     from crun_py.oci.reference import has_transport
     from crun_py.oci.store.images import ImageStore
@@ -394,13 +394,20 @@ def anything(paths: Paths, name: str, kind: str | None, *, size: bool = False) -
         from crun_py.oci.transfer.remote import describe
 
         return image(paths, describe(paths, name))
-    found = ImageStore(paths).lookup(name) if name and kind != "volume" else None
-    if found is None and kind != "image":
+    looked = name and kind not in ("volume", "network")
+    found = ImageStore(paths).lookup(name) if looked else None
+    if found is None and kind not in ("image", "network"):
         from crun_py import volumes
         from crun_py.show import volume_list
 
         if kind or name in volumes.names(paths):
             return {**volume_list.document(paths, volumes.resolve(paths, name))}
+    if found is None and kind != "image":
+        from crun_py.show import network_list
+
+        known = any(network.name == name for network in config.every(paths))
+        if kind or known or network_list.built_in(name):
+            return network_list.found(paths, name)
     if found is None:
         what = "image" if kind else "object"
         raise NotFound(f"no such {what}: {name}", hint="crunpy ps -a and crunpy images list them")

@@ -7,7 +7,7 @@ from crun_py import clock, state
 from crun_py.errors import InvalidArgument
 from crun_py.filters import label_matches, parse
 from crun_py.model.network import NetworkInfo
-from crun_py.net import config
+from crun_py.net import attached, config
 from crun_py.record import to_json, without_empty
 from crun_py.show.listing import Labels
 
@@ -173,6 +173,16 @@ def _ipam(subnet: Subnet) -> dict[str, str]:
     if subnet.first:
         found["IPRange"] = f"{subnet.first}-{subnet.last}"
     return without_empty(found)
+
+
+def found(paths: Paths, name: str) -> dict[str, object]:
+    """What is shown of the network that a name or id means.  Raises NotFound."""
+    plain = built_in(name)
+    if plain:
+        return plain
+    network = config.resolve(paths, name)
+    containers = attached.endpoints(paths, network.name)
+    return document(NetworkInfo(network=network, containers=containers))
 
 
 def built_in(name: str) -> dict[str, object] | None:

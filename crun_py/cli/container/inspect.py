@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ARGUMENTS = "[NAME...]"
 OPTIONS = (
     ("-f --format", "value", "A Go template, or json", "FORMAT"),
-    ("-t --type", "value", "container, image or volume", "TYPE"),
+    ("-t --type", "value", "container, image, volume or network", "TYPE"),
     ("-l --latest", "flag", "The container created last", ""),
     ("-s --size", "flag", "The size of a container's writable layer", ""),
 )
@@ -25,8 +25,8 @@ OPTIONS = (
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     """Print a JSON array, or the template for each; what is missing is reported at the end."""
-    if values["type"] not in (None, "container", "image", "volume"):
-        raise InvalidArgument(f"type {values['type']!r}: not container, image or volume")
+    if values["type"] not in (None, "container", "image", "volume", "network"):
+        raise InvalidArgument(f"type {values['type']!r}: not container, image, volume or network")
     if values["latest"]:
         from crun_py import state
 

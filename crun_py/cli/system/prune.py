@@ -31,6 +31,7 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         context, values["filter"], everything=values["all"], volumes=values["volumes"]
     )
     _list("Deleted Containers:", pruned.containers.names)
+    _list("Deleted Networks:", pruned.networks.names)
     _list("Deleted Volumes:", pruned.volumes.names)
     _list("Deleted Images:", [f"{part.action}: {part.what}" for part in pruned.images.parts])
     _list("Deleted build cache objects:", [name[:25] for name in pruned.build_cache.names])
@@ -42,6 +43,7 @@ def _warning(values: dict[str, Any]) -> str:
     which = "images without at least one container associated to them"
     what = [
         "all stopped containers",
+        "all networks not used by at least one container",
         *(["all anonymous volumes not used by at least one container"] * values["volumes"]),
         f"all {which}" if values["all"] else "all dangling images",
         "all build cache" if values["all"] else "unused build cache",
