@@ -42,7 +42,7 @@ CORE_SOURCES = [
     "dns_servers.c",
 ]
 CORE_FLAGS = [
-    *("-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror"),
+    *("-Os", "-std=gnu11", "-Wall", "-Wextra", "-Werror"),
     *("-ffunction-sections", "-Wl,--gc-sections", "-s"),
 ]
 

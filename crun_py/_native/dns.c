@@ -19,7 +19,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { BATCH = 8, MONITOR_MS = 1000, ASK_AGAIN_MS = 5000, MISSING_MS = 1, RESOLV_MS = 1000, RESOLV_BYTES = 16 << 10 };
+enum { BATCH = 8, RESOLV_BYTES = 16 << 10 };
+enum { MONITOR_MS = 1000, ASK_AGAIN_MS = 5000, MISSING_MS = 1, RESOLV_MS = 1000 };
 
 static const char *owner;
 

@@ -182,7 +182,6 @@ static void keep_line(struct names *names, struct line *line)
 	struct dns_record *record = &names->records[names->n_records++];
 	*record = (struct dns_record){ .network = (uint8_t)network, .name = (uint32_t)names->kept };
 	record->family = (uint8_t)parse_address(&line->address, record->address);
-	record->name_len = 0;
 	for (struct word name; line->names.len && take_word(&line->names, &name);) {
 		if (!record->name_len)
 			record->name_len = (uint8_t)name.len;
@@ -206,7 +205,8 @@ static bool is_repeated(const struct names *names, const struct dns_entry *entry
 		const struct dns_entry *other = &names->entries[at - 1];
 		const struct dns_record *record = &names->records[other->record];
 		if (other->hash == entry->hash && other->len == entry->len && record->family == mine->family &&
-		    record->network == mine->network && !memcmp(names->text + other->name, names->text + entry->name, entry->len) &&
+		    record->network == mine->network &&
+		    !memcmp(names->text + other->name, names->text + entry->name, entry->len) &&
 		    !memcmp(record->address, mine->address, address_bytes(mine)))
 			return true;
 		at = other->next;

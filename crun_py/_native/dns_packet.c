@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-enum { TYPE_A = 1, TYPE_PTR = 12, TYPE_AAAA = 28, TYPE_OPT = 41, TYPE_IXFR = 251, TYPE_AXFR = 252, TYPE_ANY = 255 };
+enum { TYPE_A = 1, TYPE_PTR = 12, TYPE_AAAA = 28, TYPE_OPT = 41 };
+enum { TYPE_IXFR = 251, TYPE_AXFR = 252, TYPE_ANY = 255 };
 enum { CLASS_IN = 1, CLASS_ANY = 255 };
 enum { TTL_S = 0, OPT_BYTES = 11, POINTER = 0xc0 };
 enum { FLAG_QR = 0x80, FLAG_OPCODE = 0x78, FLAG_AA = 0x04, FLAG_TC = 0x02, FLAG_RD = 0x01 }; /* byte 2 */
