@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
+import json
 import os
+import shutil
 import signal
 import socket
 import struct
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +51,9 @@ from dns_peers import (
     until,
     wire,
 )
+from engine import REACHABLE, USER
 
+from crun_py import _native
 from crun_py.net import dns
 
 pytestmark = netns.needs_root
@@ -657,3 +665,78 @@ def test_names_are_written_whole(tmp_path: Path) -> None:
     assert path.read_text() == f"{OWNER} front 10.1.0.2 me x\n{'b' * 64} !front fd00::1 y\n"
     assert os.listdir(tmp_path) == [dns.FILE]
     assert subprocess.run(["stat", "-c", "%a", path], capture_output=True).stdout == b"600\n"
+
+
+ROOTLESS = """
+import json, pathlib, sys
+import dns_peers as d
+with d.container(pathlib.Path(sys.argv[1]) / "dns", "127.0.1.1") as made:
+    made.write(d.own("10.1.0.2", "me"))
+    data = made.ask("me").data
+    print(json.dumps([data, d.status(made.responder), str(made.directory)]))
+"""
+
+
+@pytest.mark.parametrize("mapping", ["--map-root-user", "--map-root-user --map-auto"])
+def test_in_a_user_namespace(base: Path, mapping: str) -> None:
+    """Of a plain user: with one id it keeps that, with more it has another than the root there."""
+    directory = Path(tempfile.mkdtemp(dir=base))
+    shutil.chown(directory, USER)
+    paths = ":".join(str(REACHABLE / each) for each in (".", "tests", "tests/net"))
+    python = [str(REACHABLE / ".venv/bin/python"), "-c", ROOTLESS, str(directory)]
+    entered = ["unshare", "--user", *mapping.split(), "--net", "--mount", *python]
+    done = subprocess.run(
+        ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", "--reset-env",
+         "env", f"PYTHONPATH={paths}", *entered], text=True, capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    data, found, _ = json.loads(done.stdout)
+    assert data == ["10.1.0.2"]
+    assert {found[f"Cap{kind}"].strip("0") for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {""}
+    assert (found["NoNewPrivs"], found["Seccomp"]) == ("1", "2")
+    assert (found["Uid"].split()[0] == "0") == ("auto" not in mapping)
+
+
+UNPRIVILEGED = """
+import os, sys
+udp, monitor, core, owner = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
+for fd, to in ((udp, 103), (monitor, 105), (103, 3), (105, 5)):
+    os.dup2(fd, to)
+os.closerange(6, 200)
+os.close(4) if os.path.exists("/proc/self/fd/4") else None
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+os.execv(core, ["crunpy-dns", owner])
+"""
+
+
+def test_where_no_root_can_be_made_landlock_does(base: Path) -> None:
+    """As a plain user without a user namespace, which may not mount."""
+    if ctypes.CDLL(None).syscall(444, None, 0, 1) < 1:
+        pytest.skip("no Landlock in this kernel")
+    core = base / "dns-core"
+    shutil.copy(_native.CORE, core)
+    core.chmod(0o755)
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(10)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        fds = (sock.fileno(), its.fileno())
+        words = [*map(str, fds), str(core), OWNER]
+        process = subprocess.Popen([sys.executable, "-c", UNPRIVILEGED, *words], pass_fds=fds)
+        its.close()
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.settimeout(10)
+                client.sendto(query("web"), sock.getsockname())
+                assert ours.recv(10) == b"n"
+                ours.send(b"n" + b"\0" * 3 + struct.pack("i", errno.ENOENT))
+                assert Answer(client.recv(500)).rcode == SERVFAIL
+            found = status(process.pid)
+            assert (found["NoNewPrivs"], found["Seccomp"]) == ("1", "2")
+            ours.close()  # its monitor
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+            process.wait()
