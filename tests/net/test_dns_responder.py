@@ -164,14 +164,45 @@ def test_real_clients(web: Container) -> None:
     assert "10.1.0.3" in text and "fd00::3" in text
 
 
-def test_the_c_library_finds_names(web: Container, tmp_path: Path) -> None:
-    conf, hosts = tmp_path / "resolv.conf", tmp_path / "nsswitch.conf"
-    conf.write_text(f"nameserver {dns.ADDRESS}\n")
-    hosts.write_text("hosts: dns\n")
-    binds = f"mount --bind {conf} /etc/resolv.conf; mount --bind {hosts} /etc/nsswitch.conf"
-    command = f"{binds}; getent ahosts web; getent hosts 10.1.0.4"
-    found = web.run("unshare", "--mount", "sh", "-ec", command)
-    assert "10.1.0.3" in found and "fd00::3" in found and "cache" in found
+LOOK_UP = """
+#include <netdb.h>
+#include <stdio.h>
+int main(int argc, char **argv)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found;
+	char text[64];
+	int error = getaddrinfo(argv[argc - 1], NULL, &hints, &found);
+	for (; !error && found; found = found->ai_next) {
+		getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST);
+		puts(text);
+	}
+	return error != 0;
+}
+"""
+
+
+@pytest.mark.parametrize("compiler", ["cc", "musl-gcc"])
+def test_c_libraries_find_names(tmp_path: Path, compiler: str) -> None:
+    """With a search domain, which is tried first: on internal networks it must not end there."""
+    program, conf, nss = (tmp_path / name for name in ("look-up", "resolv.conf", "nsswitch.conf"))
+    done = subprocess.run([compiler, "-x", "c", "-o", program, "-"], input=LOOK_UP.encode())
+    assert done.returncode == 0
+    conf.write_text(f"search corp.example\nnameserver {dns.ADDRESS}\noptions ndots:2\n")
+    nss.write_text("hosts: dns\n")
+    binds = f"mount --bind {conf} /etc/resolv.conf; mount --bind {nss} /etc/nsswitch.conf"
+
+    def look_up(name: str) -> set[str]:
+        command = f"{binds}; {program} {name} || echo none"
+        return set(made.run("unshare", "--mount", "sh", "-ec", command).split())
+
+    with container(tmp_path / "dns", FIRST) as made:
+        made.write(
+            own("10.1.0.2", "me", internal=True),
+            other("b", "10.1.0.3", "web", internal=True),
+            other("b", "fd00::3", "web", internal=True),
+        )
+        assert look_up("web") == look_up("web.front") == {"10.1.0.3", "fd00::3"}
+        assert look_up("example.com") == {"none"}
 
 
 # ---- EDNS, sizes, TCP ----
