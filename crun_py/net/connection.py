@@ -70,10 +70,15 @@ class Connection:
         return [*self.held, *self.dns_sockets, *joined]
 
     def close(self) -> None:
-        """Close our copies."""
+        """Close our copies: the container runs, and its monitor has its own; or nothing came of
+        it.  Who waited for the hub may have it now."""
         for fd in self.descriptors():
             os.close(fd)
         self.held, self.dns_sockets, self.namespace = [], (), None
+        if self.hub:
+            from crun_py.net import hub
+
+            hub.unlock()
 
 
 def check_mode(mode: str, *, ports: bool) -> None:
@@ -176,19 +181,16 @@ def _connect_hub(
 
     paths = container.paths
     hub.lock(paths)
+    fd = hub.obtain(paths)
+    connection.held.append(fd)
+    connection.hub = os.fstat(fd).st_ino
+    chosen = hub.forward(paths, ports)
     try:
-        fd = hub.obtain(paths)
-        connection.held.append(fd)
-        connection.hub = os.fstat(fd).st_ino
-        chosen = hub.forward(paths, ports)
-        try:
-            inside.run(fd, lambda: _attach_all(container, connection, joins, chosen))
-            _answer(container, connection, [network for _, network in joins])
-        except BaseException:
-            hub.leave(paths, container.id, chosen)
-            raise
-    finally:
-        hub.unlock()
+        inside.run(fd, lambda: _attach_all(container, connection, joins, chosen))
+        _answer(container, connection, [network for _, network in joins])
+    except BaseException:
+        hub.leave(paths, container.id, chosen)
+        raise
 
 
 def _attach_all(
@@ -333,8 +335,7 @@ def _detach(
         return
     from crun_py.net import hub, inside
 
-    hub.lock(container.paths)
-    try:
+    with hub.Locked(container.paths):
         fd = hub.find(container.paths)
         if fd < 0:  # it is gone, or nobody of ours has it: what was in it has no effect
             gone = [replaced(attachment, ports=()) for attachment in attachments]
@@ -346,8 +347,6 @@ def _detach(
                 os.close(fd)
         ports = [port for attachment in attachments for port in attachment.ports]
         hub.leave(container.paths, container.id if netns_fd is None else "", ports)
-    finally:
-        hub.unlock()
 
 
 def _detach_all(paths: Paths, attachments: Sequence[Attachment], netns_fd: int | None) -> None:

@@ -53,6 +53,21 @@ def unlock() -> None:
         taken.__exit__(None, None, None)
 
 
+class Locked:
+    """Inside `with` this process has the lock; afterwards, if it had it before."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._had = _held is not None
+
+    def __enter__(self) -> None:
+        lock(self._paths)
+
+    def __exit__(self, *_: object) -> None:
+        if not self._had:
+            unlock()
+
+
 def holder(paths: Paths) -> Status | None:
     """The status of a running container whose monitor holds the hub."""
     return next((status for _, status in _holders(paths)), None)

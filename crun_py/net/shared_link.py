@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 
-from crun_py.errors import InvalidArgument, NotFound
+from crun_py.errors import InvalidArgument, NotFound, Unsupported
 from crun_py.net import netlink
 from crun_py.net.driver import Driver
 
@@ -44,7 +44,16 @@ class SharedLink(Driver):
             add = netlink.shared_link_add(
                 driver, attachment.interface, parent, netns_fd, mode, mac, network.mtu
             )
-            sock.do(add)
+            try:
+                sock.do(add)
+            except OSError as e:
+                if e.errno != errno.EOPNOTSUPP:
+                    raise
+                raise Unsupported.from_os(
+                    f"making a link of network {network.name!r}",
+                    e,
+                    hint=f"the kernel lacks {driver}: try `modprobe {driver}`",
+                ) from e
 
 
 def _parent(network: Network) -> int:

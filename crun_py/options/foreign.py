@@ -26,8 +26,6 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "hostuser": ("list", "the host's users are not copied into the image's", "--passwd-entry"),
     "io-maxbandwidth": ("value", _WINDOWS, "--device-read-bps"),
     "io-maxiops": ("value", _WINDOWS, "--device-read-iops"),
-    "ip6": ("value", "networks have IPv4 addresses only", "--ip"),
-    "link-local-ip": ("list", "networks have one address for each container", "--ip"),
     "personality": ("value", "the execution domain stays Linux", ""),
     "pod": ("value", "there are no pods", "--network container:NAME"),
     "pod-id-file": ("value", "there are no pods", ""),

@@ -20,8 +20,7 @@ def networks(engine: Engine) -> Iterator[Engine]:
     yield engine
     engine.run("rm", "-f", "-a", "-t", "0")
     engine.ok("network", "prune", "-f")
-    assert engine.ok("network", "ls", "--filter", "type=custom", "--format", "{{.Name}}").split() in (
-        [], ["host", "none"])  # fmt: skip
+    assert engine.ok("network", "ls", "-q", "--filter", "type=custom") == ""
 
 
 def address(engine: Engine, container: str, network: str, field: str = "IPAddress") -> str:
@@ -121,7 +120,8 @@ def test_ports_of_ipv6(root: Engine) -> None:
     root.ok("rm", "-f", "-t0", "a")
     assert not read(port, "fd00:88::1")
     root.detached("--network", "six", "--name", "a", "-p", f"[fd00:88::1]:{port}:80", *listens)
-    assert wait_for(lambda: read(port, "fd00:88::1")) == "six" and not read(port)
+    assert wait_for(lambda: read(port, "fd00:88::1")) == "six"
+    assert not read(port)
     root.ok("rm", "-f", "-t0", "a")
     root.ok("network", "rm", "six")
 
@@ -134,11 +134,11 @@ def test_published_ports(networks: Engine) -> None:
     engine.detached("--network", "back", "--name", "b", "-p", f"127.0.0.1:{second}:80",
                     *server("b"))  # fmt: skip
     assert wait_for(lambda: read(first)) == "a" and wait_for(lambda: read(second)) == "b"
-    assert read(first, "192.0.2.2") == "a" and not read(second, "192.0.2.2")
+    assert wait_for(lambda: read(first, "192.0.2.2")) == "a" and not read(second, "192.0.2.2")
     message = engine.fails("run", "--rm", "-p", f"{first}:80", "busybox", "true")
     assert f"{first}/tcp is already in use by container a" in message
     engine.ok("rm", "-f", "-t0", "a")
-    assert not read(first) and read(second) == "b"
+    assert not read(first) and wait_for(lambda: read(second)) == "b"
     engine.detached("--network", "back", "--name", "c", "-p", f"{first}:80", *server("c"))
     assert wait_for(lambda: read(first)) == "c"
 
@@ -188,7 +188,8 @@ REFUSED = {
     "host bits": (("network", "create", "--subnet", "10.5.0.1/24", "x"), "host bits"),
     "small": (("network", "create", "--subnet", "10.5.0.0/31", "x"), "no room"),
     "gateway elsewhere": (
-        ("network", "create", "--subnet", "10.5.0.0/24", "--gateway", "10.6.0.1", "x"), "no --subnet"),
+        ("network", "create", "--subnet", "10.5.0.0/24", "--gateway", "10.6.0.1", "x"),
+        "no --subnet"),
     "range elsewhere": (
         ("network", "create", "--subnet", "10.5.0.0/24", "--ip-range", "10.6.0.0/25", "x"),
         "no --subnet"),
@@ -276,18 +277,22 @@ def test_links_on_a_network(networks: Engine) -> None:
     engine.detached("--network", "back", "--name", "db", "--expose", "5432", *SLEEP)
     words = ("run", "--rm", "--network", "back", "--link", "db:database", "busybox", "sh", "-c")
     ip = address(engine, "db", "back")
-    assert engine.ok(*words, "grep database /etc/hosts; echo $DATABASE_PORT_5432_TCP_ADDR").split()[
-        ::3
-    ] == [ip, ip]  # fmt: skip
+    found = engine.ok(*words, "grep database /etc/hosts; echo $DATABASE_PORT_5432_TCP_ADDR")
+    assert found.startswith(ip + "\tdatabase ") and found.endswith("\n" + ip)
 
 
 def test_macvlan_and_ipvlan(root: Engine) -> None:
-    subprocess.run("ip link add par0 type veth peer name par1; ip link set par0 up; ip link set par1 up",
-                   shell=True, check=True)  # fmt: skip
+    made = "ip link add par0 type veth peer name par1; ip link set par0 up; ip link set par1 up"
+    subprocess.run(made, shell=True, check=True)
     try:
         for driver in ("macvlan", "ipvlan"):
-            root.ok("network", "create", "-d", driver, "-o", "parent=par0", "--subnet", "10.44.0.0/24",
-                    driver)  # fmt: skip
+            root.ok("network", "create", "-d", driver, "-o", "parent=par0", "--subnet",
+                    "10.44.0.0/24", driver)  # fmt: skip
+            done = root.run("run", "--rm", "--network", driver, "busybox", "true")
+            if done.code:  # a kernel without it
+                assert f"modprobe {driver}" in done.err
+                root.ok("network", "rm", driver)
+                continue
             for name in ("a", "b"):
                 root.detached("--network", driver, "--name", name, *SLEEP)
             assert reaches(root, "a", "b"), driver
