@@ -25,6 +25,7 @@ CORE_SOURCES = [
     "monitor.c",
     "log.c",
     "client.c",
+    "held.c",
     "status.c",
     "dns_keeper.c",
     "init.c",

@@ -42,7 +42,7 @@ ssize_t send_with_fd(int sock, const void *data, size_t n, int fd)
 	return sendmsg(sock, &message, MSG_NOSIGNAL);
 }
 
-ssize_t recv_with_fd(int sock, void *data, size_t n, int *fd)
+ssize_t recv_with_fd(int sock, void *data, size_t n, int *fd, int flags)
 {
 	union {
 		struct cmsghdr align;
@@ -53,7 +53,7 @@ ssize_t recv_with_fd(int sock, void *data, size_t n, int *fd)
 				  .msg_iovlen = 1,
 				  .msg_control = control.bytes,
 				  .msg_controllen = sizeof(control.bytes) };
-	ssize_t got = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
+	ssize_t got = recvmsg(sock, &message, MSG_CMSG_CLOEXEC | flags);
 	struct cmsghdr *head = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
 	*fd = -1;
 	if (head && head->cmsg_type == SCM_RIGHTS)
@@ -79,15 +79,54 @@ static void resize(struct input *input, const char *data)
 		(void)ioctl(input->fd, TIOCSWINSZ, &input->window);
 }
 
+/* Messages about descriptors, which are answered; those that are not ours any more are closed. */
+static void keep(int sock, const char *data, size_t n, int fd)
+{
+	static int listener = -1; /* of the last t */
+	uint32_t key = 0;
+	int32_t error = -EINVAL;
+	if (n >= 1 + sizeof(key))
+		memcpy(&key, data + 1, sizeof(key));
+	if (data[0] == 't' && fd >= 0) {
+		if (listener >= 0)
+			close(listener);
+		listener = fd;
+		return;
+	}
+	if (data[0] == 'k' && fd >= 0 && key) {
+		error = held_add(fd, key);
+	} else if (data[0] == 'u' && key) {
+		held_drop(key);
+		error = 0;
+	} else if (data[0] == 'd' && fd >= 0) {
+		error = dns_begin_late(data + 1, n - 1, fd, listener);
+		if (error && listener >= 0)
+			close(listener);
+		listener = -1;
+	}
+	if (error && fd >= 0)
+		close(fd);
+	char answer[1 + sizeof(error)] = { 'k' };
+	memcpy(answer + 1, &error, sizeof(error));
+	(void)send(sock, answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* One message of client i, if there is one; false when the client is gone. */
 static bool receive(int i, struct input *input)
 {
 	static char data[CHUNK + 1];
-	ssize_t n = recv(clients[i].fd, data, sizeof(data), MSG_DONTWAIT);
+	int fd;
+	ssize_t n = recv_with_fd(clients[i].fd, data, sizeof(data), &fd, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
 	if (n <= 0)
 		return false;
+	if (data[0] && strchr("kutd", data[0])) {
+		keep(clients[i].fd, data, (size_t)n, fd);
+		return true;
+	}
+	if (fd >= 0)
+		close(fd);
 	if (data[0] == 'h' && n >= 2)
 		clients[i].hello = (unsigned char)data[1];
 	if (data[0] == 'h' && n >= 6)

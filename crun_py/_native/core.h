@@ -7,6 +7,7 @@
  *   plan.c     the plan's bytes -> an array of steps
  *   monitor.c  monitor: starts init, then one loop over its streams, clients and death
  *   log.c      monitor: docker's json-file format, with rotation
+ *   held.c     monitor: descriptors that it keeps for the container
  *   client.c   monitor: the attach socket and the messages on it
  *   health.c   monitor: when the health check is due, and the command that makes it
  *   status.c   monitor: status.json, the one file that says what became of the container
@@ -84,7 +85,7 @@ enum op {
 	SET_LOG = 107,	   /* a=bytes per file, 0 unlimited b=files c=enum log_format s0=path */
 	SET_STDIO = 108,   /* a=terminal b=stdin is open c=stdin closes with its first client */
 	SET_CLEANUP = 109, /* s0..=command that the monitor becomes when nobody else cleans up */
-	SET_HOLD = 110,	   /* a=fd to keep open as long as the container lives */
+	SET_HOLD = 110,	   /* a=fd to keep open as long as the container lives b=its key (held.c) */
 	SET_HEALTH = 111,  /* a=ms between checks b=the same while it starts c=ms it may take to start
 			    * s0..=command that makes one check; exit status 0: it has started */
 	SET_RESTART = 112, /* a=enum restart b=ms to wait before SET_CLEANUP's command, which restarts */
@@ -256,8 +257,13 @@ void log_close(struct log *log);
  *            w rows cols    window size, 2 x u16    e         end of standard input
  *            c stream       nobody reads this output any more: close it for the container
  *            s              let an initialized container start
+ *            k key, with a descriptor   keep it, u32        u key    close those with this key
+ *            t, with a descriptor       the TCP socket of   d directory, server …, each with a NUL,
+ *                                       the next d          with a descriptor   answer for names:
+ *                                                           as SET_DNS; nothing, if somebody does
  *   from us  o bytes, r bytes   standard output, standard error
  *            s failed index error   how that went: i32 each, as runtime/launch.py has them
+ *            k error        i32: how k, u or d went, 0 or a negated errno
  *            x code oom     i32 exit code, u8; then the socket closes */
 enum hello { HELLO_STDOUT = 1, HELLO_STDERR = 2, HELLO_STDIN = 4, HELLO_LOSSLESS = 8, HELLO_CLEANER = 16 };
 enum { MAX_CLIENTS = 64, CHUNK = 64 << 10 };
@@ -289,7 +295,17 @@ void input_flush(struct input *input);
 
 /* Descriptor handed over with one message, -1 for none. */
 ssize_t send_with_fd(int sock, const void *data, size_t n, int fd);
-ssize_t recv_with_fd(int sock, void *data, size_t n, int *fd);
+ssize_t recv_with_fd(int sock, void *data, size_t n, int *fd, int flags);
+
+/* ---- held.c ---- */
+
+/* Those of the plan's SET_HOLD.  0 or -ENOMEM. */
+int held_begin(const struct plan *plan);
+/* Keep one more.  0 or -ENOMEM. */
+int held_add(int fd, uint32_t key);
+/* Close those with the key. */
+void held_drop(uint32_t key);
+void held_end(void);
 
 /* ---- health.c ---- */
 
@@ -312,6 +328,9 @@ int dns_fd(void);
 int64_t dns_due(void);
 /* Hear what the responder wants, or that it died (its socket is readable); begin one that is due. */
 void dns_act(bool ready);
+/* The same while the container runs, unless there is one: words is directory, server …, each with a
+ * NUL.  0, or a negated errno: then the descriptors are still the caller's. */
+int dns_begin_late(const char *words, size_t n, int udp, int listener);
 /* The responder is gone, and with it our hold on the container's network namespace. */
 void dns_end(void);
 

@@ -55,7 +55,7 @@ static bool hear_monitor(void)
 	struct file *const all[] = { &names_file, &resolv_file, &resolved_file, NULL };
 	struct dns_file said = { 0 };
 	int fd;
-	ssize_t n = recv_with_fd(DNS_MONITOR, &said, sizeof(said), &fd);
+	ssize_t n = recv_with_fd(DNS_MONITOR, &said, sizeof(said), &fd, 0);
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		_exit(0); /* it has gone */
 	if (n != (ssize_t)sizeof(said))

@@ -130,11 +130,40 @@ static void answer(char letter)
 
 void dns_begin(const struct step *step, const char *id)
 {
+	owner = id;
 	if (!step->n || step->a < 0)
 		return;
 	how = step;
-	owner = id;
 	start();
+}
+
+int dns_begin_late(const char *words, size_t n, int udp, int listener)
+{
+	static struct step late; /* for the rest of the container's life */
+	if (how)
+		return -EALREADY;
+	if (!owner || !n || words[n - 1])
+		return -EINVAL;
+	char *text = malloc(n);
+	uint32_t count = 0;
+	for (size_t i = 0; i < n; i++)
+		count += !words[i];
+	struct str *strings = calloc(count, sizeof(*strings));
+	if (!text || !strings) {
+		free(text);
+		free(strings);
+		return -ENOMEM;
+	}
+	memcpy(text, words, n);
+	const char *p = text;
+	for (uint32_t i = 0; i < count; i++) {
+		strings[i] = (struct str){ p, (uint32_t)strlen(p) };
+		p += strings[i].len + 1;
+	}
+	late = (struct step){ .op = SET_DNS, .n = count, .a = udp, .b = listener, .s = strings };
+	how = &late;
+	start();
+	return 0;
 }
 
 int dns_fd(void)

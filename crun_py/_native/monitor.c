@@ -263,7 +263,7 @@ static struct result hear(struct monitor *m, int report)
 	struct report said = { 0 };
 	struct result result = { .failed = STARTED, .pid = m->status.pid };
 	int fd;
-	while (recv_with_fd(report, &said, sizeof(said), &fd) == (ssize_t)sizeof(said)) {
+	while (recv_with_fd(report, &said, sizeof(said), &fd, 0) == (ssize_t)sizeof(said)) {
 		if (said.what == REPORT_TTY) {
 			m->out[0] = m->input.fd = fd;
 			m->input.terminal = true;
@@ -515,9 +515,7 @@ static int end(struct monitor *m)
 	if (m->status.run_dir >= 0)
 		(void)unlinkat(m->status.run_dir, "attach.sock", 0);
 	/* the ports we hold must be free once the client returns */
-	for (uint32_t i = 0; i < m->plan->n; i++)
-		if (m->plan->steps[i].op == SET_HOLD)
-			close((int)m->plan->steps[i].a);
+	held_end();
 	bool cleaner = clients_finish(m->status.exit_code, m->status.oom_killed);
 	if (m->status.restarting)
 		wait_for_restart(m);
@@ -593,6 +591,8 @@ int monitor_main(const struct plan *plan)
 	m.status.state_dir = open_dir(step_str(find(plan, SET_STATEDIR), 0));
 	if (log->n && !(m.log = log_open(step_str(log, 0), log->a, log->b, (int)log->c)))
 		error = -errno;
+	if (held_begin(plan) && !error)
+		error = -ENOMEM;
 	m.listener = listen_in(m.status.run_dir);
 	if (m.listener < -1 && !error)
 		error = m.listener;

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from crun_py.aio.inside import Inside
+from crun_py.library import options
+from crun_py.library.create_options import Ports
 from crun_py.library.values import PublishedPorts, expect
 from crun_py.model.container import Limits, RestartPolicy
 from crun_py.model.running import HealthChecked
@@ -119,6 +121,21 @@ class Container(Inside):
         """Change its limits and restart policy, now and for later starts."""
         policy = restart_policy(restart) if isinstance(restart, str) else restart
         await self._worker.call("containers.update", self.id, limits or Limits(), policy)
+
+    async def publish(self, ports: Ports) -> PublishedPorts:
+        """Publish more ports, while it runs; ports as of `run`.
+
+        Raises Conflict when one is taken, Unsupported where its network cannot.
+        """
+        await self._worker.call("networks.publish", self.id, options.ports(ports))
+        await self.reload()
+        return self.ports
+
+    async def unpublish(self, ports: Ports) -> None:
+        """Publish ports no more: all that lead to a port of the container, or to the host's port
+        and address that are given.  Raises NotFound."""
+        await self._worker.call("networks.unpublish", self.id, options.ports(ports))
+        await self.reload()
 
     async def remove(self, *, force: bool = False, volumes: bool = False) -> None:
         """Remove it.

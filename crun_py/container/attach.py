@@ -12,8 +12,9 @@ import select
 import time
 from _struct import unpack
 
+from crun_py import monitor
 from crun_py._native import check, ffi, lib
-from crun_py.errors import CrunpyError, InvalidArgument, NotATerminal, NotFound
+from crun_py.errors import InvalidArgument, NotATerminal, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,20 +60,6 @@ def socketpair() -> tuple[int, int]:
     return int(fds[0]), int(fds[1])
 
 
-def connect(run_directory: str) -> int:
-    """A connection to the monitor of a running container.  Raises NotFound if there is none."""
-    try:
-        directory = os.open(run_directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            return check(lib.crunpy_connect(directory, b"attach.sock"), "attach.sock")
-        finally:
-            os.close(directory)
-    except (FileNotFoundError, ConnectionRefusedError):
-        raise NotFound("attaching to the container: it has no monitor (any more)") from None
-    except OSError as e:
-        raise CrunpyError.from_os("attaching to the container", e) from e
-
-
 def check_input(fd: int, *, terminal: bool) -> None:
     """Raises NotATerminal, in Docker's words, where a container's terminal would be fed by `fd`,
     which is none (docker run(1), -t and -i)."""
@@ -99,7 +86,7 @@ def release(run_directory: str) -> bytes:
     """Let an initialized container start; what its monitor says, for launch.read_result.
 
     Raises NotFound when there is no monitor."""
-    sock = connect(run_directory)
+    sock = monitor.connect(run_directory)
     try:
         os.write(sock, b"h\0")
         os.write(sock, b"s")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import events, notices, signals, state
+from crun_py import events, monitor, notices, signals, state
 from crun_py.cgroup import group
 from crun_py.container import attach, restart
 from crun_py.errors import Conflict, CrunpyError, NotFound
@@ -112,7 +112,7 @@ def wait(container: Container) -> int:
     status = container.status()
     if status.running:
         try:
-            session = attach.Session(attach.connect(container.run_directory), 0, terminal=False)
+            session = attach.Session(monitor.connect(container.run_directory), 0, terminal=False)
         except (NotFound, BrokenPipeError):  # it is ending, or was killed
             return _wait_without_monitor(container)
         try:
@@ -228,7 +228,7 @@ def _watch(container: Container) -> attach.Session | None:
     """A connection to the monitor that promises to clean up, so that it need not."""
     try:
         return attach.Session(
-            attach.connect(container.run_directory), attach.CLEANER, terminal=False
+            monitor.connect(container.run_directory), attach.CLEANER, terminal=False
         )
     except (NotFound, BrokenPipeError):
         return None

@@ -202,8 +202,8 @@ class Launch:
             times = {"a": tests["interval_ms"], "b": tests["start_interval_ms"],
                      "c": tests["start_ms"]}  # fmt: skip
             plan.add(p.SET_HEALTH, *self._command("healthcheck", "run", "--timer"), **times)
-        for fd in self._connection.held:
-            plan.add(p.SET_HOLD, a=fd)
+        for fd, key in self._connection.held.items():
+            plan.add(p.SET_HOLD, a=fd, b=key)
         if self._connection.dns_sockets:
             from crun_py.net import names
 

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
     from crun_py.documents import container as documents
     from crun_py.engine.context import Context
+    from crun_py.model.network import PortMapping
     from crun_py.model.pruned import Pruned
     from crun_py.paths import Paths
     from crun_py.state import Container
 
 CALLS = ("create", "exists", "names", "inspect", "infos", "remove", "prune", "connect",
-         "disconnect", "update")  # fmt: skip
+         "disconnect", "update", "publish", "unpublish")  # fmt: skip
 
 
 def create(context: Context, request: NetworkRequest, *, exist_ok: bool = False) -> NetworkInfo:
@@ -212,6 +213,68 @@ def disconnect(context: Context, name: str, container_name: str, *, force: bool 
     events.network(context.paths, "disconnect", network, container.id)
 
 
+def publish(context: Context, name: str, ports: Sequence[PortMapping]) -> tuple[PortMapping, ...]:
+    """Publish more ports of a container, of one that runs at once; with the numbers that they got.
+
+    Raises NotFound, Conflict when one is taken, InvalidArgument, Unsupported.
+    """
+    container = _publishing(context, name)
+    with container.lock():
+        container.reload()
+        chosen = [*ports]
+        if container.status().running:
+            from crun_py.net import publish as running
+
+            chosen = running.add(container, ports)
+        kept = container.record["network"]["ports"]
+        _republish(container, [*kept, *(to_json(port) for port in ports)])
+    return tuple(chosen)
+
+
+def unpublish(context: Context, name: str, ports: Sequence[PortMapping]) -> None:
+    """Publish ports of a container no more, of one that runs at once: all that lead to the
+    container's port, or only those of the host's port and address, where these are given.
+
+    Raises NotFound for one that is not published.
+    """
+    container = _publishing(context, name)
+    with container.lock():
+        container.reload()
+        if container.status().running:
+            from crun_py.net import publish as running
+
+            running.remove(container, ports)
+        kept = container.record["network"]["ports"]
+        left = [one for one in kept if not any(_leads(one, port) for port in ports)]
+        if left == kept:
+            raise NotFound(f"ports of container {container.name}: none of these is published")
+        _republish(container, left)
+
+
+def _leads(one: documents.Port, asked: PortMapping) -> bool:
+    same = (one["container_port"], one["protocol"]) == (asked.container_port, asked.protocol)
+    host_port = asked.host_port in (0, one["host_port"]) or not one["host_port"]
+    return same and host_port and asked.host_ip in ("", one["host_ip"])
+
+
+def _publishing(context: Context, name: str) -> Container:
+    """The container; we are ready to change what it publishes."""
+    container = state.find(context.paths, name)
+    status = container.status()
+    context.join(status) if status.alive else context.enter()
+    mode: str = container.record["network"]["mode"]
+    if mode in ("host", "none") or mode.startswith("container:"):
+        raise InvalidArgument(
+            f"publishing ports of {container.name}: network mode {mode!r} publishes none"
+        )
+    return container
+
+
+def _republish(container: Container, ports: list[documents.Port]) -> None:
+    network: documents.Network = {**container.record["network"], "ports": ports}
+    _write(container, network)
+
+
 def _changeable(context: Context, container: Container, network: str) -> None:
     """Raises Conflict where a container's networks are not its own; else we are ready."""
     status = container.status()
@@ -226,7 +289,10 @@ def _changeable(context: Context, container: Container, network: str) -> None:
 
 def _rewrite(container: Container, joins: list[documents.Join]) -> None:
     """Write the record anew with other networks."""
-    network: documents.Network = {**container.record["network"], "networks": joins}
+    _write(container, {**container.record["network"], "networks": joins})
+
+
+def _write(container: Container, network: documents.Network) -> None:
     record: documents.Record = {**container.record, "network": network}
     jsonfile.write(container.directory + "/container.json", record)
     container.record = record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py import events, state
+from crun_py import events, monitor, state
 from crun_py.container import attach, ending, foreground, lifecycle
 from crun_py.engine import create
 from crun_py.errors import Conflict, NotFound
@@ -198,7 +198,7 @@ def attach_to(container: Container, client: Client) -> int:
     """Attach to a running container; its exit code, 0 after the detach keys."""
     events.container(container, "attach")
     session = attach.Session(
-        attach.connect(container.run_directory),
+        monitor.connect(container.run_directory),
         foreground.streams_for(container, client),
         terminal=container.record["config"]["tty"],
         files=(client.stdin, client.stdout, client.stderr),

@@ -238,7 +238,8 @@ def port(value: Port) -> tuple[int, str]:
     return int(number), protocol.lower() if slash else "tcp"
 
 
-def _ports(given: Ports) -> tuple[PortMapping, ...]:
+def ports(given: Ports) -> tuple[PortMapping, ...]:
+    """Ports to publish.  Raises InvalidArgument."""
     found: list[PortMapping] = []
     if not isinstance(given, Mapping):
         for one in several(given):
@@ -291,7 +292,7 @@ def _network(given: CreateOptions) -> Networking:
         "ip6": given.get("ip6_address"),
         "mac": given.get("mac_address"),
         "aliases": _tuple(given.get("network_aliases")),
-        "ports": _ports(given["ports"]) if "ports" in given else None,
+        "ports": ports(given["ports"]) if "ports" in given else None,
         "publish_all": given.get("publish_all_ports"),
         "hosts": tuple(f"{name}:{ip}" for name, ip in given.get("extra_hosts", {}).items()) or None,
         "dns": _tuple(given.get("dns")),

@@ -12,6 +12,7 @@ leads over the first network that is not internal; ports are published there.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from crun_py import jsonfile
@@ -37,7 +38,8 @@ class Connection:
     """What a container's start needs to know about its network.
 
     namespace:   descriptor of the namespace to join, None: none is joined.
-    held:        sockets that keep published ports ours while the container lives.
+    held:         what stays open while the container lives, with keys (held.c): sockets that keep
+                 published ports ours, and the hub.
     attachments: to each of its networks, in order.
     hub:         inode of the namespace that stands for the host, 0 for the host's.
     dns_sockets: where it asks for names, () if nobody answers; dns_servers: whom to ask for other
@@ -48,7 +50,7 @@ class Connection:
 
     def __init__(self, namespace: int | None = None) -> None:
         self.namespace = namespace
-        self.held: list[int] = []
+        self.held: dict[int, int] = {}
         self.attachments: tuple[Attachment, ...] = ()
         self.dns_sockets: tuple[int, ...] = ()
         self.dns_servers: tuple[str, ...] = ()
@@ -74,7 +76,7 @@ class Connection:
         it.  Who waited for the hub may have it now."""
         for fd in self.descriptors():
             os.close(fd)
-        self.held, self.dns_sockets, self.namespace = [], (), None
+        self.held, self.dns_sockets, self.namespace = {}, (), None
         if self.hub:
             from crun_py.net import hub
 
@@ -165,7 +167,8 @@ def _connect_all(
     if ports:
         from crun_py.net import ports as host_ports
 
-        connection.held, ports = host_ports.reserve(ports, container.paths)
+        held, ports = host_ports.reserve(ports, container.paths)
+        connection.held = dict(zip(held, map(host_ports.key, ports), strict=True))
     _attach_all(container, connection, joins, ports)
     _answer(container, connection, [network for _, network in joins])
 
@@ -182,7 +185,7 @@ def _connect_hub(
     paths = container.paths
     hub.lock(paths)
     fd = hub.obtain(paths)
-    connection.held.append(fd)
+    connection.held[fd] = 0
     connection.hub = os.fstat(fd).st_ino
     chosen = hub.forward(paths, ports)
     try:
@@ -400,9 +403,13 @@ def add(container: Container, pid: int, join: Join) -> Attachment:
     try:
         _validate([network], [])
         try:
-            return _on_host(connection, container, lambda: _attach(
-                container, connection, join, network, []
-            ))  # fmt: skip
+            made = on_host(
+                connection.hub,
+                container,
+                lambda: _attach(container, connection, join, network, []),
+            )
+            _answer_late(container, connection, network)
+            return made
         except BaseException:
             _detach(container, connection.attachments[len(before) :], connection.namespace)
             attached.write(container.run_directory, before)
@@ -411,9 +418,28 @@ def add(container: Container, pid: int, join: Join) -> Attachment:
         connection.close()
 
 
-def _on_host(connection: Connection, container: Container, act: Callable[[], T]) -> T:
-    """act() where the host's end of interfaces is: in the hub, if the container is there."""
-    if not connection.hub:
+def _answer_late(container: Container, connection: Connection, network: Network) -> None:
+    """A container whose first network with names this is has nobody yet who answers for them."""
+    if not network.dns:
+        return
+    from crun_py import monitor
+    from crun_py.net import names
+
+    try:
+        _answer(container, connection, [network])
+    except CrunpyError as e:
+        if e.errno == errno.EADDRINUSE:  # somebody does
+            return
+        raise
+    known = names.directory(container.paths)
+    monitor.answer_names(
+        container.run_directory, connection.dns_sockets, known, connection.dns_servers
+    )
+
+
+def on_host(inode: int, container: Container, act: Callable[[], T]) -> T:
+    """act() where the host's end of interfaces is: in the hub of this inode, if it is not 0."""
+    if not inode:
         return act()
     from crun_py.net import hub, inside
 

@@ -19,10 +19,9 @@ from crun_py._native import check, lib
 from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument
 from crun_py.model.network import Attachment
 from crun_py.net import attached, inside, ipam, netlink, rootless
-from crun_py.net.ports import reserve
 from crun_py.net.sysctl import write as sysctl
 from crun_py.paths import Paths, private_dir
-from crun_py.record import from_json, replaced, to_json
+from crun_py.record import from_json, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,7 +155,7 @@ def leave(paths: Paths, container_id: str, ports: Sequence[PortMapping]) -> None
     """A container has ended or goes: its ports are taken back, and slirp4netns ends if it was the
     last one.  May be called again.  Under the lock."""
     if any(container.id != container_id for container, _ in _holders(paths)):
-        rootless.unforward(_directory(paths), ports)
+        unforward(paths, ports)
     else:
         _stop(paths)
 
@@ -176,16 +175,9 @@ def forward(paths: Paths, ports: Sequence[PortMapping]) -> list[PortMapping]:
 
     All or none: raises Conflict, InvalidArgument, Unsupported.
     """
-    rootless.check_protocols(ports)
-    held, chosen = reserve(ports, paths)  # tells beforehand, and in our words
-    for fd in held:
-        os.close(fd)
-    done: list[PortMapping] = []
-    try:
-        for port in chosen:
-            rootless.forward(_directory(paths), replaced(port, container_port=port.host_port))
-            done.append(port)
-    except BaseException:
-        rootless.unforward(_directory(paths), done)
-        raise
-    return chosen
+    return rootless.publish(_directory(paths), ports, paths, same=True)
+
+
+def unforward(paths: Paths, ports: Sequence[PortMapping]) -> None:
+    """Undo `forward`."""
+    rootless.unforward(_directory(paths), ports)

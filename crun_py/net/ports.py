@@ -32,6 +32,11 @@ def described(port: PortMapping) -> str:
     return f"{where}->{port.container_port}/{port.protocol}"
 
 
+def key(port: PortMapping) -> int:
+    """By which a container's monitor knows the socket that holds a port."""
+    return PROTOCOLS[port.protocol] << 16 | port.host_port
+
+
 def parse(spec: str) -> list[PortMapping]:
     """The ports of one -p option: [[IP:][HOST]:]CONTAINER[/PROTOCOL], each possibly a range.
 

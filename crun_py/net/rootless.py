@@ -266,6 +266,30 @@ def forward(run_dir: str, port: PortMapping) -> None:
         os.close(directory)
 
 
+def publish(
+    run_dir: str, ports: Sequence[PortMapping], paths: Paths, *, same: bool = False
+) -> list[PortMapping]:
+    """Publish more ports by the slirp4netns whose directory is `run_dir`; with the numbers that
+    were chosen.  same: it gets them as the host's ports, else as the container's.
+
+    All or none: raises Conflict, InvalidArgument, Unsupported.
+    """
+    check_protocols(ports)
+    held, chosen = reserve(ports, paths)  # tells beforehand, and in our words
+    for fd in held:
+        os.close(fd)
+    done: list[PortMapping] = []
+    try:
+        for port in chosen:
+            to = port.host_port if same else port.container_port
+            forward(run_dir, replaced(port, container_port=to))
+            done.append(port)
+    except BaseException:
+        unforward(run_dir, done)
+        raise
+    return chosen
+
+
 def unforward(run_dir: str, ports: Sequence[PortMapping]) -> None:
     """Take ports back; that they, or the program, are gone is no error."""
     wanted = {(port.protocol, port.host_ip or "0.0.0.0", port.host_port) for port in ports}

@@ -170,6 +170,47 @@ def test_connect_and_disconnect(networks: Engine) -> None:
     assert reaches(engine, "b", "a")
 
 
+def test_ports_of_a_running_container(networks: Engine) -> None:
+    engine = networks
+    engine.ok("network", "create", "back")
+    first, second, third = free_port(), free_port(), free_port()
+    engine.detached("--network", "back", "--name", "a", "-p", f"{first}:80", *server("a"))
+    engine.ok("port", "add", "a", f"{second}:80", f"127.0.0.1:{third}:80")
+    for port in (first, second, third):
+        assert wait_for(lambda port=port: read(port)) == "a"
+    assert f"80/tcp -> 127.0.0.1:{third}" in engine.ok("port", "a")
+    with socket.socket() as other, pytest.raises(OSError):
+        other.bind(("0.0.0.0", second))
+    message = engine.fails("port", "add", "a", f"{second}:81")
+    assert f"{second}/tcp is already in use" in message
+    engine.ok("update", "--publish-rm", f"{second}:80", "a")
+    assert not read(second) and wait_for(lambda: read(first)) == "a"
+    assert "not published" in engine.fails("port", "rm", "a", f"{second}:80")
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("0.0.0.0", second))
+    engine.ok("restart", "-t0", "a")
+    assert wait_for(lambda: read(third)) == "a" and not read(second)
+    engine.ok("port", "rm", "a", "80")
+    assert engine.ok("port", "a") == "" and not read(first) and not read(third)
+
+
+def test_names_for_who_comes_from_the_default_network(root: Engine) -> None:
+    root.ok("network", "create", "back")
+    root.ok("run", "-d", "--name", "a", *SLEEP)
+    root.detached("--network", "back", "--name", "b", *SLEEP)
+    assert not reaches(root, "a", "b")
+    root.ok("network", "connect", "back", "a")
+    assert reaches(root, "a", "b") and reaches(root, "b", "a")
+    assert "nameserver 127.0.0.11" in root.ok("exec", "a", "cat", "/etc/resolv.conf")
+    root.ok("network", "create", "more")
+    root.ok("network", "connect", "more", "a")
+    root.ok("network", "disconnect", "back", "a")
+    assert not reaches(root, "a", "b")
+    root.ok("rm", "-f", "-t0", "a", "b")
+    root.ok("network", "rm", "back", "more")
+
+
 def test_what_is_in_use_is_kept(networks: Engine) -> None:
     engine = networks
     engine.ok("network", "create", "--label", "k=v", "back")

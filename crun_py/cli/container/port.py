@@ -1,17 +1,19 @@
-"""crunpy port."""
+"""crunpy port: where ports are published, and more of them, or fewer."""
 
 from __future__ import annotations
 
 from crun_py.cli.output import write
-from crun_py.engine import inspection, selection
+from crun_py.engine import inspection, networks, selection
 from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument, NotFound
+from crun_py.net import ports as published
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
-ARGUMENTS = "[CONTAINER] [PORT[/PROTOCOL]]"
+ARGUMENTS = "[add|rm] [CONTAINER] [PORT[/PROTOCOL]...]"
 OPTIONS = (
     ("-a --all", "flag", "All running containers", ""),
     ("-l --latest", "flag", "The one created last", ""),
@@ -19,7 +21,11 @@ OPTIONS = (
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
-    """Print where published ports are, as `80/tcp -> 0.0.0.0:8080`, or one port's address."""
+    """Print where published ports are, as `80/tcp -> 0.0.0.0:8080`, or one port's address;
+    `add` and `rm`, before a container and what -p takes, change them while it runs."""
+    if len(arguments) > 2 and arguments[0] in ("add", "rm"):
+        change(context, arguments[1], **{arguments[0]: arguments[2:]})
+        return 0
     if values["all"]:
         for container_id in selection.every(context):
             for private, public in lines(context, container_id):
@@ -43,6 +49,16 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     for address in addresses:
         write(address)
     return 0
+
+
+def change(context: Context, name: str, *, add: Sequence[str] = (), rm: Sequence[str] = ()) -> None:
+    """Publish ports, as -p has them, or those no more.  All texts are read before that."""
+    gone = [port for text in rm for port in published.parse(text)]
+    more = [port for text in add for port in published.parse(text)]
+    if gone:
+        networks.unpublish(context, name, gone)
+    if more:
+        networks.publish(context, name, more)
 
 
 def lines(context: Context, name: str) -> list[tuple[str, str]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from crun_py.cli.container import create_request
+from crun_py.cli.container import create_request, port
 from crun_py.cli.each import each_apart
 from crun_py.engine import containers
 from crun_py.engine.context import Context
+from crun_py.model.container import Limits
 from crun_py.options import parts
 
 TYPE_CHECKING = False
@@ -31,6 +32,8 @@ OPTIONS = (
     ("--device-read-iops", "list", "Reads in a second", "DEVICE:N"),
     ("--device-write-iops", "list", "Writes in a second", "DEVICE:N"),
     ("--restart", "value", "no, on-failure[:N], always or unless-stopped", "POLICY"),
+    ("--publish-add", "list", "Publish a port more: [[IP:]HOSTPORT:]PORT[/PROTOCOL]", "SPEC"),
+    ("--publish-rm", "list", "Publish a port no more", "SPEC"),
 )
 
 
@@ -40,8 +43,13 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     given = values["restart"]
     policy = None if given is None else parts.restart_policy(given)
 
+    ports = {"add": values["publish_add"], "rm": values["publish_rm"]}
+
     def act(name: str) -> str:
-        containers.update(context, name, limits, policy)
+        if any(ports.values()):
+            port.change(context, name, **ports)
+        if limits != Limits() or policy is not None or not any(ports.values()):
+            containers.update(context, name, limits, policy)
         return name
 
     return each_apart(arguments, act)

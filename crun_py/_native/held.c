@@ -1,0 +1,52 @@
+/* held.c: descriptors that are kept for as long as the container lives: sockets that have its published
+ * ports, and the network namespace that a plain user's networks are in.  Runs in the monitor. */
+#define _GNU_SOURCE
+#include "core.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct held {
+	int fd;
+	uint32_t key;
+};
+
+static struct held *all;
+static size_t count;
+
+int held_add(int fd, uint32_t key)
+{
+	struct held *more = realloc(all, (count + 1) * sizeof(*all));
+	if (!more)
+		return -ENOMEM;
+	all = more;
+	all[count++] = (struct held){ fd, key };
+	return 0;
+}
+
+void held_drop(uint32_t key)
+{
+	for (size_t i = count; i-- > 0;)
+		if (all[i].key == key) {
+			close(all[i].fd);
+			all[i] = all[--count];
+		}
+}
+
+int held_begin(const struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n; i++) {
+		const struct step *step = &plan->steps[i];
+		if (step->op == SET_HOLD && held_add((int)step->a, (uint32_t)step->b))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void held_end(void)
+{
+	while (count)
+		close(all[--count].fd);
+}

@@ -1,0 +1,141 @@
+"""Published ports of a container that runs: more of them, or fewer, without a restart."""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import monitor
+from crun_py.errors import Conflict, InvalidArgument, NotFound, Unsupported
+from crun_py.net import attach, attached, config, connection, ports
+from crun_py.record import replaced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crun_py.model.network import Attachment, PortMapping
+    from crun_py.state import Container
+
+
+def add(container: Container, wanted: Sequence[PortMapping]) -> list[PortMapping]:
+    """Publish more ports of a running container; with the numbers that were chosen.
+
+    All or none: raises Conflict when one is taken or there is no network to publish on,
+    Unsupported.
+    """
+    found = _outward(container)
+    if found.helper == "pasta":
+        raise Unsupported(
+            f"publishing ports of {container.name}: pasta takes them at the start only",
+            hint="crunpy network create NAME, and run it with --network NAME",
+        )
+    if found.helper or found.hub:
+        chosen = _add_for_user(container, found, wanted)
+    else:
+        chosen = _add(container, found, wanted)
+    _note(container, found, (*found.ports, *chosen))
+    return chosen
+
+
+def _add(
+    container: Container, found: Attachment, wanted: Sequence[PortMapping]
+) -> list[PortMapping]:
+    held, chosen = ports.reserve(wanted, container.paths)
+    try:
+        done: list[PortMapping] = []
+        try:
+            for fd, port in zip(held, chosen, strict=True):
+                monitor.keep(container.run_directory, fd, ports.key(port))
+                done.append(port)
+            attach.publish(container.paths, replaced(found, ports=tuple(chosen)))
+        except BaseException:
+            for port in done:
+                monitor.drop(container.run_directory, ports.key(port))
+            raise
+    finally:
+        for fd in held:
+            os.close(fd)
+    return chosen
+
+
+def _add_for_user(
+    container: Container, found: Attachment, wanted: Sequence[PortMapping]
+) -> list[PortMapping]:
+    from crun_py.net import hub, rootless
+
+    if found.helper:
+        return rootless.publish(container.run_directory, wanted, container.paths)
+    with hub.Locked(container.paths):
+        chosen = hub.forward(container.paths, wanted)
+        more = replaced(found, ports=tuple(chosen))
+        connection.on_host(found.hub, container, lambda: attach.publish(container.paths, more))
+        return chosen
+
+
+def remove(container: Container, gone: Sequence[PortMapping]) -> list[PortMapping]:
+    """Publish ports of a running container no more: those with the container's port and protocol,
+    and the host's port and address where `gone` has them; these.
+
+    Raises NotFound for one that is not published.
+    """
+    found = _outward(container)
+    chosen: list[PortMapping] = []
+    for port in gone:
+        same = [one for one in found.ports if _is(one, port)]
+        if not same:
+            raise NotFound(f"port {ports.described(port)} of {container.name} is not published")
+        chosen += [one for one in same if one not in chosen]
+    less = replaced(found, ports=tuple(chosen))
+    if found.helper == "pasta":
+        raise Unsupported(f"ports of {container.name}: pasta keeps them to the end")
+    if found.helper:
+        from crun_py.net import rootless
+
+        rootless.unforward(container.run_directory, chosen)
+    elif found.hub:
+        from crun_py.net import hub
+
+        with hub.Locked(container.paths):
+            hub.unforward(container.paths, chosen)
+            connection.on_host(found.hub, container, lambda: _unpublish(container, less))
+    else:
+        _unpublish(container, less)
+        for port in chosen:
+            monitor.drop(container.run_directory, ports.key(port))
+    _note(container, found, tuple(port for port in found.ports if port not in chosen))
+    return chosen
+
+
+def _unpublish(container: Container, less: Attachment) -> None:
+    attach.driver_of(less.driver).unpublish(container.paths, less)
+
+
+def _is(one: PortMapping, asked: PortMapping) -> bool:
+    return (
+        (one.container_port, one.protocol) == (asked.container_port, asked.protocol)
+        and asked.host_port in (0, one.host_port)
+        and asked.host_ip in ("", one.host_ip)
+    )
+
+
+def _outward(container: Container) -> Attachment:
+    """The attachment that ports are published on."""
+    for attachment in attached.of(container):
+        if attachment.helper:
+            return attachment
+        network = config.load(container.paths, attachment.network)
+        if attachment.driver == "bridge" and not network.internal:
+            return attachment
+    mode = container.record["network"]["mode"]
+    if mode in ("host", "none") or mode.startswith("container:"):
+        raise InvalidArgument(
+            f"publishing ports of {container.name}: network mode {mode!r} publishes none"
+        )
+    raise Conflict(f"publishing ports of {container.name}: it is on no network that goes out")
+
+
+def _note(container: Container, found: Attachment, now: tuple[PortMapping, ...]) -> None:
+    attached.write(
+        container.run_directory,
+        [replaced(a, ports=now) if a == found else a for a in attached.of(container)],
+    )
