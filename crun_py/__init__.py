@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from crun_py.blocking import Engine as Engine
     from crun_py.blocking import Images as Images
     from crun_py.blocking import Manifests as Manifests
+    from crun_py.blocking import Networks as Networks
+    from crun_py.blocking import Secrets as Secrets
     from crun_py.blocking import Volumes as Volumes
     from crun_py.blocking import run as run
     from crun_py.build.request import BuildEvent as BuildEvent
@@ -88,6 +90,8 @@ if TYPE_CHECKING:
     from crun_py.model.registry import SearchResult as SearchResult
     from crun_py.model.running import HealthChecked as HealthChecked
     from crun_py.model.running import ProcessTable as ProcessTable
+    from crun_py.model.secret import SecretInfo as SecretInfo
+    from crun_py.model.secret import SecretUse as SecretUse
     from crun_py.model.state import ContainerInfo as ContainerInfo
     from crun_py.model.state import MountPoint as MountPoint
     from crun_py.model.stats import Stats as Stats
@@ -96,7 +100,7 @@ if TYPE_CHECKING:
     from crun_py.model.system import SystemPruned as SystemPruned
     from crun_py.model.volume import VolumeInfo as VolumeInfo
 
-_BLOCKING = "Attached Container Containers Engine Images Manifests Networks Volumes run"
+_BLOCKING = "Attached Container Containers Engine Images Manifests Networks Secrets Volumes run"
 _NAMES = {
     "blocking": _BLOCKING,
     "build.request": "BuildEvent",
@@ -113,6 +117,7 @@ _NAMES = {
     "model.pruned": "Pruned",
     "model.registry": "EntryChange Missing Progress PushChange RegistryAccess SearchResult",
     "model.running": "HealthChecked ProcessTable",
+    "model.secret": "SecretInfo SecretUse",
     "model.state": "ContainerInfo MountPoint",
     "model.stats": "Stats",
     "model.system": "DiskUsage Space SystemPruned",

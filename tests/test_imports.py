@@ -29,7 +29,7 @@ LEVELS = {
         "signals", "record", "startup", "notices", "apart", "caller", "documents"),
     1: ("_native", "model", "staging", "workspace"),
     2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs", "archive",
-        "events", "upgrade"),
+        "events", "upgrade", "monitor", "secrets"),
     3: ("options", "runtime"),
     4: ("container", "show", "build"),
     5: ("engine",),

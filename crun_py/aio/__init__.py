@@ -10,6 +10,7 @@ from crun_py.aio.engine import Engine
 from crun_py.aio.images import Images
 from crun_py.aio.manifests import Manifests
 from crun_py.aio.networks import Networks
+from crun_py.aio.secrets import Secrets
 from crun_py.aio.streams import Attached
 from crun_py.aio.volumes import Volumes
 from crun_py.library import default
@@ -24,6 +25,7 @@ __all__ = [
     "Images",
     "Manifests",
     "Networks",
+    "Secrets",
     "Volumes",
     "run",
 ]

@@ -8,6 +8,7 @@ from crun_py.aio.containers import Containers
 from crun_py.aio.images import Images
 from crun_py.aio.manifests import Manifests
 from crun_py.aio.networks import Networks
+from crun_py.aio.secrets import Secrets
 from crun_py.aio.volumes import Volumes
 from crun_py.library import options, values
 from crun_py.library.create_options import Filters, Pathname
@@ -46,6 +47,7 @@ class Engine:
         self.images = Images(self._worker)
         self.manifests = Manifests(self._worker)
         self.networks = Networks(self._worker)
+        self.secrets = Secrets(self._worker)
         self.volumes = Volumes(self._worker)
 
     async def info(self) -> dict[str, object]:

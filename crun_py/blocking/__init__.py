@@ -12,6 +12,7 @@ from crun_py.blocking.engine import Engine
 from crun_py.blocking.images import Images
 from crun_py.blocking.manifests import Manifests
 from crun_py.blocking.networks import Networks
+from crun_py.blocking.secrets import Secrets
 from crun_py.blocking.streams import Attached
 from crun_py.blocking.volumes import Volumes
 from crun_py.library import default
@@ -26,6 +27,7 @@ __all__ = [
     "Images",
     "Manifests",
     "Networks",
+    "Secrets",
     "Volumes",
     "run",
 ]

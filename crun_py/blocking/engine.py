@@ -10,6 +10,7 @@ from crun_py.blocking.containers import Containers
 from crun_py.blocking.images import Images
 from crun_py.blocking.manifests import Manifests
 from crun_py.blocking.networks import Networks
+from crun_py.blocking.secrets import Secrets
 from crun_py.blocking.volumes import Volumes
 from crun_py.library import options, values
 from crun_py.library.create_options import Filters, Pathname
@@ -48,6 +49,7 @@ class Engine:
         self.images = Images(self._worker)
         self.manifests = Manifests(self._worker)
         self.networks = Networks(self._worker)
+        self.secrets = Secrets(self._worker)
         self.volumes = Volumes(self._worker)
 
     def info(self) -> dict[str, object]:

@@ -53,6 +53,13 @@ _VOLUME = {
     "volume unmount": ("volume.unmount", "Undo volume mount"),
     "volume exists": ("volume.exists", "Whether there is such a volume: 0 or 1"),
 }
+_SECRET = {
+    "secret create": ("secret.create", "Keep a secret for containers"),
+    "secret ls": ("secret.ls", "List secrets"),
+    "secret inspect": ("secret.inspect", "Show secrets as JSON"),
+    "secret rm": ("secret.rm", "Remove secrets"),
+    "secret exists": ("secret.exists", "Whether there is such a secret: 0 or 1"),
+}
 _GENERATE = {
     "generate systemd": ("container.generate_systemd", "Print a systemd unit for a container"),
 }
@@ -133,6 +140,7 @@ VERBS = {
     **_HEALTHCHECK,
     **_SYSTEM,
     **_VOLUME,
+    **_SECRET,
     **_GENERATE,
     **_NETWORK,
     **_IMAGE,
@@ -156,6 +164,7 @@ def _members(verbs: dict[str, tuple[str, str]]) -> dict[str, str]:
 GROUPS = {
     "healthcheck": _members(_HEALTHCHECK),
     "generate": _members(_GENERATE),
+    "secret": {**_members(_SECRET), "list": "secret ls", "remove": "secret rm"},
     "network": {**_members(_NETWORK), "list": "network ls", "remove": "network rm"},
     "volume": {
         **_members(_VOLUME),
@@ -192,6 +201,7 @@ GROUP_SUMMARIES = {
     "network": "Networks of containers",
     "generate": "Files for other programs, made from containers",
     "volume": "Volumes: directories that outlive containers",
+    "secret": "Secrets: small texts for containers, in no image or log",
     "system": "The engine as a whole: disk use, pruning, boots",
     "manifest": "Manifest lists: one name for several platforms",
     "builder": "Builds, and what they keep for later ones",

@@ -77,6 +77,7 @@ class Launch:
         self._limit()
         self._join_others()
         self._prepare_mounts()
+        self._show_secrets()
         plan = self._plan()
         self._tell_monitor(plan)
         return self._launch(plan)
@@ -105,6 +106,17 @@ class Launch:
             process = self._spec["process"]
             process["env"] = [*process["env"], *variables]
         connection.write_files(self._container, self._connection, hosts)
+
+    def _show_secrets(self) -> None:
+        """Files and variables, for this process alone: the files of the container have none."""
+        if not self._container.record.get("secrets"):
+            return
+        from crun_py.container import secrets
+
+        process = self._spec["process"]
+        process["env"] = [*process["env"], *secrets.variables(self._container)]
+        mounts = secrets.trees(self._container, self._attached)
+        self._spec["mounts"] = [*self._spec["mounts"], *mounts]
 
     def _make_cgroup(self) -> None:
         below = self._container.record.get("cgroup_parent") or ""

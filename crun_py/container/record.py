@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crun_py.documents import container as documents
     from crun_py.documents.container import (
         Config,
         Host,
@@ -143,6 +144,8 @@ def make(
     }
     if not layers:
         record["rootfs"] = request.rootfs
+    if request.secrets:
+        record["secrets"] = _secrets(paths, request)
     return record
 
 
@@ -265,6 +268,18 @@ def _network_mode(paths: Paths, text: str) -> str:
     if text.startswith("container:"):
         return "container:" + state.resolve(paths, text.partition(":")[2])
     return text if text in ("none", "host") else _default_name(text)
+
+
+def _secrets(paths: Paths, request: CreateRequest) -> list[documents.SecretUse]:
+    """What the container gets of secrets that there are.  Raises NotFound, InvalidArgument."""
+    from crun_py import secrets
+
+    found = []
+    for use in request.secrets:
+        if not 0 <= use.mode <= 0o7777 or use.uid < 0 or use.gid < 0:
+            raise InvalidArgument(f"secret {use.name}: mode or owner is out of range")
+        found.append(to_json(replaced(use, name=secrets.load(paths, use.name).name)))
+    return found
 
 
 def _joins(paths: Paths, asked: Networking, mode: str) -> list[Join]:

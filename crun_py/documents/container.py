@@ -194,6 +194,17 @@ class MountEntry(TypedDict):
     image_id: NotRequired[str]
 
 
+class SecretUse(TypedDict):
+    """A model.secret.SecretUse."""
+
+    name: str
+    variable: str
+    target: str
+    uid: int
+    gid: int
+    mode: int
+
+
 class Record(TypedDict):
     """The whole of container.json.
 
@@ -230,3 +241,4 @@ class Record(TypedDict):
     mounts: list[MountEntry]
     layers: list[str]
     rootfs: NotRequired[str]
+    secrets: NotRequired[list[SecretUse]]

@@ -23,6 +23,7 @@ from crun_py.model.container import (
 )
 from crun_py.model.network import Join, PortMapping
 from crun_py.model.registry import RegistryAccess
+from crun_py.model.secret import SecretUse
 
 Pathname = str | os.PathLike[str]
 Words = str | Sequence[str]
@@ -83,6 +84,7 @@ class CreateOptions(TypedDict, total=False):
     timeout            it is killed then
     remove             it is removed when it has ended
     replace            a container of this name is removed first
+    secrets            by name, for a file in /run/secrets; or SecretUse
     systemd            "true" (if it is the command), "false" or "always"
     timezone           local, or a name like Europe/Berlin
     umask              of its processes
@@ -156,6 +158,7 @@ class CreateOptions(TypedDict, total=False):
     timeout: int
     remove: bool
     replace: bool
+    secrets: Iterable[str | SecretUse]
     systemd: str
     timezone: str
     umask: int

@@ -32,6 +32,7 @@ from crun_py.model.container import (
 )
 from crun_py.model.network import Join, PortMapping
 from crun_py.model.registry import PullRequest, RegistryAccess
+from crun_py.model.secret import SecretUse
 from crun_py.net import ports as published
 from crun_py.options import mounts as mount_texts
 from crun_py.options import parts
@@ -92,6 +93,10 @@ def requests(
         stop_signal=signals.number(stop_signal) if isinstance(stop_signal, str) else stop_signal,
         stop_timeout_s=given.get("stop_timeout", usual.stop_timeout_s),
         init=given.get("init", False),
+        secrets=tuple(
+            SecretUse(one) if isinstance(one, str) else one
+            for one in several(given.get("secrets", ()))
+        ),
         systemd=given.get("systemd", usual.systemd),
         restart=parts.restart_policy(restart) if isinstance(restart, str) else restart,
         health=given.get("health", usual.health),

@@ -7,6 +7,7 @@ absolute, and nothing is left that depends on who asks: no variable, `~` or work
 from __future__ import annotations
 
 from crun_py.model.network import Join, PortMapping
+from crun_py.model.secret import SecretUse
 from crun_py.record import record
 
 TYPE_CHECKING = False
@@ -285,6 +286,7 @@ class CreateRequest:
     ignore.  volumes_from: mounts of other containers, NAME[:ro].  cgroup: whether it gets one;
     cgroup_parent: below this one.  pid_file, monitor_pid_file, id_file: files of the host that the
     numbers are written to.
+    secrets: what it gets of them.
     pids_optional: a limit of processes that the host cannot keep is no error.
     binds, mount_texts: how the mounts were written, for `inspect`; created_by: the command line;
     ineffective: what was asked for and cannot be had.  replace: a container of this name is
@@ -344,6 +346,7 @@ class CreateRequest:
     pid_file: str = ""
     monitor_pid_file: str = ""
     id_file: str = ""
+    secrets: tuple[SecretUse, ...] = ()
     binds: tuple[str, ...] = ()
     mount_texts: tuple[str, ...] = ()
     created_by: tuple[str, ...] = ()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import _thread
-import errno
-
 from crun_py._native import check, lib
-from crun_py.errors import CrunpyError
 from crun_py.net import ip, netlink
 from crun_py.net.sysctl import write
+from crun_py.ns.thread import in_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,29 +21,13 @@ _CLONE_NEWNET = 0x40000000
 
 def run(netns_fd: int, function: Callable[[], T]) -> T:
     """What function() returns in the network namespace `netns_fd`; it raises what that raises."""
-    made: list[T] = []
-    failed: list[BaseException] = []
-    done = _thread.allocate_lock()
 
-    # in a thread, which ends there: from inside a user namespace there is no way back
-    def enter() -> None:
-        try:
-            check(lib.crunpy_setns(netns_fd, _CLONE_NEWNET), "setns")
-            made.append(function())
-        except BaseException as e:
-            failed.append(e)
-        finally:
-            done.release()
+    # in a thread: from inside a user namespace there is no way back
+    def enter() -> T:
+        check(lib.crunpy_setns(netns_fd, _CLONE_NEWNET), "setns")
+        return function()
 
-    done.acquire()
-    try:
-        _thread.start_new_thread(enter, ())
-    except RuntimeError as e:
-        raise CrunpyError(f"entering the network namespace: {e}", errno=errno.EAGAIN) from e
-    done.acquire()
-    if failed:
-        raise failed[0]
-    return made[0]
+    return in_thread(enter, "entering the network namespace")
 
 
 def socket(netns_fd: int, *, ipv6: bool = False) -> netlink.Socket:

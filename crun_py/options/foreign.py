@@ -29,7 +29,6 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "personality": ("value", "the execution domain stays Linux", ""),
     "pod": ("value", "there are no pods", "--network container:NAME"),
     "pod-id-file": ("value", "there are no pods", ""),
-    "secret": ("list", "there are no secrets", "-v FILE:/run/secrets/NAME:ro"),
     "storage-opt": ("list", "a writable layer has no size limit of its own", ""),
     "use-api-socket": ("flag", "there is no API socket to hand in", ""),
 }

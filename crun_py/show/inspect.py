@@ -148,7 +148,11 @@ def _config_as_podman(record: Record) -> dict[str, object]:
         "Timezone": host.get("tz") or "",
         "SystemdMode": is_systemd(host.get("systemd", "true"), record["args"]),
         "Umask": f"{host.get('umask', 0):04o}",
-        "Secrets": None,
+        "Secrets": [
+            {"Name": u["name"], "ID": "", "UID": u["uid"], "GID": u["gid"], "Mode": u["mode"]}
+            for u in record.get("secrets", [])
+        ]
+        or None,
         "Timeout": record["timeout"],
         "Passwd": host.get("passwd") is not False,
         "ChrootDirs": None,

@@ -127,6 +127,7 @@ OPTIONS = (
     ("--timeout", "value", "Seconds until it is killed", "SECONDS"),
     ("--systemd", "value", "Set up for systemd: true (if it is the command), false, always", "HOW"),
     ("--requires", "list", "A container that is started before", "CONTAINER"),
+    ("--secret", "list", "A secret: NAME[,type=mount|env,target=,uid=,gid=,mode=]", "SPEC"),
     ("--replace", "flag", "Remove a container of this name first", ""),
     ("--pidfile", "value", "Write the process id to a file", "FILE"),
     ("--conmon-pidfile", "value", "Write the monitor's process id to a file", "FILE"),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from crun_py.model.container import Mount, Ulimit
     from crun_py.model.network import Join, PortMapping
+    from crun_py.model.secret import SecretUse
 
 
 def request(values: dict[str, Any], arguments: list[str]) -> CreateRequest:
@@ -106,6 +107,7 @@ def request(values: dict[str, Any], arguments: list[str]) -> CreateRequest:
         pid_file=_absolute(values["pidfile"]),
         monitor_pid_file=_absolute(values["conmon_pidfile"]),
         id_file=_absolute(values["cidfile"]),
+        secrets=_secrets(values["secret"]),
         binds=tuple(values["volume"]),
         mount_texts=tuple(values["mount"]),
         created_by=tuple(sys.argv),
@@ -166,6 +168,14 @@ def _published(texts: list[str]) -> tuple[PortMapping, ...]:
 
 _MODES = ("container:", "ns:", "pasta:", "slirp4netns:")
 """Words before a colon that are not a network's name."""
+
+
+def _secrets(texts: list[str]) -> tuple[SecretUse, ...]:
+    if not texts:
+        return ()
+    from crun_py.options import secret_options
+
+    return tuple(secret_options.use(text) for text in texts)
 
 
 def _of_one(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,42 @@
+"""crunpy secret inspect."""
+
+from __future__ import annotations
+
+from crun_py import jsonfile
+from crun_py.cli import table
+from crun_py.cli.each import each
+from crun_py.cli.output import write
+from crun_py.engine import secrets
+from crun_py.engine.context import Context
+from crun_py.show import secret_list
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = "SECRET..."
+OPTIONS = (
+    ("-f --format", "value", "A Go template, or json", "FORMAT"),
+    ("--pretty", "flag", "Lines for people", ""),
+    ("--showsecret", "flag", "What it holds, too", ""),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print a JSON array, or the template for each."""
+    found: list[dict[str, object]] = []
+
+    def act(name: str) -> None:
+        held = secrets.read(context, name) if values["showsecret"] else None
+        found.append(secret_list.document(secrets.inspect(context, name), held))
+
+    status = each(arguments, act, 1)
+    if values["pretty"]:
+        for value in found:
+            write(table.fill(secret_list.PRETTY, value))
+    elif values["format"] and values["format"] != "json":
+        for value in found:
+            write(table.fill(values["format"], value))
+    else:
+        write(jsonfile.dumps(found, indent=None if values["format"] else 4))
+    return status

@@ -1,0 +1,35 @@
+"""crunpy secret ls."""
+
+from __future__ import annotations
+
+from crun_py.cli import table
+from crun_py.engine import secrets
+from crun_py.engine.context import Context
+from crun_py.show import secret_list
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS = ""
+OPTIONS = (
+    ("-q --quiet", "flag", "Ids only", ""),
+    ("-f --filter", "list", "name=, id=", "KEY=VALUE"),
+    ("--format", "value", "A Go template, `table TEMPLATE`, or json", "FORMAT"),
+    ("-n --noheading", "flag", "Without the heading line", ""),
+)
+COLUMNS = (
+    ("ID", "ID"),
+    ("NAME", "Name"),
+    ("DRIVER", "Driver"),
+    ("CREATED", "CreatedAt"),
+    ("UPDATED", "UpdatedAt"),
+)
+
+
+def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+    """Print the table."""
+    rows = [secret_list.row(info) for info in secrets.infos(context, values["filter"])]
+    quiet = "ID" if values["quiet"] else ""
+    table.show(rows, COLUMNS, values["format"], quiet=quiet, heading=not values["noheading"])
+    return 0
