@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from crun_py.model.container import Namespaces as Namespaces
     from crun_py.model.container import Networking as Networking
     from crun_py.model.container import RestartPolicy as RestartPolicy
+    from crun_py.model.container import SecretUse as SecretUse
     from crun_py.model.container import Security as Security
     from crun_py.model.container import Tmpfs as Tmpfs
     from crun_py.model.container import Ulimit as Ulimit
@@ -91,7 +92,6 @@ if TYPE_CHECKING:
     from crun_py.model.running import HealthChecked as HealthChecked
     from crun_py.model.running import ProcessTable as ProcessTable
     from crun_py.model.secret import SecretInfo as SecretInfo
-    from crun_py.model.secret import SecretUse as SecretUse
     from crun_py.model.state import ContainerInfo as ContainerInfo
     from crun_py.model.state import MountPoint as MountPoint
     from crun_py.model.stats import Stats as Stats
@@ -109,7 +109,7 @@ _NAMES = {
     "library.create_options": "CreateOptions",
     "library.values": "CrunpyWarning PublishedPorts Ran",
     "model.container": "GiB KiB MiB UNLIMITED Bind Device HealthCheck ImageMount Limits LogConfig "
-    "Namespaces Networking RestartPolicy Security Tmpfs Ulimit VolumeMount",
+    "Namespaces Networking RestartPolicy SecretUse Security Tmpfs Ulimit VolumeMount",
     "model.event": "Event",
     "model.files": "FileChange",
     "model.image": "HistoryStep ImageSummary LoadedImage PrunedImages Pushed RemovedPart",
@@ -117,7 +117,7 @@ _NAMES = {
     "model.pruned": "Pruned",
     "model.registry": "EntryChange Missing Progress PushChange RegistryAccess SearchResult",
     "model.running": "HealthChecked ProcessTable",
-    "model.secret": "SecretInfo SecretUse",
+    "model.secret": "SecretInfo",
     "model.state": "ContainerInfo MountPoint",
     "model.stats": "Stats",
     "model.system": "DiskUsage Space SystemPruned",

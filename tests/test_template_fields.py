@@ -128,6 +128,7 @@ TEMPLATE = {
         Name ID Driver NetworkInterface Created Subnets IPv6Enabled Internal DNSEnabled Labels
         Options IPAMOptions
     """,
+    ("secret ls", "podman"): "ID Name Driver CreatedAt UpdatedAt",
     ("history", "docker"): "Comment CreatedAt CreatedBy CreatedSince ID Size",
     ("history", "podman"): "Created CreatedAt CreatedBy CreatedSince ID Size Tags Comment",
     ("search", "docker"): "Description IsOfficial Name StarCount",
@@ -220,6 +221,7 @@ JSON = {
         Name Driver Mountpoint CreatedAt Labels Scope Options MountCount NeedsCopyUp NeedsChown
     """,
     "network ls": TEMPLATE["network ls", "docker"],
+    "secret ls": TEMPLATE["secret ls", "podman"],
     "history": TEMPLATE["history", "docker"] + " Created Tags",
     "search": TEMPLATE["search", "docker"] + " Index Stars Official Automated Tag",
     "stats": TEMPLATE["stats", "docker"],
@@ -263,6 +265,8 @@ def _made(engine: Engine) -> Callable[[str], list[str]]:
             )  # fmt: skip
         elif subject.startswith("volume"):
             engine.ok("volume", "create", "--label", "a=1", "data")
+        elif subject == "secret ls":
+            engine.ok("secret", "create", "--replace", "word", "-", input="x")
         elif subject == "stats":
             engine.detached("--name", "one", "busybox", "sleep", "600")
         return {
@@ -388,6 +392,7 @@ VERBS_JSON: dict[str, tuple[str, str]] = {
     "images": ("images", LINES),
     "volume ls": ("volume ls", LINES),
     "network ls": ("network ls", LINES),
+    "secret ls": ("secret ls", LINES),
     "history": ("history busybox", LINES),
     "search": ("search REGISTRY/busybox", LINES),
     "stats": ("stats --no-stream -i 50ms one two", LINES),
@@ -401,6 +406,7 @@ VERBS_JSON: dict[str, tuple[str, str]] = {
     "image inspect": ("image inspect busybox busybox:latest", ARRAY),
     "volume inspect": ("volume inspect one two", ARRAY),
     "network inspect": ("network inspect bridge host", ARRAY),
+    "secret inspect": ("secret inspect word word", ARRAY),
 }
 """Verbs that take templates too: docker's shapes."""
 ONLY_JSON: dict[str, tuple[str, str]] = {
@@ -416,6 +422,7 @@ NO_OUTPUT = {"commit", "push", "save", "manifest push"}
 
 
 def _two_of_each(engine: Engine) -> None:
+    engine.ok("secret", "create", "--replace", "word", "-", input="x")
     for name in ("one", "two"):
         engine.ok("volume", "create", name)
         engine.detached("--name", name, "busybox", "sleep", "600")
@@ -469,6 +476,7 @@ def test_json_as_a_template_of_every_verb(root: Engine) -> None:
                 "ps",
                 "images",
                 "stats",
+                "secret ls",
                 "info",
                 "system df -v",
             ):  # ages, and measured again

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from crun_py.library import options, values
 from crun_py.library.create_options import Filters
 from crun_py.library.values import expect
-from crun_py.model.network import Join, NetworkInfo, NetworkRequest, Subnet
+from crun_py.model.network import Join, NetworkInfo, NetworkRequest, Route, Subnet
 from crun_py.model.pruned import Pruned
 from crun_py.worker.channel_async import AsyncWorker
 
@@ -35,6 +35,7 @@ class Networks:
         parent: str = "",
         mode: str = "",
         mtu: int = 0,
+        routes: Iterable[Route] = (),
         labels: Mapping[str, str] | None = None,
         exist_ok: bool = False,
     ) -> NetworkInfo:
@@ -44,7 +45,7 @@ class Networks:
         choose; ipv6: it chooses one of IPv6 too.  internal: no way out, and none in.  dns:
         containers find each other by their names; dns_servers: who answers for other names, ()
         for the host's.  interface: the bridge's name; parent, mode: of macvlan and ipvlan.
-        exist_ok: one that is there is no error.
+        routes: of its containers, beside the default one.  exist_ok: one that is there is no error.
         Raises Conflict when the name or a subnet is taken, InvalidArgument.
         """
         request = NetworkRequest(
@@ -59,6 +60,7 @@ class Networks:
             parent=parent,
             mode=mode,
             mtu=mtu,
+            routes=tuple(routes),
             labels=dict(labels or {}),
         )
         made = await self._worker.call("networks.create", request, exist_ok=exist_ok)

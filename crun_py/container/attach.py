@@ -12,7 +12,6 @@ import select
 import time
 from _struct import unpack
 
-from crun_py import monitor
 from crun_py._native import check, ffi, lib
 from crun_py.errors import InvalidArgument, NotATerminal, NotFound
 
@@ -86,6 +85,8 @@ def release(run_directory: str) -> bytes:
     """Let an initialized container start; what its monitor says, for launch.read_result.
 
     Raises NotFound when there is no monitor."""
+    from crun_py import monitor
+
     sock = monitor.connect(run_directory)
     try:
         os.write(sock, b"h\0")

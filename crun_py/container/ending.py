@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import events, monitor, notices, signals, state
+from crun_py import events, notices, signals, state
 from crun_py.cgroup import group
 from crun_py.container import attach, restart
 from crun_py.errors import Conflict, CrunpyError, NotFound
@@ -111,6 +111,8 @@ def wait(container: Container) -> int:
     """Wait until `container` has ended; returns its exit code."""
     status = container.status()
     if status.running:
+        from crun_py import monitor
+
         try:
             session = attach.Session(monitor.connect(container.run_directory), 0, terminal=False)
         except (NotFound, BrokenPipeError):  # it is ending, or was killed
@@ -226,6 +228,8 @@ def _end_restarting(container: Container, for_good: bool) -> None:
 
 def _watch(container: Container) -> attach.Session | None:
     """A connection to the monitor that promises to clean up, so that it need not."""
+    from crun_py import monitor
+
     try:
         return attach.Session(
             monitor.connect(container.run_directory), attach.CLEANER, terminal=False

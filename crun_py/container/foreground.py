@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import events, monitor, state
+from crun_py import events, state
 from crun_py.container import attach, ending, lifecycle, restart
 from crun_py.errors import InvalidArgument
 
@@ -61,6 +61,8 @@ def run(
         wanted = streams_for(container, client)
         begun = os.path.isdir(container.run_directory)
         if begun and container.status().state == "initialized":
+            from crun_py import monitor
+
             ours, theirs = monitor.connect(container.run_directory), -1
         else:
             ours, theirs = attach.socketpair()

@@ -9,7 +9,7 @@ import crun_py
 from crun_py import notices
 from crun_py.cgroup import group
 from crun_py.container import ending, namespaces, restart
-from crun_py.net import connection
+from crun_py.net import connection, etc
 from crun_py.overlay import rootfs
 from crun_py.runtime import container as contained
 from crun_py.runtime import plan as p
@@ -105,7 +105,7 @@ class Launch:
             hosts, variables = links.resolve(self._container, rootless=self._rootless)
             process = self._spec["process"]
             process["env"] = [*process["env"], *variables]
-        connection.write_files(self._container, self._connection, hosts)
+        etc.write(self._container, self._connection, hosts)
 
     def _show_secrets(self) -> None:
         """Files and variables, for this process alone: the files of the container have none."""

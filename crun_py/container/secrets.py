@@ -11,7 +11,7 @@ import os
 from crun_py import secrets as store
 from crun_py._native import check, ffi, lib
 from crun_py.errors import CrunpyError
-from crun_py.model.secret import SecretUse
+from crun_py.model.container import SecretUse
 from crun_py.ns import CLONE_NEWNS, MS_REC, MS_SLAVE
 from crun_py.ns.idmap import Ids
 from crun_py.ns.thread import in_thread

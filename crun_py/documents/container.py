@@ -195,7 +195,7 @@ class MountEntry(TypedDict):
 
 
 class SecretUse(TypedDict):
-    """A model.secret.SecretUse."""
+    """A model.container.SecretUse."""
 
     name: str
     variable: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crun_py import events, jsonfile, state
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
 from crun_py.model.network import Join, Network, NetworkInfo, NetworkRequest
-from crun_py.net import attach, attached, config, connection, ipam
+from crun_py.net import attach, attached, config, connection, etc, ipam
 from crun_py.paths import private_dir
 from crun_py.record import replaced, to_json
 
@@ -303,7 +303,7 @@ def _tell(context: Context, container: Container) -> None:
     from crun_py.container import links
 
     hosts = links.resolve(container, rootless=context.rootless)[0]
-    connection.write_files(container, connection.present(container), hosts)
+    etc.write(container, connection.present(container), hosts)
 
 
 def update(

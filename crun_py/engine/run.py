@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py import events, monitor, state
+from crun_py import events, state
 from crun_py.container import attach, ending, foreground, lifecycle
 from crun_py.engine import create
 from crun_py.errors import Conflict, NotFound
@@ -196,6 +196,8 @@ def attached(context: Context, name: str, client: Client) -> int:
 
 def attach_to(container: Container, client: Client) -> int:
     """Attach to a running container; its exit code, 0 after the detach keys."""
+    from crun_py import monitor
+
     events.container(container, "attach")
     session = attach.Session(
         monitor.connect(container.run_directory),

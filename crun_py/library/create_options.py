@@ -16,6 +16,7 @@ from crun_py.model.container import (
     Namespaces,
     Networking,
     RestartPolicy,
+    SecretUse,
     Security,
     Tmpfs,
     Ulimit,
@@ -23,7 +24,6 @@ from crun_py.model.container import (
 )
 from crun_py.model.network import Join, PortMapping
 from crun_py.model.registry import RegistryAccess
-from crun_py.model.secret import SecretUse
 
 Pathname = str | os.PathLike[str]
 Words = str | Sequence[str]

@@ -27,12 +27,12 @@ from crun_py.model.container import (
     Limits,
     Namespaces,
     Networking,
+    SecretUse,
     Security,
     Ulimit,
 )
 from crun_py.model.network import Join, PortMapping
 from crun_py.model.registry import PullRequest, RegistryAccess
-from crun_py.model.secret import SecretUse
 from crun_py.net import ports as published
 from crun_py.options import mounts as mount_texts
 from crun_py.options import parts

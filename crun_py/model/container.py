@@ -7,7 +7,6 @@ absolute, and nothing is left that depends on who asks: no variable, `~` or work
 from __future__ import annotations
 
 from crun_py.model.network import Join, PortMapping
-from crun_py.model.secret import SecretUse
 from crun_py.record import record
 
 TYPE_CHECKING = False
@@ -266,6 +265,23 @@ class Networking:
     dns_options: tuple[str, ...] = ()
     keep_resolv_conf: bool = False
     links: tuple[tuple[str, str], ...] = ()
+
+
+@record(kw_only=False)
+class SecretUse:
+    """What a container gets of a secret.
+
+    name: its name.  variable: it is the value of this variable, "" for a file.  target: that file,
+    "" for /run/secrets/NAME, and a word for one in /run/secrets; uid, gid, mode: of the file.
+    """
+
+    name: str
+    _: KW_ONLY
+    variable: str = ""
+    target: str = ""
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o444
 
 
 @record

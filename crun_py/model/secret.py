@@ -1,29 +1,8 @@
-"""Secrets: what is kept of each, and what a container asks of one."""
+"""Secrets: what is known of each."""
 
 from __future__ import annotations
 
 from crun_py.record import record
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from dataclasses import KW_ONLY
-
-
-@record(kw_only=False)
-class SecretUse:
-    """What a container gets of a secret.
-
-    name: its name.  variable: it is the value of this variable, "" for a file.  target: that file,
-    "" for /run/secrets/NAME, and a word for one in /run/secrets; uid, gid, mode: of the file.
-    """
-
-    name: str
-    _: KW_ONLY
-    variable: str = ""
-    target: str = ""
-    uid: int = 0
-    gid: int = 0
-    mode: int = 0o444
 
 
 @record

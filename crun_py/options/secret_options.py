@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py import quantity
 from crun_py.errors import InvalidArgument
-from crun_py.model.secret import SecretUse
+from crun_py.model.container import SecretUse
 
 _KEYS = ("type", "target", "uid", "gid", "mode")
 _HIGHEST_ID = (1 << 32) - 2

@@ -20,7 +20,8 @@ from crun_py.record import is_record
 
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(CHECKOUT / "tools"))
-FACES = ("Attached", "Container", "Containers", "Engine", "Images", "Manifests", "Volumes")
+FACES = ("Attached", "Container", "Containers", "Engine", "Images", "Manifests", "Networks",
+         "Secrets", "Volumes")  # fmt: skip
 
 
 def test_blocking_is_what_the_tool_writes() -> None:

@@ -29,9 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crun_py.model.container import Mount, Ulimit
+    from crun_py.model.container import Mount, SecretUse, Ulimit
     from crun_py.model.network import Join, PortMapping
-    from crun_py.model.secret import SecretUse
 
 
 def request(values: dict[str, Any], arguments: list[str]) -> CreateRequest:

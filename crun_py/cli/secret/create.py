@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ARGUMENTS = "NAME [FILE|-]"
+ARGUMENTS = "NAME [FILE]"
 OPTIONS = (
     ("-d --driver", "value", "file, which is the only one", "DRIVER"),
     ("--driver-opts", "list", "Kept with it", "KEY=VALUE"),
@@ -24,7 +24,6 @@ OPTIONS = (
     ("--env", "flag", "FILE is the name of a variable of ours", ""),
     ("--replace", "flag", "In the place of one that is there", ""),
 )
-MIXED = True
 
 
 def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
