@@ -370,6 +370,9 @@ class Engine:
             if self.left() or self.volumes():
                 done = self.run("rm", "-f", "-a", "-v")
                 assert done.code == 0 and not done.err, f"rm -fav: {done}"
+            secrets = self.root / "secrets"
+            if secrets.exists() and any(p.name[0] != "." for p in secrets.iterdir()):
+                self.ok("secret", "rm", "-a")
             left = self.settled()
             assert not left, f"left behind: {left}"
             cgroups = [] if self.user else lasting(empty_cgroups)

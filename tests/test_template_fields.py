@@ -266,7 +266,7 @@ def _made(engine: Engine) -> Callable[[str], list[str]]:
         elif subject.startswith("volume"):
             engine.ok("volume", "create", "--label", "a=1", "data")
         elif subject == "secret ls":
-            engine.ok("secret", "create", "--replace", "word", "-", input="x")
+            engine.ok("secret", "create", "word", "-", input="x")
         elif subject == "stats":
             engine.detached("--name", "one", "busybox", "sleep", "600")
         return {
@@ -406,7 +406,7 @@ VERBS_JSON: dict[str, tuple[str, str]] = {
     "image inspect": ("image inspect busybox busybox:latest", ARRAY),
     "volume inspect": ("volume inspect one two", ARRAY),
     "network inspect": ("network inspect bridge host", ARRAY),
-    "secret inspect": ("secret inspect word word", ARRAY),
+    "secret inspect": ("secret inspect word other", ARRAY),
 }
 """Verbs that take templates too: docker's shapes."""
 ONLY_JSON: dict[str, tuple[str, str]] = {
@@ -422,7 +422,8 @@ NO_OUTPUT = {"commit", "push", "save", "manifest push"}
 
 
 def _two_of_each(engine: Engine) -> None:
-    engine.ok("secret", "create", "--replace", "word", "-", input="x")
+    for name in ("word", "other"):
+        engine.ok("secret", "create", name, "-", input="x")
     for name in ("one", "two"):
         engine.ok("volume", "create", name)
         engine.detached("--name", name, "busybox", "sleep", "600")
