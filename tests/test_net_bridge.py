@@ -320,7 +320,7 @@ def test_old_kernel_says_what_is_missing(paths: Paths, monkeypatch: pytest.Monke
     def refuse(sock: netlink.Socket, messages: object) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(nft, "_commit", refuse)
+    monkeypatch.setattr(nft, "commit", refuse)
     with pytest.raises(CrunpyError, match="nftables") as e:
         Container(paths, 1)
     assert "modprobe nf_tables" in e.value.hint

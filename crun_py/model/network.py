@@ -164,6 +164,7 @@ class Attachment:
     ports: tuple[PortMapping, ...] = ()
     dns: tuple[str, ...] = ()
     host_address: str = ""
+    link_local: tuple[str, ...] = ()
     hub: int = 0
     helper: str = ""
     pid: int = 0

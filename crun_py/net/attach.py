@@ -14,6 +14,7 @@ from crun_py.errors import CrunpyError
 from crun_py.model.network import Attachment
 from crun_py.net import config, inside, ip, ipam
 from crun_py.net.bridge import Bridge, hardware
+from crun_py.net.driver import Driver
 from crun_py.record import replaced
 
 TYPE_CHECKING = False
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from crun_py.model.network import Join, Network, PortMapping
-    from crun_py.net.driver import Driver
     from crun_py.paths import Paths
 
 
@@ -77,6 +77,7 @@ def setup(
         aliases=names,
         ports=tuple(ports),
         hub=hub,
+        link_local=join.link_local,
     )
     attachment = replaced(attachment, **addresses)
     try:
@@ -141,17 +142,21 @@ def publish(paths: Paths, attachment: Attachment) -> None:
     driver_of(attachment.driver).publish(paths, network, attachment)
 
 
-def teardown(paths: Paths, attachment: Attachment, *, netns_fd: int = -1) -> None:
+def teardown(
+    paths: Paths, attachment: Attachment, *, netns_fd: int = -1, host: bool = True
+) -> None:
     """Undo `setup`.  What is gone already is no error; others are raised together at the end.
 
     netns_fd: the container's network namespace, if that goes on without the interface.  Else the
     kernel deletes it, soon after the last reference to the namespace is dropped, without anybody
     waiting; by hand it takes 20 to 60 ms, for the kernel waits for RCU (rcu_barrier) then.
+    host: False where what stood for the host (hub.py) is gone, with all that was in it.
     """
-    driver = driver_of(attachment.driver)
+    driver = driver_of(attachment.driver) if host else Driver()
     steps: list[Callable[[], None]] = [lambda: driver.unpublish(paths, attachment)]
     if netns_fd >= 0:
         steps.append(lambda: driver.unlink(attachment, netns_fd))
+    steps.append(lambda: driver.unlinked(attachment))
     steps.append(lambda: ipam.release(paths, attachment.network, attachment.container_id))
     errors: list[str] = []
     for step in steps:

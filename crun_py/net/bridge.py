@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 
 from crun_py import jsonfile
-from crun_py.net import ip, ipam, netlink, nft
+from crun_py.net import ip, ipam, netlink, nft, nft_guard
 from crun_py.net.driver import Driver
 from crun_py.net.sysctl import write as sysctl
 from crun_py.paths import Paths, private_dir
@@ -36,6 +36,7 @@ class Bridge(Driver):
                 ),
                 netlink.port_hairpin(attachment.host_interface),
             )
+            nft_guard.add(filter_sock, attachment)
             try:
                 sock.do(*add)
             except FileExistsError:  # left by a container of this id that crashed
@@ -47,6 +48,7 @@ class Bridge(Driver):
             if not _is_there(network, filter_sock):
                 with netlink.Socket() as sock:
                     _ensure(paths, network, sock, filter_sock)
+            nft_guard.add(filter_sock, attachment)
             if attachment.ports:
                 with jsonfile.Lock(ipam.directory(paths) + "/.ports.lock"):
                     nft.publish(filter_sock, attachment.table, nft.entries(attachment))
@@ -56,6 +58,10 @@ class Bridge(Driver):
             private_dir(ipam.directory(paths))
             with jsonfile.Lock(ipam.directory(paths) + "/.ports.lock"), nft.socket() as sock:
                 nft.unpublish(sock, attachment.table, nft.entries(attachment))
+
+    def unlinked(self, attachment: Attachment) -> None:
+        with nft.socket() as sock:
+            nft_guard.remove(sock, attachment)
 
     def unlink(self, attachment: Attachment, netns_fd: int) -> None:
         with netlink.Socket() as sock:

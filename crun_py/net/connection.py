@@ -341,19 +341,25 @@ def _detach(
 
     with hub.Locked(container.paths):
         fd = hub.find(container.paths)
-        if fd < 0:  # it is gone, or nobody of ours has it: what was in it has no effect
-            gone = [replaced(attachment, ports=()) for attachment in attachments]
-            _detach_all(container.paths, gone, None)
-        else:
-            try:
+        try:
+            if fd < 0:  # it is gone, or nobody of ours has it: what was in it has no effect
+                _detach_all(container.paths, attachments, None, host=False)
+            else:
                 inside.run(fd, lambda: _detach_all(container.paths, attachments, netns_fd))
-            finally:
+        finally:
+            if fd >= 0:
                 os.close(fd)
-        ports = [port for attachment in attachments for port in attachment.ports]
-        hub.leave(container.paths, container.id if netns_fd is None else "", ports)
+            ports = [port for attachment in attachments for port in attachment.ports]
+            hub.leave(container.paths, container.id if netns_fd is None else "", ports)
 
 
-def _detach_all(paths: Paths, attachments: Sequence[Attachment], netns_fd: int | None) -> None:
+def _detach_all(
+    paths: Paths,
+    attachments: Sequence[Attachment],
+    netns_fd: int | None,
+    *,
+    host: bool = True,
+) -> None:
     """The errors of all are raised together."""
     errors: list[CrunpyError] = []
     for attachment in reversed(attachments):
@@ -363,7 +369,7 @@ def _detach_all(paths: Paths, attachments: Sequence[Attachment], netns_fd: int |
 
                 rootless.stop(attachment)
             else:
-                _detach_one(paths, attachment, -1 if netns_fd is None else netns_fd)
+                _detach_one(paths, attachment, -1 if netns_fd is None else netns_fd, host)
         except CrunpyError as e:
             errors.append(e)
     if len(errors) > 1:
@@ -372,14 +378,14 @@ def _detach_all(paths: Paths, attachments: Sequence[Attachment], netns_fd: int |
         raise errors[0]
 
 
-def _detach_one(paths: Paths, attachment: Attachment, netns_fd: int) -> None:
+def _detach_one(paths: Paths, attachment: Attachment, netns_fd: int, host: bool) -> None:
     from crun_py.net import attach
 
     if attachment.aliases:
         from crun_py.net import names
 
         names.remove(paths, attachment.container_id, attachment.network)
-    attach.teardown(paths, attachment, netns_fd=netns_fd)
+    attach.teardown(paths, attachment, netns_fd=netns_fd, host=host)
 
 
 # ---- a container that runs ----

@@ -43,5 +43,8 @@ class Driver:
         with inside.socket(netns_fd, ipv6=True) as sock:
             netlink.delete_if_there(sock, attachment.interface)
 
+    def unlinked(self, attachment: Attachment) -> None:
+        """The interface is gone, or will be soon by the kernel: what the host knows of it goes."""
+
     def remove(self, network: Network) -> None:
         """Delete the host's side of a network; the caller has seen that nobody uses it."""

@@ -67,15 +67,17 @@ def family_of(text: str) -> int:
     return NFPROTO_IPV6 if ip.width(text) == ip.IPv6 else NFPROTO_IPV4
 
 
-def _element(key: bytes, data: bytes = b"") -> bytes:
+def element(key: bytes, data: bytes = b"") -> bytes:
+    """An element of a set, or of a map that has `data` for it."""
     values = nest(1, attr(1, key))
     return nest(1, values, nest(2, attr(1, data)) if data else b"")
 
 
-def _elements(
-    kind: int, flags: int, family: int, table: str, name: str, elements: list[bytes]
+def elements(
+    kind: int, flags: int, family: int, table: str, name: str, all: list[bytes]
 ) -> Message:
-    return nft_message(kind, flags, family, string(1, table), string(2, name), nest(3, *elements))
+    """A message about elements of the set `name`."""
+    return nft_message(kind, flags, family, string(1, table), string(2, name), nest(3, *all))
 
 
 def _name_key(interface: str) -> bytes:
@@ -118,7 +120,7 @@ def _unsupported(error: OSError) -> CrunpyError:
     )
 
 
-def _commit(sock: Socket, messages: list[Message]) -> None:
+def commit(sock: Socket, messages: list[Message]) -> None:
     """One transaction.  Raises the first OSError; nothing has then been changed."""
     begin = (_BATCH_BEGIN, 0, b"\0\0\0\x0a")
     end = (_BATCH_END, 0, b"\0\0\0\x0a")
@@ -139,9 +141,9 @@ def _commit(sock: Socket, messages: list[Message]) -> None:
 
 def has_bridge(sock: Socket, table: str, interface: str, family: int = NFPROTO_IPV4) -> bool:
     """Whether the table of the family exists and `interface` is in its set of bridges."""
-    key = _element(_name_key(interface))
+    key = element(_name_key(interface))
     try:
-        sock.ask(_elements(_GETELEMENT, 0, family, table, "bridges", [key]))
+        sock.ask(elements(_GETELEMENT, 0, family, table, "bridges", [key]))
     except OSError as e:
         if e.errno == errno.ENOENT:
             return False
@@ -165,10 +167,10 @@ def add_bridge(
             from crun_py.net import nft_table  # once per boot
 
             messages += nft_table.messages(table, family)
-        for name, element in _bridge_elements(interface, own, internal):
-            messages.append(_elements(_NEWELEMENT, NLM_F_CREATE, family, table, name, [element]))
+        for name, one in _bridge_elements(interface, own, internal):
+            messages.append(elements(_NEWELEMENT, NLM_F_CREATE, family, table, name, [one]))
     try:
-        _commit(sock, messages)
+        commit(sock, messages)
     except OSError as e:
         raise _unsupported(e) from e
 
@@ -177,9 +179,9 @@ def remove_bridge(sock: Socket, table: str, interface: str, subnets: list[str]) 
     """Take a bridge out of the sets; that it is not there is no error."""
     for family in FAMILIES:
         own = [subnet for subnet in subnets if family_of(subnet) == family]
-        for name, element in _bridge_elements(interface, own, True):
+        for name, one in _bridge_elements(interface, own, True):
             try:
-                _commit(sock, [_elements(_DELELEMENT, 0, family, table, name, [element])])
+                commit(sock, [elements(_DELELEMENT, 0, family, table, name, [one])])
             except OSError as e:
                 if e.errno != errno.ENOENT:
                     raise CrunpyError.from_os(f"removing {interface} from nftables", e) from e
@@ -188,8 +190,8 @@ def remove_bridge(sock: Socket, table: str, interface: str, subnets: list[str]) 
 def _bridge_elements(interface: str, subnets: list[str], internal: bool) -> list[tuple[str, bytes]]:
     """(set, element) of each set that lists bridges."""
     key = _name_key(interface)
-    found = [("bridges", _element(key)), ("pairs", _element(key + key))]
-    found += [("internal", _element(key))] if internal else []
+    found = [("bridges", element(key)), ("pairs", element(key + key))]
+    found += [("internal", element(key))] if internal else []
     for text in subnets:
         subnet = ip.subnet(text)
         size = subnet[2] // 8
@@ -223,10 +225,10 @@ def publish(sock: Socket, table: str, entries: list[Entry]) -> None:
     create = _grouped(_NEWELEMENT, NLM_F_CREATE | NLM_F_EXCL, table, wanted, data=True)
     try:
         try:
-            _commit(sock, create)
+            commit(sock, create)
         except FileExistsError:
             stale = [one for one in wanted if _lookup(sock, table, one)]
-            _commit(sock, _grouped(_DELELEMENT, 0, table, stale) + create)
+            commit(sock, _grouped(_DELELEMENT, 0, table, stale) + create)
     except OSError as e:
         raise CrunpyError.from_os(f"publishing ports in nftables table {table}", e) from e
 
@@ -238,37 +240,37 @@ def unpublish(sock: Socket, table: str, entries: list[Entry]) -> None:
     if not ours:
         return
     try:
-        _commit(sock, _grouped(_DELELEMENT, 0, table, ours))
+        commit(sock, _grouped(_DELELEMENT, 0, table, ours))
     except OSError as e:
         if e.errno != errno.ENOENT:
             raise CrunpyError.from_os(f"removing ports in nftables table {table}", e) from e
 
 
 def _grouped(
-    kind: int, flags: int, table: str, elements: list[_Element], *, data: bool = False
+    kind: int, flags: int, table: str, wanted: list[_Element], *, data: bool = False
 ) -> list[Message]:
     """Few messages for many elements: the 16-bit length of an attribute holds some 1,000."""
     found = []
-    for family, name in {(one.family, one.name): None for one in elements}:
+    for family, name in {(one.family, one.name): None for one in wanted}:
         chosen = [
-            _element(one.key, one.data if data else b"")
-            for one in elements
+            element(one.key, one.data if data else b"")
+            for one in wanted
             if (one.family, one.name) == (family, name)
         ]
         for start in range(0, len(chosen), 500):
             part = chosen[start : start + 500]
-            found.append(_elements(kind, flags, family, table, name, part))
+            found.append(elements(kind, flags, family, table, name, part))
     return found
 
 
 def _lookup(sock: Socket, table: str, one: _Element) -> bytes | None:
     """The data that its map has for the key of `one`, or None."""
-    request = _elements(_GETELEMENT, 0, one.family, table, one.name, [_element(one.key)])
+    request = elements(_GETELEMENT, 0, one.family, table, one.name, [element(one.key)])
     try:
         _, body = sock.ask(request)
     except OSError as e:
         if e.errno == errno.ENOENT:
             return None
         raise CrunpyError.from_os(f"reading nftables table {table}", e) from e
-    element = attributes(attributes(attributes(body, 4)[3])[1])
-    return attributes(element[2])[1]
+    found = attributes(attributes(attributes(body, 4)[3])[1])
+    return attributes(found[2])[1]

@@ -24,10 +24,12 @@ from __future__ import annotations
 from struct import Struct
 
 from crun_py.net.netlink import (
+    NFPROTO_BRIDGE,
     NFPROTO_IPV4,
     NFPROTO_IPV6,
     NLM_F_APPEND,
     NLM_F_CREATE,
+    NLM_F_EXCL,
     Message,
     attr,
     be32,
@@ -205,6 +207,70 @@ def _length(kinds: tuple[int, ...], family: int) -> int:
     """Bytes of a key or data; each part is padded to four."""
     address = _SOURCE[family][1]
     return sum({_IFNAME: 16, _ADDRESS: address}.get(kind, 4) for kind in kinds)
+
+
+_LINK = 0
+_PROTOCOL_KEY = 1
+_IPV4_TYPE, _ARP_TYPE, _IPV6_TYPE = b"\x08\x00", b"\x08\x06", b"\x86\xdd"
+_ETHERADDR = 9
+_NEIGHBOUR_ADVERTISEMENT, _ROUTER_ADVERTISEMENT = b"\x88", b"\x86"
+_LINK_LOCAL = b"\xfe\x80"
+
+
+def _pretends(name: str, base: int, offset: int, length: int) -> bytes:
+    """That (interface, what lies there) is not in a set."""
+    found = _payload(base, offset, length, _R_NEXT16)
+    return _meta(_IIFNAME, _R1) + found + _in_set(name, inverted=True)
+
+
+def _is(kind: bytes) -> bytes:
+    return _meta(_PROTOCOL_KEY, _R1) + _compare(kind)
+
+
+def _icmpv6(kind: bytes) -> bytes:
+    message = _meta(_L4PROTO, _R1) + _compare(b"\x3a")
+    return _is(_IPV6_TYPE) + message + _payload(_TRANSPORT, 0, 1, _R1) + _compare(kind)
+
+
+def _no_link_local(base: int, offset: int) -> bytes:
+    return _payload(base, offset, 2, _R1) + _compare(_LINK_LOCAL, unequal=True)
+
+
+def guard(table: str) -> list[Message]:
+    """The table of nft_guard, empty of elements.  It must not be there: EEXIST."""
+    family = NFPROTO_BRIDGE
+    drop = _verdict(_DROP)
+    rules = (
+        _meta(_IIFNAME, _R1) + _in_set("guarded", inverted=True) + _verdict(_ACCEPT),
+        _pretends("macs", _LINK, 6, 6) + drop,
+        _is(_IPV4_TYPE) + _pretends("senders", _NETWORK, 12, 4) + drop,
+        _is(_ARP_TYPE) + _pretends("macs", _NETWORK, 8, 6) + drop,
+        _is(_ARP_TYPE) + _pretends("senders", _NETWORK, 14, 4) + drop,
+        _is(_IPV6_TYPE) + _no_link_local(_NETWORK, 8)
+        + _pretends("senders6", _NETWORK, 8, 16) + drop,
+        _icmpv6(_ROUTER_ADVERTISEMENT) + drop,
+        _icmpv6(_NEIGHBOUR_ADVERTISEMENT) + _no_link_local(_TRANSPORT, 8)
+        + _pretends("senders6", _TRANSPORT, 8, 16) + drop,
+    )  # fmt: skip
+    sets = (
+        ("guarded", (_IFNAME,), 16),
+        ("macs", (_IFNAME, _ETHERADDR), 24),
+        ("senders", (_IFNAME, _ADDRESS), 20),
+        ("senders6", (_IFNAME, _ADDRESS6), 32),
+    )
+    flags = NLM_F_CREATE | NLM_F_EXCL
+    found = [nft_message(_NEWTABLE, flags, family, string(1, table), be32(2, 0))]
+    for number, (name, key, length) in enumerate(sets, 1):
+        values = [string(1, table), string(2, name), be32(3, 0)]
+        values += [be32(4, _types(key, family)), be32(5, length), attr(13, _HOST_ORDER)]
+        found.append(nft_message(_NEWSET, NLM_F_CREATE, family, *values, be32(10, number)))
+    values = [string(1, table), string(3, "prerouting"), string(7, "filter"), be32(5, _ACCEPT)]
+    values.append(nest(4, be32(1, 0), be32(2, -300)))
+    found.append(nft_message(_NEWCHAIN, NLM_F_CREATE, family, *values))
+    for rule in rules:
+        body = string(1, table) + string(2, "prerouting") + nest(4, rule)
+        found.append(nft_message(_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, family, body))
+    return found
 
 
 def messages(table: str, family: int) -> list[Message]:
