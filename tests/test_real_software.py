@@ -344,3 +344,71 @@ def test_a_database_in_a_volume(engine: Engine) -> None:
     engine.ok("rm", "c")
     start()
     assert query("select sum(n) from t") == "3"
+
+
+WEB = r"""
+const http = require('http'), net = require('net'), {execFile} = require('child_process');
+const ask = (host, port, text, done) => {
+  const s = net.connect(port, host, () => s.write(text));
+  let said = ''; s.on('data', d => { said += d; if (said.includes('\r\n')) s.end(); });
+  s.on('close', () => done(said)); s.on('error', e => done('error ' + e.code));
+};
+http.createServer((request, response) => {
+  ask('cache', 6379, 'INCR hits\r\n', hits => execFile('psql',
+    ['-h', 'db', '-U', 'postgres', '-Atqc', 'select max(n) from t', 'postgres'],
+    (e, out) => response.end(hits.trim() + ' ' + (e ? 'error ' + e : out.trim()) + '\n')));
+}).listen(8080);
+"""
+
+
+def test_an_application(engine: Engine) -> None:
+    """Web, cache and database on a network, found by their names; the data stays in a volume while
+    containers come and go."""
+    port = free_port()
+    engine.ok("network", "create", "--dns", "127.0.0.1", "app")  # where nobody answers
+    setup = """
+        PATH=$(echo /usr/lib/postgresql/*/bin):$PATH
+        [ -s /var/lib/pg/PG_VERSION ] || { initdb -A trust -D /var/lib/pg > /dev/null
+            echo "host all all all trust" >> /var/lib/pg/pg_hba.conf; }
+        exec postgres -D /var/lib/pg -k /tmp -h '*'
+    """
+    engine.ok("run", "--rm", "--network", "none", "-v", "appdata:/var/lib/pg", IMAGE, "sh", "-c",
+              "chown postgres /var/lib/pg; chmod 700 /var/lib/pg")  # fmt: skip
+
+    def database() -> None:
+        engine.ok("run", "-d", "--name", "postgres", "--network", "app", "--network-alias", "db",
+                  "-v", "appdata:/var/lib/pg", "-u", "postgres", "--stop-signal", "INT",
+                  "--health-cmd", "pg_isready -q -h /tmp", "--health-interval", "200ms", IMAGE,
+                  "bash", "-ec", setup)  # fmt: skip
+        engine.ok("wait", "--condition", "healthy", "postgres", timeout=60)
+
+    def sql(text: str) -> None:
+        engine.ok(
+            "exec", "postgres", "psql", "-h", "/tmp", "-U", "postgres", "-Atqc", text, "postgres"
+        )
+
+    def page() -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=5) as answer:
+                return str(answer.read().decode().strip())
+        except OSError as e:
+            return f"{e}"
+
+    database()
+    sql("create table t (n int); insert into t values (41)")
+    engine.ok("run", "-d", "--name", "cache", "--network", "app", "-u", "redis", IMAGE,
+              "redis-server", "--save", "", "--dir", "/tmp", "--protected-mode", "no")  # fmt: skip
+    engine.ok("run", "-d", "--name", "web", "--network", "app", "-p", f"{port}:8080", IMAGE, "node",
+              "-e", WEB)  # fmt: skip
+    assert wait_for(lambda: page() == ":1 41", every_s=0.2) or page()
+    engine.ok("rm", "-f", "postgres")
+    assert "error" in page()
+    database()
+    sql("insert into t values (42)")
+    assert page() == ":3 42", "the name means the new one at once"
+    engine.ok("restart", "-t1", "web")
+    assert wait_for(lambda: page() == ":4 42", every_s=0.2)
+    for name in ("web", "cache", "postgres"):
+        engine.ok("rm", "-f", "-t1", name)
+    engine.ok("network", "rm", "app")
+    engine.ok("volume", "rm", "appdata")
