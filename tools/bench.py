@@ -219,6 +219,26 @@ def run_bridge(bench: Bench) -> dict[str, float]:
     return bench.median(lambda engine: engine.seconds("run", "--rm", bench.busybox, "true"))
 
 
+NETWORK = "bench"
+
+
+def run_network(bench: Bench) -> dict[str, float]:
+    """On a network whose containers find each other by name; another one is there already."""
+    for engine in bench.engines:
+        engine.output("network", "create", NETWORK)
+    arguments = ("--network", NETWORK, bench.busybox, "sleep", "1000")
+    try:
+        with bench.running(*arguments):
+            return bench.median(
+                lambda engine: engine.seconds(
+                    "run", "--rm", "--network", NETWORK, bench.busybox, "true"
+                )
+            )
+    finally:
+        for engine in bench.engines:
+            engine.output("network", "rm", NETWORK)
+
+
 def run_published(bench: Bench) -> dict[str, float]:
     arguments = ("run", "--rm", "-p", "18080:80", bench.busybox, "true")
     return bench.median(lambda engine: engine.seconds(*arguments))
@@ -548,6 +568,7 @@ ROWS = (
         (Budget("podman", 0.30), Budget("docker", 0.20), Budget(BARE, 3, bold=True))),
     Row("run on the bridge", "ms", run_bridge,
         (Budget("podman", 0.25), Budget("podman", 0.15, bold=True), Budget("docker", 0.30))),
+    Row("run on a network", "ms", run_network, (Budget("podman", 0.20),)),
     Row("run -p", "ms", run_published, (Budget("podman", 0.25),)),
     Row("exec", "ms", exec_true, (Budget("podman", 0.40), Budget("podman", 0.25, bold=True))),
     Row("50 parallel run --rm", "s", parallel_runs, (Budget("podman", 0.30),)),
