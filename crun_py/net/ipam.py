@@ -1,8 +1,9 @@
 """Addresses: which container has which address of a network.
 
-One JSON file per network below RUN, so that a reboot frees all of them; changed under
-flock.  Addresses are given out in turn: one that was just freed comes back last, so that
-neighbours' ARP entries and clients' connections do not meet a different container.
+One JSON file per network below RUN, so that a reboot frees all of them; changed under one
+flock(2) for all, so that networks that come and go leave no file.  Addresses are given out in
+turn: one that was just freed comes back last, so that neighbours' ARP entries and clients'
+connections do not meet a different container.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def allocate(
     if width == ip.IPv4:
         kept.add(ip.last(whole))
     private_dir(directory(paths))
-    with jsonfile.Lock(_file(paths, network.name) + ".lock"):
+    with jsonfile.Lock(directory(paths) + "/.addresses.lock"):
         taken, following = _read(paths, network.name)
         own = (address for address, owner in taken.items() if owner == container_id)
         mine = next((address for address in own if ip.contains(whole, address)), None)
@@ -115,7 +116,7 @@ def _next(taken: set[int], following: int, low: int, high: int) -> int | None:
 def release(paths: Paths, network_name: str, container_id: str) -> None:
     """Give back what `container_id` has of the network; nothing if it has nothing."""
     try:
-        with jsonfile.Lock(_file(paths, network_name) + ".lock"):
+        with jsonfile.Lock(directory(paths) + "/.addresses.lock"):
             taken, following = _read(paths, network_name)
             left = {ip: owner for ip, owner in taken.items() if owner != container_id}
             if len(left) < len(taken):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -360,6 +361,28 @@ def test_nothing_is_left_of_many(networks: Engine) -> None:
     assert len(addresses) == 1
     engine.ok("rm", "-f", "-t0", "keeper")
     assert not names.exists() and engine.settled() == []
+
+
+def test_cycles_leave_nothing(networks: Engine) -> None:
+    engine = networks
+    engine.ok("network", "create", "base")
+    engine.detached("--network", "base", "--name", "a", *SLEEP)
+    places = [engine.run_root / "networks", engine.root / "networks"]
+
+    def seen() -> tuple[set[str], str, int]:
+        files = {str(p) for place in places for p in place.rglob("*") if p.name[0] != "."}
+        fds = len(os.listdir(f"/proc/{engine.pids(engine.inspect('a')['Id'])[0]}/fd"))
+        return files, engine.ok("exec", "a", "ip", "link"), fds
+
+    before = seen()
+    for _ in range(8):
+        engine.ok("network", "create", "n")
+        engine.ok("network", "connect", "n", "a")
+        engine.ok("port", "add", "a", port := f"{free_port()}:80")
+        engine.ok("port", "rm", "a", port)
+        engine.ok("network", "disconnect", "n", "a")
+        engine.ok("network", "rm", "n")
+    assert seen() == before
 
 
 def test_users_of_a_hub_that_was_killed(user: Engine) -> None:
