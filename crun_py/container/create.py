@@ -13,6 +13,7 @@ from crun_py import events, jsonfile, names, spec, state, volumes
 from crun_py.container import environment, filesystems, namespaces, resources, uses
 from crun_py.container import record as records
 from crun_py.errors import Conflict, InvalidArgument
+from crun_py.net import connection
 from crun_py.ns import users
 from crun_py.ns.idmap import Ids, own_map
 from crun_py.overlay import rootfs
@@ -124,8 +125,8 @@ def networks(asked: Networking) -> list[str]:
     if joined:
         return joined
     word = asked.mode
-    alone = word in ("host", "none", "bridge", "default", "private", "") or ":" in word
-    return [] if alone else [word]
+    default = word in ("bridge", "default", "private", "")
+    return [] if default or connection.is_alone(word) else [word]
 
 
 def check(request: CreateRequest) -> None:

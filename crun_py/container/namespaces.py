@@ -78,6 +78,8 @@ def listed(network_mode: str, words: Words, *, own_user: bool) -> list[LinuxName
             found.append({"type": kind})
     if network_mode.startswith("container:"):
         found.append({"type": "network", "path": network_mode})
+    elif network_mode.startswith("ns:"):
+        found.append({"type": "network", "path": network_mode.partition(":")[2]})
     elif network_mode != "host":
         found.append({"type": "network"})
     return found

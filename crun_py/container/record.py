@@ -267,7 +267,7 @@ def _cgroup_parent(request: CreateRequest) -> str:
 def _network_mode(paths: Paths, text: str) -> str:
     if text.startswith("container:"):
         return "container:" + state.resolve(paths, text.partition(":")[2])
-    return text if text in ("none", "host") else _default_name(text)
+    return text if connection.is_alone(text) else _default_name(text)
 
 
 def _secrets(paths: Paths, request: CreateRequest) -> list[documents.SecretUse]:
@@ -285,7 +285,7 @@ def _secrets(paths: Paths, request: CreateRequest) -> list[documents.SecretUse]:
 def _joins(paths: Paths, asked: Networking, mode: str) -> list[Join]:
     """What is asked of each network.  Raises InvalidArgument, NotFound."""
     own = Join(mode, ip=asked.ip, ip6=asked.ip6, mac=asked.mac, aliases=asked.aliases)
-    alone = mode in ("none", "host") or mode.startswith("container:")
+    alone = connection.is_alone(mode)
     joins = [*asked.networks] or [own]
     if asked.networks and own != Join(mode):
         raise InvalidArgument(

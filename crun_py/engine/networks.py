@@ -263,7 +263,7 @@ def _publishing(context: Context, name: str) -> Container:
     status = container.status()
     context.join(status) if status.alive else context.enter()
     mode: str = container.record["network"]["mode"]
-    if mode in ("host", "none") or mode.startswith("container:"):
+    if connection.is_alone(mode):
         raise InvalidArgument(
             f"publishing ports of {container.name}: network mode {mode!r} publishes none"
         )
@@ -280,7 +280,7 @@ def _changeable(context: Context, container: Container, network: str) -> None:
     status = container.status()
     context.join(status) if status.alive else context.enter()
     mode: str = container.record["network"]["mode"]
-    if mode in ("host", "none") or mode.startswith("container:"):
+    if connection.is_alone(mode):
         raise Conflict(
             f"network {network!r}: container {container.name} has network mode {mode!r}",
             hint="it must be created with a network of its own",

@@ -3,6 +3,8 @@
 none          a new namespace with lo
 host          the host's; no namespace
 container:ID  another container's
+ns:PATH       one that somebody else has made
+pasta, slirp4netns  a user: by this program
 bridge, NAME  root: networks, one interface for each; a user: the same in a hub (hub.py), but for
               the default network alone pasta or slirp4netns
 
@@ -16,9 +18,10 @@ import errno
 import os
 
 from crun_py._native import check, lib
-from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
+from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound, Unsupported
 from crun_py.model.network import Join, PortMapping
 from crun_py.net import attached, config, ip
+from crun_py.paths import in_user_namespace
 from crun_py.record import from_json, replaced
 
 TYPE_CHECKING = False
@@ -82,10 +85,27 @@ class Connection:
             hub.unlock()
 
 
+HELPERS = ("pasta", "slirp4netns")
+
+
+def is_alone(mode: str) -> bool:
+    """Whether a word of --network is no network's name, so that no other one goes with it."""
+    word, colon, _ = mode.partition(":")
+    named = word in ("container", "ns") and bool(colon)
+    return mode in ("none", "host") or named or word in HELPERS
+
+
 def check_mode(mode: str, *, ports: bool) -> None:
-    """Raises InvalidArgument when ports are published on another container's network; without a
-    network, or on the host's, they have no meaning and are let be, as Docker does."""
-    if ports and mode.startswith("container:"):
+    """Raises InvalidArgument when ports are published on another's network; without a network, or
+    on the host's, they have no meaning and are let be, as Docker does.  Raises Unsupported for
+    what only a plain user's container can have."""
+    word, _, options = mode.partition(":")
+    if word in HELPERS and (options or not in_user_namespace()):
+        what = f"options {options!r}" if options else "root's containers have bridges"
+        raise Unsupported(f"network mode {mode!r}: {what}", hint="--network bridge")
+    if word == "ns" and not options.startswith("/"):
+        raise InvalidArgument(f"network mode {mode!r}: ns:/PATH, of a network namespace")
+    if ports and word in ("container", "ns"):
         raise InvalidArgument(
             f"publishing ports: network mode {mode!r} does not publish",
             hint="publish them on the container that owns the network",
@@ -105,6 +125,8 @@ def connect(container: Container, *, rootless: bool, userns: int = -1) -> Connec
         return Connection()
     if mode.startswith("container:"):
         return _join(container.paths, mode.partition(":")[2])
+    if mode.startswith("ns:"):
+        return Connection(_opened(mode.partition(":")[2]))
     alone = rootless and not on_hub(container.networks)
     asked = [] if alone else joined(container)
     joins = [(join, config.load(container.paths, join.network)) for join in asked]
@@ -286,7 +308,13 @@ def _connect_user(container: Container, connection: Connection, ports: list[Port
     from crun_py.net import rootless
 
     assert connection.namespace is not None
-    started = rootless.start(connection.namespace, ports, container.run_directory, container.paths)
+    started = rootless.start(
+        connection.namespace,
+        ports,
+        container.run_directory,
+        container.paths,
+        only=container.record["network"]["mode"],
+    )
     try:
         attached.write(container.run_directory, (started,))
     except BaseException:
@@ -307,6 +335,27 @@ def _join(paths: Paths, container_id: str) -> Connection:
         )
     path = f"/proc/{status.pid}/ns/net"
     return Connection(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+
+
+_NS_GET_NSTYPE = 0xB703
+_CLONE_NEWNET = 0x40000000
+
+
+def _opened(path: str) -> int:
+    """A descriptor of the network namespace at `path` (ip-netns(8)).  Raises InvalidArgument."""
+    import fcntl
+
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as e:
+        raise InvalidArgument.from_os(f"network namespace {path}", e) from e
+    try:
+        if fcntl.ioctl(fd, _NS_GET_NSTYPE) == _CLONE_NEWNET:
+            return fd
+    except OSError:
+        pass  # no namespace at all: the same words
+    os.close(fd)
+    raise InvalidArgument(f"network namespace {path}: it is none")
 
 
 def disconnect(container: Container) -> None:

@@ -127,7 +127,7 @@ def _outward(container: Container) -> Attachment:
         if attachment.driver == "bridge" and not network.internal:
             return attachment
     mode = container.record["network"]["mode"]
-    if mode in ("host", "none") or mode.startswith("container:"):
+    if connection.is_alone(mode):
         raise InvalidArgument(
             f"publishing ports of {container.name}: network mode {mode!r} publishes none"
         )

@@ -42,12 +42,17 @@ _TUN = "/dev/net/tun"
 
 
 def start(
-    netns_fd: int, ports: list[PortMapping], run_dir: str, paths: Paths | None = None
+    netns_fd: int,
+    ports: list[PortMapping],
+    run_dir: str,
+    paths: Paths | None = None,
+    *,
+    only: str = "",
 ) -> Attachment:
     """Connect the network namespace `netns_fd` and publish `ports`; ready on return.
 
     run_dir: an existing directory of the container's for a socket and a pid file.  paths: of the
-    store whose containers an error names.
+    store whose containers an error names.  only: pasta or slirp4netns, and not the other one.
     Returns what `stop` needs, with the ports as they really are, addresses and interface as seen
     inside, dns (addresses that answer inside whatever the host's resolv.conf says) and
     host_address (by which services of the host on all its addresses are reached, "" for none).
@@ -55,9 +60,11 @@ def start(
     /dev/net/tun, CrunpyError.
     """
     check_protocols(ports)
-    pasta, slirp = _find("pasta"), _find("slirp4netns")
+    pasta = "" if only == "slirp4netns" else _find("pasta")
+    slirp = "" if only == "pasta" else _find("slirp4netns")
     if not pasta and not slirp:
-        raise Unsupported("making a network without root: no pasta, no slirp4netns", hint=_INSTALL)
+        what = "no " + (only if only in ("pasta", "slirp4netns") else "pasta, no slirp4netns")
+        raise Unsupported(f"making a network without root: {what}", hint=_INSTALL)
     _check_tun()
     # the programs bind the ports themselves: this tells beforehand, and in our words
     held, ports = reserve(ports, paths)

@@ -212,6 +212,33 @@ def test_names_for_who_comes_from_the_default_network(root: Engine) -> None:
     root.ok("network", "rm", "back", "more")
 
 
+def test_a_namespace_by_its_path(root: Engine) -> None:
+    subprocess.run(["ip", "netns", "add", "cpmade"], check=True)
+    try:
+        where = "ns:/run/netns/cpmade"
+        links = root.ok("run", "--rm", "--network", where, "busybox", "ls", "/sys/class/net")
+        assert links == "lo"
+        inode = root.ok(
+            "run", "--rm", "--network", where, "busybox", "readlink", "/proc/self/ns/net"
+        )
+        assert inode == f"net:[{os.stat('/run/netns/cpmade').st_ino}]"
+        for bad, cause in (("ns:/etc/passwd", "is none"), ("ns:/nosuch", "no such file"),
+                           ("ns:x", "ns:/PATH")):  # fmt: skip
+            assert cause in root.fails("run", "--rm", "--network", bad, "busybox", "true"), bad
+        assert "pasta" in root.fails("create", "--network", "pasta", "busybox")
+    finally:
+        subprocess.run(["ip", "netns", "del", "cpmade"], check=True)
+
+
+@pytest.mark.parametrize("program", ["pasta", "slirp4netns"])
+def test_the_program_of_a_users_network(user: Engine, program: str) -> None:
+    user.ok("run", "-d", "--name", "a", "--network", program, *SLEEP)
+    state = json.loads((user.run_root / "containers" / user.inspect("a")["Id"] /
+                        "network.json").read_text())  # fmt: skip
+    assert state["attachments"][0]["helper"] == program
+    assert "options" in user.fails("create", "--network", f"{program}:-x", "busybox")
+
+
 def test_what_is_in_use_is_kept(networks: Engine) -> None:
     engine = networks
     engine.ok("network", "create", "--label", "k=v", "back")
