@@ -38,7 +38,7 @@ def parsed(*words: str) -> tuple[str, dict[str, Any], list[str]]:
         ("run -- b -d", {}, ["b", "-d"]),
         ("run b --rm", {}, ["b", "--rm"]),
         ("run -e A=-x -e -B b", {"env": ["A=-x", "-B"]}, ["b"]),
-        ("run --net host b", {"network": "host"}, ["b"]),
+        ("run --net host b", {"network": ["host"]}, ["b"]),
         ("run -u= b", {"user": ""}, ["b"]),
         ("ps -aq", {"all": True, "quiet": True}, []),
         ("ps -n 3", {"last": "3"}, []),
