@@ -26,7 +26,7 @@ HEAVY = {
 
 LEVELS = {
     0: ("errors", "paths", "jsonfile", "clock", "names", "tree", "filters", "quantity", "outfile",
-        "signals", "record", "startup", "notices", "apart", "caller", "documents"),
+        "signals", "record", "startup", "notices", "apart", "caller", "documents", "values"),
     1: ("_native", "model", "staging", "workspace"),
     2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs", "archive",
         "events", "upgrade", "monitor", "secrets"),
@@ -260,13 +260,13 @@ def test_errors_name_only_commands_that_exist() -> None:
 
 
 MOST_ANY = {
-    "cli": 175, "options": 26, "record": 12, "show": 6, "upgrade": 6, "jsonfile": 5, "oci": 3,
-    "container": 3, "ns": 2, "apart": 1, "worker": 1,
+    "record": 12, "cli": 12, "show": 6, "upgrade": 6, "jsonfile": 5, "oci": 3, "container": 3,
+    "ns": 2, "apart": 1, "worker": 1,
 }  # fmt: skip
-"""How often the type Any may stand in a folder or module.  cli and options: the values of options
-by their keys, which the verbs' tables name.  record, jsonfile, apart, worker, oci, ns, upgrade:
-where JSON comes in or goes out.  show and container: verbs' modules for completion, values of
-filters, and what termios and signal give.  It is only to become less."""
+"""How often the type Any may stand in a folder or module.  record, jsonfile, apart, worker, oci,
+ns, upgrade: where JSON comes in or goes out.  cli: what typer reads and is told.  show and
+container: verbs' modules for completion, values of filters, and what termios and signal give.  It
+is only to become less."""
 
 
 def test_any_is_where_json_is() -> None:

@@ -21,6 +21,7 @@ from engine import Engine
 
 from crun_py.cli import fast
 from crun_py.cli.verbs import VERBS
+from crun_py.values import LIST, VALUE
 
 HUGE = "1" + "0" * 23
 LONG = "1" * 5000
@@ -128,7 +129,7 @@ def options(verb: str) -> list[str]:
     return [
         max(names.split(), key=len) if "--" not in names
         else next(n for n in names.split() if n.startswith("--"))
-        for names, kind, *_ in table if kind in (fast.VALUE, fast.LIST)
+        for names, kind, *_ in table if kind in (VALUE, LIST)
     ]  # fmt: skip
 
 

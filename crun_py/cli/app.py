@@ -18,6 +18,11 @@ from crun_py import __version__
 from crun_py.cli import dispatch, fast
 from crun_py.cli.verbs import ALIASES, GROUP_SUMMARIES, GROUPS, VERBS
 from crun_py.errors import CrunpyError, InvalidArgument
+from crun_py.values import FLAG, LIST, OPTIONAL, SWITCH, VALUE, Values, destination
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.values import Table
 
 _EPILOG = "Documentation: README.md.  `crunpy COMMAND --help` tells of a command's options."
 
@@ -37,28 +42,47 @@ def _parameters(module: Any) -> list[inspect.Parameter]:
     return found
 
 
-def _options(table: tuple[tuple[str, str, str, str], ...]) -> list[inspect.Parameter]:
+def _options(table: Table) -> list[inspect.Parameter]:
     """The options of a table (cli/fast.py) as typer reads them from a signature."""
     kinds: dict[str, tuple[Any, Any]] = {
-        fast.FLAG: (bool, False),
-        fast.SWITCH: (bool | None, None),
-        fast.OPTIONAL: (bool | None, None),
-        fast.VALUE: (str | None, None),
-        fast.LIST: (list[str] | None, None),
+        FLAG: (bool, False),
+        SWITCH: (bool | None, None),
+        OPTIONAL: (bool | None, None),
+        VALUE: (str | None, None),
+        LIST: (list[str] | None, None),
     }
     found = []
     for names, kind, text, metavar in table:
         annotation, default = kinds[kind]
         words = names.split()
-        shown: dict[str, Any] = (
-            {} if kind in (fast.FLAG, fast.SWITCH, fast.OPTIONAL) else {"metavar": metavar}
-        )
+        shown: dict[str, Any] = {} if kind in (FLAG, SWITCH, OPTIONAL) else {"metavar": metavar}
         # an option without a text is an old form, accepted and not advertised
         option = typer.Option(default, *words, help=text, hidden=not text, **shown)
-        name = fast.destination(names)
-        name += "_" if keyword.iskeyword(name) else ""
-        found.append(_parameter(name, annotation, option))
+        found.append(_parameter(_name(names), annotation, option))
     return found
+
+
+def _name(names: str) -> str:
+    """The name of an option's parameter."""
+    key = destination(names)
+    return key + "_" if keyword.iskeyword(key) else key
+
+
+def _values(table: Table, given: dict[str, Any]) -> Values:
+    """What typer has read of the options of a table."""
+    values = Values(table)
+    for names, kind, *_ in table:
+        key, value = destination(names), given[_name(names)]
+        if value is None:
+            continue
+        if kind in (FLAG, SWITCH):
+            values.turn(key, value)
+        elif kind == OPTIONAL:
+            values.give(key, "true" if value else "false")
+        else:
+            for text in value if kind == LIST else [value]:
+                values.give(key, text)
+    return values
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
@@ -71,18 +95,12 @@ def _command(verb: str, module: Any) -> Any:
     parameters = _parameters(module)
 
     def function(ctx: typer.Context, **given: Any) -> None:
-        values = fast.defaults(module.OPTIONS)
-        named = {name.removesuffix("_"): value for name, value in given.items()}
-        values |= {k: v for k, v in named.items() if k in values and v is not None}
-        for names, kind, *_ in module.OPTIONS:
-            if kind == fast.OPTIONAL and values[fast.destination(names)] is True:
-                values[fast.destination(names)] = "true"
         arguments: list[str] = []
         for name, value in given.items():
             if name.startswith("argument_") and value is not None:
                 arguments += value if isinstance(value, list) else [value]
-        general = ctx.find_root().params
-        call = fast.Call(verb, module, general, values, arguments)
+        general = _values(fast.GLOBAL_OPTIONS, ctx.find_root().params)
+        call = fast.Call(verb, module, general, _values(module.OPTIONS, given), arguments)
         raise typer.Exit(dispatch.execute(call))
 
     _sign(function, parameters)

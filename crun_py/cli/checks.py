@@ -12,46 +12,47 @@ import os
 
 from crun_py import quantity
 from crun_py.errors import InvalidArgument
+from crun_py.values import LIST, OPTIONAL, VALUE, destination
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+
+    from crun_py.values import Option, Table, Values
 
     Check = Callable[[str, str], object]
     """Given the option's value and name; raises InvalidArgument."""
 
 
-def check(
-    verb: str, options: tuple[tuple[str, str, str, str], ...], values: dict[str, Any]
-) -> None:
+def check(verb: str, options: Table, values: Values) -> None:
     """Raises InvalidArgument for the first value that cannot be right."""
-    from crun_py.cli.fast import destination
-
-    for names, kind, _, word in options:
-        key = destination(names)
-        given = values[key]
-        if given is None or given == [] or kind not in ("value", "list", "optional"):
-            continue
-        option = key.replace("_", "-")
-        act = _BY_VERB.get((verb, option)) or _BY_NAME.get(option) or _BY_WORD.get(word)
-        for value in (given if kind == "list" else [given]) if act else ():
-            act(value, option)  # type: ignore[misc]
+    for entry in options:
+        key, kind = destination(entry[0]), entry[1]
+        if kind == LIST:
+            _each(verb, entry, values.texts(key))
+        elif kind in (VALUE, OPTIONAL) and (text := values.maybe(key)) is not None:
+            _each(verb, entry, [text])
 
 
-def one(verb: str, options: tuple[tuple[str, str, str, str], ...], key: str, value: str) -> None:
+def one(verb: str, options: Table, key: str, value: str) -> None:
     """As `check`, for one value of the option whose key is `key`."""
-    from crun_py.cli.fast import destination
-
     entry = next(entry for entry in options if destination(entry[0]) == key)
-    check(verb, (entry,), {key: [value] if entry[1] == "list" else value})
+    _each(verb, entry, [value])
 
 
-def names_beside(verb: str, usage: str, values: dict[str, Any], arguments: list[str]) -> None:
+def _each(verb: str, entry: Option, texts: list[str]) -> None:
+    option = destination(entry[0]).replace("_", "-")
+    act = _BY_VERB.get((verb, option)) or _BY_NAME.get(option) or _BY_WORD.get(entry[3])
+    if act:
+        for text in texts:
+            act(text, option)
+
+
+def names_beside(verb: str, usage: str, values: Values, arguments: list[str]) -> None:
     """Raises InvalidArgument for names beside an option that stands for all of them."""
     optional = usage.startswith("[") and usage.endswith("...]") and verb != "top"
     for option in ("all", "latest") if optional and arguments else ():
-        if values.get(option):
+        if values.given(option):
             raise InvalidArgument(
                 f"{verb} --{option}: conflicts with the name {_shown(arguments[0])}",
                 hint="either of them",

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 def execute(call: Call) -> int:
     """Carry out a call; returns the exit status.  Raises CrunpyError."""
     general = call.general
-    if general.get("host") or general.get("context") not in (None, "", "default"):
+    host, where = general.text("host"), general.text("context")
+    if host or where not in ("", "default"):
         raise InvalidArgument(
-            f"connecting to {general.get('host') or general['context']}: there is no service, "
-            "each command does its own work",
+            f"connecting to {host or where}: there is no service, each command does its own work",
             hint="without this option, or on that machine itself",
         )
-    if general.get("config"):
-        os.environ["DOCKER_CONFIG"] = general["config"]
+    if general.text("config"):
+        os.environ["DOCKER_CONFIG"] = general.text("config")
     caller.has(os.environ)
     checks.check(call.verb, call.module.OPTIONS, call.values)
     checks.names_beside(call.verb, call.module.ARGUMENTS, call.values, call.arguments)
     notices.listen(write_warning)
-    explain = write_error if general.get("debug") else None
-    context = Context(general.get("root"), general.get("runroot"), explain)
+    explain = write_error if general.flag("debug") else None
+    context = Context(general.maybe("root"), general.maybe("runroot"), explain)
     result: int = call.module.main(call.values, call.arguments, context)
     return result

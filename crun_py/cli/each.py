@@ -11,9 +11,9 @@ from crun_py.errors import CrunpyError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from typing import Any
 
     from crun_py.engine.context import Context
+    from crun_py.values import Values
 
 
 CHOICE = (
@@ -26,7 +26,7 @@ CHOICE = (
 
 def chosen(
     context: Context,
-    values: dict[str, Any],
+    values: Values,
     arguments: Sequence[str],
     states: Iterable[str] | None = None,
 ) -> list[str]:
@@ -34,11 +34,11 @@ def chosen(
     one of `states`.  Raises InvalidArgument."""
     return named(
         context,
-        [*arguments, *ids_in(values["cidfile"])],
-        values["all"],
+        [*arguments, *ids_in(values.texts("cidfile"))],
+        values.flag("all"),
         states if states is None else frozenset(states),
-        latest=values["latest"],
-        filters=values.get("filter") or (),
+        latest=values.flag("latest"),
+        filters=values.given("filter"),
     )
 
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from crun_py.cli.verbs import ALIASES, GROUPS, VERBS
 from crun_py.errors import InvalidArgument
+from crun_py.values import FLAG, OPTIONAL, SWITCH, VALUE, Values, destination
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any
 
-FLAG, SWITCH, VALUE, LIST, OPTIONAL = "flag", "switch", "value", "list", "optional"
-"""Kinds of options: a flag (--x, --x=false), one that is None when not given, one value, a value
-each time it is given, a value that only --x=value gives ("true" without)."""
+    from crun_py.values import Table
+
 _ALONE = (FLAG, SWITCH, OPTIONAL)  # the next word is no value of theirs
 
 GLOBAL_OPTIONS = (
@@ -47,31 +46,15 @@ class Call:
         self,
         verb: str,
         module: ModuleType,
-        general: dict[str, Any],
-        values: dict[str, Any],
+        general: Values,
+        values: Values,
         arguments: list[str],
     ) -> None:
         self.verb, self.module = verb, module
         self.general, self.values, self.arguments = general, values, arguments
 
 
-def destination(names: str) -> str:
-    """The key of an option's value: its first long name, with underscores."""
-    words = names.split()
-    return next((w for w in words if w.startswith("--")), words[0]).lstrip("-").replace("-", "_")
-
-
-def defaults(options: tuple[tuple[str, str, str, str], ...]) -> dict[str, Any]:
-    """The values when no option is given: False, None or []."""
-    kinds: dict[str, Any] = {FLAG: False, SWITCH: None, VALUE: None, OPTIONAL: None}
-    return {
-        destination(names): [] if kind == LIST else kinds[kind] for names, kind, _, _ in options
-    }
-
-
-def scan(
-    options: tuple[tuple[str, str, str, str], ...], words: list[str], *, mixed: bool
-) -> tuple[dict[str, Any], list[str]] | None:
+def scan(options: Table, words: list[str], *, mixed: bool) -> tuple[Values, list[str]] | None:
     """Options and the rest of `words`; None for what is not right or asks for help.
 
     mixed: options may follow arguments; else the first argument ends them.
@@ -82,7 +65,7 @@ def scan(
         key = destination(names)
         for name in names.split():
             table[name] = (key, kind)
-    values = defaults(options)
+    values = Values(options)
     rest: list[str] = []
     i = 0
     while i < len(words):
@@ -110,20 +93,17 @@ def scan(
             if kind in (FLAG, SWITCH):
                 if given is not None and given.lower() not in _BOOLEANS:
                     raise InvalidArgument(f"option {name}={given}: not true or false")
-                values[key] = given is None or _BOOLEANS[given.lower()]
+                values.turn(key, given is None or _BOOLEANS[given.lower()])
                 continue
             if kind == OPTIONAL:
-                values[key] = "true" if given is None else given
+                values.give(key, "true" if given is None else given)
                 continue
             if given is None:
                 if i == len(words):
                     return None
                 given = words[i]
                 i += 1
-            if kind == LIST:
-                values[key].append(given)
-            else:
-                values[key] = given
+            values.give(key, given)
     return values, rest
 
 

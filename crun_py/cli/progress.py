@@ -14,12 +14,12 @@ from crun_py.errors import InvalidArgument
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
 
     from crun_py.engine.context import Context
     from crun_py.model.registry import Progress as Event
 
     Words = dict[str, str]
+    from crun_py.values import Values
 
 OPTION = ("--progress", "value", "auto, plain, json or none", "KIND")
 KINDS = ("auto", "plain", "tty", "json", "none")
@@ -28,12 +28,12 @@ PUSHED: Words = {"exists": "Layer already exists", "done": "Pushed", "preparing"
 _EVERY_S = 0.1
 
 
-def kind_of(values: dict[str, Any]) -> str:
+def kind_of(values: Values) -> str:
     """Which of KINDS the options --progress and --quiet ask for.  Raises InvalidArgument."""
-    kind: str = values.get("progress") or "auto"
+    kind = (values.text("progress") if values.has("progress") else "") or "auto"
     if kind not in KINDS:
         raise InvalidArgument(f"progress {kind!r}: not known", hint=", ".join(KINDS))
-    if values.get("quiet"):
+    if values.given("quiet"):
         return "none"
     if kind == "auto":
         return "tty" if os.isatty(2) else "plain"

@@ -8,9 +8,8 @@ from crun_py.model.registry import PullRequest, RegistryAccess
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from crun_py.oci.registry.access import Access
+    from crun_py.values import Values
 
 OPTIONS = (
     ("--tls-verify", "switch", "Verify the registry's certificate (true)", ""),
@@ -30,18 +29,18 @@ PLATFORM = (
 )
 
 
-def of(values: dict[str, Any]) -> RegistryAccess:
+def of(values: Values) -> RegistryAccess:
     """How to reach registries as the options say, those that the verb has.
 
     Raises InvalidArgument.
     """
     usual = RegistryAccess()
-    retry, delay = values.get("retry"), values.get("retry_delay")
+    retry, delay = values.maybe("retry"), values.text("retry_delay")
     return RegistryAccess(
-        tls_verify=False if values.get("insecure") else values.get("tls_verify"),
-        authfile=values.get("authfile") or "",
-        credentials=values.get("creds") or "",
-        cert_dir=values.get("cert_dir") or "",
+        tls_verify=False if values.given("insecure") else values.switch("tls_verify"),
+        authfile=values.text("authfile"),
+        credentials=values.text("creds"),
+        cert_dir=values.text("cert_dir"),
         tries=usual.tries if retry is None else quantity.whole(retry, "retry", 0, 1000) + 1,
         first_backoff_s=clock.parse_span_ms(delay, "retry delay") / 1000
         if delay
@@ -49,17 +48,21 @@ def of(values: dict[str, Any]) -> RegistryAccess:
     )
 
 
-def access(values: dict[str, Any]) -> Access:
+def access(values: Values) -> Access:
     """What opens registries as the options say.  Raises InvalidArgument."""
     from crun_py.engine import registries
 
     return registries.access(of(values))
 
 
-def platform_of(values: dict[str, Any]) -> str:
+def platform_of(values: Values) -> str:
     """The platform that the options ask for, "" for none.  Raises InvalidArgument."""
-    parts = [values.get(key) for key in ("os", "arch", "variant")]
-    whole: str = values.get("platform") or ""
+    parts = values.text("os"), values.text("arch"), values.text("variant")
+    return platform(values.text("platform"), parts)
+
+
+def platform(whole: str, parts: tuple[str, str, str]) -> str:
+    """The same of --platform and (--os, --arch, --variant)."""
     if not any(parts):
         return whole
     if whole:
@@ -67,10 +70,20 @@ def platform_of(values: dict[str, Any]) -> str:
     from crun_py.oci.manifest import host_platform
 
     own = host_platform().split("/")
-    given = [parts[0] or own[0], parts[1] or own[1], parts[2] or ""]
+    given = [parts[0] or own[0], parts[1] or own[1], parts[2]]
     return "/".join(part for part in given if part)
 
 
-def pull_request(values: dict[str, Any], policy: str) -> PullRequest:
+def says_anything(values: Values) -> bool:
+    """Whether an option chooses a platform, or says how to reach a registry."""
+    chosen = [values.text("platform"), values.text("arch"), values.text("os")]
+    chosen += [values.text("variant")]
+    told = [values.maybe("creds"), values.maybe("authfile"), values.maybe("cert_dir")]
+    told += [values.maybe("retry"), values.maybe("retry_delay")]
+    verifies = values.switch("tls_verify")
+    return verifies is not None or any(chosen) or any(text is not None for text in told)
+
+
+def pull_request(values: Values, policy: str) -> PullRequest:
     """What the options ask for.  Raises InvalidArgument."""
     return PullRequest(policy=policy, platform=platform_of(values), access=of(values))

@@ -11,15 +11,19 @@ import stat
 import tomllib
 
 from crun_py.errors import CrunpyError, InvalidArgument
+from crun_py.options.environment import pairs
+from crun_py.record import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from crun_py.documents.spec import LinuxNamespace
+    from crun_py.model.container import CreateRequest
+    from crun_py.values import Values
 
     Check = Callable[[str, str], object]
+    """Raises InvalidArgument for an option (by its key) that may not have a value."""
 
 _FILE_BYTES = 1 << 20
 _TYPES: dict[str, type] = {"list": list, "bool": bool, "text": str, "number": int}
@@ -85,8 +89,18 @@ class Setting:
 
     __slots__ = ("appends", "file", "name", "value")
 
-    def __init__(self, name: str, value: Any, file: str, *, appends: bool = False) -> None:
+    def __init__(self, name: str, value: object, file: str, *, appends: bool = False) -> None:
         self.name, self.value, self.file, self.appends = name, value, file, appends
+
+    @property
+    def text(self) -> str:
+        """As the text of an option."""
+        return str(self.value)
+
+    @property
+    def texts(self) -> list[str]:
+        """Those of a list; none of anything else."""
+        return [str(text) for text in self.value] if isinstance(self.value, list) else []
 
     def wrong(self, why: object) -> InvalidArgument:
         return InvalidArgument(f"{self.file}: {self.name}: {why}")
@@ -114,7 +128,7 @@ def load(files: list[str], tell: Callable[[str], object]) -> dict[str, Setting]:
     return found
 
 
-def _parsed(file: str) -> dict[str, Any]:
+def _parsed(file: str) -> dict[str, object]:
     try:
         fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -146,26 +160,53 @@ def _merge(found: dict[str, Setting], new: Setting, kind: str) -> None:
             if list(part) != ["append"] or not isinstance(part["append"], bool):
                 raise new.wrong("not a list of strings")
             new.appends = part["append"]
-            new.value = [v for v in new.value if v is not part]
-        if not all(isinstance(v, str) for v in new.value):
+        texts = [v for v in new.value if not isinstance(v, dict)]
+        if not all(isinstance(v, str) for v in texts):
             raise new.wrong("not a list of strings")
-        if old and new.appends:
-            new.value = [*old.value, *new.value]
+        new.value = [*(old.texts if old and new.appends else []), *texts]
     wanted = _TYPES[kind]
     if not isinstance(new.value, wanted) or (wanted is int and isinstance(new.value, bool)):
         raise new.wrong(f"not {_TYPE_NAMES[kind]}")
     found[new.name] = new
 
 
-def apply(
-    values: dict[str, Any], files: list[str], check: Check, tell: Callable[[str], object]
-) -> dict[str, Any]:
-    """The values of the options, with what `files` say of those that were not given.
+class Defaults:
+    """What the files say: the options' values, and what no option does.
 
-    check: raises InvalidArgument for an option (by its key) that may not have a value.
+    environment: KEY=VALUE, for containers.  own_environment: for us.  capabilities: those that a
+    container has unless options say otherwise; None for ours.  subnet: of the default network.
+    pids_optional: the limit of processes is given up where it cannot be had.
+    """
+
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self.environment: list[str] = []
+        self.own_environment: dict[str, str] = {}
+        self.capabilities: tuple[str, ...] | None = None
+        self.subnet = ""
+        self.pids_optional = False
+
+    def completed(self, request: CreateRequest) -> CreateRequest:
+        """What is asked for, with what no option says."""
+        variables, given = request.environment, pairs(self.environment, "environment")
+        return replaced(
+            request,
+            environment=replaced(variables, inherited={**variables.inherited, **given}),
+            security=replaced(request.security, default_capabilities=self.capabilities),
+            pids_optional=self.pids_optional,
+        )
+
+
+def apply(
+    values: Values, files: list[str], check: Check, tell: Callable[[str], object]
+) -> Defaults:
+    """The values of the options, with what `files` say of those that were not given, and the rest
+    that they say.
+
+    tell: see `load`.  Raises InvalidArgument, which names the file.
     """
     found = load(files, tell)
-    values = {**values}
+    made = Defaults(values)
     for section, keys in _KEYS.items():
         for key, (_, option) in keys.items():
             setting = found.get(f"{section}.{key}")
@@ -173,35 +214,45 @@ def apply(
                 continue
             try:
                 if setting.name in _SPECIAL:
-                    _SPECIAL[setting.name](values, setting, check)
+                    _SPECIAL[setting.name](made, setting, check)
                 elif option:
-                    _default(values, option, setting, check)
+                    _default(made, option, setting, check)
             except CrunpyError as e:
                 raise setting.wrong(e.message) from e
-    return values
+    return made
 
 
-def _default(values: dict[str, Any], option: str, setting: Setting, check: Check) -> None:
-    """Of an option that was not given."""
-    value = setting.value
-    texts = value if isinstance(value, list) else [] if isinstance(value, bool) else [str(value)]
-    for text in texts:
-        check(option, text)
-    given = values.get(option)
-    if option in values and (given is None or given == [] or option == "no_hosts"):
-        values[option] = value if isinstance(value, list | bool) else str(value)
+def _default(made: Defaults, option: str, setting: Setting, check: Check) -> None:
+    """Of an option that was not given; `create` lacks some that `run` has."""
+    values, value = made.values, setting.value
+    if isinstance(value, bool):
+        if values.switch(option) is None:
+            made.values = values.with_switch(option, value)
+    elif isinstance(value, list):
+        for text in setting.texts:
+            check(option, text)
+        if not values.texts(option):
+            made.values = values.with_texts(option, setting.texts)
+    else:
+        check(option, setting.text)
+        if values.has(option) and values.maybe(option) is None:
+            made.values = values.with_text(option, setting.text)
 
 
-def _first(values: dict[str, Any], option: str, texts: list[str], check: Check) -> None:
+def _first(made: Defaults, option: str, texts: list[str], check: Check) -> None:
     """For options of which the last one with a name counts."""
     for text in texts:
         check(option, text)
-    values[option] = [*texts, *(values.get(option) or [])]
+    made.values = made.values.with_texts(option, [*texts, *made.values.texts(option)])
+
+
+def _no_hosts(made: Defaults, setting: Setting, check: Check) -> None:
+    made.values = made.values.with_flag("no_hosts", bool(setting.value))
 
 
 def _pairs(setting: Setting) -> list[tuple[str, str]]:
     found = []
-    for text in setting.value:
+    for text in setting.texts:
         key, equals, value = text.partition("=")
         if not key or not equals:
             raise InvalidArgument(f"{text!r}: not KEY=VALUE")
@@ -209,103 +260,108 @@ def _pairs(setting: Setting) -> list[tuple[str, str]]:
     return found
 
 
-def _own_environment(values: dict[str, Any], setting: Setting, check: Check) -> None:
-    values["engine_env"] = dict(_pairs(setting))
+def _own_environment(made: Defaults, setting: Setting, check: Check) -> None:
+    made.own_environment = dict(_pairs(setting))
 
 
-def _environment(values: dict[str, Any], setting: Setting, check: Check) -> None:
+def _environment(made: Defaults, setting: Setting, check: Check) -> None:
     _pairs(setting)
-    values["default_env"] = setting.value
+    made.environment = setting.texts
 
 
-def _capabilities(values: dict[str, Any], setting: Setting, check: Check) -> None:
+def _capabilities(made: Defaults, setting: Setting, check: Check) -> None:
     from crun_py.ns import caps
 
-    values["default_capabilities"] = [caps.canonical(name) for name in setting.value]
+    made.capabilities = tuple(caps.canonical(name) for name in setting.texts)
 
 
-def _mode(values: dict[str, Any], option: str) -> str:
-    """The word before a colon of an option about a namespace; --network may be given often."""
-    given = values.get(option) or ""
-    first = given[0] if isinstance(given, list) else given
-    return str(first).partition(":")[0]
+def _is_shared(given: list[str]) -> bool:
+    """Whether an option about a namespace means that of the host or of another container."""
+    return any(text.partition(":")[0] in ("host", "container") for text in given[:1])
 
 
-def _sysctls(values: dict[str, Any], setting: Setting, check: Check) -> None:
-    from crun_py.options.environment import pairs
+def _sysctls(made: Defaults, setting: Setting, check: Check) -> None:
     from crun_py.spec import sysctls
 
     every: list[LinuxNamespace] = [{"type": kind} for kind in ("network", "ipc", "uts")]
-    sysctls(pairs(setting.value, "sysctl"), every)
+    sysctls(pairs(setting.texts, "sysctl"), every)
     shared = [
         prefix
         for option, prefixes in (("network", ("net.",)), ("ipc", ("kernel.", "fs.mqueue.")))
-        if _mode(values, option) in ("host", "container")
+        if _is_shared(made.values.given(option))
         for prefix in prefixes
     ]
-    texts = [text for text in setting.value if not text.startswith(tuple(shared))]
-    _first(values, "sysctl", texts, check)
+    texts = [text for text in setting.texts if not text.startswith(tuple(shared))]
+    _first(made, "sysctl", texts, check)
 
 
-def _namespace(option: str) -> Callable[[dict[str, Any], Setting, Check], None]:
-    def set_it(values: dict[str, Any], setting: Setting, check: Check) -> None:
-        check(option, setting.value)
-        if setting.value not in ("", "private") and not values.get(option):
-            listed = isinstance(values.get(option), list)
-            values[option] = [setting.value] if listed else setting.value
+def _namespace(option: str) -> Callable[[Defaults, Setting, Check], None]:
+    def set_it(made: Defaults, setting: Setting, check: Check) -> None:
+        check(option, setting.text)
+        if setting.text not in ("", "private") and not made.values.text(option):
+            made.values = made.values.with_text(option, setting.text)
 
     return set_it
 
 
-def _seccomp(values: dict[str, Any], setting: Setting, check: Check) -> None:
-    if not setting.value:
+def _network(made: Defaults, setting: Setting, check: Check) -> None:
+    check("network", setting.text)
+    if setting.text not in ("", "private") and not made.values.texts("network"):
+        made.values = made.values.with_texts("network", [setting.text])
+
+
+def _seccomp(made: Defaults, setting: Setting, check: Check) -> None:
+    if not setting.text:
         return
     from crun_py.ns import seccomp
 
-    seccomp.load_profile(setting.value)
-    given = values.get("security_opt") or []
+    seccomp.load_profile(setting.text)
+    given = made.values.texts("security_opt")
     if not any(text.startswith("seccomp") for text in given):
-        values["security_opt"] = [*given, f"seccomp={setting.value}"]
+        texts = [*given, f"seccomp={setting.text}"]
+        made.values = made.values.with_texts("security_opt", texts)
 
 
-def _volumes(values: dict[str, Any], setting: Setting, check: Check) -> None:
+def _volumes(made: Defaults, setting: Setting, check: Check) -> None:
     from crun_py.options import mount_options, mounts
 
-    taken = {mounts.volume(text).target for text in values.get("volume") or []}
-    taken |= {mounts.tmpfs(text).target for text in values.get("tmpfs") or []}
-    taken |= {mount_options.parse(text).target for text in values.get("mount") or []}
-    new = [text for text in setting.value if mounts.volume(text).target not in taken]
-    values["volume"] = [*new, *(values.get("volume") or [])]
+    values = made.values
+    taken = {mounts.volume(text).target for text in values.texts("volume")}
+    taken |= {mounts.tmpfs(text).target for text in values.texts("tmpfs")}
+    taken |= {mount_options.parse(text).target for text in values.texts("mount")}
+    new = [text for text in setting.texts if mounts.volume(text).target not in taken]
+    made.values = values.with_texts("volume", [*new, *values.texts("volume")])
 
 
-def _subnet(values: dict[str, Any], setting: Setting, check: Check) -> None:
+def _subnet(made: Defaults, setting: Setting, check: Check) -> None:
     from crun_py.net import ip
 
-    ip.subnet(setting.value)
-    values["default_subnet"] = setting.value
+    ip.subnet(setting.text)
+    made.subnet = setting.text
 
 
-def _log_size(values: dict[str, Any], setting: Setting, check: Check) -> None:
-    if setting.value >= 0:
-        _first(values, "log_opt", [f"max-size={setting.value}"], check)
+def _log_size(made: Defaults, setting: Setting, check: Check) -> None:
+    if int(setting.text) >= 0:
+        _first(made, "log_opt", [f"max-size={setting.text}"], check)
 
 
-def _log_driver(values: dict[str, Any], setting: Setting, check: Check) -> None:
-    if not values.get("log_driver") and setting.value in ("json-file", "k8s-file", "none"):
-        values["log_driver"] = setting.value  # the others' logs go where we write none
+def _log_driver(made: Defaults, setting: Setting, check: Check) -> None:
+    known = ("json-file", "k8s-file", "none")  # the others' logs go where we write none
+    if not made.values.text("log_driver") and setting.text in known:
+        made.values = made.values.with_text("log_driver", setting.text)
 
 
-def _pids(values: dict[str, Any], setting: Setting, check: Check) -> None:
-    if not values.get("pids_limit"):
-        values["pids_limit"] = str(setting.value or -1)
-        values["pids_optional"] = True
+def _pids(made: Defaults, setting: Setting, check: Check) -> None:
+    if not made.values.text("pids_limit"):
+        made.values = made.values.with_text("pids_limit", str(setting.value or -1))
+        made.pids_optional = True
 
 
-def _by_name(option: str) -> Callable[[dict[str, Any], Setting, Check], None]:
-    return lambda values, setting, check: _first(values, option, setting.value, check)
+def _by_name(option: str) -> Callable[[Defaults, Setting, Check], None]:
+    return lambda made, setting, check: _first(made, option, setting.texts, check)
 
 
-_SPECIAL: dict[str, Callable[[dict[str, Any], Setting, Check], None]] = {
+_SPECIAL: dict[str, Callable[[Defaults, Setting, Check], None]] = {
     "containers.annotations": _by_name("annotation"),
     "containers.cgroupns": _namespace("cgroupns"),
     "containers.default_capabilities": _capabilities,
@@ -316,7 +372,8 @@ _SPECIAL: dict[str, Callable[[dict[str, Any], Setting, Check], None]] = {
     "containers.ipcns": _namespace("ipc"),
     "containers.log_driver": _log_driver,
     "containers.log_size_max": _log_size,
-    "containers.netns": _namespace("network"),
+    "containers.netns": _network,
+    "containers.no_hosts": _no_hosts,
     "containers.pidns": _namespace("pid"),
     "containers.pids_limit": _pids,
     "containers.seccomp_profile": _seccomp,

@@ -11,7 +11,7 @@ from crun_py.errors import Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 _WINDOWS = "it is for containers on Windows"
 _RT = "cgroup v2 has no such controller"
@@ -70,30 +70,26 @@ def _key(name: str) -> str:
     return name.replace("-", "_")
 
 
-def refuse(options: dict[str, Any]) -> None:
+def refuse(values: Values) -> None:
     """Raises Unsupported for the first option that cannot hold, with the reason."""
     for name, (_, why, instead) in REFUSED.items():
-        if options.get(_key(name)):
+        if values.given(_key(name)):
             raise Unsupported(f"option --{name}: {why}", hint=instead)
-    for name, values in _DEFAULTS.items():
-        if (options.get(_key(name)) or "") not in values:
-            raise Unsupported(f"option --{name}: only {values[1]} is possible")
+    for name, possible in _DEFAULTS.items():
+        if values.text(_key(name)) not in possible:
+            raise Unsupported(f"option --{name}: only {possible[1]} is possible")
 
 
-def ineffective(options: dict[str, Any]) -> dict[str, str]:
+def ineffective(values: Values) -> dict[str, str]:
     """What was given of the options that have no effect, by their names."""
-    found = {_key(name): options.get(_key(name)) for name in (*WARNED, *ACCEPTED)}
-    return {
-        name: ",".join(value) if isinstance(value, list) else str(value)
-        for name, value in found.items()
-        if value and value is not True
-    } | {name: "true" for name, value in found.items() if value is True}
+    found = {_key(name): values.given(_key(name)) for name in (*WARNED, *ACCEPTED)}
+    return {name: ",".join(texts) for name, texts in found.items() if texts}
 
 
-def warnings(options: dict[str, Any]) -> list[str]:
+def warnings(values: Values) -> list[str]:
     """A line for each option that will have no effect."""
     return [
         f"--{name} has no effect: {why}"
         for name, (_, why) in WARNED.items()
-        if options.get(_key(name))
+        if values.given(_key(name))
     ]

@@ -10,19 +10,19 @@ from crun_py.record import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 _OF_JOIN = ("ip", "ip6", "mac", "alias", "interface_name", "link_local_ip")
 _BOOLEANS = {"true": True, "1": True, "": True, "false": False, "0": False}
 
 
-def joins(words: list[str], values: dict[str, Any]) -> tuple[Join, ...]:
+def joins(words: list[str], values: Values) -> tuple[Join, ...]:
     """The networks of several --network options; --ip and the like are of the first.
 
     Raises InvalidArgument.
     """
     found = [join(word) for word in words or ["bridge"]]
-    own = {"ip": values["ip"], "ip6": values["ip6"], "mac": values["mac_address"]}
+    own = {"ip": values.maybe("ip"), "ip6": values.maybe("ip6"), "mac": values.maybe("mac_address")}
     first = found[0]
     for name, value in own.items():
         if value and getattr(first, name):
@@ -31,8 +31,8 @@ def joins(words: list[str], values: dict[str, Any]) -> tuple[Join, ...]:
     found[0] = replaced(
         first,
         **given,
-        aliases=(*first.aliases, *values["network_alias"]),
-        link_local=(*first.link_local, *values["link_local_ip"]),
+        aliases=(*first.aliases, *values.texts("network_alias")),
+        link_local=(*first.link_local, *values.texts("link_local_ip")),
     )
     return tuple(found)
 
@@ -73,34 +73,34 @@ def join(text: str) -> Join:
 # ---- network create ----
 
 
-def request(values: dict[str, Any], name: str) -> NetworkRequest:
+def request(values: Values, name: str) -> NetworkRequest:
     """The network that the options of `network create` ask for.  Raises InvalidArgument."""
-    driver = values["driver"] or "bridge"
+    driver = values.text("driver") or "bridge"
     if driver not in DRIVERS:
         raise InvalidArgument(f"driver {driver!r}: not known", hint=f"known: {', '.join(DRIVERS)}")
-    given = _pairs(values["opt"])
+    given = _pairs(values.texts("opt"))
     options = _Options(driver, dict(given))
-    labels = _pairs(values["label"], optional=True)
+    labels = _pairs(values.texts("label"), optional=True)
     found = NetworkRequest(
         name=name,
         driver=driver,
-        subnets=subnets(values["subnet"], values["gateway"], values["ip_range"]),
-        ipv6=bool(values["ipv6"]),
-        internal=bool(values["internal"]) or options.flag("internal"),
-        dns=not values["disable_dns"],
-        dns_servers=tuple(values["dns"]),
-        interface=values["interface_name"] or options.text("bridge_name"),
+        subnets=subnets(values.texts("subnet"), values.texts("gateway"), values.texts("ip_range")),
+        ipv6=values.flag("ipv6"),
+        internal=values.flag("internal") or options.flag("internal"),
+        dns=not values.flag("disable_dns"),
+        dns_servers=tuple(values.texts("dns")),
+        interface=values.text("interface_name") or options.text("bridge_name"),
         parent=options.text("parent"),
         mode=options.mode(),
         mtu=options.number("mtu"),
         metric=options.number("metric"),
-        routes=tuple(route(text) for text in values["route"]),
+        routes=tuple(route(text) for text in values.texts("route")),
         labels=labels,
         options=given,
     )
     options.check()
-    if driver != "bridge" and values["interface_name"]:
-        return replaced(found, interface="", parent=values["interface_name"])
+    if driver != "bridge" and values.text("interface_name"):
+        return replaced(found, interface="", parent=values.maybe("interface_name"))
     return found
 
 

@@ -15,11 +15,10 @@ from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
 from crun_py.model.container import Client
 from crun_py.model.registry import PullRequest
 from crun_py.record import replaced
+from crun_py.values import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from crun_py.build.context import Context as BuildContext
     from crun_py.build.output import Output
     from crun_py.build.remote import Remote
@@ -127,7 +126,7 @@ _PULL = {"": "missing", "true": "always", "false": "missing", "ifmissing": "miss
 _REACH = ("tls_verify", "creds", "authfile", "cert_dir", "retry", "retry_delay", "quiet")
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Build; prints the steps, and at last the image's id."""
     from crun_py.build import build, output
     from crun_py.cli.build import request as build_request
@@ -135,8 +134,10 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     for number in _ENDING:
         _signal.signal(number, _end)
     here = os.getcwd()  # mounting changes it
-    outputs = [output.parse(text, here) for text in values["output"]]
-    values["tag"] += [name for each in outputs if not each.dest for name in each.names]
+    outputs = [output.parse(text, here) for text in values.texts("output")]
+    named = [name for each in outputs if not each.dest for name in each.names]
+    values = values.with_texts("tag", [*values.texts("tag"), *named])
+    values = values.with_flag("check", values.flag("check") or values.text("call") == "check")
     requests = build_request.requests(values)
     _refuse(values)
     _refuse_outputs(values, outputs, len(requests))
@@ -164,27 +165,30 @@ def _end(number: int, frame: object) -> None:
     sys.exit(128 + number)
 
 
-def _refuse(values: dict[str, Any]) -> None:
+def _refuse(values: Values) -> None:
     """Raises Unsupported, InvalidArgument for what does not hold here."""
-    if values["userns"] not in (None, "", "host"):
+    isolation, call = values.text("isolation"), values.maybe("call")
+    if values.text("userns") not in ("", "host"):
         raise Unsupported("--userns: RUN has the user namespace of the build", hint="leave it out")
-    if values["isolation"] == "chroot":
+    if isolation == "chroot":
         raise Unsupported("--isolation chroot: RUN is always a container", hint="leave it out")
-    if values["isolation"] not in (None, "", "default", "oci", "rootless"):
-        raise InvalidArgument(f"isolation {values['isolation']!r}: not known", hint="oci, rootless")
-    if values["omit_history"] or values["attest"]:
+    if isolation not in ("", "default", "oci", "rootless"):
+        raise InvalidArgument(f"isolation {isolation!r}: not known", hint="oci, rootless")
+    if values.switch("omit_history") or values.texts("attest"):
         raise Unsupported("--omit-history, --attest: an image tells its steps, and no more")
-    if values["call"] not in (None, "build", "check"):
-        raise Unsupported(f"--call {values['call']}: only build and check", hint="--check")
-    values["check"] = values["check"] or values["call"] == "check"
-    for name in ("provenance", "sbom"):
-        if values[name] not in (None, "false", "0"):
+    if call not in (None, "build", "check"):
+        raise Unsupported(f"--call {call}: only build and check", hint="--check")
+    for name, given in (
+        ("provenance", values.maybe("provenance")),
+        ("sbom", values.maybe("sbom")),
+    ):
+        if given not in (None, "false", "0"):
             raise Unsupported(f"--{name}: no attestations are made", hint=f"--{name}=false")
 
 
-def _refuse_outputs(values: dict[str, Any], outputs: list[Output], platforms: int) -> None:
+def _refuse_outputs(values: Values, outputs: list[Output], platforms: int) -> None:
     """Raises InvalidArgument, Unsupported for what cannot be delivered."""
-    if (values["push"] or any(output.push for output in outputs)) and not values["tag"]:
+    if (values.flag("push") or any(output.push for output in outputs)) and not values.texts("tag"):
         raise InvalidArgument("pushing: the image has no name", hint="-t REGISTRY/NAME:TAG")
     if platforms > 1 and any(o.wants_image_file or o.type == "tar" for o in outputs):
         raise Unsupported(
@@ -196,9 +200,7 @@ def _refuse_outputs(values: dict[str, Any], outputs: list[Output], platforms: in
 class _Build:
     """One command's builds: one for each platform."""
 
-    def __init__(
-        self, values: dict[str, Any], context: Context, workspace: Workspace, here: str
-    ) -> None:
+    def __init__(self, values: Values, context: Context, workspace: Workspace, here: str) -> None:
         self._values, self._context, self._workspace, self._here = values, context, workspace, here
         self._others: dict[str, str] = {}
 
@@ -212,12 +214,12 @@ class _Build:
         self._others = build_request.contexts(values, self._here)
         files = contexts.opened(
             arguments[0] if arguments else ".", work=self._workspace.directory("context"),
-            environment=dict(os.environ), dockerfile=values["file"] or "",
-            ignore_file=values["ignorefile"] or "", stdin=0,
+            environment=dict(os.environ), dockerfile=values.text("file"),
+            ignore_file=values.text("ignorefile"), stdin=0,
         )  # fmt: skip
         images: list[Image] = []
         try:
-            if values["check"]:
+            if values.flag("check"):
                 return build_display.check(*self._parsed(requests[0], files), files.ignore)
             for request in requests:
                 images.append(self._built(request, files, alone=len(requests) == 1))
@@ -240,7 +242,7 @@ class _Build:
             stages = build.parsed(request, dockerfile, self._others)
             if (
                 dockerfile.error
-                and not self._values["check"]
+                and not self._values.flag("check")
                 and build_display.warned(dockerfile, stages, files.ignore)
             ):
                 raise BuildError("the Dockerfile's own `# check=error=true` wants no warnings")
@@ -273,7 +275,7 @@ class _Build:
     def _look(self, error: CrunpyError, request: BuildRequest) -> None:
         """--debug-on-failure: a shell with what the step that failed ran on."""
         before = getattr(error, "before", None)
-        if not self._values["debug_on_failure"] or before is None or not os.isatty(0):
+        if not self._values.flag("debug_on_failure") or before is None or not os.isatty(0):
             return
         from crun_py.build import run
         from crun_py.container import foreground
@@ -285,21 +287,24 @@ class _Build:
 
     def _obtain(self, name: str, platform: str) -> Image:
         values = self._values
-        policy = _PULL.get(values["pull"] or "", values["pull"])
-        policy = "always" if values["pull_always"] else "never" if values["pull_never"] else policy
+        policy = _PULL.get(values.text("pull"), values.text("pull"))
+        if values.flag("pull_always"):
+            policy = "always"
+        elif values.flag("pull_never"):
+            policy = "never"
         wanted = PullRequest(policy=policy, platform=platform, access=reach.of(values))
-        kind = "none" if values["quiet"] else "tty" if os.isatty(2) else "plain"
+        kind = "none" if values.flag("quiet") else "tty" if os.isatty(2) else "plain"
         progress.show(self._context, kind, progress.PULLED)
         return pull.needed(self._context, name, wanted)
 
     def _remote(self) -> Remote | None:
         values = self._values
-        if not values["cache_from"] and not values["cache_to"]:
+        if not values.texts("cache_from") and not values.texts("cache_to"):
             return None
         from crun_py.build import remote
 
-        sources = [remote.place(text) for text in values["cache_from"]]
-        sinks = [remote.place(text) for text in values["cache_to"]]
+        sources = [remote.place(text) for text in values.texts("cache_from")]
+        sinks = [remote.place(text) for text in values.texts("cache_to")]
         return remote.Remote(self._context.paths, sources, sinks, reach.access(values))
 
     # ---- what becomes of the images ----
@@ -315,7 +320,7 @@ class _Build:
                 self._write(output, image, request, alone=len(images) == 1)
         if outputs and not any(output.type in ("image", "registry") for output in outputs):
             self._forget(images)
-        if self._values["push"] or any(output.push for output in outputs):
+        if self._values.flag("push") or any(output.push for output in outputs):
             self._push(names)
         digest = listed or "sha256:" + images[-1].id
         if len(images) > 1:
@@ -325,19 +330,19 @@ class _Build:
     def _names(self) -> list[str]:
         from crun_py.oci.reference import parse
 
-        return [str(parse(name.removeprefix("="))) for name in self._values["tag"]]
+        return [str(parse(name.removeprefix("="))) for name in self._values.texts("tag")]
 
     def _say(self, digest: str, names: list[str]) -> None:
         from crun_py.oci.reference import parse
 
-        if self._values["quiet"]:
+        if self._values.flag("quiet"):
             write(digest)
         else:
             write("\n".join(f"Successfully tagged {parse(name).familiar}" for name in names))
 
     def _list(self, requests: list[BuildRequest], images: list[Image]) -> str:
         """The manifest lists of several platforms, and of --manifest; the last one's digest."""
-        names = [self._values["manifest"]] if self._values["manifest"] else []
+        names = self._values.given("manifest")
         if len(images) > 1:
             names += self._names()
         digest = ""
@@ -379,30 +384,22 @@ class _Build:
     def _push(self, names: list[str]) -> None:
         from crun_py.cli.image import push
 
-        values = {**push_defaults(), **{k: v for k, v in self._values.items() if k in _REACH}}
+        of_push = Values(push.OPTIONS).with_those_of(self._values, _REACH)
         for name in names:
-            push.main(values, [name], self._context)
+            push.main(of_push, [name], self._context)
 
 
-def push_defaults() -> dict[str, Any]:
-    """The options of `crunpy push` when none is given."""
-    from crun_py.cli import fast
-    from crun_py.cli.image import push
-
-    return fast.defaults(push.OPTIONS)
-
-
-def _display(values: dict[str, Any]) -> Display:
+def _display(values: Values) -> Display:
     """What shows the build, by --progress, --quiet and --logfile."""
     from crun_py.cli.build import display as shows
 
-    kind = values["progress"] or "auto"
-    if values["quiet"] or kind in ("quiet", "none"):
+    kind = values.text("progress") or "auto"
+    if values.flag("quiet") or kind in ("quiet", "none"):
         return shows.Quiet()
     if kind == "rawjson":
         return shows.Raw()
-    if values["logfile"]:
-        return shows.Logged(values["logfile"])
+    if values.text("logfile"):
+        return shows.Logged(values.text("logfile"))
     if kind == "tty" or (kind == "auto" and os.isatty(1) and os.isatty(2)):
         from crun_py.cli.build.live import Terminal
 
@@ -420,15 +417,15 @@ def _warn(show: Display, stages: Stages) -> None:
         show.tell(BuildEvent(kind="warning", text=text))
 
 
-def _write_files(values: dict[str, Any], image_id: str, digest: str, names: list[str]) -> None:
+def _write_files(values: Values, image_id: str, digest: str, names: list[str]) -> None:
     from crun_py import jsonfile, outfile
 
-    if values["iidfile"]:
-        outfile.write(values["iidfile"], image_id.encode())
-    if values["metadata_file"]:
+    if values.text("iidfile"):
+        outfile.write(values.text("iidfile"), image_id.encode())
+    if values.text("metadata_file"):
         about = {
             "containerimage.config.digest": image_id,
             "containerimage.digest": digest,
             "image.name": ",".join(names),
         }
-        outfile.write(values["metadata_file"], (jsonfile.dumps(about) + "\n").encode())
+        outfile.write(values.text("metadata_file"), (jsonfile.dumps(about) + "\n").encode())

@@ -11,8 +11,7 @@ from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.values import Values
 ARGUMENTS = ""
 _STEPS, _MOUNTS = ("layer", "config"), ("mount",)
 _TYPES: dict[str, tuple[str, ...]] = {
@@ -26,14 +25,14 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Prune and say what was won."""
     from crun_py.build import keep
 
-    older_s, kinds = _parsed(values["filter"])
-    text = values["keep_storage"]
+    older_s, kinds = _parsed(values.texts("filter"))
+    text = values.maybe("keep_storage")
     most = quantity.size(text, "keep storage") if text else 0
-    if not values["force"] and not confirmed("WARNING! This will remove all build cache.\n"):
+    if not values.flag("force") and not confirmed("WARNING! This will remove all build cache.\n"):
         return 0
     context.enter()
     gone, size = keep.prune(context.paths, older_s=older_s, keep_bytes=most, kinds=kinds)

@@ -7,7 +7,7 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[NAME]"
 OPTIONS = (
@@ -21,7 +21,7 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the builder's name."""
-    write(values["name"] or (arguments[0] if arguments else "default"))
+    write(values.text("name") or (arguments[0] if arguments else "default"))
     return 0

@@ -10,13 +10,12 @@ from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.values import Values
 ARGUMENTS = ""
 OPTIONS = (("--verbose", "flag", "Say more of each", ""),)
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print a line for each, and the sum."""
     from crun_py.build import keep
     from crun_py.clock import ago

@@ -7,13 +7,12 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.values import Values
 ARGUMENTS = "[NAME]"
 OPTIONS = (("--bootstrap", "flag", "Accepted", ""),)
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print what docker prints of a builder, as far as it means something here."""
     from crun_py.oci.manifest import host_platform
 

@@ -7,13 +7,12 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.values import Values
 ARGUMENTS = ""
 OPTIONS = ()
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print it as docker prints its builders."""
     from crun_py.oci.manifest import host_platform
 

@@ -8,12 +8,12 @@ from crun_py import quantity
 from crun_py.errors import InvalidArgument
 from crun_py.model.container import CreateRequest
 from crun_py.record import replaced
+from crun_py.values import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
-    from crun_py.build.request import BuildRequest
+    from crun_py.build.agent import Ssh
+    from crun_py.build.request import BuildRequest, Secret
 
 _LIMITS = (
     "add_host", "cap_add", "cap_drop", "cgroup_parent", "cpu_period", "cpu_quota", "cpu_shares",
@@ -33,12 +33,14 @@ def _pairs(texts: list[str], what: str) -> dict[str, str]:
     return found
 
 
-def _build_args(values: dict[str, Any]) -> dict[str, str]:
+def _build_args(values: Values) -> dict[str, str]:
     from crun_py.options.environment import lines_of
 
     found = {}
-    lines = [line for path in values["build_arg_file"] for line in lines_of(path, "build argument")]
-    for text in [*lines, *values["build_arg"]]:
+    lines = [
+        line for path in values.texts("build_arg_file") for line in lines_of(path, "build argument")
+    ]
+    for text in [*lines, *values.texts("build_arg")]:
         name, equals, value = text.partition("=")
         if not name:
             raise InvalidArgument(f"build-arg {text!r}: not NAME=VALUE")
@@ -49,18 +51,18 @@ def _build_args(values: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def requests(values: dict[str, Any]) -> list[BuildRequest]:
+def requests(values: Values) -> list[BuildRequest]:
     """What the options ask for, once for each platform.  Raises InvalidArgument."""
     from crun_py.build.layer import Times
     from crun_py.build.request import BuildRequest
     from crun_py.oci.reference import parse
 
-    platforms = [p for text in values["platform"] for p in text.split(",")]
+    platforms = [p for text in values.texts("platform") for p in text.split(",")]
     chosen = [None if p == "local" else p for p in platforms] or [None]
     found = [_platform(values, p) for p in chosen]
-    stamp = values["timestamp"]
+    stamp = values.maybe("timestamp")
     arguments = _build_args(values)
-    epoch = values["source_date_epoch"] or os.environ.get("SOURCE_DATE_EPOCH")
+    epoch = values.text("source_date_epoch") or os.environ.get("SOURCE_DATE_EPOCH")
     epoch = epoch or arguments.get("SOURCE_DATE_EPOCH")
     if epoch:
         quantity.whole(epoch, "SOURCE_DATE_EPOCH")
@@ -68,71 +70,69 @@ def requests(values: dict[str, Any]) -> list[BuildRequest]:
         set=int(stamp) if stamp is not None else -1,
         latest=int(epoch) if epoch and stamp is None else -1,
     )
-    network = values["network"] or ""
-    ttl = values["cache_ttl"]
-    one = values["squash"] or values["layers"] is False  # podman-build(1), --layers
-    names = tuple(str(parse(name.removeprefix("="))) for name in values["tag"])
+    network = values.text("network")
+    ttl = values.maybe("cache_ttl")
+    keep, uncached = values.switch("layers") is not False, values.texts("no_cache_filter")
+    one = values.flag("squash") or not keep  # podman-build(1), --layers
+    names = tuple(str(parse(name.removeprefix("="))) for name in values.texts("tag"))
     request = BuildRequest(
         names=names if len(found) == 1 else (),
         build_args=tuple(arguments.items()),
-        target=values["target"] or "",
+        target=values.text("target"),
         platform=found[0],
-        cache=not values["no_cache"] and values["layers"] is not False and not _is_zero(ttl),
-        uncached_stages=tuple(s.lower() for t in values["no_cache_filter"] for s in t.split(",")),
-        keep=values["layers"] is not False,
-        all_stages=values["skip_unused_stages"] is False,
-        labels=tuple(_labels(values["label"]).items()),
-        annotations=tuple(_annotations(values["annotation"]).items()),
-        inherit_labels=values["inherit_labels"] is not False,
-        env=tuple(_variables(values["env"]).items()),
-        unset_env=tuple(values["unsetenv"]),
+        cache=not values.switch("no_cache") and keep and not _is_zero(ttl),
+        uncached_stages=tuple(s.lower() for t in uncached for s in t.split(",")),
+        keep=keep,
+        all_stages=values.switch("skip_unused_stages") is False,
+        labels=tuple(_labels(values.texts("label")).items()),
+        annotations=tuple(_annotations(values.texts("annotation")).items()),
+        inherit_labels=values.switch("inherit_labels") is not False,
+        env=tuple(_variables(values.texts("env")).items()),
+        unset_env=tuple(values.texts("unsetenv")),
         network="" if network in ("default", "private") else network,
         container=_container(values),
-        secrets=_secrets(values["secret"]),
-        agents=_agents(values["ssh"]),
-        form=values["format"] or "oci",
+        secrets=_secrets(values.texts("secret")),
+        agents=_agents(values.texts("ssh")),
+        form=values.text("format") or "oci",
         times=times,
         created=max(times.set, times.latest),
-        squash="all" if values["squash_all"] else "new" if one else "",
-        proxies=_proxies() if values["http_proxy"] else (),
-        insecure="security.insecure" in values["allow"],
-        jobs=1 if values["debug_on_failure"] else int(values["jobs"] or 0),
+        squash="all" if values.flag("squash_all") else "new" if one else "",
+        proxies=_proxies() if values.switch("http_proxy") else (),
+        insecure="security.insecure" in values.texts("allow"),
+        jobs=1 if values.flag("debug_on_failure") else int(values.text("jobs") or 0),
         older_s=_age(ttl),
-        base=values["from"] or "",
+        base=values.text("from"),
     )  # fmt: skip
     return [replaced(request, platform=platform) for platform in found]
 
 
-def _container(values: dict[str, Any]) -> CreateRequest:
+def _container(values: Values) -> CreateRequest:
     """What RUN's containers are like.  Raises InvalidArgument for what none could be."""
-    given = {name: values[name] for name in _LIMITS if values[name]}
+    given = [name for name in _LIMITS if values.given(name)]
     if not given:
         return CreateRequest()
-    from crun_py.cli import fast
     from crun_py.cli.container import create, create_request
     from crun_py.container import create as engine
 
-    absent: dict[str, Any] = {
-        fast.destination(names): [] if kind == "list" else None
-        for names, kind, *_ in create.OPTIONS
-    }
-    request = create_request.request({**absent, **given}, ["build"])
+    of_run = Values(create.OPTIONS).with_those_of(values, given)
+    request = create_request.request(of_run, ["build"])
     engine.check(request)
     return request
 
 
-def _platform(values: dict[str, Any], platform: str | None) -> str:
+def _platform(values: Values, platform: str | None) -> str:
     """The platform that the options ask for, "" for this host's."""
-    if not any((platform, values["os"], values["arch"], values["variant"])):
+    parts = values.text("os"), values.text("arch"), values.text("variant")
+    if not platform and not any(parts):
         return ""
     from crun_py.cli import reach
 
-    return reach.platform_of({**values, "platform": platform})
+    return reach.platform(platform or "", parts)
 
 
-def contexts(values: dict[str, Any], directory: str) -> dict[str, str]:
+def contexts(values: Values, directory: str) -> dict[str, str]:
     """--build-context by name in small letters; relative paths begin in `directory`."""
-    found = _pairs(values["build_context"], "build-context")
+    found = _pairs(values.texts("build_context"), "build-context")
     return {
         name.lower(): where if "://" in where or where.startswith("git@")
         else os.path.join(directory, where)
@@ -180,7 +180,7 @@ def _variables(texts: list[str]) -> dict[str, str]:
             for t in texts}  # fmt: skip
 
 
-def _secrets(texts: list[str]) -> Any:
+def _secrets(texts: list[str]) -> tuple[Secret, ...]:
     if not texts:
         return ()
     from crun_py.build import secrets
@@ -190,7 +190,7 @@ def _secrets(texts: list[str]) -> Any:
     return tuple(Secret(id=one.id, content=secrets.content(one, dict(os.environ))) for one in found)
 
 
-def _agents(texts: list[str]) -> Any:
+def _agents(texts: list[str]) -> tuple[Ssh, ...]:
     if not texts:
         return ()
     from crun_py.build import agent

@@ -9,7 +9,7 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER]"
 OPTIONS = (
@@ -20,9 +20,9 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Attach until the container ends; the exit status is the container's."""
-    if not arguments and not values["latest"]:
+    if not arguments and not values.flag("latest"):
         raise InvalidArgument("attaching: no container given", hint="a name, or --latest")
-    client = client_of(values, ("stdout", "stderr") if values["no_stdin"] else ())
+    client = client_of(values, ("stdout", "stderr") if values.flag("no_stdin") else ())
     return run.attached(context, arguments[0] if arguments else "", client)

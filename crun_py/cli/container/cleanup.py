@@ -9,7 +9,7 @@ from crun_py.engine.selection import named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
@@ -20,7 +20,7 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Clean up, and start it again if its restart policy wants it; a container that is gone
     already is no error.  The exit status is the container's when we are its monitor: systemd
     looks at it.  --rootless: we are in the user namespace of a user's container."""
@@ -28,8 +28,10 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
 
     def act(name: str) -> None:
         nonlocal code
-        code = containers.cleanup(context, name, remove=values["rm"], rootless=values["rootless"])
+        code = containers.cleanup(
+            context, name, remove=values.flag("rm"), rootless=values.flag("rootless")
+        )
 
     ended = {"created", "exited"}
-    names = named(context, arguments, values["all"], ended, latest=values["latest"])
+    names = named(context, arguments, values.flag("all"), ended, latest=values.flag("latest"))
     return each_apart(names, act) or code

@@ -9,15 +9,15 @@ from crun_py.model.container import Client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 
-def client_of(values: dict[str, Any], streams: tuple[str, ...], keep: int = 0) -> Client:
+def client_of(values: Values, streams: tuple[str, ...], keep: int = 0) -> Client:
     """Us, as the options say.  Raises InvalidArgument."""
-    keys = values["detach_keys"]
+    keys = values.maybe("detach_keys")
     return Client(
         streams=streams,
-        sig_proxy=values.get("sig_proxy") != "false",
+        sig_proxy=values.given("sig_proxy") != ["false"],
         detach_keys=_keys(keys) if keys else Client().detach_keys,
         keep=keep,
     )

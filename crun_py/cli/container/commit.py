@@ -9,7 +9,7 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "CONTAINER [IMAGE]"
 OPTIONS = (
@@ -25,21 +25,21 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Commit and print the image's id."""
     image_id = files.commit(
         context,
         arguments[0],
         image=arguments[1] if len(arguments) > 1 else "",
-        author=values["author"] or "",
-        message=values["message"] or "",
-        changes=values["change"],
-        format=values["format"] or "oci",
-        pause=values["pause"],
-        squash=values["squash"],
-        include_volumes=values["include_volumes"],
+        author=values.text("author"),
+        message=values.text("message"),
+        changes=values.texts("change"),
+        format=values.text("format") or "oci",
+        pause=values.switch("pause"),
+        squash=values.flag("squash"),
+        include_volumes=values.flag("include_volumes"),
     )
-    if values["iidfile"]:
-        outfile.write(values["iidfile"], f"sha256:{image_id}".encode())
+    if values.text("iidfile"):
+        outfile.write(values.text("iidfile"), f"sha256:{image_id}".encode())
     write(f"sha256:{image_id}")
     return 0

@@ -7,7 +7,7 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
@@ -17,6 +17,9 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """As `inspect`, of containers only."""
-    return inspect.main({**values, "type": "container"}, arguments, context)
+    names = inspect.names(context, arguments, latest=values.flag("latest"))
+    return inspect.show(
+        context, names, "container", values.text("format"), size=values.flag("size")
+    )

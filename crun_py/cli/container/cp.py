@@ -12,7 +12,7 @@ from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "SOURCE TARGET"
 OPTIONS = (
@@ -24,19 +24,19 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Copy; what was copied is told on a terminal only."""
     source, target = arguments
     copied = files.copy(
         context,
         source,
         target,
-        archive=values["archive"],
-        follow=values["follow_link"],
-        overwrite=values["overwrite"],
-        pause=bool(values["pause"]),
+        archive=values.flag("archive"),
+        follow=values.flag("follow_link"),
+        overwrite=values.flag("overwrite"),
+        pause=bool(values.switch("pause")),
         stream=sys.stdin.buffer if source == "-" else sys.stdout.buffer,
     )
-    if not values["quiet"] and not copied.to_stream and os.isatty(2):
+    if not values.flag("quiet") and not copied.to_stream and os.isatty(2):
         write_error(f"Successfully copied {human_size(copied.size_bytes)} to {copied.target}")
     return 0

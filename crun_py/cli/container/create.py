@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from crun_py import caller
-from crun_py.cli import fast, reach
+from crun_py.cli import reach
 from crun_py.cli.container import create_request
 from crun_py.cli.output import write, write_error, write_warning
 from crun_py.engine import create as engine
@@ -18,10 +18,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
-    from typing import Any
 
     from crun_py.engine.context import Context, Showing
     from crun_py.model.container import CreateRequest
+    from crun_py.options.containers_conf import Defaults
+    from crun_py.values import Values
 
 ARGUMENTS = "IMAGE [COMMAND...]"
 MIXED = False
@@ -155,14 +156,15 @@ OPTIONS = (
 )
 
 
-def with_defaults(values: dict[str, Any], context: Context) -> dict[str, Any]:
-    """The options' values, and of those not given what containers.conf says.
+def with_defaults(values: Values, context: Context) -> tuple[Values, Defaults | None]:
+    """The options' values, of those not given what containers.conf says, and the rest that it says;
+    None when there is none.
 
     Raises InvalidArgument, which names the file.
     """
     files = configuration()
     if not files:
-        return values
+        return values, None
     from crun_py.cli import checks
     from crun_py.options import containers_conf
 
@@ -172,35 +174,32 @@ def with_defaults(values: dict[str, Any], context: Context) -> dict[str, Any]:
         else:
             checks.one("create", OPTIONS, key, value)
 
-    values = containers_conf.apply(values, files, check, context.explain or (lambda line: None))
-    for name, value in values.get("engine_env", {}).items():
+    tell = context.explain or (lambda line: None)
+    defaults = containers_conf.apply(values, files, check, tell)
+    for name, value in defaults.own_environment.items():
         os.environ.setdefault(name, value)
     caller.has(os.environ)
-    return values
+    return defaults.values, defaults
 
 
 def asked(
-    values: dict[str, Any], arguments: list[str], context: Context
+    values: Values, arguments: list[str], context: Context, defaults: Defaults | None
 ) -> tuple[CreateRequest, PullRequest]:
     """The options as requests; what cannot be had is warned of."""
     request = create_request.request(values, arguments)
+    if defaults:
+        request = defaults.completed(request)
     for line in foreign.warnings(values):
         write_warning(line)
-    policy = values["pull"] or "missing"
+    policy = values.text("pull") or "missing"
     context.showing, context.report = _showing(values), _reporting(values)
-    platform = any(values[key] for key in ("platform", "arch", "os", "variant"))
-    if policy == "missing" and not platform and not _reaches(values):
+    if policy == "missing" and not reach.says_anything(values):
         return request, PullRequest()  # the usual way: nothing that only a pull needs is loaded
 
     return request, reach.pull_request(values, policy)
 
 
-def _reaches(values: dict[str, Any]) -> bool:
-    """Whether an option says how to reach a registry."""
-    return any(values[fast.destination(names)] is not None for names, *_ in reach.OPTIONS)
-
-
-def _showing(values: dict[str, Any]) -> Callable[[], AbstractContextManager[Showing]]:
+def _showing(values: Values) -> Callable[[], AbstractContextManager[Showing]]:
     def show() -> AbstractContextManager[Showing]:
         from crun_py.cli import progress
 
@@ -209,19 +208,19 @@ def _showing(values: dict[str, Any]) -> Callable[[], AbstractContextManager[Show
     return show
 
 
-def _reporting(values: dict[str, Any]) -> Callable[[object], None]:
+def _reporting(values: Values) -> Callable[[object], None]:
     def report(told: object) -> None:
-        if isinstance(told, Missing) and not values["quiet"]:
+        if isinstance(told, Missing) and not values.flag("quiet"):
             write_error(f"Unable to find image '{told.name}' locally")
 
     return report
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Create and print the id."""
-    values = with_defaults(values, context)
-    request, wanted = asked(values, arguments, context)
-    subnet = values.get("default_subnet") or ""
+    values, defaults = with_defaults(values, context)
+    request, wanted = asked(values, arguments, context, defaults)
+    subnet = defaults.subnet if defaults else ""
     try:
         write(engine.make(context, request, wanted, subnet=subnet).id)
     except Conflict as e:

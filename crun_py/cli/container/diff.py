@@ -11,9 +11,8 @@ from crun_py.errors import InvalidArgument, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from crun_py.model.files import FileChange
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER]"
 OPTIONS = (
@@ -23,10 +22,10 @@ OPTIONS = (
 _WORDS = {"A": "added", "C": "changed", "D": "deleted"}
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print a line for each change: A (added), C (changed) or D (deleted), and the path."""
-    (name,) = named(context, arguments, latest=values["latest"])
-    show(inspection.changes(context, name), values["format"])
+    (name,) = named(context, arguments, latest=values.flag("latest"))
+    show(inspection.changes(context, name), values.maybe("format"))
     return 0
 
 

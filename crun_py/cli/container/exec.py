@@ -12,9 +12,8 @@ from crun_py.model.container import ExecRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from crun_py.engine.context import Context
+    from crun_py.values import Values
 
 ARGUMENTS = "CONTAINER [COMMAND] [ARG...]"
 MIXED = False
@@ -33,19 +32,19 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Run the command; the exit status is the command's."""
-    client = client_of(values, (), descriptors(values["preserve_fds"]))
-    name, words = ("", arguments) if values["latest"] else (arguments[0], arguments[1:])
+    client = client_of(values, (), descriptors(values.maybe("preserve_fds")))
+    name, words = ("", arguments) if values.flag("latest") else (arguments[0], arguments[1:])
     request = ExecRequest(
         command=tuple(words),
-        tty=bool(values["tty"]),
-        open_stdin=bool(values["interactive"]),
-        detach=bool(values["detach"]),
+        tty=values.flag("tty"),
+        open_stdin=values.flag("interactive"),
+        detach=values.flag("detach"),
         environment=_variables(values),
-        workdir=values["workdir"] or "",
-        user=values["user"] or "",
-        privileged=bool(values["privileged"]),
+        workdir=values.text("workdir"),
+        user=values.text("user"),
+        privileged=values.flag("privileged"),
     )
     if not words:
         state.find(context.paths, name) if name else state.latest(context.paths)
@@ -53,9 +52,9 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     return execute.execute(context, name, request, client)
 
 
-def _variables(values: dict[str, Any]) -> dict[str, str | None]:
-    if not values["env"] and not values["env_file"]:
+def _variables(values: Values) -> dict[str, str | None]:
+    if not values.texts("env") and not values.texts("env_file"):
         return {}
     from crun_py.options.environment import chosen
 
-    return chosen(values["env_file"], values["env"], os.environ)
+    return chosen(values.texts("env_file"), values.texts("env"), os.environ)

@@ -10,15 +10,15 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "CONTAINER"
 OPTIONS = (("-o --output", "value", "Write to a file instead of standard output", "FILE"),)
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Write the archive."""
-    if not values["output"]:
+    if not values.text("output"):
         refuse_terminal(1, "exporting", "-o")
-    files.export(context, arguments[0], values["output"] or sys.stdout.buffer)
+    files.export(context, arguments[0], values.text("output") or sys.stdout.buffer)
     return 0

@@ -13,7 +13,7 @@ from crun_py.model.unit import UnitOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "CONTAINER"
 OPTIONS = (
@@ -35,35 +35,35 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print a unit that starts and stops the container."""
-    if values["format"] not in (None, "json"):
-        raise InvalidArgument(f"format {values['format']!r}: not json")
+    if values.maybe("format") not in (None, "json"):
+        raise InvalidArgument(f"format {values.text('format')!r}: not json")
     unit = units.unit(context, arguments[0], options_of(values), program=program())
     text = unit.text
-    if values["files"]:
+    if values.flag("files"):
         path = f"{unit.name}.service"
         outfile.write(path, f"{text}\n".encode())
         text = path
-    write(jsonfile.dumps({unit.name: text}) if values["format"] else text)
+    write(jsonfile.dumps({unit.name: text}) if values.text("format") else text)
     return 0
 
 
-def options_of(values: dict[str, Any]) -> UnitOptions:
+def options_of(values: Values) -> UnitOptions:
     """What the options say of the unit."""
-    prefix, separator = values["container_prefix"], values["separator"]
+    prefix, separator = values.maybe("container_prefix"), values.maybe("separator")
     return UnitOptions(
-        by_name=values["name"],
-        new=values["new"],
-        stop_timeout_s=patience(values["stop_timeout"]),
-        start_timeout_s=patience(values["start_timeout"]),
-        restart_policy=values["restart_policy"] or "",
-        restart_delay_s=patience(values["restart_sec"]),
+        by_name=values.flag("name"),
+        new=values.flag("new"),
+        stop_timeout_s=patience(values.maybe("stop_timeout")),
+        start_timeout_s=patience(values.maybe("start_timeout")),
+        restart_policy=values.text("restart_policy"),
+        restart_delay_s=patience(values.maybe("restart_sec")),
         prefix="container" if prefix is None else prefix,
         separator="-" if separator is None else separator,
-        header=not values["no_header"],
-        after=tuple(values["after"]),
-        requires=tuple(values["requires"]),
-        wants=tuple(values["wants"]),
-        environment=tuple(values["env"]),
+        header=not values.flag("no_header"),
+        after=tuple(values.texts("after")),
+        requires=tuple(values.texts("requires")),
+        wants=tuple(values.texts("wants")),
+        environment=tuple(values.texts("env")),
     )

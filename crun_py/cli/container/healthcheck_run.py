@@ -9,7 +9,7 @@ from crun_py.errors import Conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "CONTAINER"
 OPTIONS = (
@@ -18,18 +18,18 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """One check: 0 when it was good, 1 when not (and the word unhealthy).
 
     --timer: the monitor asks, whom a container that has just been paused or ended does not
     concern.  --rootless: we are in the user namespace of a user's container.
     """
     try:
-        check = containers.check_health(context, arguments[0], rootless=values["rootless"])
+        check = containers.check_health(context, arguments[0], rootless=values.flag("rootless"))
     except Conflict:
-        if values["timer"]:
+        if values.flag("timer"):
             return 1
         raise
-    if not check.passed and not values["timer"]:
+    if not check.passed and not values.flag("timer"):
         write(check.status)
     return 0 if check.passed else 1

@@ -10,7 +10,7 @@ from crun_py.engine.selection import named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
@@ -19,7 +19,7 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Make everything for a container but do not run its command yet; print each name.
 
     `start` then lets it run (podman-init(1)).
@@ -30,5 +30,6 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         write(name)
 
     return each_apart(
-        named(context, arguments, values["all"], {"created"}, latest=values["latest"]), act
+        named(context, arguments, values.flag("all"), {"created"}, latest=values.flag("latest")),
+        act,
     )

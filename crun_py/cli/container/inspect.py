@@ -12,7 +12,7 @@ from crun_py.show import inspect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[NAME...]"
 OPTIONS = (
@@ -23,26 +23,37 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print a JSON array, or the template for each; what is missing is reported at the end."""
-    if values["type"] not in (None, "container", "image", "volume", "network"):
-        raise InvalidArgument(f"type {values['type']!r}: not container, image, volume or network")
-    if values["latest"]:
+    kind = values.maybe("type")
+    if kind not in (None, "container", "image", "volume", "network"):
+        raise InvalidArgument(f"type {kind!r}: not container, image, volume or network")
+    chosen = names(context, arguments, latest=values.flag("latest"))
+    return show(context, chosen, kind, values.text("format"), size=values.flag("size"))
+
+
+def names(context: Context, arguments: list[str], *, latest: bool) -> list[str]:
+    """What is to be shown.  Raises InvalidArgument when that is nothing."""
+    if latest:
         from crun_py import state
 
-        arguments = [state.latest(context.paths).id]
+        return [state.latest(context.paths).id]
     if not arguments:
         raise InvalidArgument("inspect: missing argument 'NAME'", hint="crunpy inspect --help")
-    found: list[dict[str, Any]] = []
+    return arguments
+
+
+def show(
+    context: Context, names: list[str], kind: str | None, template: str, *, size: bool = False
+) -> int:
+    """Print what is known of things of a kind, see `show.inspect.anything`; the exit status."""
+    found: list[dict[str, object]] = []
     status = each(
-        arguments,
-        lambda name: found.append(
-            inspect.anything(context.paths, name, values["type"], size=values["size"])
-        ),
+        names, lambda name: found.append(inspect.anything(context.paths, name, kind, size=size))
     )
-    if values["format"] and values["format"] != "json":
+    if template and template != "json":
         for value in found:
-            write(table.fill(values["format"], value))
+            write(table.fill(template, value))
     else:
-        write(jsonfile.dumps(found, indent=None if values["format"] else 4))
+        write(jsonfile.dumps(found, indent=None if template else 4))
     return status

@@ -10,7 +10,7 @@ from crun_py.engine.selection import RUNNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
@@ -21,9 +21,9 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Signal and print each name; SIGKILL has acted when we return."""
-    number = signals.number(values["signal"] or "KILL")
+    number = signals.number(values.text("signal") or "KILL")
 
     def act(name: str) -> str:
         containers.kill(context, name, number)

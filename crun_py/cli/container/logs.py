@@ -13,10 +13,10 @@ from crun_py.engine.selection import named
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
 
     from crun_py.documents.log import LogLine
     from crun_py.state import Container
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
@@ -32,16 +32,16 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the output of containers, its two streams to ours; several ones by time, each line
     behind its container's id."""
-    names = named(context, arguments, False, latest=values["latest"])
+    names = named(context, arguments, False, latest=values.flag("latest"))
     found = [state.find(context.paths, name) for name in names]
     prints = [_printer(c, values, n, several=len(found) > 1) for n, c in enumerate(found)]
     if len(found) == 1:
         for entry in _read(found[0], values):
             prints[0](entry)
-    elif values["follow"]:
+    elif values.flag("follow"):
         _follow(found, prints, values)
     else:
         import heapq
@@ -56,31 +56,31 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     return 0
 
 
-def _read(container: Container, values: dict[str, Any], parent: int = 0) -> Iterator[LogLine]:
+def _read(container: Container, values: Values, parent: int = 0) -> Iterator[LogLine]:
     """The entries; parent: a process without which following ends, too."""
     return logs.read(
         container,
-        follow=values["follow"],
-        tail=_count(values["tail"]),
-        since_ns=clock.parse_point(values["since"]) if values["since"] else None,
-        until_ns=clock.parse_point(values["until"]) if values["until"] else None,
+        follow=values.flag("follow"),
+        tail=_count(values.maybe("tail")),
+        since_ns=clock.parse_point(values.text("since")) if values.text("since") else None,
+        until_ns=clock.parse_point(values.text("until")) if values.text("until") else None,
         running=lambda: parent in (0, os.getppid()) and more_may_come(container),
     )
 
 
 def _printer(
-    container: Container, values: dict[str, Any], number: int, *, several: bool
+    container: Container, values: Values, number: int, *, several: bool
 ) -> Callable[[LogLine], None]:
     """What writes an entry: with its time, details and container before it if they are wanted."""
-    who = (container.name if values["names"] else container.id[:12]) if several else ""
-    if who and values["color"]:
+    who = (container.name if values.flag("names") else container.id[:12]) if several else ""
+    if who and values.flag("color"):
         who = f"\033[{31 + number % 6}m{who}\033[0m"
-    details = _details(container) if values["details"] else ""
+    details = _details(container) if values.flag("details") else ""
     within: set[int] = set()
 
     def show(entry: LogLine) -> None:
         fd = 2 if entry["stream"] == "stderr" else 1
-        time = entry["time"] if values["timestamps"] else ""
+        time = entry["time"] if values.flag("timestamps") else ""
         words = [word for word in (who, time, details) if word] if fd not in within else []
         text = " ".join([*words, entry["log"]])
         within.discard(fd) if text.endswith("\n") else within.add(fd)
@@ -106,7 +106,7 @@ def _details(container: Container) -> str:
 def _follow(
     found: list[Container],
     prints: list[Callable[[LogLine], None]],
-    values: dict[str, Any],
+    values: Values,
 ) -> None:
     """Several containers at once: each in a process of its own, until all have ended."""
     children = []

@@ -11,7 +11,7 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
@@ -22,18 +22,18 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the path of each; without a container, list those that are mounted."""
-    if values["format"] not in (None, "json"):
-        raise InvalidArgument(f"format {values['format']!r}: not known", hint="known: json")
+    if values.maybe("format") not in (None, "json"):
+        raise InvalidArgument(f"format {values.text('format')!r}: not known", hint="known: json")
     files.require_mounts("mount")
     names = list(arguments)
-    if values["all"]:
+    if values.flag("all"):
         names += selection.every(context)
-    elif values["latest"]:
+    elif values.flag("latest"):
         names += selection.every(context)[:1]
     elif not names:
-        _list(context, values["format"], whole=values["no_trunc"])
+        _list(context, values.maybe("format"), whole=values.flag("no_trunc"))
         return 0
 
     def act(name: str) -> str:

@@ -8,7 +8,7 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
@@ -17,7 +17,7 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Pause and print each name."""
 
     def act(name: str) -> str:

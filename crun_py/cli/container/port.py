@@ -11,7 +11,8 @@ from crun_py.net import ports as published
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+
+    from crun_py.values import Values
 
 ARGUMENTS = "[add|rm] [CONTAINER] [PORT[/PROTOCOL]...]"
 OPTIONS = (
@@ -20,18 +21,18 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print where published ports are, as `80/tcp -> 0.0.0.0:8080`, or one port's address;
     `add` and `rm`, before a container and what -p takes, change them while it runs."""
     if len(arguments) > 2 and arguments[0] in ("add", "rm"):
         change(context, arguments[1], **{arguments[0]: arguments[2:]})
         return 0
-    if values["all"]:
+    if values.flag("all"):
         for container_id in selection.every(context):
             for private, public in lines(context, container_id):
                 write(f"{container_id[:12]}\t{private} -> {public}")
         return 0
-    if values["latest"]:
+    if values.flag("latest"):
         arguments = [*selection.named(context, (), latest=True), *arguments]
     if not 0 < len(arguments) < 3:
         raise InvalidArgument("port: a container is needed", hint="a name, or --all")

@@ -10,7 +10,7 @@ from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (
@@ -19,12 +19,12 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Remove all containers that do not run, and tell which."""
     warning = "WARNING! This will remove all stopped containers."
-    if not values["force"] and not confirmed(warning):
+    if not values.flag("force") and not confirmed(warning):
         return 0
-    pruned = containers.prune(context, values["filter"])
+    pruned = containers.prune(context, values.texts("filter"))
     if pruned.names:
         write("\n".join(["Deleted Containers:", *pruned.names, ""]))
     write(f"Total reclaimed space: {human_size(pruned.freed_bytes)}")

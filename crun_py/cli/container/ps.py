@@ -11,7 +11,7 @@ from crun_py.show import listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (
@@ -54,13 +54,13 @@ _LONGEST_S = 1e8
 """time.sleep takes no longer."""
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the table, with --watch until interrupted."""
-    if not values["watch"]:
+    if not values.text("watch"):
         return show(values, context)
     import time
 
-    pause_s = clock.parse_span_ms(values["watch"], "watch") / 1000
+    pause_s = clock.parse_span_ms(values.text("watch"), "watch") / 1000
     while True:
         sys.stdout.write("\033[2J\033[H" if sys.stdout.isatty() else "")
         show(values, context)
@@ -75,24 +75,24 @@ def _asks_for_namespaces(form: str) -> bool:
     return any(word in form for word in words)
 
 
-def show(values: dict[str, Any], context: Context) -> int:
+def show(values: Values, context: Context) -> int:
     """The table once."""
-    last = values["last"]
+    last = values.text("last")
     rows = listing.containers(
         context.paths,
-        everything=values["all"],
-        last=1 if values["latest"] else int(last) if last else 0,
-        filters=values["filter"],
-        whole=values["no_trunc"],
-        sizes=values["size"] or values["sort"] == "size",
-        sort=values["sort"] or "",
-        details=bool(values["format"]),
-        namespaces=values["ns"] or _asks_for_namespaces(values["format"] or ""),
+        everything=values.flag("all"),
+        last=1 if values.flag("latest") else int(last) if last else 0,
+        filters=values.texts("filter"),
+        whole=values.flag("no_trunc"),
+        sizes=values.flag("size") or values.text("sort") == "size",
+        sort=values.text("sort"),
+        details=bool(values.text("format")),
+        namespaces=values.flag("ns") or _asks_for_namespaces(values.text("format")),
     )
-    columns = _NAMESPACES if values["ns"] else COLUMNS
-    columns += (("POD ID", "Pod"), ("PODNAME", "PodName")) if values["pod"] else ()
-    columns += (("SIZE", "Size"),) if values["size"] else ()
-    quiet = "ID" if values["quiet"] else ""
-    heading = not values["noheading"]
-    table.show(rows, columns, values["format"], quiet=quiet, heading=heading)
+    columns = _NAMESPACES if values.flag("ns") else COLUMNS
+    columns += (("POD ID", "Pod"), ("PODNAME", "PodName")) if values.flag("pod") else ()
+    columns += (("SIZE", "Size"),) if values.flag("size") else ()
+    quiet = "ID" if values.flag("quiet") else ""
+    heading = not values.flag("noheading")
+    table.show(rows, columns, values.maybe("format"), quiet=quiet, heading=heading)
     return 0

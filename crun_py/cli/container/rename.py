@@ -8,13 +8,13 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "CONTAINER NAME"
 OPTIONS = ()
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Rename; prints nothing."""
     if len(arguments) != 2:
         raise InvalidArgument("renaming: a container and its new name are needed")

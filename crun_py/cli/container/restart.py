@@ -10,7 +10,7 @@ from crun_py.engine.selection import RUNNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
@@ -22,12 +22,12 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Restart and print each name."""
-    timeout_s, number = patience(values["time"]), signal(values["signal"])
-    everything = values["all"] or values["running"]
-    states = RUNNING if values["running"] else None
-    names = chosen(context, {**values, "all": everything}, arguments, states)
+    timeout_s, number = patience(values.maybe("time")), signal(values.maybe("signal"))
+    running = values.flag("running")
+    values = values.with_flag("all", values.flag("all") or running)
+    names = chosen(context, values, arguments, RUNNING if running else None)
 
     def act(name: str) -> str:
         containers.restart(context, name, timeout_s=timeout_s, signal=number)

@@ -10,7 +10,7 @@ from crun_py.errors import Conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
@@ -27,20 +27,20 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Remove and print each name."""
-    if values["link"]:
+    if values.flag("link"):
         raise Conflict(
             "removing a link: links are part of their container here",
             hint="remove the container, or leave it",
         )
-    timeout_s = patience(values["time"])
+    timeout_s = patience(values.maybe("time"))
     names = (
         selection.every(context, damaged=True)
-        if values["all"]
+        if values.flag("all")
         else chosen(context, values, arguments)
     )
-    if values["depend"]:
+    if values.flag("depend"):
         names = selection.with_dependents(context, names)
     if len(names) > 1:
         names = selection.dependents_first(context, names)
@@ -49,10 +49,10 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         removed = containers.remove(
             context,
             name,
-            force=values["force"],
+            force=values.flag("force"),
             timeout_s=timeout_s,
-            volumes=values["volumes"],
-            missing_ok=values["force"] or values["ignore"],
+            volumes=values.flag("volumes"),
+            missing_ok=values.flag("force") or values.flag("ignore"),
         )
         return name if removed else None
 

@@ -10,9 +10,8 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from crun_py.engine.context import Context
+    from crun_py.values import Values
 
 ARGUMENTS = create.ARGUMENTS
 MIXED = False
@@ -26,20 +25,18 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Run; the exit status is the container's."""
-    values = create.with_defaults(values, context)
+    values, defaults = create.with_defaults(values, context)
     # refused before anything is made
-    keep = descriptors(values["preserve_fds"])
-    client = client_of(values, tuple(name.lower() for name in values["attach"]), keep)
-    if values["rmi"] and values["detach"]:
+    keep = descriptors(values.maybe("preserve_fds"))
+    client = client_of(values, tuple(name.lower() for name in values.texts("attach")), keep)
+    if values.flag("rmi") and values.flag("detach"):
         raise InvalidArgument("--rmi: conflicts with --detach: nobody is there at its end")
-    values["rm"] = values["rm"] or values["rmi"]
-    request, wanted = create.asked(values, arguments, context)
-    subnet = values.get("default_subnet") or ""
-    if values["detach"]:
+    values = values.with_flag("rm", values.flag("rm") or values.flag("rmi"))
+    request, wanted = create.asked(values, arguments, context, defaults)
+    subnet = defaults.subnet if defaults else ""
+    if values.flag("detach"):
         write(run.run_detached(context, request, wanted, subnet=subnet, keep=keep))
         return 0
-    return run.run(
-        context, request, wanted, client, subnet=subnet, remove_image=bool(values["rmi"])
-    )
+    return run.run(context, request, wanted, client, subnet=subnet, remove_image=values.flag("rmi"))

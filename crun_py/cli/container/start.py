@@ -12,7 +12,7 @@ from crun_py.errors import CrunpyError, InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
@@ -26,21 +26,21 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Start; one that runs already is no error."""
-    attached = values["attach"] or values["interactive"]
+    attached = values.flag("attach") or values.flag("interactive")
     names = named(
         context,
         arguments,
-        values["all"],
+        values.flag("all"),
         {"created", "exited"},
-        latest=values["latest"],
-        filters=values["filter"],
+        latest=values.flag("latest"),
+        filters=values.texts("filter"),
     )
     if attached and len(names) > 1:
         raise InvalidArgument("starting: only one container can be attached to")
     if attached:
-        client = client_of(values, () if values["interactive"] else ("stdout", "stderr"))
+        client = client_of(values, () if values.flag("interactive") else ("stdout", "stderr"))
         try:
             return run.start_attached(context, names[0], client)
         except CrunpyError as e:

@@ -12,7 +12,7 @@ from crun_py.show import processes, stats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
@@ -36,36 +36,36 @@ COLUMNS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print a table each second, until interrupted."""
-    interval_s = clock.parse_span_ms(values["interval"] or "1s", "interval") / 1000
+    interval_s = clock.parse_span_ms(values.text("interval") or "1s", "interval") / 1000
     named = [state.find(context.paths, name) for name in arguments]
-    if values["latest"]:
+    if values.flag("latest"):
         named = [state.latest(context.paths)]
     for container in named:
-        if not values["all"]:
+        if not values.flag("all"):
             processes.running(container, "measuring")
     before: dict[str, stats.Usage] = {}
-    clear = not values["no_reset"] and not values["no_stream"] and sys.stdout.isatty()
+    clear = not values.flag("no_reset") and not values.flag("no_stream") and sys.stdout.isatty()
     while True:
         found = named or state.every(context.paths)
-        shown = [c for c in found if values["all"] or c.status().running]
+        shown = [c for c in found if values.flag("all") or c.status().running]
         if not before:
             before = stats.sample(shown)
             time.sleep(interval_s)
         after = stats.sample(shown)
         rows = [
-            stats.row(c, before.get(c.id, after[c.id]), after[c.id], whole=values["no_trunc"])
+            stats.row(c, before.get(c.id, after[c.id]), after[c.id], whole=values.flag("no_trunc"))
             if c.id in after
-            else stats.no_row(c, whole=values["no_trunc"])
+            else stats.no_row(c, whole=values.flag("no_trunc"))
             for c in shown
-            if c.id in after or values["all"]
+            if c.id in after or values.flag("all")
         ]
         if clear:
             sys.stdout.write("\033[2J\033[H")
-        table.show(rows, COLUMNS, values["format"])
+        table.show(rows, COLUMNS, values.maybe("format"))
         sys.stdout.flush()
-        if values["no_stream"]:
+        if values.flag("no_stream"):
             return 0
         before = after
         time.sleep(interval_s)

@@ -8,8 +8,7 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.values import Values
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
     ("-t --time --timeout", "value", "Seconds until SIGKILL (-1: never)", "SECONDS"),
@@ -20,14 +19,14 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Stop and print each name."""
-    timeout_s, number = patience(values["time"]), signal(values["signal"])
+    timeout_s, number = patience(values.maybe("time")), signal(values.maybe("signal"))
     names = chosen(context, values, arguments, {"running", "paused", "stopping", "restarting"})
 
     def act(name: str) -> str | None:
         stopped = containers.stop(
-            context, name, timeout_s=timeout_s, signal=number, missing_ok=values["ignore"]
+            context, name, timeout_s=timeout_s, signal=number, missing_ok=values.flag("ignore")
         )
         return name if stopped else None
 

@@ -9,16 +9,16 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER] [COLUMN...]"
 MIXED = False
 OPTIONS = (("-l --latest", "flag", "The container created last", ""),)
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the processes: columns of ps -ef, or those that the words after the name ask for."""
-    if values["latest"]:
+    if values.flag("latest"):
         arguments = [*selection.named(context, (), latest=True), *arguments]
     elif not arguments:
         raise InvalidArgument("top: no container given", hint="a name, or --latest")

@@ -9,7 +9,7 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
@@ -19,19 +19,19 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Unmount and print each name."""
     files.require_mounts("unmount")
     names = list(arguments)
-    if values["latest"]:
+    if values.flag("latest"):
         names += selection.every(context)[:1]
-    if values["all"]:
+    if values.flag("all"):
         names += [one.id for one in files.mounted(context)]
     elif not names:
         raise InvalidArgument("unmounting: no container given", hint="names, or --all")
 
     def act(name: str) -> str:
-        files.unmount(context, name, missing_ok=values["force"])
+        files.unmount(context, name, missing_ok=values.flag("force"))
         return name
 
     return each(names, act)

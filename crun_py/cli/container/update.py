@@ -11,7 +11,7 @@ from crun_py.options import parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "CONTAINER..."
 OPTIONS = (
@@ -37,13 +37,13 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Change and print each name."""
     limits = create_request.limits(values)
-    given = values["restart"]
+    given = values.maybe("restart")
     policy = None if given is None else parts.restart_policy(given)
 
-    ports = {"add": values["publish_add"], "rm": values["publish_rm"]}
+    ports = {"add": values.texts("publish_add"), "rm": values.texts("publish_rm")}
 
     def act(name: str) -> str:
         if any(ports.values()):

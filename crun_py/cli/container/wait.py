@@ -10,7 +10,7 @@ from crun_py.engine.selection import named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
@@ -21,16 +21,16 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Wait for each and print its exit code; -1 where a condition has none."""
-    words = [word for text in values["condition"] for word in text.split(",")]
+    words = [word for text in values.texts("condition") for word in text.split(",")]
     wanted = waiting.conditions(words)
-    interval_s = clock.parse_span_ms(values["interval"] or "100ms", "interval") / 1000
+    interval_s = clock.parse_span_ms(values.text("interval") or "100ms", "interval") / 1000
 
     def act(name: str) -> str:
         code = waiting.wait(
-            context, name, condition=wanted, interval_s=interval_s, missing_ok=values["ignore"]
+            context, name, condition=wanted, interval_s=interval_s, missing_ok=values.flag("ignore")
         )
         return str(code)
 
-    return each(named(context, arguments, latest=values["latest"]), act)
+    return each(named(context, arguments, latest=values.flag("latest")), act)

@@ -8,13 +8,13 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "IMAGE [BASE]"
 OPTIONS = (("--format", "value", "json", "FORMAT"),)
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print a line for each change since the other image, or without one in the top layer."""
-    show(images.changes(context, *arguments), values["format"])
+    show(images.changes(context, *arguments), values.maybe("format"))
     return 0

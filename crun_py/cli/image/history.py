@@ -9,7 +9,7 @@ from crun_py.show import images
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "IMAGE"
 OPTIONS = (
@@ -28,12 +28,12 @@ COLUMNS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the steps, newest first."""
     rows = images.history(
         ImageStore(context.paths).find(arguments[0]),
-        human=values["human"] is not False,
-        whole=values["no_trunc"],
+        human=values.switch("human") is not False,
+        whole=values.flag("no_trunc"),
     )
-    table.show(rows, COLUMNS, values["format"], quiet="ID" if values["quiet"] else "")
+    table.show(rows, COLUMNS, values.maybe("format"), quiet="ID" if values.flag("quiet") else "")
     return 0

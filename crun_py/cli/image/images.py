@@ -10,7 +10,7 @@ from crun_py.show import images
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[REPOSITORY[:TAG]]"
 OPTIONS = (
@@ -39,32 +39,32 @@ COLUMNS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the table."""
-    used = any(text.startswith("containers=") for text in values["filter"])
+    used = any(text.startswith("containers=") for text in values.texts("filter"))
     rows = images.rows(
         ImageStore(context.paths),
-        filters=values["filter"],
+        filters=values.texts("filter"),
         reference=arguments[0] if arguments else None,
-        everything=values["all"],
-        whole=values["no_trunc"],
-        labels=any(w in (values["format"] or "") for w in ("Labels", "json")),
-        sort=values["sort"] or "created",
+        everything=values.flag("all"),
+        whole=values.flag("no_trunc"),
+        labels=any(w in (values.text("format")) for w in ("Labels", "json")),
+        sort=values.text("sort") or "created",
         **({"in_use": ImageUsers(context.paths)} if used else {}),
     )
     columns: tuple[tuple[str, str], ...] = COLUMNS
-    if values["digests"]:
+    if values.flag("digests"):
         columns = (*COLUMNS[:2], ("DIGEST", "Digest"), *COLUMNS[2:])
-    if values["history"]:
+    if values.flag("history"):
         columns = (*columns, ("HISTORY", "History"))
-    if values["quiet"]:
+    if values.flag("quiet"):
         unique = {row["ID"]: row for row in rows}
         rows = list(unique.values())
     table.show(
         rows,
         columns,
-        values["format"],
-        quiet="ID" if values["quiet"] else "",
-        heading=not values["noheading"],
+        values.maybe("format"),
+        quiet="ID" if values.flag("quiet") else "",
+        heading=not values.flag("noheading"),
     )
     return 0

@@ -12,7 +12,7 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "ARCHIVE [IMAGE]"
 OPTIONS = (
@@ -26,15 +26,15 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Import and print the image's id."""
     if arguments[0] == "-" and sys.stdin.isatty():
         raise InvalidArgument("importing: no archive on standard input, which is a terminal")
     image_id = exchange.import_image(
         context,
         *arguments,
-        message=values["message"] or "",
-        changes=values["change"],
+        message=values.text("message"),
+        changes=values.texts("change"),
         platform=platform_of(values) or "",
         stream=sys.stdin.buffer,
     )

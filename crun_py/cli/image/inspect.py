@@ -7,14 +7,12 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "IMAGE..."
 OPTIONS = (("-f --format", "value", "A Go template, or json", "FORMAT"),)
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """As `inspect`, of images only."""
-    return inspect.main(
-        {**values, "type": "image", "size": False, "latest": False}, arguments, context
-    )
+    return inspect.show(context, arguments, "image", values.text("format"))

@@ -11,7 +11,7 @@ from crun_py.oci.reference import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (
@@ -22,12 +22,14 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Take in the images; a line for each."""
-    if not values["input"]:
+    if not values.text("input"):
         refuse_terminal(0, "loading", "-i")
     progress.show(context, progress.kind_of(values), progress.PULLED)
-    for image in exchange.load(context, values["input"] or 0, platform=values["platform"]):
+    for image in exchange.load(
+        context, values.text("input") or 0, platform=values.maybe("platform")
+    ):
         for name in image.names:
             write(f"Loaded image: {parse(name).familiar}")
         if not image.names:

@@ -12,7 +12,7 @@ from crun_py.model.registry import RegistryAccess
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[REGISTRY]"
 OPTIONS = (
@@ -27,34 +27,34 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Try the credentials and keep them."""
     registry = arguments[0] if arguments else ""
-    if values["get_login"]:
-        write(registries.user_of(context, registry, authfile=values["authfile"]))
+    if values.flag("get_login"):
+        write(registries.user_of(context, registry, authfile=values.text("authfile")))
         return 0
     reach = RegistryAccess(
-        tls_verify=values["tls_verify"],
-        cert_dir=values["cert_dir"],
-        authfile=values["authfile"],
+        tls_verify=values.switch("tls_verify"),
+        cert_dir=values.text("cert_dir"),
+        authfile=values.text("authfile"),
     )
-    given = values["username"] or values["password"] or values["password_stdin"]
+    given = values.text("username") or values.text("password") or values.flag("password_stdin")
     if not given and registries.still_logged_in(context, registry, reach=reach):
         write_error("Authenticating with existing credentials...")
         write("Login Succeeded!")
         return 0
     user, password = _ask(values, registries.host_of(registry))
     file = registries.login(context, registry, user, password, reach=reach)
-    if values["verbose"]:
+    if values.flag("verbose"):
         write_error(f"Used: {file}")
     write("Login Succeeded!")
     return 0
 
 
-def _ask(values: dict[str, Any], registry: str) -> tuple[str, str]:
+def _ask(values: Values, registry: str) -> tuple[str, str]:
     """User name and password, from the options or the terminal."""
-    user, password = values["username"], values["password"]
-    if values["password_stdin"]:
+    user, password = values.maybe("username"), values.maybe("password")
+    if values.flag("password_stdin"):
         if password is not None:
             raise InvalidArgument("logging in: --password and --password-stdin exclude each other")
         if not user:

@@ -8,7 +8,7 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[REGISTRY]"
 OPTIONS = (
@@ -17,10 +17,10 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Forget the credentials."""
-    authfile = values["authfile"]
-    if values["all"]:
+    authfile = values.maybe("authfile")
+    if values.flag("all"):
         registries.logout_everywhere(context, authfile=authfile)
         write("Removed login credentials for all registries")
         return 0

@@ -11,7 +11,7 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[IMAGE...]"
 OPTIONS = (
@@ -20,16 +20,16 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the path of each; without an image, list those that are mounted."""
-    if values["format"] not in (None, "json"):
-        raise InvalidArgument(f"format {values['format']!r}: not known", hint="known: json")
+    if values.maybe("format") not in (None, "json"):
+        raise InvalidArgument(f"format {values.text('format')!r}: not known", hint="known: json")
     files.require_mounts("image mount")
     names = list(arguments)
-    if values["all"]:
+    if values.flag("all"):
         names += images.ids(context)
     elif not names:
-        _list(context, values["format"])
+        _list(context, values.maybe("format"))
         return 0
 
     def act(name: str) -> str:

@@ -10,7 +10,7 @@ from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (
@@ -21,13 +21,13 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Ask, remove, and print docker's list and the space won."""
     what = "images without at least one container associated to them"
-    what = what if values["all"] else "dangling images"
-    if not values["force"] and not confirmed(f"WARNING! This will remove all {what}."):
+    what = what if values.flag("all") else "dangling images"
+    if not values.flag("force") and not confirmed(f"WARNING! This will remove all {what}."):
         return 0
-    pruned = image_removal.prune(context, values["filter"], everything=values["all"])
+    pruned = image_removal.prune(context, values.texts("filter"), everything=values.flag("all"))
     if pruned.parts:
         lines = [f"{part.action}: {part.what}" for part in pruned.parts]
         write("\n".join(["Deleted Images:", *lines, ""]))

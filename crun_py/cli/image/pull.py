@@ -14,8 +14,7 @@ from crun_py.oci.transfer import transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from crun_py.values import Values
 ARGUMENTS = "IMAGE..."
 OPTIONS = (
     ("-a --all-tags", "flag", "All tags of the repository", ""),
@@ -28,24 +27,24 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Pull each image; prints docker's last lines, or the id with -q."""
     kind = progress.kind_of(values)
-    wanted = reach.pull_request(values, engine.checked(values["policy"] or "always"))
-    if values["disable_content_trust"] is False:
+    wanted = reach.pull_request(values, engine.checked(values.text("policy") or "always"))
+    if values.switch("disable_content_trust") is False:
         write_warning("content trust is not supported: no signature is verified")
     progress.show(context, kind, progress.PULLED)
     context.enter()
     for text in arguments:
         texts = [text]
-        if values["all_tags"]:
+        if values.flag("all_tags"):
             texts = _all_tags(text, values)
         for one in texts:
             _pull(context, one, values, kind, wanted)
     return 0
 
 
-def _all_tags(text: str, values: dict[str, Any]) -> list[str]:
+def _all_tags(text: str, values: Values) -> list[str]:
     from crun_py.oci.transfer import pull
 
     where = transport.split(text)
@@ -56,9 +55,7 @@ def _all_tags(text: str, values: dict[str, Any]) -> list[str]:
     return pull.all_tags(text, reach.access(values))
 
 
-def _pull(
-    context: Context, text: str, values: dict[str, Any], kind: str, wanted: PullRequest
-) -> None:
+def _pull(context: Context, text: str, values: Values, kind: str, wanted: PullRequest) -> None:
     where = transport.split(text)
     reference = parse(where) if isinstance(where, str) else None
     if wanted.policy != "never" and kind in ("plain", "tty"):
@@ -66,7 +63,7 @@ def _pull(
         write_error(f"{tag}Pulling from {reference.repository if reference else where}")
     before = ImageStore(context.paths).lookup(str(reference)) if reference else None
     image = engine.obtain(context, text, wanted)
-    if values["quiet"] or (reference is None and kind != "json"):
+    if values.flag("quiet") or (reference is None and kind != "json"):
         write("sha256:" + image.id)
         return
     digest = image.source or image.digest

@@ -11,10 +11,11 @@ from crun_py.errors import InvalidArgument, Unsupported
 from crun_py.model.registry import PushChange
 from crun_py.oci.reference import parse
 from crun_py.oci.transfer import transport
+from crun_py.values import destination
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "IMAGE [DESTINATION]"
 CHANGES = (
@@ -46,43 +47,43 @@ OPTIONS = (
 )
 
 
-def change_of(values: dict[str, Any]) -> PushChange:
+def change_of(values: Values) -> PushChange:
     """What the options want changed on the way."""
-    level = values["compression_level"]
-    anew = bool(level or values["force_compression"])
-    only_plain = bool(values["compress"] and not (anew or values["compression_format"]))
-    kind = values["compression_format"] or ("gzip" if anew or only_plain else "")
+    level = values.maybe("compression_level")
+    anew = bool(level or values.flag("force_compression"))
+    only_plain = bool(values.flag("compress") and not (anew or values.text("compression_format")))
+    kind = values.text("compression_format") or ("gzip" if anew or only_plain else "")
     return PushChange(
         compression=kind,
         level=int(level) if level else None,
-        format=values["format"] or "",
+        format=values.text("format"),
         anew=anew,
         only_plain=only_plain,
     )
 
 
-def refuse_signing(values: dict[str, Any]) -> None:
+def refuse_signing(values: Values) -> None:
     """Raises Unsupported for an option of SIGNING."""
     for option, *_ in SIGNING:
-        if values[option[2:].replace("-", "_")] is not None:
+        if values.maybe(destination(option)) is not None:
             raise Unsupported(
                 f"pushing with {option}: signing is not supported",
                 hint="cosign sign, or skopeo copy --sign-by",
             )
 
 
-def write_digest(values: dict[str, Any], digest: str) -> None:
+def write_digest(values: Values, digest: str) -> None:
     """--digestfile."""
-    if path := values["digestfile"]:
+    if path := values.text("digestfile"):
         outfile.write(path, digest.encode())
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Send the image; prints docker's last line."""
     refuse_signing(values)
-    if values["disable_content_trust"] is False:
+    if values.switch("disable_content_trust") is False:
         write_warning("content trust is not supported: nothing is signed")
-    if values["all_tags"]:
+    if values.flag("all_tags"):
         if len(arguments) > 1:
             raise InvalidArgument("pushing: --all-tags takes a repository and nothing else")
         for name in exchange.tags_of(context, arguments[0]):
@@ -98,10 +99,12 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     return 0
 
 
-def _push(text: str, destination: str, values: dict[str, Any], context: Context) -> None:
+def _push(text: str, destination: str, values: Values, context: Context) -> None:
     is_list = images.is_list(context, text)
     where = transport.split(destination)
-    if values["compress"] and not (isinstance(where, transport.Place) and where.transport == "dir"):
+    if values.flag("compress") and not (
+        isinstance(where, transport.Place) and where.transport == "dir"
+    ):
         raise InvalidArgument(f"pushing {destination}: --compress goes with dir: only")
     change, how = change_of(values), reach.of(values)
     exchange.change_of(change)  # refused before anything is said

@@ -10,7 +10,7 @@ from crun_py.errors import InvalidArgument, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[IMAGE...]"
 OPTIONS = (
@@ -21,26 +21,26 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print Docker's Untagged: and Deleted: lines."""
     names = arguments
-    if values["all"]:
+    if values.flag("all"):
         names = [*image_removal.everything(context)]
     elif not names:
         raise InvalidArgument("removing: no image given", hint="names, or --all")
 
     def act(name: str) -> str | None:
         try:
-            if values["force"]:
-                text = "sha256:" + name if values["all"] else name
+            if values.flag("force"):
+                text = "sha256:" + name if values.flag("all") else name
                 parts = image_removal.remove(context, text, force=True, removed=_tell)
-            elif values["all"]:
+            elif values.flag("all"):
                 parts = image_removal.remove_unused(context, name)
             else:
                 parts = image_removal.remove(context, name)
         except NotFound:
             # with --all, what went with something else
-            if values["ignore"] or values["all"] or values["force"]:
+            if values.flag("ignore") or values.flag("all") or values.flag("force"):
                 return None
             raise
         return "\n".join(f"{part.action.capitalize()}: {part.what}" for part in parts) or None

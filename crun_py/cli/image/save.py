@@ -11,7 +11,7 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "IMAGE..."
 OPTIONS = (
@@ -24,18 +24,20 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Write the images."""
-    form = values["format"] or "docker-archive"
-    output = values["output"]
+    form = values.text("format") or "docker-archive"
+    output = values.maybe("output")
     if not output:
         refuse_terminal(1, "saving", "-o")
-    if values["compress"] and (form != "docker-dir" or values["uncompressed"]):
+    if values.flag("compress") and (form != "docker-dir" or values.flag("uncompressed")):
         raise InvalidArgument(
             "saving: --compress goes with --format docker-dir, without --uncompressed",
             hint="archives are compressed as a whole: crunpy save IMAGE | gzip",
         )
-    compression = "gzip" if values["compress"] else "none" if values["uncompressed"] else ""
+    compression = (
+        "gzip" if values.flag("compress") else "none" if values.flag("uncompressed") else ""
+    )
     sys.stdout.flush()
     exchange.save(context, arguments, output or 1, format=form, compression=compression)
     return 0

@@ -8,9 +8,8 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from crun_py.model.registry import SearchResult
+    from crun_py.values import Values
 
 ARGUMENTS = "TERM"
 OPTIONS = (
@@ -34,28 +33,29 @@ COLUMNS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print what is found."""
-    limit, how = int(values["limit"] or 25), reach.of(values)
-    if values["list_tags"]:
+    limit, how = int(values.text("limit") or 25), reach.of(values)
+    if values.flag("list_tags"):
         tags = registries.tags(context, arguments[0], limit=limit, reach=how)
         found = [{"Name": name, "Tag": tag} for name, tag in tags]
-        table.show(found, (("NAME", "Name"), ("TAG", "Tag")), values["format"])
+        table.show(found, (("NAME", "Name"), ("TAG", "Tag")), values.maybe("format"))
         return 0
-    filters = [*values["filter"]]
-    filters += [f"stars={values['stars']}"] if values["stars"] is not None else []
-    filters += ["is-automated=true"] if values["automated"] else []
+    filters = [*values.texts("filter")]
+    stars = values.maybe("stars")
+    filters += [f"stars={stars}"] if stars is not None else []
+    filters += ["is-automated=true"] if values.flag("automated") else []
     results = registries.search(context, arguments[0], limit=limit, filters=filters, reach=how)
-    rows = [_row(result, whole=values["no_trunc"]) for result in results]
-    if "json" in (values["format"] or ""):  # docker has a mark for people, and a word for programs
+    rows = [_row(result, whole=values.flag("no_trunc")) for result in results]
+    if "json" in values.text("format"):  # docker has a mark for people, and a word for programs
         for row in rows:
             for name in ("IsOfficial", "IsAutomated"):
                 row[name] = "true" if row[name] else "false"
-    table.show(rows, COLUMNS, values["format"])
+    table.show(rows, COLUMNS, values.maybe("format"))
     return 0
 
 
-def _row(result: SearchResult, *, whole: bool) -> dict[str, Any]:
+def _row(result: SearchResult, *, whole: bool) -> dict[str, object]:
     """Text fields with Docker's names, and podman's."""
     text = result.description
     official, automated = ("[OK]" if k else "" for k in (result.official, result.automated))

@@ -7,13 +7,13 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "IMAGE NAME..."
 OPTIONS = ()
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Give the image or manifest list further names; prints nothing."""
     for name in arguments[1:]:
         images.tag(context, arguments[0], name)

@@ -9,16 +9,16 @@ from crun_py.show import images
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "IMAGE"
 OPTIONS = (("--whatrequires", "flag", "Show what is built on it instead", ""),)
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the layers."""
     store = ImageStore(context.paths)
     image = store.find(arguments[0])
-    for line in images.tree(store, image, what_requires=values["whatrequires"]):
+    for line in images.tree(store, image, what_requires=values.flag("whatrequires")):
         write(line)
     return 0

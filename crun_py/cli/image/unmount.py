@@ -9,7 +9,7 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[IMAGE...]"
 OPTIONS = (
@@ -18,12 +18,12 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Unmount and print each image's id."""
     files.require_mounts("image unmount")
     names = list(arguments)
-    if values["all"]:
+    if values.flag("all"):
         names += [one.id for one in images.mounted(context)]
     elif not names:
         raise InvalidArgument("unmounting: no image given", hint="names, or --all")
-    return each(names, lambda name: images.unmount(context, name, missing_ok=values["force"]))
+    return each(names, lambda name: images.unmount(context, name, missing_ok=values.flag("force")))

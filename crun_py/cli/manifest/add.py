@@ -10,7 +10,7 @@ from crun_py.model.registry import EntryChange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "LIST IMAGE..."
 ABOUT = (
@@ -29,24 +29,26 @@ OPTIONS = (
 )
 
 
-def change_of(values: dict[str, Any]) -> EntryChange:
+def change_of(values: Values) -> EntryChange:
     """What the options say of an entry."""
     return EntryChange(
-        os=values["os"] or "",
-        architecture=values["arch"] or "",
-        variant=values["variant"] or "",
-        os_version=values["os_version"] or "",
-        os_features=tuple(values["os_features"]),
-        features=tuple(values["features"]),
-        annotations=tuple(values["annotation"]),
+        os=values.text("os"),
+        architecture=values.text("arch"),
+        variant=values.text("variant"),
+        os_version=values.text("os_version"),
+        os_features=tuple(values.texts("os_features")),
+        features=tuple(values.texts("features")),
+        annotations=tuple(values.texts("annotation")),
     )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Add images; prints the list's digest."""
     name, *images = arguments
     change, how = change_of(values), reach.of(values)
     for image in images:
-        digest = manifests.add(context, name, image, change, everything=values["all"], reach=how)
+        digest = manifests.add(
+            context, name, image, change, everything=values.flag("all"), reach=how
+        )
     write(digest)
     return 0

@@ -9,13 +9,13 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "LIST IMAGE"
 OPTIONS = manifest_add.ABOUT
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Change what the list says of an image; prints the list's digest."""
     name, image = arguments
     write(manifests.annotate(context, name, image, manifest_add.change_of(values)))

@@ -9,7 +9,7 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "LIST [IMAGE...]"
 OPTIONS = (
@@ -20,15 +20,15 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Make the list with those images; prints its digest."""
     name, *images = arguments
     digest = manifests.create(
         context,
         name,
         images,
-        amend=values["amend"],
-        everything=values["all"],
+        amend=values.flag("amend"),
+        everything=values.flag("all"),
         reach=reach.of(values),
     )
     write(digest)

@@ -10,7 +10,7 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "LIST"
 OPTIONS = (
@@ -20,7 +20,7 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the list of this store, or the manifest that a registry has."""
     found = manifests.inspect(context, arguments[0], reach=reach.of(values))
     write(jsonfile.dumps(found, indent=4))

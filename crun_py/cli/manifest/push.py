@@ -10,7 +10,7 @@ from crun_py.model.registry import PushChange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "LIST [DESTINATION]"
 OPTIONS = (
@@ -28,24 +28,22 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Send the list, by default to the registry of its name; prints its digest."""
     push.refuse_signing(values)
     kind = progress.kind_of(values)
-    change = PushChange(
-        compression=values["compression_format"] or "", format=values["format"] or ""
-    )
+    change = PushChange(compression=values.text("compression_format"), format=values.text("format"))
     progress.show(context, kind, progress.PUSHED)
     pushed = manifests.push(
         context,
         arguments[0],
         arguments[-1],
-        everything=values["all"] is not False,
+        everything=values.switch("all") is not False,
         change=change,
         reach=reach.of(values),
     )
     push.write_digest(values, pushed.digest)
-    if values["purge"]:
+    if values.flag("purge"):
         manifests.remove(context, arguments[0])
     push.tell_list(kind, arguments[-1], pushed.digest)
     return 0

@@ -8,13 +8,13 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "LIST IMAGE"
 OPTIONS = ()
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Take an image, by name or digest, from the list; prints the list's digest."""
     write(manifests.remove_entry(context, *arguments))
     return 0

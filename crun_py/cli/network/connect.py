@@ -9,7 +9,7 @@ from crun_py.model.network import Join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "NETWORK CONTAINER"
 OPTIONS = (
@@ -24,19 +24,19 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Connect; a running container has the network at once."""
     for name in ("link", "driver_opt", "gw_priority"):
-        if values[name]:
+        if values.given(name):
             raise Unsupported(f"--{name.replace('_', '-')}: networks that are joined have none")
     network, container = arguments
     join = Join(
         network,
-        ip=values["ip"] or "",
-        ip6=values["ip6"] or "",
-        mac=values["mac_address"] or "",
-        aliases=tuple(values["alias"]),
-        link_local=tuple(values["link_local_ip"]),
+        ip=values.text("ip"),
+        ip6=values.text("ip6"),
+        mac=values.text("mac_address"),
+        aliases=tuple(values.texts("alias")),
+        link_local=tuple(values.texts("link_local_ip")),
     )
     networks.connect(context, network, container, join)
     return 0

@@ -10,7 +10,7 @@ from crun_py.options import network_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[NETWORK]"
 OPTIONS = (
@@ -34,10 +34,11 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Create, and print the id as docker does."""
-    if values["ipam_driver"] in ("none", "dhcp"):
-        raise Unsupported(f"--ipam-driver {values['ipam_driver']}: addresses are the engine's own")
+    driver = values.text("ipam_driver")
+    if driver in ("none", "dhcp"):
+        raise Unsupported(f"--ipam-driver {driver}: addresses are the engine's own")
     request = network_options.request(values, arguments[0] if arguments else "")
-    write(networks.create(context, request, exist_ok=values["ignore"]).network.id)
+    write(networks.create(context, request, exist_ok=values.flag("ignore")).network.id)
     return 0

@@ -12,7 +12,7 @@ from crun_py.show import network_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "NETWORK..."
 OPTIONS = (
@@ -21,18 +21,18 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print a JSON array, or the template for each."""
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, object]] = []
 
     def act(name: str) -> None:
         plain = network_list.built_in(name)
         found.append(plain or network_list.document(networks.inspect(context, name)))
 
     status = each(arguments, act, 1)
-    if values["format"] and values["format"] != "json":
+    if values.text("format") not in ("", "json"):
         for value in found:
-            write(table.fill(values["format"], value))
+            write(table.fill(values.text("format"), value))
     else:
-        write(jsonfile.dumps(found, indent=None if values["format"] else 4))
+        write(jsonfile.dumps(found, indent=None if values.text("format") else 4))
     return status

@@ -9,7 +9,7 @@ from crun_py.show import network_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (
@@ -27,12 +27,16 @@ OPTIONS = (
 COLUMNS = (("NETWORK ID", "ID"), ("NAME", "Name"), ("DRIVER", "Driver"), ("SCOPE", "Scope"))
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the table."""
-    infos = networks.infos(context, values["filter"])
-    rows = network_list.rows(context.paths, infos, values["filter"], whole=values["no_trunc"])
-    if values["quiet"]:
+    infos = networks.infos(context, values.texts("filter"))
+    rows = network_list.rows(
+        context.paths, infos, values.texts("filter"), whole=values.flag("no_trunc")
+    )
+    if values.flag("quiet"):
         rows = [row for row in rows if row["ID"]]
-    quiet = "ID" if values["quiet"] else ""
-    table.show(rows, COLUMNS, values["format"], quiet=quiet, heading=not values["noheading"])
+    quiet = "ID" if values.flag("quiet") else ""
+    table.show(
+        rows, COLUMNS, values.maybe("format"), quiet=quiet, heading=not values.flag("noheading")
+    )
     return 0

@@ -9,7 +9,7 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (
@@ -19,11 +19,11 @@ OPTIONS = (
 _WARNING = "WARNING! This will remove all custom networks not used by at least one container."
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Remove the networks that no container has, and tell which."""
-    if not values["force"] and not confirmed(_WARNING):
+    if not values.flag("force") and not confirmed(_WARNING):
         return 0
-    pruned = networks.prune(context, values["filter"])
+    pruned = networks.prune(context, values.texts("filter"))
     if pruned.names:
         write("\n".join(["Deleted Networks:", *pruned.names, ""]))
     return 0

@@ -9,7 +9,7 @@ from crun_py.engine.selection import RUNNING, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
@@ -18,7 +18,7 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Publish the ports of running containers again; print each id."""
-    names = named(context, arguments, values["all"], RUNNING, latest=values["latest"])
+    names = named(context, arguments, values.flag("all"), RUNNING, latest=values.flag("latest"))
     return each(names, lambda name: system.reload_network(context, name))

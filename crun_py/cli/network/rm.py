@@ -10,7 +10,7 @@ from crun_py.errors import NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "NETWORK..."
 OPTIONS = (
@@ -19,15 +19,15 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Remove and print each name; one that a container has is kept."""
-    patience(values["time"])
+    patience(values.maybe("time"))
 
     def act(name: str) -> str | None:
         try:
-            networks.remove(context, name, force=values["force"])
+            networks.remove(context, name, force=values.flag("force"))
         except NotFound:
-            if values["force"]:
+            if values.flag("force"):
                 return None
             raise
         return name

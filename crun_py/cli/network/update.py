@@ -8,7 +8,7 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "NETWORK"
 OPTIONS = (
@@ -17,9 +17,9 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Change the network's name servers, for containers that start from now on."""
-    added = [address for text in values["dns_add"] for address in text.split(",")]
-    dropped = [address for text in values["dns_drop"] for address in text.split(",")]
+    added = [address for text in values.texts("dns_add") for address in text.split(",")]
+    dropped = [address for text in values.texts("dns_drop") for address in text.split(",")]
     write(networks.update(context, arguments[0], dns_add=added, dns_drop=dropped).name)
     return 0

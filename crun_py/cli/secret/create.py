@@ -14,7 +14,7 @@ from crun_py.options.environment import labels, pairs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "NAME [FILE]"
 OPTIONS = (
@@ -26,17 +26,17 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Keep what the file holds, or standard input, and print the id."""
     name, source = (*arguments, "-")[:2]
     made = secrets.create(
         context,
         name,
-        _data(source, values["env"]),
-        labels=labels(values["label"], "label"),
-        options=pairs(values["driver_opts"], "driver option"),
-        driver=values["driver"] or "file",
-        replace=values["replace"],
+        _data(source, values.flag("env")),
+        labels=labels(values.texts("label"), "label"),
+        options=pairs(values.texts("driver_opts"), "driver option"),
+        driver=values.text("driver") or "file",
+        replace=values.flag("replace"),
     )
     write(made.id)
     return 0

@@ -7,12 +7,12 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "SECRET"
 OPTIONS = ()
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """0 when it is there, 1 when not; prints nothing (podman-secret-exists(1))."""
     return 0 if secrets.exists(context, arguments[0]) else 1

@@ -12,7 +12,7 @@ from crun_py.show import secret_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "SECRET..."
 OPTIONS = (
@@ -22,21 +22,21 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print a JSON array, or the template for each."""
     found: list[dict[str, object]] = []
 
     def act(name: str) -> None:
-        held = secrets.read(context, name) if values["showsecret"] else None
+        held = secrets.read(context, name) if values.flag("showsecret") else None
         found.append(secret_list.document(secrets.inspect(context, name), held))
 
     status = each(arguments, act, 1)
-    if values["pretty"]:
+    if values.flag("pretty"):
         for value in found:
             write(table.fill(secret_list.PRETTY, value))
-    elif values["format"] and values["format"] != "json":
+    elif values.text("format") and values.maybe("format") != "json":
         for value in found:
-            write(table.fill(values["format"], value))
+            write(table.fill(values.text("format"), value))
     else:
-        write(jsonfile.dumps(found, indent=None if values["format"] else 4))
+        write(jsonfile.dumps(found, indent=None if values.text("format") else 4))
     return status

@@ -9,7 +9,7 @@ from crun_py.show import secret_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (
@@ -27,9 +27,11 @@ COLUMNS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the table."""
-    rows = [secret_list.row(info) for info in secrets.infos(context, values["filter"])]
-    quiet = "ID" if values["quiet"] else ""
-    table.show(rows, COLUMNS, values["format"], quiet=quiet, heading=not values["noheading"])
+    rows = [secret_list.row(info) for info in secrets.infos(context, values.texts("filter"))]
+    quiet = "ID" if values.flag("quiet") else ""
+    table.show(
+        rows, COLUMNS, values.maybe("format"), quiet=quiet, heading=not values.flag("noheading")
+    )
     return 0

@@ -9,7 +9,7 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[SECRET...]"
 OPTIONS = (
@@ -18,9 +18,11 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Remove and print each id; containers that run keep what they have."""
-    names = [info.name for info in secrets.infos(context)] if values["all"] else arguments
-    if not names and not values["all"]:
+    names = [info.name for info in secrets.infos(context)] if values.flag("all") else arguments
+    if not names and not values.flag("all"):
         raise InvalidArgument("no secret given", hint="names, or --all")
-    return each(names, lambda name: secrets.remove(context, name, missing_ok=values["ignore"]), 1)
+    return each(
+        names, lambda name: secrets.remove(context, name, missing_ok=values.flag("ignore")), 1
+    )

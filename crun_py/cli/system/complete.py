@@ -10,14 +10,14 @@ from crun_py.show import completion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[WORD...]"
 MIXED = False
 OPTIONS = ()
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print a line per candidate for the last word."""
     for word, text in completion.candidates(context.paths, arguments, GROUPS, VERBS, fast.load):
         write(f"{word}\t{text}")

@@ -9,13 +9,13 @@ from crun_py.show import completion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "SHELL"
 OPTIONS = ()
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the script for a shell."""
     script = completion.SCRIPTS.get(arguments[0])
     if script is None:

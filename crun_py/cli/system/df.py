@@ -11,7 +11,7 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (
@@ -46,11 +46,11 @@ _CONTAINERS = (
 _VOLUMES = (("VOLUME NAME", "Name"), ("LINKS", "Links"), ("SIZE", "Size"))
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print what takes space."""
     report = system.report(context)
-    form = values["format"]
-    if not values["verbose"]:
+    form = values.maybe("format")
+    if not values.flag("verbose"):
         table.show(report.summary(), COLUMNS, form)
         return 0
     parts = {

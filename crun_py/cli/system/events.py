@@ -11,7 +11,7 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (
@@ -24,27 +24,27 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print events as they come; those of the past with --since."""
     now = clock.parse_point("0s")
-    until = clock.parse_point(values["until"]) if values["until"] else None
-    stream = (values["stream"] or "true").lower() in ("true", "1", "t")
-    since = clock.parse_point(values["since"]) if values["since"] else None
+    until = clock.parse_point(values.text("until")) if values.text("until") else None
+    stream = (values.text("stream") or "true").lower() in ("true", "1", "t")
+    since = clock.parse_point(values.text("since")) if values.text("since") else None
     found = system.events(
         context,
         since_ns=0 if since is None and not stream else since,
         until_ns=until,
         follow=stream and (until is None or until > now),
-        filters=values["filter"],
+        filters=values.texts("filter"),
     )
-    template = values["format"]
+    template = values.maybe("format")
     for event in found:
         if template in ("json", "{{json .}}"):
             text = jsonfile.dumps(events.document(event))
         elif template:
             text = table.fill(template, events.document(event))
         else:
-            text = events.line(event, cut=values["no_trunc"] is False)
+            text = events.line(event, cut=values.switch("no_trunc") is False)
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     return 0

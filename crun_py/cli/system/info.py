@@ -12,7 +12,7 @@ from crun_py.show.struct import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (("-f --format", "value", "A Go template, or json", "FORMAT"),)
@@ -50,23 +50,28 @@ _LINES = (
 _ONE_BELOW_THE_OTHER = ("Labels", "RegistryMirrors", "InsecureRegistries")
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the facts; warnings last."""
-    facts: Any = Struct(system.info(context))
-    if values["format"] == "json":
+    facts = Struct(system.info(context))
+    if values.text("format") == "json":
         write(jsonfile.dumps(facts))
-    elif values["format"]:
-        write(table.fill(values["format"], facts))
+    elif values.text("format"):
+        write(table.fill(values.text("format"), facts))
     else:
         for name, key in _LINES:
             value = facts[key]
             if key in _ONE_BELOW_THE_OTHER:
                 if value:
-                    write("\n ".join([f"{name}:", *value]))
+                    write("\n ".join([f"{name}:", *_texts(value)]))
                 continue
-            if key == "MemTotal":
+            if key == "MemTotal" and isinstance(value, int):
                 value = binary_size(value)
-            write(f"{name}: {' '.join(value) if isinstance(value, list) else value}")
-        for warning in facts["Warnings"]:
+            write(f"{name}: {' '.join(_texts(value))}")
+        for warning in _texts(facts["Warnings"]):
             write(warning)
     return 0
+
+
+def _texts(value: object) -> list[str]:
+    """What a fact says: the items of a list, or itself."""
+    return [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)]

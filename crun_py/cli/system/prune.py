@@ -11,7 +11,8 @@ from crun_py.show.listing import human_size
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
+
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (
@@ -22,13 +23,16 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Ask, remove, and print docker's lists and the space won."""
-    volumes.check_filters(values["filter"])  # refused before anything is asked
-    if not values["force"] and not confirmed(_warning(values)):
+    volumes.check_filters(values.texts("filter"))  # refused before anything is asked
+    if not values.flag("force") and not confirmed(_warning(values)):
         return 0
     pruned = system.prune(
-        context, values["filter"], everything=values["all"], volumes=values["volumes"]
+        context,
+        values.texts("filter"),
+        everything=values.flag("all"),
+        volumes=values.flag("volumes"),
     )
     _list("Deleted Containers:", pruned.containers.names)
     _list("Deleted Networks:", pruned.networks.names)
@@ -39,14 +43,14 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
     return 0
 
 
-def _warning(values: dict[str, Any]) -> str:
+def _warning(values: Values) -> str:
     which = "images without at least one container associated to them"
     what = [
         "all stopped containers",
         "all networks not used by at least one container",
-        *(["all anonymous volumes not used by at least one container"] * values["volumes"]),
-        f"all {which}" if values["all"] else "all dangling images",
-        "all build cache" if values["all"] else "unused build cache",
+        *(["all anonymous volumes not used by at least one container"] * values.flag("volumes")),
+        f"all {which}" if values.flag("all") else "all dangling images",
+        "all build cache" if values.flag("all") else "unused build cache",
     ]
     return "WARNING! This will remove:\n" + "".join(f"  - {line}\n" for line in what)
 

@@ -10,15 +10,15 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (("--print-unit", "flag", "Print a systemd unit that does this at boot", ""),)
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """After a boot: start what --restart would have kept running, and print the names."""
-    if values["print_unit"]:
+    if values.flag("print_unit"):
         write(units.unit_for_boot(context, program=program()).text)
         return 0
     found = units.due_after_boot(context)

@@ -10,14 +10,14 @@ from crun_py.ns import user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[COMMAND...]"
 MIXED = False
 OPTIONS = ()
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Become the command, or a shell; the exit status is its."""
     if not user.needed():
         raise Unsupported("unshare: for plain users only; root needs no user namespace")

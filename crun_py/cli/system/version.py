@@ -10,21 +10,21 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (("-f --format", "value", "A Go template, or json", "FORMAT"),)
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the version; without a daemon the server's part is the client's."""
     part = system.version(context)
-    if values["format"]:
+    if values.text("format"):
         value = {"Client": part, "Server": part}
-        if values["format"] == "json":
+        if values.text("format") == "json":
             write(jsonfile.dumps(value))
         else:
-            write(table.fill(values["format"], value))
+            write(table.fill(values.text("format"), value))
         return 0
     write("Client: crunpy")
     for name, key in (

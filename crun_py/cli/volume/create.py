@@ -10,7 +10,7 @@ from crun_py.options.environment import labels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[NAME]"
 OPTIONS = (
@@ -22,14 +22,14 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Create, if it is not there, and print the name."""
     name = volumes.create(
         context,
-        arguments[0] if arguments else values["name"] or "",
-        labels=labels(values["label"], "label"),
-        options=volume_options.parse(values["opt"]),
-        driver=values["driver"] or "local",
+        arguments[0] if arguments else values.text("name"),
+        labels=labels(values.texts("label"), "label"),
+        options=volume_options.parse(values.texts("opt")),
+        driver=values.text("driver") or "local",
     )
     write(name)
     return 0

@@ -11,15 +11,15 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "VOLUME"
 OPTIONS = (("-o --output", "value", "Write to a file instead of standard output", "FILE"),)
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Write the archive."""
-    path = values["output"]
+    path = values.maybe("output")
     if not path:
         refuse_terminal(1, "exporting", "-o")
     return each(arguments, lambda name: volumes.export(context, name, path or sys.stdout.buffer), 1)

@@ -13,9 +13,8 @@ from crun_py.show import volume_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from crun_py.documents.rows import VolumeShown
+    from crun_py.values import Values
 
 ARGUMENTS = "[VOLUME...]"
 OPTIONS = (
@@ -24,10 +23,10 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print a JSON array, or the template for each."""
-    names = volumes.names(context) if values["all"] else arguments
-    if not names and not values["all"]:
+    names = volumes.names(context) if values.flag("all") else arguments
+    if not names and not values.flag("all"):
         raise InvalidArgument("no volume given", hint="names, or --all")
     found: list[VolumeShown] = []
 
@@ -35,9 +34,9 @@ def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
         found.append(volume_list.document(context.paths, volumes.resolve(context, name)))
 
     status = each(names, act, 1)
-    if values["format"] and values["format"] != "json":
+    if values.text("format") not in ("", "json"):
         for value in found:
-            write(table.fill(values["format"], value))
+            write(table.fill(values.text("format"), value))
     else:
-        write(jsonfile.dumps(found, indent=None if values["format"] else 4))
+        write(jsonfile.dumps(found, indent=None if values.text("format") else 4))
     return status

@@ -8,7 +8,7 @@ from crun_py.show import volume_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (
@@ -20,9 +20,11 @@ OPTIONS = (
 COLUMNS = (("DRIVER", "Driver"), ("VOLUME NAME", "Name"))
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the table."""
-    rows = volume_list.rows(context.paths, values["filter"])
-    quiet = "Name" if values["quiet"] else ""
-    table.show(rows, COLUMNS, values["format"], quiet=quiet, heading=not values["noheading"])
+    rows = volume_list.rows(context.paths, values.texts("filter"))
+    quiet = "Name" if values.flag("quiet") else ""
+    table.show(
+        rows, COLUMNS, values.maybe("format"), quiet=quiet, heading=not values.flag("noheading")
+    )
     return 0

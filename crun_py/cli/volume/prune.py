@@ -10,7 +10,7 @@ from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = ""
 OPTIONS = (
@@ -20,14 +20,14 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Remove the volumes that no container has, and tell which."""
-    which = "all" if values["all"] else "anonymous"
+    which = "all" if values.flag("all") else "anonymous"
     warning = f"WARNING! This will remove {which} local volumes not used by at least one container."
-    volumes.check_filters(values["filter"])  # refused before anything is asked
-    if not values["force"] and not confirmed(warning):
+    volumes.check_filters(values.texts("filter"))  # refused before anything is asked
+    if not values.flag("force") and not confirmed(warning):
         return 0
-    pruned = volumes.prune(context, values["filter"], everything=values["all"])
+    pruned = volumes.prune(context, values.texts("filter"), everything=values.flag("all"))
     if pruned.names:
         write("\n".join(["Deleted Volumes:", *pruned.names, ""]))
     write(f"Total reclaimed space: {human_size(pruned.freed_bytes)}")

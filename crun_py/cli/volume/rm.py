@@ -10,7 +10,7 @@ from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from crun_py.values import Values
 
 ARGUMENTS = "[VOLUME...]"
 OPTIONS = (
@@ -20,14 +20,14 @@ OPTIONS = (
 )
 
 
-def main(values: dict[str, Any], arguments: list[str], context: Context) -> int:
+def main(values: Values, arguments: list[str], context: Context) -> int:
     """Remove and print each name; one that a container has is kept."""
-    names = volumes.names(context) if values["all"] else arguments
-    if not names and not values["all"]:
+    names = volumes.names(context) if values.flag("all") else arguments
+    if not names and not values.flag("all"):
         raise InvalidArgument("no volume given", hint="names, or --all")
 
     def act(name: str) -> str | None:
-        force, timeout_s = values["force"], patience(values["time"])
+        force, timeout_s = values.flag("force"), patience(values.maybe("time"))
         found = volumes.remove(context, name, force=force, timeout_s=timeout_s, missing_ok=force)
         return name if found else None
 
