@@ -26,7 +26,8 @@ HEAVY = {
 
 LEVELS = {
     0: ("errors", "paths", "jsonfile", "clock", "names", "tree", "filters", "quantity", "outfile",
-        "signals", "record", "startup", "notices", "apart", "caller", "documents", "values"),
+        "signals", "record", "startup", "notices", "apart", "caller", "documents", "values",
+        "hints"),
     1: ("_native", "model", "staging", "workspace"),
     2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs", "archive",
         "events", "upgrade", "monitor", "secrets"),

@@ -2,7 +2,7 @@
 """Write crun_py/blocking: crun_py/aio without its async and await.
 
 The library has two faces and one code, that of crun_py/aio; what waits for itself is in the two
-modules called _io, which are written by hand.  tests/library/test_blocking.py looks whether what
+modules called _io, which are written by hand.  tests/library/test_public.py looks whether what
 lies there is what this writes.
 """
 

@@ -134,7 +134,7 @@ class Containers:
     ) -> AsyncIterator[tuple[Stats, ...]]:
         """What those that run use (or those named), each `interval` seconds."""
         async with self._worker.stream(
-            "usage.stream", tuple(names), interval_s=float(interval)
+            "usage.stream", options.texts(names, "names"), interval_s=float(interval)
         ) as found:
             async for item in found:
                 yield tuple(values.every(Stats, item))

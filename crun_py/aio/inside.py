@@ -213,7 +213,7 @@ class Inside:
         """
         made = await self._worker.call(
             "files.commit", self.id, image=image, author=author, message=message,
-            changes=tuple(changes), pause=pause, squash=squash,
+            changes=options.texts(changes, "changes"), pause=pause, squash=squash,
         )  # fmt: skip
         return expect(str, made)
 
@@ -221,7 +221,9 @@ class Inside:
 
     async def top(self, columns: Iterable[str] = ()) -> ProcessTable:
         """Its processes; columns: podman's words (user, pid, args …), or options of ps(1)."""
-        found = await self._worker.call("inspection.processes", self.id, tuple(columns))
+        found = await self._worker.call(
+            "inspection.processes", self.id, options.texts(columns, "columns")
+        )
         return expect(ProcessTable, found)
 
     async def stats(self) -> Stats:

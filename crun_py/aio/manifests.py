@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from crun_py.library import options
 from crun_py.library.values import OnEvent, expect
 from crun_py.model.image import Pushed
 from crun_py.model.registry import EntryChange, PushChange, RegistryAccess
@@ -34,7 +35,12 @@ class Manifests:
         Raises Conflict for a name that is taken, NotFound, RegistryError.
         """
         made = await self._worker.call(
-            "manifests.create", name, tuple(images), amend=amend, everything=all, reach=registry
+            "manifests.create",
+            name,
+            options.texts(images, "images"),
+            amend=amend,
+            everything=all,
+            reach=registry,
         )
         return expect(str, made)
 

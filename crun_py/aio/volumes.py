@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from crun_py.library import options, values
 from crun_py.library.create_options import Filters, Pathname
+from crun_py.library.options import by_key
 from crun_py.library.values import expect
 from crun_py.model.pruned import Pruned
 from crun_py.model.volume import VolumeInfo
@@ -30,8 +31,9 @@ class Volumes:
         options: type (bind or tmpfs), device, o, as of `volume create --opt`.
         """
         made = await self._worker.call(
-            "volumes.create", name, labels=dict(labels or {}), options=dict(options or {})
-        )
+            "volumes.create", name,
+            labels=by_key(labels, "labels"), options=by_key(options, "options"),
+        )  # fmt: skip
         return await self.get(expect(str, made))
 
     async def get(self, name: str) -> VolumeInfo:

@@ -135,6 +135,8 @@ class Containers:
         self, names: Iterable[str] = (), *, interval: float = 1
     ) -> Iterator[tuple[Stats, ...]]:
         """What those that run use (or those named), each `interval` seconds."""
-        with self._worker.stream("usage.stream", tuple(names), interval_s=float(interval)) as found:
+        with self._worker.stream(
+            "usage.stream", options.texts(names, "names"), interval_s=float(interval)
+        ) as found:
             for item in found:
                 yield tuple(values.every(Stats, item))

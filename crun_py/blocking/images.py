@@ -147,7 +147,7 @@ class Images:
         self, names: str | Iterable[str], target: Pathname, *, format: str = "docker-archive"
     ) -> None:
         """Write images to a file; format: docker-archive, oci-archive, oci-dir or docker-dir."""
-        wanted = (names,) if isinstance(names, str) else tuple(names)
+        wanted = options.texts(names, "names")
         self._worker.call("exchange.save", wanted, options.absolute(target), format=format)
 
     def load(
@@ -174,7 +174,7 @@ class Images:
         """Make an image of a tar archive of files; its id.  changes: Dockerfile instructions."""
         made = self._worker.call(
             "exchange.import_image", options.absolute(source), name, message=message,
-            changes=tuple(changes), platform=platform,
+            changes=options.texts(changes, "changes"), platform=platform,
         )  # fmt: skip
         return expect(str, made)
 

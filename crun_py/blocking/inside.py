@@ -211,7 +211,7 @@ class Inside:
         """
         made = self._worker.call(
             "files.commit", self.id, image=image, author=author, message=message,
-            changes=tuple(changes), pause=pause, squash=squash,
+            changes=options.texts(changes, "changes"), pause=pause, squash=squash,
         )  # fmt: skip
         return expect(str, made)
 
@@ -219,7 +219,9 @@ class Inside:
 
     def top(self, columns: Iterable[str] = ()) -> ProcessTable:
         """Its processes; columns: podman's words (user, pid, args …), or options of ps(1)."""
-        found = self._worker.call("inspection.processes", self.id, tuple(columns))
+        found = self._worker.call(
+            "inspection.processes", self.id, options.texts(columns, "columns")
+        )
         return expect(ProcessTable, found)
 
     def stats(self) -> Stats:

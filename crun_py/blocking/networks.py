@@ -57,13 +57,13 @@ class Networks:
             ipv6=ipv6,
             internal=internal,
             dns=dns,
-            dns_servers=options.several(dns_servers),
+            dns_servers=options.texts(dns_servers, "dns_servers"),
             interface=interface,
             parent=parent,
             mode=mode,
             mtu=mtu,
             routes=tuple(routes),
-            labels=dict(labels or {}),
+            labels=options.by_key(labels, "labels"),
         )
         made = self._worker.call("networks.create", request, exist_ok=exist_ok)
         return expect(NetworkInfo, made)
@@ -106,7 +106,7 @@ class Networks:
 
         Raises NotFound, Conflict when it is connected or an address is taken.
         """
-        join = Join(name, ip=ip, ip6=ip6, mac=mac, aliases=options.several(aliases))
+        join = Join(name, ip=ip, ip6=ip6, mac=mac, aliases=options.texts(aliases, "aliases"))
         self._worker.call("networks.connect", name, container, join)
 
     def disconnect(self, name: str, container: str, *, force: bool = False) -> None:
@@ -123,7 +123,7 @@ class Networks:
         self._worker.call(
             "networks.update",
             name,
-            dns_add=options.several(dns_add),
-            dns_drop=options.several(dns_drop),
+            dns_add=options.texts(dns_add, "dns_add"),
+            dns_drop=options.texts(dns_drop, "dns_drop"),
         )
         return self.get(name)

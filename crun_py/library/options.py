@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from crun_py import clock, quantity, signals
+from crun_py import clock, hints, quantity, signals
 from crun_py.errors import InvalidArgument
+from crun_py.library import create_options
 from crun_py.library.create_options import (
     AnyMount,
     CreateOptions,
@@ -49,9 +50,12 @@ def requests(
 ) -> tuple[CreateRequest, PullRequest]:
     """What `run` and `create` ask the engine for.  Raises InvalidArgument, TypeError for an option
     that there is not."""
-    for name in given:
-        if name not in CreateOptions.__annotations__:
+    known = CreateOptions.__annotations__
+    for name, value in given.items():
+        if name not in known:
             raise TypeError(f"there is no option {name}")
+        if name != "environment":  # whose values may be numbers, too
+            hints.check(value, known[name].__forward_arg__, vars(create_options), name)
     usual = CreateRequest()
     entrypoint = given.get("entrypoint")
     rootfs = given.get("rootfs")
@@ -127,6 +131,7 @@ def exec_request(
     detach: bool = False,
 ) -> ExecRequest:
     """What `exec` asks the engine for.  Raises InvalidArgument."""
+    hints.check_call(exec_request, (), {**locals(), "environment": ()})
     return ExecRequest(
         command=words(command),
         tty=tty,
@@ -153,13 +158,14 @@ def build_request(
     container: CreateRequest,
 ) -> BuildRequest:
     """What `images.build` asks the engine for.  Raises InvalidArgument."""
+    hints.check_call(build_request, (), locals())
     from crun_py.build.layer import Times
     from crun_py.build.request import BuildRequest, Secret
     from crun_py.oci.reference import parse
 
     stamp = -1 if timestamp is None else timestamp
     return BuildRequest(
-        names=tuple(str(parse(name)) for name in tags),
+        names=tuple(str(parse(name)) for name in several(tags)),
         build_args=tuple((build_args or {}).items()),
         target=target,
         platform=platform,
@@ -178,6 +184,7 @@ def words(command: Words | None) -> tuple[str, ...]:
     """A command's words; a text is split as a shell does, () for None."""
     if command is None:
         return ()
+    hints.check(command, "Words", globals(), "command")
     if not isinstance(command, str):
         return tuple(command)
     import shlex
@@ -193,8 +200,21 @@ def several(given: str | Iterable[T]) -> tuple[str | T, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
+def texts(given: Iterable[str], what: str) -> tuple[str, ...]:
+    """As `several`, of texts.  Raises InvalidArgument for anything else."""
+    hints.check(given, "Iterable[str]", globals(), what)
+    return several(given)
+
+
+def by_key(given: Mapping[str, str] | None, what: str) -> dict[str, str]:
+    """A mapping of texts; None for an empty one.  Raises InvalidArgument for anything else."""
+    hints.check(given, "Mapping[str, str] | None", globals(), what)
+    return dict(given or {})
+
+
 def filters(given: Filters) -> tuple[str, ...]:
     """KEY=VALUE of each filter."""
+    hints.check(given, "Filters", globals(), "filters")
     if not isinstance(given, Mapping):
         return several(given)
     return tuple(f"{key}={one}" for key, values in given.items() for one in several(values))
@@ -205,7 +225,7 @@ def variables(given: Variables) -> dict[str, str | None]:
     if isinstance(given, Mapping):
         return {str(key): str(value) for key, value in given.items()}
     found: dict[str, str | None] = {}
-    for text in several(given):
+    for text in texts(given, "environment"):
         key, equals, value = text.partition("=")
         if not key or not equals:
             raise InvalidArgument(f"environment {text!r}: not KEY=VALUE")
@@ -215,11 +235,13 @@ def variables(given: Variables) -> dict[str, str | None]:
 
 def absolute(path: Pathname) -> str:
     """A path of the host, of which ~ and the working directory are the caller's."""
+    hints.check(path, "Pathname", globals(), "path")
     return os.path.abspath(os.path.expanduser(os.fspath(path)))
 
 
 def host_path(path: Pathname) -> str:
     """As `absolute`, but `/` and `/.` at the end stay, which mean something to a copy."""
+    hints.check(path, "Pathname", globals(), "path")
     text = os.path.expanduser(os.fspath(path))
     return text if text.startswith("/") else f"{os.getcwd()}/{text}"
 
@@ -228,6 +250,7 @@ def size(value: int | str, what: str) -> int:
     """Bytes; -1 for no limit."""
     if isinstance(value, str):
         return -1 if value == "-1" else quantity.size(value, what)
+    hints.check(value, "int | str", globals(), what)
     if value < -1:
         raise InvalidArgument(f"{what} {value}: not a size")
     return value

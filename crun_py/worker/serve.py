@@ -16,7 +16,7 @@ import signal
 import threading
 from collections.abc import Iterator
 
-from crun_py import notices
+from crun_py import hints, notices
 from crun_py.engine.context import Context
 from crun_py.errors import CrunpyError, InvalidArgument, internal
 from crun_py.worker import wire
@@ -87,6 +87,7 @@ def _carry_out(message: wire.Message, settings: Settings, caller: _Caller) -> tu
         caller.tell("event", event)
 
     notices.listen(lambda line: caller.tell("warning", line))
+    hints.check_call(function, arguments, keywords)
     context = Context(settings.root, settings.run, report=report)
     answer = function(context, *arguments, **keywords)
     if not isinstance(answer, Iterator):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from collections.abc import Callable
+from typing import cast
 
 import pytest
 
@@ -93,3 +95,41 @@ def test_a_traceback_shows_what_to_do_about_it() -> None:
     with pytest.raises(ContainerError) as raised:
         raise ContainerError("x: exit code 3", exit_code=3, hint="no space")
     assert "no space" in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize(
+    "name,value,wanted",
+    [
+        ("memory", [1], "int | str"), ("memory", True, "int | str"), ("cpus", "x", "float"),
+        ("name", 5, "str"), ("tty", 1, "bool"), ("labels", {"a": 1}, "Mapping[str, str]"),
+        ("ports", 80, "Mapping[int | str, int | str | tuple[str, int] | None]"
+                      " | Iterable[int | str | PortMapping]"),
+        ("volumes", {"a": 5}, "Mapping[str, str | Mapping[str, str]] | Iterable[str]"),
+        ("mounts", ["/a"], "Iterable[Bind | VolumeMount | Tmpfs | ImageMount]"),
+        ("dns", [1], "Iterable[str]"), ("restart", 5, "str | RestartPolicy"),
+        ("stop_timeout", 1.5, "int"), ("rootfs", 5, "str | PathLike[str]"),
+        ("limits", {"pids": 5}, "Limits"), ("environment", [5], "Iterable[str]"),
+        ("environment", 5, "Iterable[str]"),
+    ],
+)  # fmt: skip
+def test_values_of_another_type_are_named(name: str, value: object, wanted: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        options.requests("image", None, cast(CreateOptions, {name: value}))
+    assert caught.value.message == f"{name} {value!r}: not {wanted}"
+
+
+def test_other_arguments_of_another_type_are_named() -> None:
+    wrong: list[tuple[Callable[[], object], str]] = [
+        (lambda: options.words(cast(str, 5)), "command 5: not str | Sequence[str]"),
+        (lambda: options.filters(cast(str, 5)),
+         "filters 5: not Mapping[str, str | Iterable[str]] | Iterable[str]"),
+        (lambda: options.absolute(cast(str, 5)), "path 5: not str | PathLike[str]"),
+        (lambda: options.by_key(cast("dict[str, str]", {"a": 1}), "labels"),
+         "labels {'a': 1}: not Mapping[str, str] | None"),
+        (lambda: options.exec_request("true", working_dir=cast(str, 5)), "working_dir 5: not str"),
+        (lambda: options.exec_request("true", tty=cast(bool, "no")), "tty 'no': not bool"),
+    ]  # fmt: skip
+    for call, message in wrong:
+        with pytest.raises(InvalidArgument) as caught:
+            call()
+        assert caught.value.message == message

@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -217,6 +218,12 @@ async def errors(engine: Engine) -> None:
             await engine.containers.create("busybox", name="/", network="none")
         with pytest.raises(crun_py.InvalidArgument):
             await engine.containers.create("busybox", pull="sometimes", network="none")
+        with pytest.raises(crun_py.InvalidArgument, match=r"memory \[1\]: not int \| str"):
+            await engine.containers.create("busybox", memory=cast(int, [1]))
+        with pytest.raises(crun_py.InvalidArgument, match="name 5: not str"):
+            await engine.volumes.create(cast(str, 5))
+        with pytest.raises(crun_py.InvalidArgument, match="force 'yes': not bool"):
+            await engine.volumes.remove("nothing", force=cast(bool, "yes"))
         other = Engine(root=f"{home}/root", runroot=f"{home}/run")
         made = Path(home) / "root/containers" / ("a" * 64)
         made.mkdir(parents=True)
