@@ -3,7 +3,7 @@
 Facts collected from the kernel's headers: asm/unistd_64.h, unistd_x32.h and unistd_32.h of
 Linux 6.1, asm-generic/unistd.h as arm64 includes it, arch/arm/tools/syscall.tbl, and
 scripts/syscall.tbl of 6.18 for the numbers from 451 on, which are the same everywhere.
-tests/test_seccomp.py compares the table with the headers of the machine it runs on.
+tests/ns/test_seccomp.py compares the table with the headers of the machine it runs on.
 
 Read only when a filter has to be compiled.
 """

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from building import build, context, left, said, wipe, words
 from engine import CHECKOUT, Engine
-from test_crash_points import traced
+from tracing import traced
 
 EVERY = int(os.environ.get("CRUNPY_CRASH_EVERY", "157"))
 PRECIOUS: dict[str, str | bytes] = {"precious/file": "content", "precious/deep/er/file": "more"}

@@ -26,7 +26,7 @@ from building import (
     workspaces,
 )
 from engine import Engine, wait_for
-from test_crash import fill
+from full_disk import fill
 
 ONE = """FROM busybox
 RUN --mount=type=bind,target=/ctx,rw --mount=type=cache,target=/c sleep 1000

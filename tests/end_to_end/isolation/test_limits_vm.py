@@ -12,27 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.engine import CHECKOUT, Engine
-
-VM_RUN = CHECKOUT / "tests/vm/vm-run"
+from engine import CHECKOUT, Engine
+from machine import in_vm
 
 pytestmark = [
     pytest.mark.timeout(400),
     pytest.mark.skipif(os.uname().machine != "x86_64", reason="the recipe boots an x86-64 guest"),
 ]
-
-
-def in_vm(script: str, work: Path, *options: str) -> list[str]:
-    """The lines that `script` (sh) prints in the guest."""
-    file = work / "script"
-    file.write_text(script)
-    done = subprocess.run(
-        [sys.executable, VM_RUN, *options, "--timeout", "360", "--", "sh", file],
-        capture_output=True, text=True, timeout=380,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.splitlines()
 
 
 def prologue(engine: Engine, store: Path) -> str:

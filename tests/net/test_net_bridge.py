@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import netns
 import pytest
 
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument
@@ -16,7 +17,6 @@ from crun_py.model.network import Attachment, Join, NetworkRequest, PortMapping,
 from crun_py.net import attach, config, ipam, netlink, nft, ports
 from crun_py.paths import Paths
 from crun_py.record import from_json, to_json
-from tests import netns
 
 pytestmark = netns.needs_root
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from engine import Engine, wait_for
+from full_disk import fill
 
 NONE = ("--network", "none")
 
@@ -284,20 +285,6 @@ def small(fresh: Callable[[str], Engine], engine: Engine) -> Iterator[Engine]:
     made.run("rm", "-fa")
     wait_for(lambda: not made.processes())
     subprocess.run(["umount", made.root], check=True)
-
-
-def fill(directory: Path) -> Path:
-    """Take the last byte."""
-    file = directory / "filler"
-    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for size in (1 << 20, 4096, 1):
-        try:
-            while os.write(fd, bytes(size)):
-                continue
-        except OSError:
-            continue
-    os.close(fd)
-    return file
 
 
 def test_disk_full(small: Engine) -> None:

@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import netns
 import pytest
+from engine import USER
 
 from crun_py.errors import Conflict, CrunpyError, Unsupported
 from crun_py.model.network import Attachment, PortMapping
 from crun_py.net import netlink, ports, rootless
 from crun_py.record import from_json, to_json
-from tests import netns
-from tests.engine import USER
 
 CLONE_NEWUSER, PR_SET_DUMPABLE = 0x10000000, 4
 _libc = ctypes.CDLL(None, use_errno=True)

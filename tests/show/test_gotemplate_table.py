@@ -1,18 +1,18 @@
-"""Go templates beside Go itself: the table in data/gotemplates.json holds what it prints."""
+"""Go templates beside Go itself: the table in tests/data/gotemplates.json holds what it prints."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
+from engine import CHECKOUT
 
 from crun_py.errors import InvalidArgument
 from crun_py.show.gotemplate import check, render
 
 TABLE: dict[str, Any] = json.loads(
-    (Path(__file__).parent / "data/gotemplates.json").read_text(encoding="utf-8")
+    (CHECKOUT / "tests/data/gotemplates.json").read_text(encoding="utf-8")
 )
 
 

@@ -6,13 +6,13 @@ import os
 import socket
 from collections.abc import Iterator
 
+import netns
 import pytest
 
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
 from crun_py.model.network import PortMapping
 from crun_py.net import ports
 from crun_py.record import from_json, to_json
-from tests import netns
 
 pytestmark = netns.needs_root
 

@@ -22,7 +22,7 @@ import pytest
 from conftest import Registry
 from engine import CHECKOUT, REACHABLE, Engine, Result, wait_for
 from images import image
-from test_limits_vm import in_vm
+from machine import in_vm
 
 from crun_py.cgroup import group
 

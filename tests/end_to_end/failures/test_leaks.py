@@ -17,7 +17,7 @@ from conftest import Registry
 from engine import Engine
 from images import image
 from oci_images import entry, tar
-from test_crash_points import traced
+from tracing import traced
 
 MIB = 1 << 20
 BIG = 48 * MIB

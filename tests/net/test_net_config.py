@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import netns
 import pytest
 
 from crun_py.errors import Conflict, CorruptState, InvalidArgument, NotFound
 from crun_py.model.network import Network, NetworkRequest, Subnet
 from crun_py.net import config, ip, ipam
 from crun_py.paths import Paths
-from tests import netns
 
 pytestmark = netns.needs_root
 

@@ -6,16 +6,13 @@ A sample of the points is tried, CRUNPY_CRASH_EVERY=1 tries all.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import zlib
-from typing import Any
 
 import pytest
-from engine import CHECKOUT, Engine, wait_for
+from engine import Engine, wait_for
+from tracing import traced
 
 EVERY = int(os.environ.get("CRUNPY_CRASH_EVERY", "59"))
 
@@ -36,17 +33,6 @@ HIT = {
     ("monitor", signal.SIGKILL): ("run -d", "ending", "restart"),
     ("init", signal.SIGKILL): ("run -d",),
 }
-
-
-def traced(engine: Engine, role: str, k: int, number: int, *command: str) -> Any:
-    """Run `command`; `role` gets signal `number` before its k-th changing call (0: never)."""
-    tracer = [sys.executable, str(CHECKOUT / "tests/tracer.py"), role, str(k), str(number)]
-    done = subprocess.run(
-        [*tracer, *engine.command(*command)], stdin=subprocess.DEVNULL, capture_output=True,
-        timeout=60, env={"PYTHONPATH": str(CHECKOUT)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def runs(engine: Engine) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from engine import Engine, wait_for
-from test_crash import fill
+from full_disk import fill
 
 NONE = ("--network", "none")
 
