@@ -31,7 +31,7 @@ def _parameters(module: Any) -> list[inspect.Parameter]:
     """The options and arguments of a verb as typer reads them from a signature."""
     found = _options(module.OPTIONS)
     for word in module.ARGUMENTS.split():
-        bare = word.strip("[].").lower().partition("[")[0].rstrip(":")
+        bare = "".join(c if c.isalnum() else "_" for c in word.strip("[].").lower())
         optional = word[0] == "["
         many = "..." in word
         annotation = list[str] if many else str
