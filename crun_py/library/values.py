@@ -13,9 +13,9 @@ from typing import TypeVar
 from crun_py.errors import ContainerError, CrunpyError
 from crun_py.library.create_options import Port
 from crun_py.library.options import port
-from crun_py.model.network import PortMapping
+from crun_py.model.network import Attachment, PortMapping
 from crun_py.model.state import ContainerInfo, Finished, LogEntry, MountPoint, Output
-from crun_py.record import record
+from crun_py.record import from_json, record
 
 T = TypeVar("T")
 OnEvent = Callable[[object], object] | None
@@ -102,6 +102,7 @@ def container_infos(text: bytes) -> list[ContainerInfo]:
         fields["command"] = tuple(fields["command"])
         fields["ports"] = tuple([PortMapping(**port) for port in fields["ports"]])
         fields["mounts"] = tuple([MountPoint(**mount) for mount in fields["mounts"]])
+        fields["networks"] = tuple([from_json(Attachment, one) for one in fields["networks"]])
         found.append(ContainerInfo(**fields))
     return found
 
