@@ -20,9 +20,9 @@ each time it is given, a value that only --x=value gives ("true" without)."""
 
 
 def destination(names: str) -> str:
-    """The key of an option's value: its first long name, with underscores."""
-    words = names.split()
-    return next((w for w in words if w.startswith("--")), words[0]).lstrip("-").replace("-", "_")
+    """The key of an option's value: its first long name, with underscores.  Called for every option
+    of every command."""
+    return names[names.find("--") + 1 :].partition(" ")[0].lstrip("-").replace("-", "_")
 
 
 class Values:
