@@ -100,7 +100,7 @@ def request(values: Values, name: str) -> NetworkRequest:
     )
     options.check()
     if driver != "bridge" and values.text("interface_name"):
-        return replaced(found, interface="", parent=values.maybe("interface_name"))
+        return replaced(found, interface="", parent=values.text("interface_name"))
     return found
 
 

@@ -48,7 +48,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         reference=arguments[0] if arguments else None,
         everything=values.flag("all"),
         whole=values.flag("no_trunc"),
-        labels=any(w in (values.text("format")) for w in ("Labels", "json")),
+        labels=any(w in values.text("format") for w in ("Labels", "json")),
         sort=values.text("sort") or "created",
         **({"in_use": ImageUsers(context.paths)} if used else {}),
     )

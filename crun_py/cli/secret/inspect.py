@@ -34,7 +34,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     if values.flag("pretty"):
         for value in found:
             write(table.fill(secret_list.PRETTY, value))
-    elif values.text("format") and values.maybe("format") != "json":
+    elif values.text("format") not in ("", "json"):
         for value in found:
             write(table.fill(values.text("format"), value))
     else:
