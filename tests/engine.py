@@ -243,7 +243,7 @@ class Engine:
 
     def detached(self, *args: object, **kwargs: Any) -> str:
         """`run -d` without a network unless one is asked for; the id."""
-        if not any(str(a) in ("--network", "-p", "--net") for a in args):
+        if not any(str(a).partition("=")[0] in ("--network", "-p", "--net") for a in args):
             args = ("--network", "none", *args)
         container_id = self.ok("run", "-d", *args, **kwargs)
         assert re.fullmatch("[0-9a-f]{64}", container_id)

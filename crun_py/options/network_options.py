@@ -5,7 +5,7 @@ from __future__ import annotations
 from crun_py import quantity
 from crun_py.errors import InvalidArgument, Unsupported
 from crun_py.model.network import DRIVERS, Join, NetworkRequest, Route, Subnet
-from crun_py.net import ip, shared_link
+from crun_py.net import connection, ip, shared_link
 from crun_py.record import replaced
 
 TYPE_CHECKING = False
@@ -21,6 +21,9 @@ def joins(words: list[str], values: Values) -> tuple[Join, ...]:
 
     Raises InvalidArgument.
     """
+    for word in words:
+        if connection.is_alone(word):
+            raise InvalidArgument(f"network mode {word!r}: it goes with no other network")
     found = [join(word) for word in words or ["bridge"]]
     own = {"ip": values.maybe("ip"), "ip6": values.maybe("ip6"), "mac": values.maybe("mac_address")}
     first = found[0]

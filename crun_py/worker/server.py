@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 _CONTROL, _CALLER = 3, 4
-_KILL_S = 10
+_KILL_S = 60
+"""After which a child is killed that was told to give up: what it made would then stay, so it must
+have had the time to remove that on the slowest machine."""
 _COLLECT = (100_000, 20, 20)
 """When a child collects garbage (gc.set_threshold)."""
 _SPARE = 24

@@ -292,7 +292,7 @@ def test_without_default_route_slirp4netns_takes_over(outside: int, run_dir: str
         return state
 
     found = as_user(work)
-    assert found.get("driver") == "slirp4netns", found
+    assert found.get("helper") == "slirp4netns", found
     assert found["answer"] == "10.0.2.2"
 
 

@@ -142,7 +142,7 @@ BAD_WORDS: list[tuple[list[str], str]] = [
     (["ps", "-a", "--format", "{{.Nosuch}}"], "Nosuch"),
     (["ps", "-a", "--format", "{{"], "{{"),
     (["inspect", "--format", "{{.A.B.C}}", "there"], "A"),
-    (["inspect", "--type", "x", "there"], "container, image or volume"),
+    (["inspect", "--type", "x", "there"], "container, image, volume or network"),
     (["stop", "-t", "x", "there"], "not a whole number"),
     (["run", "--memory", "x", "busybox"], "not a size"),
     (["run", "--memory", "1k", "busybox"], "6m"),
