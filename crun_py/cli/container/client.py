@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from crun_py.values import Values
 
 
+_FALSE = ("false", "f", "0")
+
+
 def client_of(values: Values, streams: tuple[str, ...], keep: int = 0) -> Client:
     """Us, as the options say.  Raises InvalidArgument."""
     keys = values.maybe("detach_keys")
     return Client(
         streams=streams,
-        sig_proxy=values.given("sig_proxy") != ["false"],
+        sig_proxy=not any(text.lower() in _FALSE for text in values.given("sig_proxy")),
         detach_keys=_keys(keys) if keys else Client().detach_keys,
         keep=keep,
     )
