@@ -150,17 +150,17 @@ class BuildError(CrunpyError):
     """A step of a build failed.
 
     shown: the lines of the Dockerfile around, the step marked.  code: the exit status of the
-    step's command, 0 where there was none.  before: in the process of the build, what a RUN that
-    failed ran on.
+    step's command, 0 where there was none; output: what it printed last, at most some kilobytes.
+    before: in the process of the build, what a RUN that failed ran on.
     """
 
     exit_code = 1
-    more = ("shown", "code")
+    more = ("shown", "code", "output")
 
     def __init__(self, message: str, *, hint: str = "", errno: int = 0, shown: str = "",
-                 code: int = 0) -> None:  # fmt: skip
+                 code: int = 0, output: str = "") -> None:  # fmt: skip
         super().__init__(message, hint=hint, errno=errno)
-        self.shown, self.code = shown, code
+        self.shown, self.code, self.output = shown, code, output
         self.exit_code = code or 1
         self.before: object = None
 

@@ -90,8 +90,14 @@ class BuildEvent:
     data: bytes = b""
 
 
-def at(source: Source, line: int, cause: str, *, hint: str = "", code: int = 0) -> BuildError:
+def at(
+    source: Source, line: int, cause: str, *, hint: str = "", code: int = 0, output: str = ""
+) -> BuildError:
     """An error of the step on `line`."""
     return BuildError(
-        f"{source.name}:{line}: {cause}", hint=hint, shown=source.excerpt(line), code=code
+        f"{source.name}:{line}: {cause}",
+        hint=hint,
+        shown=source.excerpt(line),
+        code=code,
+        output=output,
     )

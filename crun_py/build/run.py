@@ -120,11 +120,11 @@ def _carried_out(
     new = None
     try:
         site.tell(told, "container", container.id)
-        code = _served(site, container, told)
+        code, output = _served(site, container, told)
         if code:
             what = step.text.partition("\n")[0]
             raise at(
-                step.source, step.line, f"{what}: exit status {code}", code=code,
+                step.source, step.line, f"{what}: exit status {code}", code=code, output=output,
                 hint="killed: out of memory" if code == 137 else "",
             )  # fmt: skip
         new = NewLayer(site.paths, draft.trees, draft.chain, "")
@@ -139,13 +139,21 @@ def _carried_out(
             new.discard()
 
 
-def _served(site: Site, container: Container, told: BuildEvent) -> int:
-    """The exit code of the container, started and followed to its end."""
+_KEPT_BYTES = 8 << 10
+"""Of a command's output, for the error that tells of its end."""
+
+
+def _served(site: Site, container: Container, told: BuildEvent) -> tuple[int, str]:
+    """The exit code of the container, started and followed to its end, and what it printed last."""
     ours, theirs = attach.socketpair()
     how = attach.STDOUT | attach.STDERR | attach.LOSSLESS | attach.CLEANER
 
+    last = b""
+
     def sink(stream: int, data: memoryview) -> None:
+        nonlocal last
         site.tell(told, "output", stream=stream, data=bytes(data))
+        last = (last + bytes(data[-_KEPT_BYTES:]))[-_KEPT_BYTES:]
 
     session = attach.Session(ours, how, terminal=False, sink=sink)
     try:
@@ -158,7 +166,7 @@ def _served(site: Site, container: Container, told: BuildEvent) -> int:
         session.close()
     if code == attach.LOST:
         raise BuildError("running the command: its monitor was killed")
-    return code
+    return code, last.decode("utf-8", "replace")
 
 
 def _places(container: Container) -> list[str]:

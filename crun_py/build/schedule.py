@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         errno: int
         shown: str
         code: int
+        output: str
 
 
 _PR_SET_PDEATHSIG = 1
@@ -213,12 +214,13 @@ def _said(e: CrunpyError) -> Told:
     found: Told = {"error": e.message, "hint": e.hint, "errno": e.errno}
     if isinstance(e, BuildError | DockerfileError):
         found["shown"], found["code"] = e.shown, getattr(e, "code", 0)
+        found["output"] = getattr(e, "output", "")
     return found
 
 
 def _error(answer: Told) -> CrunpyError:
     error, hint, errno = answer["error"], answer["hint"], answer["errno"]
     if "shown" in answer:
-        shown, code = answer["shown"], answer["code"]
-        return BuildError(error, shown=shown, code=code, hint=hint, errno=errno)
+        shown, code, output = answer["shown"], answer["code"], answer["output"]
+        return BuildError(error, shown=shown, code=code, output=output, hint=hint, errno=errno)
     return CrunpyError(error, hint=hint, errno=errno)

@@ -84,11 +84,11 @@ async def built(engine: Engine) -> None:
         kinds = {one.kind for one in seen if isinstance(one, crun_py.BuildEvent)}
         assert {"step", "done"} <= kinds
         assert await engine.containers.run("built:1", network="none") == b"2\nhidden"
-        (Path(home) / "Bad").write_text("FROM busybox\nRUN exit 9\n")
+        (Path(home) / "Bad").write_text("FROM busybox\nRUN echo why; exit 9\n")
         with pytest.raises(crun_py.BuildError) as failed:
             await engine.images.build(home, dockerfile=f"{home}/Bad", network="none", cache=False)
         assert failed.value.code == 9 and failed.value.exit_code == 9
-        assert "RUN exit 9" in failed.value.shown
+        assert "exit 9" in failed.value.shown and failed.value.output == "why\n"
         given = {"s": b""}
         small = await engine.images.build(home, squash=True, secrets=given, network="none")
         assert not small.names
