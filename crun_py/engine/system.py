@@ -129,13 +129,16 @@ def events(
 
 def reload_network(context: Context, name: str) -> str:
     """Publish the ports of a container that runs again; its id.  Raises NotFound, Conflict."""
-    from crun_py.net import connection
+    from crun_py.net import attached, connection
 
     container = state.find(context.paths, name)
-    if not container.status().running:
+    status = container.status()
+    if not status.running:
         raise Conflict(
             f"reloading the network of container {container.name}: it is not running",
             hint=f"crunpy start {container.name}",
         )
+    if any(a.hub for a in attached.of(container)):
+        context.join(status)
     connection.reload(container)
     return container.id

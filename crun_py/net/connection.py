@@ -562,7 +562,8 @@ def renamed(container: Container) -> None:
 
 def reload(container: Container) -> None:
     """For a container that runs, after somebody flushed the host's nftables rules: make those of
-    its networks, and publish its ports again.  A plain user's network needs none."""
+    its networks, and publish its ports again.  A plain user's need none, but their slirp4netns
+    may have ended."""
     from crun_py.net import attach
 
     try:
@@ -572,3 +573,8 @@ def reload(container: Container) -> None:
     for attachment in found:
         if not attachment.helper and not attachment.hub:
             attach.publish(container.paths, attachment)
+    if any(attachment.hub for attachment in found):
+        from crun_py.net import hub
+
+        with hub.Locked(container.paths):
+            os.close(hub.obtain(container.paths))

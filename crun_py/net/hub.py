@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import os
 
-from crun_py import jsonfile, state
+from crun_py import jsonfile, notices, state
 from crun_py._native import check, lib
 from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument
 from crun_py.model.network import Attachment
 from crun_py.net import attached, inside, ipam, netlink, rootless
 from crun_py.net.sysctl import write as sysctl
 from crun_py.paths import Paths, private_dir
-from crun_py.record import from_json, to_json
+from crun_py.record import from_json, replaced, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,6 +90,11 @@ def obtain(paths: Paths) -> int:
     """
     found = find(paths)
     if found >= 0:
+        try:
+            repair(paths, found)
+        except BaseException:
+            os.close(found)
+            raise
         return found
     if holder(paths):
         raise Conflict(
@@ -118,13 +123,7 @@ def _make(paths: Paths) -> int:
     fd: int = check(lib.crunpy_new_netns(), "unshare")
     try:
         inside.run(fd, _prepare)
-        program = rootless.slirp_program()
-        made = rootless.slirp4netns(program, fd, [], _directory(paths))
-        try:
-            jsonfile.write(_file(paths), to_json(made), durable=False)
-        except BaseException:
-            rootless.stop(made)
-            raise
+        _serve(paths, fd)
     except OSError as e:
         os.close(fd)
         raise CrunpyError.from_os("making a network without root", e) from e
@@ -132,6 +131,34 @@ def _make(paths: Paths) -> int:
         os.close(fd)
         raise
     return fd
+
+
+def _serve(paths: Paths, fd: int) -> None:
+    """Start the hub's slirp4netns."""
+    made = rootless.slirp4netns(rootless.slirp_program(), fd, [], _directory(paths))
+    try:
+        jsonfile.write(_file(paths), to_json(made), durable=False)
+    except BaseException:
+        rootless.stop(made)
+        raise
+
+
+def repair(paths: Paths, fd: int) -> None:
+    """Start slirp4netns again, if it has ended, and forward what the containers on the hub `fd`
+    publish.  Under the lock."""
+    made = _noted(paths)
+    if made and state.start_ticks(made.pid) == made.start_time:
+        return
+    _serve(paths, fd)
+    for container, _ in _holders(paths):
+        for attachment in attached.of(container):
+            for port in attachment.ports:
+                try:
+                    rootless.forward(
+                        _directory(paths), replaced(port, container_port=port.host_port)
+                    )
+                except CrunpyError as e:  # somebody else has it by now
+                    notices.warn(f"container {container.name}: {e.line()}")
 
 
 def _prepare() -> None:
@@ -162,12 +189,18 @@ def leave(paths: Paths, container_id: str, ports: Sequence[PortMapping]) -> None
 
 def _stop(paths: Paths) -> None:
     """End the slirp4netns of a hub that nobody holds."""
+    made = _noted(paths)
+    if made:
+        rootless.stop(made)
+        os.unlink(_file(paths))
+
+
+def _noted(paths: Paths) -> Attachment | None:
+    """The slirp4netns that hub.json tells of."""
     try:
-        made = from_json(Attachment, jsonfile.read(_file(paths)))
+        return from_json(Attachment, jsonfile.read(_file(paths)))
     except (FileNotFoundError, CorruptState, InvalidArgument):
-        return
-    rootless.stop(made)
-    os.unlink(_file(paths))
+        return None
 
 
 def forward(paths: Paths, ports: Sequence[PortMapping]) -> list[PortMapping]:

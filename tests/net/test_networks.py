@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -424,6 +425,33 @@ def test_users_of_a_hub_that_was_killed(user: Engine) -> None:
     user.detached("--network", "back", "--name", "c", *SLEEP)
     user.detached("--network", "back", "--name", "d", *SLEEP)
     assert reaches(user, "c", "d")
+    user.ok("rm", "-f", "-a", "-t0")
+    user.ok("network", "rm", "back")
+
+
+def test_a_hub_whose_slirp4netns_was_killed(user: Engine) -> None:
+    """Ports answer again, after `network reload` or when the next container comes."""
+    user.ok("network", "create", "back")
+    port = free_port()
+    user.detached("--network", "back", "--name", "a", "-p", f"{port}:80", "busybox", "httpd", "-f",
+                  "-h", "/etc")  # fmt: skip
+
+    def answers() -> bool:
+        try:
+            return (
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/hostname", timeout=2).status == 200
+            )
+        except OSError:
+            return False
+
+    assert wait_for(answers)
+    noted = user.run_root / "networks/hub.json"
+    another = ("run", "--rm", "--network", "back", "busybox", "true")
+    for again in (("network", "reload", "a"), another):
+        subprocess.run(["kill", "-9", str(json.loads(noted.read_text())["pid"])], check=True)
+        assert wait_for(lambda: not answers())
+        user.ok(*again)
+        assert wait_for(answers), again
     user.ok("rm", "-f", "-a", "-t0")
     user.ok("network", "rm", "back")
 
