@@ -208,6 +208,8 @@ def _entry(mount: Mount) -> MountEntry:
         entry |= {"type": "volume", "name": mount.name, "copy": mount.copy}
         if mount.name:
             volumes.check_name(mount.name)
+        if mount.subpath:
+            entry |= {"subpath": _subpath(mount), "copy": False}
     if mount.chown:
         entry["chown"] = True
     if mount.idmapped:
@@ -215,6 +217,18 @@ def _entry(mount: Mount) -> MountEntry:
     if isinstance(mount, Bind) and mount.overlay:
         entry["overlay"] = True
     return entry
+
+
+def _subpath(mount: VolumeMount) -> str:
+    """The part of a volume that is mounted.  Raises InvalidArgument."""
+    path = mount.subpath
+    if path.startswith("/") or ".." in path.split("/") or "\0" in path:
+        raise InvalidArgument(f"volume subpath {path!r}: a path within the volume, without ..")
+    if not mount.name or mount.idmapped or mount.chown:
+        raise InvalidArgument(
+            f"volume subpath {path!r}: of a volume with a name, without U or idmap"
+        )
+    return os.path.normpath(path)
 
 
 def _volumes(request: CreateRequest) -> dict[str, VolumeMount]:
@@ -263,6 +277,8 @@ def _volume(
             entry["name"], entry["anonymous"] = volumes.new_name(), True
         if os.path.isdir(volumes.data_directory(paths, entry["name"])):
             options = volumes.options_of(paths, entry["name"])
+        if options and entry.get("subpath"):
+            raise InvalidArgument(f"volume {entry['name']}: parts of it cannot be mounted")
         if options:
             entry["copy"] = False
             entry["source"] = volumes.data_directory(paths, entry["name"])

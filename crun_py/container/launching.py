@@ -147,6 +147,10 @@ class Launch:
             from crun_py.container import userns
 
             userns.prepare(self._container, self._spec, self._own_ids, self._attached)
+        if any(entry.get("subpath") for entry in record["mounts"]):
+            from crun_py.container import subpaths
+
+            subpaths.trees(self._container, self._attached)
         if any("shared" in word for m in record["mounts"] for word in m["options"]):
             from crun_py.container import propagation
 

@@ -174,7 +174,7 @@ class MountEntry(TypedDict):
     type: bind, volume, image (tmpfs only on the way here).  name: of the volume or image.
     mode: the options as they were written.  copy: a new volume gets what the image has there.
     create: a bind's source is made.  layer: the directory of the container that its changes go to.
-    image_id: hex digits.
+    image_id: hex digits.  subpath: the part of a volume that is mounted.
     """
 
     type: str
@@ -187,6 +187,7 @@ class MountEntry(TypedDict):
     copy: NotRequired[bool]
     create: NotRequired[bool]
     anonymous: NotRequired[bool]
+    subpath: NotRequired[str]
     chown: NotRequired[bool]
     idmap: NotRequired[bool]
     overlay: NotRequired[bool]

@@ -53,6 +53,7 @@ class Bind:
 class VolumeMount:
     """A volume.
 
+    subpath: a directory or file in it that is mounted alone, and must be there.
     name: "" for one that goes with the container.  copy: a new volume gets what the image has at
     the target.  labels, options: of the volume, if it is made for this (volume create).
     """
@@ -69,6 +70,7 @@ class VolumeMount:
     mode: str = ""
     labels: dict[str, str] = {}  # noqa: RUF012  # a record is not changed
     options: dict[str, str] = {}  # noqa: RUF012
+    subpath: str = ""
 
 
 @record(kw_only=False)

@@ -136,13 +136,14 @@ def _volume(
 ) -> VolumeMount:
     if given.get("volume-driver", "local") != "local":
         raise InvalidArgument(f"mount {text!r}: only volumes of the driver local")
-    if "subpath" in given:
-        raise InvalidArgument(f"mount {text!r}: a part of a volume cannot be mounted by itself")
+    subpath = given.get("subpath", "")
+    if "subpath" in given and not given.get("source"):
+        raise InvalidArgument(f"mount {text!r}: a part of a volume needs the volume's name")
     return VolumeMount(
         name=check_name(given["source"]) if given.get("source") else "", target=target,
         read_only=_read_only(text, given), flags=_flags(given),
         copy=not (_switch(text, given, "volume-nocopy") or _switch(text, given, "nocopy")),
-        chown=_switch(text, given, "U"), idmapped=_idmapped(text, given),
+        chown=_switch(text, given, "U"), idmapped=_idmapped(text, given), subpath=subpath,
         options=volume_options.parse(repeated["volume-opt"]),
         labels=dict(word.partition("=")[::2] for word in repeated["volume-label"]),
     )  # fmt: skip
