@@ -28,7 +28,6 @@ class Driver:
         """Make the interface in the namespace `netns_fd`, and what of the host it needs.
 
         Raises OSError, CrunpyError."""
-        raise NotImplementedError
 
     def publish(self, paths: Paths, network: Network, attachment: Attachment) -> None:
         """Make the host answer on the ports; also again, after somebody took that away."""
