@@ -105,6 +105,13 @@ class Bundle:
         found = {name: source for name in self._lacking if (source := _source(name))}
         if sys.dont_write_bytecode or not found:
             return
+        try:
+            _write(self._path, _packed(self._codes(found)))
+        except MemoryError:
+            return  # the file only saves time
+
+    def _codes(self, found: dict[str, str]) -> dict[str, tuple[str, tuple[int, int], bytes]]:
+        """What the file is to hold: of what it held, and of the modules `found` beside it."""
         codes: dict[str, tuple[str, tuple[int, int], bytes]] = {}
         for name, entry in self._index.items():
             code = self._code(entry)
@@ -114,7 +121,7 @@ class Bundle:
             stamp = _stamp(source)
             loaded = sys.modules[name].__loader__.get_code(name)  # type: ignore[union-attr]
             codes[name] = source, stamp, marshal.dumps(loaded)
-        _write(self._path, _packed(codes))
+        return codes
 
 
 def _packed(codes: dict[str, tuple[str, tuple[int, int], bytes]]) -> bytes:

@@ -232,7 +232,7 @@ def test_hot_commands_load_little(engine: Engine, line: str) -> None:
     heavy = {m for m in FORBIDDEN.split() if m in found}
     assert not heavy
     assert not {m for m in found if m.startswith("crun_py.worker")}
-    assert len(found) < 122
+    assert len(found) < 124
 
 
 def test_import_of_the_package_is_free() -> None:

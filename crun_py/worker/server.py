@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 _CONTROL, _CALLER = 3, 4
-_KILL_S = 60
+_KILL_S, _LAST_KILL_S = 60, 10
 """After which a child is killed that was told to give up: what it made would then stay, so it must
-have had the time to remove that on the slowest machine."""
+have had the time to remove that on the slowest machine.  The second is for the worker's own end,
+which somebody waits for."""
 _COLLECT = (100_000, 20, 20)
 """When a child collects garbage (gc.set_threshold)."""
 _SPARE = 24
@@ -175,12 +176,14 @@ class Server:
         if self._hangups.pop(request.sock.fileno(), None):
             self._poller.unregister(request.sock.fileno())
 
-    def _interrupt(self, request: _Request) -> None:
+    def _interrupt(self, request: _Request, patience_s: int = _KILL_S) -> None:
         """The request was given up.  The child is ours and not reaped, so the pid is its own."""
         self._forget_hangup(request)
+        latest = time.monotonic() + patience_s
         if request.kill_at is None:
-            request.kill_at = time.monotonic() + _KILL_S
+            request.kill_at = latest
             os.kill(request.pid, signal.SIGINT)
+        request.kill_at = min(request.kill_at, latest)
 
     def _kill_late(self) -> None:
         now = time.monotonic()
@@ -197,7 +200,7 @@ class Server:
         # what waits there is never begun; others can see at once that we are of no use
         self._control.shutdown(socket.SHUT_RDWR)
         for request in list(self._requests.values()):
-            self._interrupt(request)
+            self._interrupt(request, _LAST_KILL_S)
 
 
 def _noted(number: int, frame: object) -> None:

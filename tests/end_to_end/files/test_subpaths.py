@@ -34,7 +34,7 @@ def test_a_directory_and_a_file(engine: Engine) -> None:
 
 
 def test_links_lead_nowhere_else(engine: Engine) -> None:
-    canary = engine.home / "canary"
+    canary = engine.home / "canary-of-subpaths"
     canary.mkdir(mode=0o777)
     canary.chmod(0o777)
     fill(engine, f"ln -s {canary} out; ln -s / top; ln -s ../../../../../..{canary} up; mkdir in; "
@@ -45,3 +45,4 @@ def test_links_lead_nowhere_else(engine: Engine) -> None:
     assert "in" in engine.ok(*mounted("top"), "ls", "/m").split()
     assert engine.ok(*mounted("good"), "cat", "/m/f") == "here"
     assert not list(Path(canary).iterdir())
+    canary.rmdir()
