@@ -14,6 +14,7 @@ from crun_py.clock import now
 from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument, NotFound
 from crun_py.model.network import Join, Network, NetworkRequest, Subnet
 from crun_py.net import ip
+from crun_py.net.files import is_name
 from crun_py.paths import Paths, private_dir
 from crun_py.record import from_json, replaced, to_json
 
@@ -183,6 +184,9 @@ def checked(paths: Paths, join: Join) -> Join:
     for address in join.link_local:
         if not ip.contains((0xA9FE0000, 16, ip.IPv4), address):
             raise InvalidArgument(f"link-local address {address}: not in 169.254.0.0/16")
+    for alias in join.aliases:  # one with a line break would be a line of somebody else's
+        if not is_name(alias):
+            raise InvalidArgument(f"network alias {alias!r}: not a host name")
     if join.mac:
         if network.driver == "ipvlan":
             raise InvalidArgument(f"network {network.name!r}: ipvlan has its parent's MAC address")

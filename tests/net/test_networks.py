@@ -278,6 +278,10 @@ REFUSED = {
     "with host": (("create", "--network", "back", "--network", "host", "busybox"), "host"),
     "bad key": (("create", "--network", "back:nosuch=1", "busybox"), "nosuch"),
     "bad mac": (("create", "--network", "back:mac=1", "busybox"), "hardware address"),
+    "alias with a space": (("create", "--network", "back:alias=a b", "busybox"), "not a host name"),
+    "alias of two lines": (
+        ("create", "--network", f"back:alias=a\n{'0' * 64} back 10.66.0.9 web", "busybox"),
+        "not a host name"),
     "default removed": (("network", "rm", "bridge"), "default"),
     "missing": (("network", "inspect", "nosuch"), "no network 'nosuch'"),
 }  # fmt: skip
