@@ -106,6 +106,14 @@ def _session_engine(make: Callable[[str, str], Engine], who: str) -> Iterator[En
     assert not engine.settled()
 
 
+def _shared(engine: Engine) -> Iterator[Engine]:
+    """For one test; the next one finds it as this one did."""
+    before = set(engine.home.iterdir())
+    yield engine
+    engine.clean()
+    engine.restore(before)
+
+
 @pytest.fixture(scope="session")
 def _root(new_engine: Callable[[str, str], Engine]) -> Iterator[Engine]:
     yield from _session_engine(new_engine, "root")
@@ -119,17 +127,13 @@ def _user(new_engine: Callable[[str, str], Engine]) -> Iterator[Engine]:
 @pytest.fixture
 def root(_root: Engine) -> Iterator[Engine]:
     """The command as root; its store holds busybox.  Afterwards nothing may be left."""
-    yield _root
-    _root.clean()
-    _root.restore()
+    yield from _shared(_root)
 
 
 @pytest.fixture
 def user(_user: Engine) -> Iterator[Engine]:
     """The same as an unprivileged user."""
-    yield _user
-    _user.clean()
-    _user.restore()
+    yield from _shared(_user)
 
 
 @pytest.fixture(params=["root", "user"])

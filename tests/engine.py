@@ -343,8 +343,14 @@ class Engine:
                  for m in index["manifests"]]  # fmt: skip
         return sorted(n for n in names if re.split("[:@]", n)[0] == repository)
 
-    def restore(self) -> None:
-        """For a store that tests share: busybox has one name, as they found it."""
+    def restore(self, before: set[Path]) -> None:
+        """For a store that tests share: its home has what was there `before`, and busybox one
+        name."""
+        for path in set(self.home.iterdir()) - before:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
         wanted = "docker.io/library/busybox:latest"
         names = self.names()
         if names != [wanted]:
