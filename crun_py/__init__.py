@@ -53,7 +53,9 @@ if TYPE_CHECKING:
     from crun_py.model.container import Device as Device
     from crun_py.model.container import GiB as GiB
     from crun_py.model.container import HealthCheck as HealthCheck
+    from crun_py.model.container import IdMap as IdMap
     from crun_py.model.container import ImageMount as ImageMount
+    from crun_py.model.container import KernelMount as KernelMount
     from crun_py.model.container import KiB as KiB
     from crun_py.model.container import Limits as Limits
     from crun_py.model.container import LogConfig as LogConfig
@@ -108,8 +110,9 @@ _NAMES = {
     "InvalidArgument NotFound RegistryError TimedOut Unsupported",
     "library.create_options": "CreateOptions",
     "library.values": "CrunpyWarning PublishedPorts Ran",
-    "model.container": "GiB KiB MiB UNLIMITED Bind Device HealthCheck ImageMount Limits LogConfig "
-    "Namespaces Networking RestartPolicy SecretUse Security Tmpfs Ulimit VolumeMount",
+    "model.container": "GiB KiB MiB UNLIMITED Bind Device HealthCheck IdMap ImageMount KernelMount "
+    "Limits LogConfig Namespaces Networking RestartPolicy SecretUse Security Tmpfs Ulimit "
+    "VolumeMount",
     "model.event": "Event",
     "model.files": "FileChange",
     "model.image": "HistoryStep ImageSummary LoadedImage PrunedImages Pushed RemovedPart",

@@ -108,7 +108,7 @@ def default_mounts(
     pts = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620")
     if host.in_userns and host_network:
         # sysfs belongs to the network namespace's owner, which is not us
-        sysfs = mount("bind", "/sys", "/sys", "rbind", "ro", *quiet)
+        sysfs = mount("bind", "/sys", "/sys", "rbind", "rro", *quiet)
     else:
         sysfs = mount("sysfs", "sysfs", "/sys", "ro", *quiet)
     mounts = [

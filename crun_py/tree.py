@@ -121,8 +121,10 @@ class _Place:
 
 
 def _empty(top: int) -> None:
-    """Remove what is in the directory open as `top`."""
+    """Remove what is in the directory open as `top`; never what another file system has that is
+    mounted in it (EBUSY)."""
     place = _Place(top)
+    device = os.fstat(top).st_dev
     try:
         pending = [_unlink_files(place.fd)]
         while pending:
@@ -132,6 +134,9 @@ def _empty(top: int) -> None:
                 except FileNotFoundError:
                     pending[-1].pop()
                     continue
+                # some file systems have several devices in one mount (btrfs)
+                if os.fstat(place.fd).st_dev != device and _mount_id(place.fd) != _mount_id(top):
+                    raise OSError(errno.EBUSY, f"something is mounted on {pending[-1][-1]}")
                 pending.append(_unlink_files(place.fd))
                 continue
             pending.pop()
@@ -140,6 +145,11 @@ def _empty(top: int) -> None:
                 _unless_gone(os.rmdir, pending[-1].pop(), place.fd)
     finally:
         place.close()
+
+
+def _mount_id(fd: int) -> str:
+    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as about:
+        return next(line for line in about if line.startswith("mnt_id:"))
 
 
 def _unlink_files(directory: int) -> list[str]:

@@ -247,6 +247,13 @@ def _first_use(paths: Paths, name: str, stage: str, fill: Callable[[str], None])
         raise CrunpyError.from_os(f"filling volume {name}", e) from e
 
 
+def mounted_type(options: dict[str, str]) -> str:
+    """The type of the file system that is mounted in the place of a volume's directory, "" for
+    none: a directory of the host that takes its place is no mount of its own."""
+    kind = options.get("type", "none")
+    return "" if kind in ("none", "bind") else kind
+
+
 def remove(paths: Paths, name: str, users: Callable[[str], list[str]]) -> None:
     """Remove volume `name` and its content.
 
@@ -260,6 +267,10 @@ def remove(paths: Paths, name: str, users: Callable[[str], list[str]]) -> None:
             raise NotFound(f"no such volume: {name}")
         if found := users(name):
             raise Conflict(f"removing volume {name}: {found[0]} has it")
+        if os.path.ismount(directory + "/_data"):
+            from crun_py.overlay import mount
+
+            mount.unmount(directory + "/_data")
         os.rename(directory, trash)
     _tell(paths, "destroy", name)
     remove_tree(trash)

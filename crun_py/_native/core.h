@@ -208,6 +208,9 @@ int step_device(struct init *init, const struct step *s);
 int step_clear(struct init *init, const struct step *s);
 
 /* A copy of the mount at `source`, with attributes, attached at `target`. */
+/* for the attributes of bind_fd and of the steps bind and attach: read-only, but not what is
+ * mounted below */
+#define RDONLY_TOP (1ULL << 32)
 int bind_fd(int source, int target, uint64_t set, uint64_t propagation, bool recursive);
 /* The detached mount `tree` comes to lie on `target`. */
 int attach_tree(int tree, int target);

@@ -60,13 +60,24 @@ int attach_tree(int tree, int target)
 		       0;
 }
 
-static int set_attributes(int fd, uint64_t set, uint64_t propagation, bool recursive)
+static int change_attributes(int fd, struct attributes attributes, bool recursive)
 {
-	struct attributes attributes = { .set = set, .propagation = propagation };
 	return syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attributes,
 		       sizeof(attributes)) ?
 		       -errno :
 		       0;
+}
+
+static int set_attributes(int fd, uint64_t set, uint64_t propagation, bool recursive)
+{
+	int error = 0;
+	uint64_t every = set & ~RDONLY_TOP;
+	if (every || propagation)
+		error = change_attributes(fd, (struct attributes){ .set = every, .propagation = propagation },
+					  recursive);
+	if (!error && every != set)
+		error = change_attributes(fd, (struct attributes){ .set = MS_RDONLY }, false);
+	return error;
 }
 
 int bind_fd(int source, int target, uint64_t set, uint64_t propagation, bool recursive)

@@ -10,7 +10,14 @@ import os
 import resource as rlimit
 
 from crun_py import events, jsonfile, names, spec, state, volumes
-from crun_py.container import environment, filesystems, namespaces, resources, uses
+from crun_py.container import (
+    environment,
+    filesystems,
+    mount_entries,
+    namespaces,
+    resources,
+    uses,
+)
 from crun_py.container import record as records
 from crun_py.errors import Conflict, InvalidArgument
 from crun_py.net import connection
@@ -132,7 +139,7 @@ def networks(asked: Networking) -> list[str]:
 def check(request: CreateRequest) -> None:
     """Raises InvalidArgument for what is wrong whatever the image is, so that none is pulled
     first."""
-    filesystems.chosen(request.mounts)
+    mount_entries.chosen(request.mounts)
     resources.resources(request.limits)
     spec.rlimits(request.ulimits, 0)
     if request.keep_groups and request.groups:
@@ -236,7 +243,10 @@ def _write(
         rootfs.prepare(staging.directory, layers)
         if ids and record["userns"] and record["userns"]["idmapped"]:
             change_owner(staging.directory + "/upper", ids.outside)
-        filesystems.make(paths, staging.directory, record, request, layers, made, owner, ids)
+        if record["mounts"]:
+            from crun_py.container import mount_sources
+
+            mount_sources.make(paths, staging.directory, record, request, layers, made, owner, ids)
         if record["timezone"]:
             data = jsonfile.read_bytes(record["timezone"])
             jsonfile.write_bytes(staging.directory + "/localtime", data, durable=False, mode=0o644)

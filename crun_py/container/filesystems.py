@@ -1,7 +1,7 @@
 """All that is mounted in a container: what every one has, volumes, tmpfs, images.
 
-`decide` makes the spec's `mounts` and the record's; `make` then creates what is missing on
-the host.  Nothing is created before everything is decided.
+`decide` makes the spec's `mounts` and the record's; mount_sources then creates what is missing
+on the host.  Nothing is created before everything is decided.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 
 from crun_py import spec, state, volumes
-from crun_py.apart import apart
+from crun_py.container import mount_entries as entries
 from crun_py.container.record import is_systemd
 from crun_py.errors import InvalidArgument, NotFound, Unsupported
-from crun_py.model.container import Bind, ImageMount, Tmpfs, VolumeMount
-from crun_py.paths import Paths, private_dir
-from crun_py.tree import change_owner
+from crun_py.model.container import Bind, VolumeMount
+from crun_py.ns.idmap import Ids
+from crun_py.paths import Paths, in_user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from crun_py.documents.container import MountEntry, Record
     from crun_py.documents.image import ImageConfig
     from crun_py.documents.spec import Mount as SpecMount
-    from crun_py.model.container import CreateRequest, Mount
-    from crun_py.ns.idmap import Ids
+    from crun_py.model.container import CreateRequest, IdMap
 
 _OPTION_BYTES = 4000
 _MARKERS = ("/.dockerenv", "/run/.containerenv")
@@ -44,8 +43,10 @@ def decide(
     files: those of the container's own that it has beside the usual ones (passwd, group).
     """
     mounts = {m["destination"]: m for m in _own(paths, record, request, files, host)}
-    named = chosen(request.mounts)
-    asked = _volumes(request)
+    named = entries.chosen(request.mounts)
+    asked = entries.wanted_volumes(request)
+    maps = {volumes.check_destination(m.target, m.target): m.id_map for m in request.mounts
+            if isinstance(m, (Bind, VolumeMount))}  # fmt: skip
     kept: list[MountEntry] = []
     _borrow(paths, request, named)
     how = request.image_volumes
@@ -63,12 +64,18 @@ def decide(
                 "tmpfs", "tmpfs", destination, "nosuid", "nodev", "noexec"
             )
         else:
-            named[destination] = _entry(VolumeMount(name="", target=destination))
+            named[destination] = entries.entry_of(VolumeMount(name="", target=destination))
     for number, destination in enumerate(sorted(named)):
         entry = named[destination]
-        if entry["type"] == "tmpfs":
-            mounts[destination] = spec.mount("tmpfs", "tmpfs", destination, *_flags(entry))
+        kind = entry["type"]
+        if kind in ("tmpfs", *entries.KERNEL_MOUNTS):
+            own = entries.KERNEL_MOUNTS.get(kind, ())
+            mounts[destination] = spec.mount(
+                kind, kind, destination, *entries.flags(entry, kind), *own
+            )
             continue
+        if table := maps.get(destination):
+            entry["id_map"] = _id_map(record, destination, table)
         privileged = request.security.privileged
         options = asked[destination].options if destination in asked else {}
         mounts[destination] = _volume(
@@ -106,7 +113,8 @@ def _own(
     if (privileged or systemd) and "/sys/fs/cgroup" in found:
         found["/sys/fs/cgroup"]["options"].remove("ro")
     if privileged:
-        found["/sys"]["options"].remove("ro")
+        own = found["/sys"]
+        own["options"] = [word for word in own["options"] if word not in ("ro", "rro")]
     if words["pid"] == "host" and host.in_userns:
         # procfs belongs to the pid namespace's owner, which is not us
         found["/proc"] = spec.mount("bind", "/proc", "/proc", "rbind")
@@ -154,94 +162,19 @@ def _file(source: str, target: str, *, read_only: bool) -> SpecMount:
     return spec.mount("bind", source, target, *how)
 
 
-def chosen(mounts: Iterable[Mount]) -> dict[str, MountEntry]:
-    """What is asked for, as entries of the record, by destination.
-
-    Raises InvalidArgument when two have one destination; the very same one twice counts once.
-    """
-    found: dict[str, tuple[Mount, MountEntry]] = {}
-    for mount in mounts:
-        entry = _entry(mount)
-        destination = entry["destination"]
-        first = found.setdefault(destination, (mount, entry))[0]
-        if first != mount:
-            raise InvalidArgument(
-                f"mounting {destination}: two mounts have this destination: "
-                f"{_described(first)} and {_described(mount)}"
-            )
-    return {destination: entry for destination, (_, entry) in found.items()}
-
-
-def _described(mount: Mount) -> str:
-    """For an error: how it may have been written."""
-    if isinstance(mount, Tmpfs):
-        return f"tmpfs {mount.target}"
-    source = mount.source if isinstance(mount, Bind) else getattr(mount, "name", "")
-    if isinstance(mount, ImageMount):
-        return f"image {mount.image}:{mount.target}"
-    return ":".join(filter(None, (source, mount.target, mount.mode)))
-
-
-def _entry(mount: Mount) -> MountEntry:
-    """The record's entry for a mount.  Raises InvalidArgument."""
-    what = _described(mount)
-    source = mount.source if isinstance(mount, Bind) else None
-    entry: MountEntry = {
-        "type": "tmpfs", "name": "", "source": source or "",
-        "destination": volumes.check_destination(mount.target, what),
-        "rw": True, "mode": "", "options": [], "copy": True, "create": True,
-    }  # fmt: skip
-    if not (isinstance(mount, Tmpfs) and entry["destination"].startswith("/sys/")):
-        volumes.check_place(entry["destination"], what, source)
-    if isinstance(mount, Tmpfs):
-        return {**entry, "options": [*mount.options]}
-    if isinstance(mount, ImageMount):
-        return {**entry, "type": "image", "name": mount.image, "rw": mount.writable}
-    entry["rw"], entry["mode"] = not mount.read_only, mount.mode
-    entry["options"] = [*mount.flags, *([mount.propagation] if mount.propagation else [])]
-    if isinstance(mount, Bind):
-        if not os.path.isabs(mount.source):
-            raise InvalidArgument(f"mounting {mount.source!r}: not an absolute path")
-        entry |= {"type": "bind", "create": mount.create}
-        entry["options"] += [] if mount.recursive else ["norbind"]
-    else:
-        entry |= {"type": "volume", "name": mount.name, "copy": mount.copy}
-        if mount.name:
-            volumes.check_name(mount.name)
-        if mount.subpath:
-            entry |= {"subpath": _subpath(mount), "copy": False}
-    if mount.chown:
-        entry["chown"] = True
-    if mount.idmapped:
-        entry["idmap"] = True
-    if isinstance(mount, Bind) and mount.overlay:
-        entry["overlay"] = True
-    return entry
-
-
-def _subpath(mount: VolumeMount) -> str:
-    """The part of a volume that is mounted.  Raises InvalidArgument."""
-    path = mount.subpath
-    if path.startswith("/") or ".." in path.split("/") or "\0" in path:
-        raise InvalidArgument(f"volume subpath {path!r}: a path within the volume, without ..")
-    if not mount.name or mount.idmapped or mount.chown:
-        raise InvalidArgument(
-            f"volume subpath {path!r}: of a volume with a name, without U or idmap"
+def _id_map(record: Record, destination: str, table: IdMap) -> dict[str, list[list[int]]]:
+    """The record's rows: what is shown are ids as the engine sees them.  Raises Unsupported."""
+    if in_user_namespace():
+        raise Unsupported(
+            f"mounting {destination}: idmap with a map is for root only: the kernel maps no mount "
+            "for a plain user",
+            hint="--userns keep-id, or the option U, give files to the container's user",
         )
-    return os.path.normpath(path)
-
-
-def _volumes(request: CreateRequest) -> dict[str, VolumeMount]:
-    """Those that are asked for, by destination."""
-    found = (mount for mount in request.mounts if isinstance(mount, VolumeMount))
-    return {volumes.check_destination(m.target, _described(m)): m for m in found}
-
-
-def _flags(entry: MountEntry) -> list[str]:
-    """The options of a tmpfs, with docker's where nothing else is said."""
-    given = entry["options"]
-    opposites = {"nosuid": "suid", "nodev": "dev", "noexec": "exec"}
-    return [*(name for name, other in opposites.items() if other not in given), *given]
+    ids = Ids.of(record) if table.relative else None
+    return {
+        "uids": [[a, ids.outside(b, 0)[0] if ids else b, n] for a, b, n in table.uids],
+        "gids": [[a, ids.outside(0, b)[1] if ids else b, n] for a, b, n in table.gids],
+    }
 
 
 def _borrow(paths: Paths, request: CreateRequest, named: dict[str, MountEntry]) -> None:
@@ -268,7 +201,7 @@ def _volume(
     options: of a volume that is made for it."""
     destination = entry["destination"]
     flags = [] if privileged or "dev" in entry["options"] else ["nodev"]
-    flags += ["ro"] if not entry["rw"] else []
+    flags += [] if entry["rw"] else ["ro" if "norro" in entry["options"] else "rro"]
     if entry["type"] == "image":
         own = _own_layer(paths, record, entry, number) if entry["rw"] else {}
         return _image(paths, entry, own, host)
@@ -279,11 +212,12 @@ def _volume(
             options = volumes.options_of(paths, entry["name"])
         if options and entry.get("subpath"):
             raise InvalidArgument(f"volume {entry['name']}: parts of it cannot be mounted")
+        entry["source"] = volumes.data_directory(paths, entry["name"])
         if options:
             entry["copy"] = False
-            entry["source"] = volumes.data_directory(paths, entry["name"])
-            return _mounted_volume(options, destination, flags)
-        entry["source"] = volumes.data_directory(paths, entry["name"])
+            # as root, a file system is mounted on the volume's directory (volume_mounts)
+            if in_user_namespace() or not volumes.mounted_type(options):
+                return _mounted_volume(options, destination, flags, host)
     elif not entry.get("create", True) and not os.path.lexists(entry["source"]):
         raise InvalidArgument(
             f"mounting {entry['source']}: no such file or directory",
@@ -293,15 +227,25 @@ def _volume(
         upper = _own_layer(paths, record, entry, number)
         return _overlay(destination, [entry["source"]], upper, host, *flags)
     recursive = "bind" if "norbind" in entry["options"] else "rbind"
-    passed = [o for o in entry["options"] if o != "norbind"]
+    passed = [o for o in entry["options"] if o not in ("norbind", "norro")]
     return spec.mount("bind", entry["source"], destination, recursive, *flags, *passed)
 
 
-def _mounted_volume(options: dict[str, str], destination: str, flags: list[str]) -> SpecMount:
-    """The mount of a volume that is made of something else (options/volume_options)."""
+def _mounted_volume(
+    options: dict[str, str], destination: str, flags: list[str], host: spec.Host
+) -> SpecMount:
+    """The mount of a volume that is made of something else (options/volume_options), and that is
+    no mount of the host's: of a directory, or as the container's own."""
     words = [w for w in options.get("o", "").split(",") if w and w not in ("bind", "rbind", "rw")]
-    if options.get("type") == "tmpfs":
+    kind = volumes.mounted_type(options)
+    flags = ["ro" if word == "rro" and kind else word for word in flags]
+    if kind == "tmpfs":
         return spec.mount("tmpfs", "tmpfs", destination, "nosuid", *flags, *words)
+    if kind == "overlay":
+        words += ["userxattr"] if host.in_userns else []
+        return spec.mount("overlay", "overlay", destination, *flags, *words)
+    if kind:
+        raise Unsupported(f"mounting {destination}: a volume of type {kind} is for root only")
     return spec.mount("bind", options["device"], destination, "rbind", *flags, *words)
 
 
@@ -329,9 +273,12 @@ def _image(paths: Paths, entry: MountEntry, upper: dict[str, str], host: spec.Ho
     if upper:
         entry["source"] = image.layers[-1]
         return _overlay(entry["destination"], image.layers[::-1], upper, host, "nodev")
+    if entry.get("subpath"):  # taken out of it at the start (subpaths)
+        entry["source"] = image.layers[-1]
+        return spec.mount("bind", image.layers[-1], entry["destination"], "rbind", "rro", "nodev")
     if len(image.layers) == 1:
         entry["source"] = image.layers[0]
-        return spec.mount("bind", image.layers[0], entry["destination"], "rbind", "ro", "nodev")
+        return spec.mount("bind", image.layers[0], entry["destination"], "rbind", "rro", "nodev")
     entry["source"] = image.layers[-1]
     return _overlay(entry["destination"], image.layers[::-1], {}, host, "ro", "nodev")
 
@@ -351,103 +298,3 @@ def _escaped(path: str) -> str:
     if "," in path:
         raise Unsupported(f"mounting {path}: an overlay cannot have a comma in its path")
     return path.replace("\\", "\\\\").replace(":", "\\:")
-
-
-def make(
-    paths: Paths,
-    directory: str,
-    record: Record,
-    request: CreateRequest,
-    layers: list[str],
-    made: list[str],
-    owner: tuple[int, int],
-    ids: Ids | None,
-) -> None:
-    """Create what the mounts of the record need on the host.
-
-    directory: the container's, in the making; layers: the image's, base first; made: names of
-    new volumes are added to it; owner: uid and gid on the host of the container's user, for
-    the option U; ids: the container's, if it has a user namespace of its own.
-    """
-    asked = _volumes(request)
-    for entry in record["mounts"]:
-        for name in ("upper", "work") if "layer" in entry else ():
-            os.makedirs(f"{directory}/{entry['layer']}/{name}", 0o755)
-        if entry["type"] == "image":
-            continue
-        if entry["type"] == "bind":
-            _make_source(entry)
-        else:
-            wanted = asked.get(entry["destination"])
-            _make_volume(paths, record, entry, wanted, layers, made, ids)
-        if entry.get("chown"):
-            try:
-                change_owner(entry["source"], lambda uid, gid: owner)
-            except OSError as e:
-                raise InvalidArgument.from_os(
-                    f"changing the owner of {entry['source']} (option U)", e
-                ) from e
-
-
-def _make_source(entry: MountEntry) -> None:
-    try:
-        # as Docker: a directory that is missing on the host is made
-        if entry.get("create", True) and not os.path.lexists(entry["source"]):
-            os.makedirs(entry["source"], 0o755)
-    except OSError as e:
-        raise InvalidArgument.from_os(f"creating {entry['source']} for a mount", e) from e
-
-
-def _make_volume(
-    paths: Paths,
-    record: Record,
-    entry: MountEntry,
-    asked: VolumeMount | None,
-    layers: list[str],
-    made: list[str],
-    ids: Ids | None,
-) -> None:
-    def fill(data: str) -> None:
-        if ids:
-            os.chown(data, *ids.outside(0, 0))
-        if entry.get("copy", True):
-            _copy_up(paths, record, entry["destination"], layers, data, ids)
-
-    with volumes.Filling(paths, record["id"]) as stage:
-        is_new = volumes.ensure(
-            paths,
-            entry["name"],
-            stage,
-            fill,
-            anonymous=entry.get("anonymous", False),
-            labels={**asked.labels} if asked else None,
-            options={**asked.options} if asked else None,
-        )
-        if is_new:
-            made.append(entry["name"])
-
-
-def _copy_up(
-    paths: Paths,
-    record: Record,
-    path: str,
-    layers: list[str],
-    data: str,
-    ids: Ids | None,
-) -> None:
-    """What the image has at `path` goes into the new volume, as docker's."""
-    from crun_py.overlay import copy
-
-    own_ids = record["userns"]
-    owner = (
-        ids.outside if ids and own_ids and own_ids["idmapped"] else (lambda uid, gid: (uid, gid))
-    )
-
-    def act() -> None:
-        if directory := record.get("rootfs"):
-            root = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        else:
-            root = copy.root_of(layers[::-1], private_dir(paths.run + "/rootfs"))
-        copy.copy_up(root, path, data, owner)
-
-    apart(act)

@@ -143,6 +143,19 @@ class Launch:
     def _prepare_mounts(self) -> None:
         """What cannot be mounted from inside."""
         record = self._container.record
+        if any(entry["type"] == "volume" for entry in record["mounts"]):
+            from crun_py.container import volume_mounts
+
+            volume_mounts.show(self._container)
+            self._undo.append(lambda: volume_mounts.hide(self._container))
+        if any("id_map" in entry for entry in record["mounts"]):
+            from crun_py.container import id_maps
+
+            id_maps.trees(self._container, self._spec, self._attached)
+        if any("tmpcopyup" in entry.get("options", ()) for entry in self._spec["mounts"]):
+            from crun_py.container import copied_up
+
+            copied_up.trees(self._container, self._spec, self._attached)
         if self._own_ids >= 0:
             from crun_py.container import userns
 

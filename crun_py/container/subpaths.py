@@ -1,6 +1,7 @@
-"""Parts of volumes: a directory or file in one is mounted, not the whole (`volume-subpath`).
+"""Parts of volumes and images: a directory or file in one is mounted, not the whole
+(`volume-subpath`, `image-subpath`).
 
-What lies in a volume is written by containers: it is opened below the volume's own descriptor,
+What lies in them is written by others: it is opened below the top's own descriptor,
 which no link leads out of (openat2(2)), and mounted by that descriptor, so that no exchange of
 names in between leads elsewhere.
 """
@@ -12,7 +13,10 @@ import os
 from crun_py import volumes
 from crun_py._native import check, lib
 from crun_py.errors import NotFound
+from crun_py.ns.thread import in_thread
+from crun_py.overlay import copy
 from crun_py.overlay.mapped import tree_of
+from crun_py.paths import private_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,14 +35,28 @@ def trees(container: Container, attached: dict[str, int]) -> None:
 
 
 def _tree(container: Container, entry: MountEntry) -> int:
+    if entry["type"] == "image":
+        # the mount of its layers goes with the thread's namespace, but for the part taken of it
+        return in_thread(lambda: _part(_image_root(container, entry), entry))
     top = volumes.data_directory(container.paths, entry["name"])
-    root = os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    return _part(os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), entry)
+
+
+def _image_root(container: Container, entry: MountEntry) -> int:
+    from crun_py.oci.store.images import ImageStore
+
+    image = ImageStore(container.paths).find(entry["image_id"])
+    return copy.root_of(image.layers[::-1], private_dir(container.paths.run + "/rootfs"))
+
+
+def _part(root: int, entry: MountEntry) -> int:
+    """A detached mount of the part of what is open as `root`, which is closed."""
     try:
         path = entry["subpath"]
         fd = check(lib.crunpy_open_in_root(root, os.fsencode(path), os.O_PATH), path)
     except OSError as e:
         raise NotFound.from_os(
-            f"mounting {entry['subpath']} of volume {entry['name']}",
+            f"mounting {entry['subpath']} of {entry['type']} {entry['name']}",
             e,
             hint="it must be there before the container starts",
         ) from e

@@ -174,7 +174,8 @@ class MountEntry(TypedDict):
     type: bind, volume, image (tmpfs only on the way here).  name: of the volume or image.
     mode: the options as they were written.  copy: a new volume gets what the image has there.
     create: a bind's source is made.  layer: the directory of the container that its changes go to.
-    image_id: hex digits.  subpath: the part of a volume that is mounted.
+    image_id: hex digits.  subpath: the part of a volume or image that is mounted.
+    id_map: rows of uids and gids: as stored, as shown (as the engine sees them), count.
     """
 
     type: str
@@ -190,6 +191,7 @@ class MountEntry(TypedDict):
     subpath: NotRequired[str]
     chown: NotRequired[bool]
     idmap: NotRequired[bool]
+    id_map: NotRequired[dict[str, list[list[int]]]]
     overlay: NotRequired[bool]
     layer: NotRequired[str]
     image_id: NotRequired[str]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 
 from crun_py import volumes as store
+from crun_py.container import volume_mounts
 from crun_py.errors import Conflict, InvalidArgument, NotFound, Unsupported
+from crun_py.paths import in_user_namespace
 from crun_py.show import volume_list
 
 TYPE_CHECKING = False
@@ -31,7 +33,7 @@ def create(
 ) -> str:
     """Make a volume, an anonymous one without a name, unless it is there; its name.
 
-    options: the driver's: type (bind or tmpfs), device, o.  Raises InvalidArgument,
+    options: the driver's: type (bind, tmpfs, nfs …), device, o.  Raises InvalidArgument,
     Unsupported.
     """
     from crun_py.options import volume_options
@@ -41,6 +43,7 @@ def create(
     chosen = volume_options.parse([f"{key}={value}" for key, value in (options or {}).items()])
     own = name or store.new_name()
     context.enter()
+    volume_options.check_user(chosen, in_userns=in_user_namespace())
     with store.Filling(context.paths, store.new_name()) as stage:
         store.ensure(
             context.paths, own, stage, None, anonymous=not name, labels=labels, options=chosen
@@ -168,6 +171,7 @@ def export(context: Context, name: str, target: str | BinaryIO) -> None:
             fd = stack.enter_context(outfile.Replaced(sink))
             sink = stack.enter_context(open(fd, "wb", closefd=False))
         context.enter()
+        stack.enter_context(volume_mounts.shown(context.paths, found))
         volume_archive.export(context.paths, found, sink.write)
         sink.flush()
 
@@ -189,6 +193,7 @@ def fill(context: Context, name: str, source: str | BinaryIO) -> None:
             except OSError as e:
                 raise InvalidArgument.from_os(f"importing {source}", e) from e
         context.enter()
+        stack.enter_context(volume_mounts.shown(context.paths, found))
         volume_archive.import_(context.paths, found, archive.read, f"importing {label}")
 
 
@@ -198,9 +203,13 @@ def mount(context: Context, name: str) -> str:
     from crun_py.engine.files import require_mounts
 
     require_mounts("volume mount")
-    return store.data_directory(context.paths, resolve(context, name))
+    found = resolve(context, name)
+    volume_mounts.keep(context.paths, found)
+    return store.data_directory(context.paths, found)
 
 
 def unmount(context: Context, name: str) -> str:
-    """The name of a volume, whose directory stays where it is.  Raises NotFound."""
-    return resolve(context, name)
+    """Undo `mount`; the name of the volume, whose directory stays where it is.  Raises NotFound."""
+    found = resolve(context, name)
+    volume_mounts.release(context.paths, found)
+    return found

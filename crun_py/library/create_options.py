@@ -11,6 +11,7 @@ from crun_py.model.container import (
     Device,
     HealthCheck,
     ImageMount,
+    KernelMount,
     Limits,
     LogConfig,
     Namespaces,
@@ -32,7 +33,7 @@ shell does."""
 Port = int | str
 HostPort = int | str | tuple[str, int] | None
 Ports = Mapping[Port, HostPort] | Iterable[int | str | PortMapping]
-AnyMount = Bind | VolumeMount | Tmpfs | ImageMount
+AnyMount = Bind | VolumeMount | Tmpfs | KernelMount | ImageMount
 Variables = Mapping[str, str] | Iterable[str]
 Volumes = Mapping[str, str | Mapping[str, str]] | Iterable[str]
 Filters = Mapping[str, str | Iterable[str]] | Iterable[str]
@@ -54,7 +55,7 @@ class CreateOptions(TypedDict, total=False):
     publish_all_ports  all that the image exposes, on free ports
     volumes            texts as `-v` takes: "data:/d:ro", "/host:/c", "./here:/there"; or source to
                        mount point, or to {"bind": MOUNT POINT, "mode": "ro"}
-    mounts             Bind, VolumeMount, Tmpfs and ImageMount
+    mounts             Bind, VolumeMount, Tmpfs, KernelMount and ImageMount
     tmpfs              mount point to options ("size=64m"), or mount points
     entrypoint         instead of the image's
     user, groups       NAME|UID[:GROUP|GID], and further groups

@@ -14,13 +14,23 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
     from typing import TypeAlias
 
-    Mount: TypeAlias = "Bind | VolumeMount | Tmpfs | ImageMount"
+    Mount: TypeAlias = "Bind | VolumeMount | Tmpfs | KernelMount | ImageMount"
 
 KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
 SHM_BYTES = 64 * MiB
 STOP_TIMEOUT_S = 10
 UNLIMITED = -1
 """For a limit: there is to be none, which is more than to leave it as it is (None)."""
+
+
+@record
+class IdMap:
+    """Owners of files on a mount: rows of (first id as it is stored, first id that is shown,
+    count).  relative: what is shown are ids of the container's user namespace, else the host's."""
+
+    uids: tuple[tuple[int, int, int], ...] = ()
+    gids: tuple[tuple[int, int, int], ...] = ()
+    relative: bool = False
 
 
 @record(kw_only=False)
@@ -31,7 +41,8 @@ class Bind:
     create: a missing source is made, a directory.  propagation: as mount(8) names it, "" for
     private.  flags: nosuid, noexec, dev …  recursive: what is mounted below it too.
     chown: its owner becomes the container's user.  overlay: changes go into a layer of the
-    container's own.  idmapped: owners are shown through the container's user namespace.
+    container's own.  idmapped: owners are shown through the container's user namespace, or
+    through id_map.  read_only_below: read_only holds for what is mounted below it too.
     mode: the options as they were written, for `inspect`.
     """
 
@@ -39,6 +50,7 @@ class Bind:
     target: str
     _: KW_ONLY
     read_only: bool = False
+    read_only_below: bool = True
     create: bool = False
     propagation: str = ""
     flags: tuple[str, ...] = ()
@@ -46,6 +58,7 @@ class Bind:
     chown: bool = False
     overlay: bool = False
     idmapped: bool = False
+    id_map: IdMap | None = None
     mode: str = ""
 
 
@@ -67,6 +80,7 @@ class VolumeMount:
     propagation: str = ""
     chown: bool = False
     idmapped: bool = False
+    id_map: IdMap | None = None
     mode: str = ""
     labels: dict[str, str] = {}  # noqa: RUF012  # a record is not changed
     options: dict[str, str] = {}  # noqa: RUF012
@@ -76,20 +90,34 @@ class VolumeMount:
 @record(kw_only=False)
 class Tmpfs:
     """Memory that looks like a directory.  options: as tmpfs(5) names them (size=64m, mode=1777);
-    those that are not named there: nosuid, nodev and noexec, unless exec, suid or dev is."""
+    those that are not named there: nosuid, nodev and noexec, unless exec, suid or dev is.
+    tmpcopyup: at each start it gets what the container's own files have there."""
 
     target: str
     options: tuple[str, ...] = ()
 
 
 @record(kw_only=False)
+class KernelMount:
+    """A file system that the kernel makes: kind is devpts (options uid, gid, mode, max, ptmxmode)
+    or ramfs (mode); and ro, nosuid, noexec, nodev for both."""
+
+    kind: str
+    target: str
+    options: tuple[str, ...] = ()
+
+
+@record(kw_only=False)
 class ImageMount:
-    """The files of an image; changes, if it is writable, go with the container."""
+    """The files of an image; changes, if it is writable, go with the container.
+
+    subpath: a directory or file of it that is mounted alone, read-only."""
 
     image: str
     target: str
     _: KW_ONLY
     writable: bool = False
+    subpath: str = ""
 
 
 @record

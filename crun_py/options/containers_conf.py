@@ -328,7 +328,8 @@ def _volumes(made: Defaults, setting: Setting, check: Check) -> None:
     values = made.values
     taken = {mounts.volume(text).target for text in values.texts("volume")}
     taken |= {mounts.tmpfs(text).target for text in values.texts("tmpfs")}
-    taken |= {mount_options.parse(text).target for text in values.texts("mount")}
+    for text in values.texts("mount"):
+        taken |= {mount.target for mount in mount_options.parse(text)}
     new = [text for text in setting.texts if mounts.volume(text).target not in taken]
     made.values = values.with_texts("volume", [*new, *values.texts("volume")])
 

@@ -1,19 +1,22 @@
 """What --mount says: TYPE and KEY=VALUE pairs, docker's and podman's, as a mount.
 
-Pure.  SELinux labels (z, Z, relabel) and consistency mean nothing here and are accepted.
+Pure but for `glob`, which looks at the host.  SELinux labels (z, Z, relabel) and consistency mean
+nothing here and are accepted.
 """
 
 from __future__ import annotations
 
 from crun_py import quantity
 from crun_py.errors import InvalidArgument
-from crun_py.model.container import Bind, ImageMount, Tmpfs, VolumeMount
-from crun_py.options import volume_options
+from crun_py.model.container import Bind, ImageMount, KernelMount, Tmpfs, VolumeMount
+from crun_py.options import parts, volume_options
 from crun_py.options.paths import host_path
 from crun_py.volumes import PASSED, PROPAGATION, check_destination, check_name, check_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crun_py.model.container import Mount
 
 _SAME = {"src": "source", "dst": "destination", "target": "destination", "ro": "readonly",
@@ -27,12 +30,16 @@ _KEYS = {
     "tmpfs": {"tmpfs-size", "tmpfs-mode", "size", "mode", "uid", "gid", "notmpcopyup",
               "tmpcopyup"},
     "image": {"subpath"},
+    "glob": {"bind-propagation", "bind-nonrecursive", "bind-recursive", "z", "U", "idmap"},
+    "devpts": {"uid", "gid", "mode", "max"},
+    "ramfs": {"mode"},
 }  # fmt: skip
 TYPES = tuple(_KEYS)
 
 
-def parse(text: str) -> Mount:
-    """One --mount option.  Raises InvalidArgument naming the nearest word."""
+def parse(text: str) -> list[Mount]:
+    """One --mount option: a mount, or those of a glob.  Raises InvalidArgument naming the nearest
+    word."""
     given, repeated = _pairs(text)
     kind = given.pop("type", "volume")
     if kind not in _KEYS:
@@ -43,13 +50,14 @@ def parse(text: str) -> Mount:
     if "destination" not in given:
         raise InvalidArgument(f"mount {text!r}: no destination", hint="destination=/PATH")
     target = check_destination(given["destination"], text)
-    if kind == "bind":
-        made: Mount = _bind(text, given, target)
-    elif kind == "volume":
-        made = _volume(text, given, repeated, target)
+    if kind == "volume":
+        made: list[Mount] = [_volume(text, given, repeated, target)]
+    elif kind == "glob":
+        made = [*_glob(text, given, target)]
     else:
-        made = (_tmpfs if kind == "tmpfs" else _image)(text, given, target)
-    check_place(target, text, source=made.source if isinstance(made, Bind) else None)
+        made = [_OF_TYPE[kind](text, given, target)]
+    for mount in made:
+        check_place(mount.target, text, source=mount.source if isinstance(mount, Bind) else None)
     return made
 
 
@@ -117,18 +125,24 @@ def _bind(text: str, given: dict[str, str], target: str) -> Bind:
     alone = recursive in ("disabled", "false") or _switch(text, given, "bind-nonrecursive")
     return Bind(
         source=host_path(source), target=target,
-        read_only=_read_only(text, given), flags=_flags(given), propagation=propagation,
-        recursive=not alone, chown=_switch(text, given, "U"), idmapped=_idmapped(text, given),
+        read_only=_read_only(text, given), read_only_below=recursive != "writable",
+        flags=_flags(given), propagation=propagation, recursive=not alone,
+        chown=_switch(text, given, "U"), idmapped="idmap" in given,
+        id_map=parts.mount_id_map(given.get("idmap", ""), text),
     )  # fmt: skip
 
 
-def _idmapped(text: str, given: dict[str, str]) -> bool:
-    if given.get("idmap", "true") != "true":
-        raise InvalidArgument(
-            f"mount {text!r}: idmap with a mapping of its own is not supported",
-            hint="idmap alone uses the container's mapping",
-        )
-    return "idmap" in given
+def _glob(text: str, given: dict[str, str], target: str) -> list[Bind]:
+    """All that a pattern finds on the host, each under its own name in the target."""
+    import glob
+    import os
+
+    pattern = host_path(given.get("source", ""))
+    found = sorted(glob.glob(pattern))
+    if not found:
+        raise InvalidArgument(f"mount {text!r}: nothing matches {pattern}")
+    places = ((path, f"{target}/{os.path.basename(path)}") for path in found)
+    return [_bind(text, {**given, "source": path}, place) for path, place in places]
 
 
 def _volume(
@@ -143,7 +157,8 @@ def _volume(
         name=check_name(given["source"]) if given.get("source") else "", target=target,
         read_only=_read_only(text, given), flags=_flags(given),
         copy=not (_switch(text, given, "volume-nocopy") or _switch(text, given, "nocopy")),
-        chown=_switch(text, given, "U"), idmapped=_idmapped(text, given), subpath=subpath,
+        chown=_switch(text, given, "U"), idmapped="idmap" in given, subpath=subpath,
+        id_map=parts.mount_id_map(given.get("idmap", ""), text),
         options=volume_options.parse(repeated["volume-opt"]),
         labels=dict(word.partition("=")[::2] for word in repeated["volume-label"]),
     )  # fmt: skip
@@ -152,9 +167,8 @@ def _volume(
 def _tmpfs(text: str, given: dict[str, str], target: str) -> Tmpfs:
     if "source" in given:
         raise InvalidArgument(f"mount {text!r}: a tmpfs has no source")
-    if "tmpcopyup" in given:
-        raise InvalidArgument(f"mount {text!r}: a tmpfs is empty at first, tmpcopyup does not hold")
     options = ["ro"] if _read_only(text, given) else []
+    options += ["tmpcopyup"] if _switch(text, given, "tmpcopyup") else []
     options += _flags(given)
     for name in ("size", "mode", "uid", "gid"):
         value = given.get(f"tmpfs-{name}") or given.get(name)
@@ -167,9 +181,34 @@ def _tmpfs(text: str, given: dict[str, str], target: str) -> Tmpfs:
     return Tmpfs(target=target, options=tuple(options))
 
 
+def _kernel(text: str, given: dict[str, str], target: str, kind: str) -> KernelMount:
+    if "source" in given:
+        raise InvalidArgument(f"mount {text!r}: {kind} has no source")
+    options = [*(["ro"] if _read_only(text, given) else []), *_flags(given)]
+    for name in ("uid", "gid", "mode", "max"):
+        if name in given and not quantity.is_number(given[name]):
+            raise InvalidArgument(f"mount {text!r}: {name} {given[name]!r} is not a number")
+        options += [f"{name}={given[name]}"] if name in given else []
+    return KernelMount(kind=kind, target=target, options=tuple(options))
+
+
+def _devpts(text: str, given: dict[str, str], target: str) -> KernelMount:
+    return _kernel(text, given, target, "devpts")
+
+
+def _ramfs(text: str, given: dict[str, str], target: str) -> KernelMount:
+    return _kernel(text, given, target, "ramfs")
+
+
 def _image(text: str, given: dict[str, str], target: str) -> ImageMount:
     if not given.get("source"):
         raise InvalidArgument(f"mount {text!r}: an image mount needs source=IMAGE")
-    if "subpath" in given:
-        raise InvalidArgument(f"mount {text!r}: a part of an image cannot be mounted by itself")
-    return ImageMount(image=given["source"], target=target, writable=_switch(text, given, "rw"))
+    writable, subpath = _switch(text, given, "rw"), given.get("subpath", "")
+    if subpath and writable:
+        raise InvalidArgument(f"mount {text!r}: a part of an image is read-only")
+    return ImageMount(image=given["source"], target=target, writable=writable, subpath=subpath)
+
+
+_OF_TYPE: dict[str, Callable[[str, dict[str, str], str], Mount]] = {
+    "bind": _bind, "tmpfs": _tmpfs, "image": _image, "devpts": _devpts, "ramfs": _ramfs,
+}  # fmt: skip

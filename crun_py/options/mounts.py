@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from crun_py.errors import InvalidArgument
 from crun_py.model.container import Bind, Tmpfs, VolumeMount
+from crun_py.options import parts
 from crun_py.options.paths import host_path
 from crun_py.volumes import PASSED, PROPAGATION, check_destination, check_name, check_place
 
@@ -17,15 +18,17 @@ _OPTIONS = {"rw", "ro", "z", "Z", "nocopy", "copy", "consistent", "cached", "del
 def volume(text: str) -> Bind | VolumeMount:
     """One -v option: [SOURCE:]DESTINATION[:OPTIONS].  A path of the host begins with / ./ ../ or ~
     and is made absolute.  Raises InvalidArgument."""
-    parts = text.split(":")
-    if len(parts) > 3 or not all(parts):
+    words = text.split(":")
+    if len(words) > 3 or not all(words):
         raise InvalidArgument(f"volume {text!r}: not [SOURCE:]DESTINATION[:OPTIONS]")
-    mode = parts[2] if len(parts) == 3 else ""
+    mode = words[2] if len(words) == 3 else ""
     options = mode.split(",") if mode else []
-    source, destination = ("", parts[0]) if len(parts) == 1 else (parts[0], parts[1])
+    source, destination = ("", words[0]) if len(words) == 1 else (words[0], words[1])
     destination = check_destination(destination, text)
     is_path = source.startswith(("/", "./", "../", "~")) or source in (".", "..")
     check_place(destination, text, source=host_path(source) if is_path else None)
+    id_map = next((o[len("idmap=") :] for o in options if o.startswith("idmap=")), "")
+    options = ["idmap" if o.startswith("idmap=") else o for o in options]
     unknown = [o for o in options if o not in _OPTIONS | PASSED | PROPAGATION]
     if unknown:
         raise InvalidArgument(f"volume {text!r}: option {unknown[0]!r} is not known")
@@ -36,6 +39,7 @@ def volume(text: str) -> Bind | VolumeMount:
             source=host_path(source), target=destination,
             read_only="ro" in options, create=True, propagation=propagation, flags=flags,
             chown="U" in options, overlay="O" in options, idmapped="idmap" in options, mode=mode,
+            id_map=parts.mount_id_map(id_map, text),
         )  # fmt: skip
     if "O" in options:
         raise InvalidArgument(
@@ -45,6 +49,7 @@ def volume(text: str) -> Bind | VolumeMount:
         name=check_name(source) if source else "", target=destination, mode=mode,
         read_only="ro" in options, copy="nocopy" not in options, flags=flags,
         propagation=propagation, chown="U" in options, idmapped="idmap" in options,
+        id_map=parts.mount_id_map(id_map, text),
     )  # fmt: skip
 
 

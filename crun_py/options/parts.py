@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from crun_py import jsonfile, quantity
 from crun_py.errors import InvalidArgument
-from crun_py.model.container import Device, LogConfig, RestartPolicy, Security, Ulimit
+from crun_py.model.container import Device, IdMap, LogConfig, RestartPolicy, Security, Ulimit
 from crun_py.model.spec import RLIMIT_NAMES
 
 TYPE_CHECKING = False
@@ -147,6 +147,33 @@ def id_map(text: str, kind: str) -> tuple[int, int, int]:
     if not count or max(inside, outside) + count > (1 << 32) - 1:
         raise InvalidArgument(f"{kind}map {text[:40]!r}: out of range")
     return inside, outside, count
+
+
+def mount_id_map(value: str, what: str) -> IdMap | None:
+    """What a mount's idmap= says: [@]uids=STORED-SHOWN-COUNT#…;gids=… (podman-run(1)); None for
+    the container's own.  what: the whole option, for errors.  Raises InvalidArgument."""
+    if value in ("", "true"):
+        return None
+    relative = value.startswith("@")
+    tables: dict[str, tuple[tuple[int, int, int], ...]] = {}
+    for part in value.removeprefix("@").split(";"):
+        kind, _, rows = part.partition("=")
+        relative |= rows.startswith("@")
+        if kind not in ("uids", "gids") or kind in tables:
+            raise InvalidArgument(f"mount {what!r}: idmap {part!r} is not uids=… or gids=…")
+        tables[kind] = tuple(_id_row(row, what) for row in rows.removeprefix("@").split("#"))
+    uids, gids = tables.get("uids", ()), tables.get("gids", ())
+    return IdMap(uids=uids or gids, gids=gids or uids, relative=relative)
+
+
+def _id_row(row: str, what: str) -> tuple[int, int, int]:
+    numbers = row.split("-")
+    if len(numbers) != 3 or not all(map(quantity.is_number, numbers)):
+        raise InvalidArgument(f"mount {what!r}: idmap row {row!r} is not STORED-SHOWN-COUNT")
+    stored, shown, count = map(int, numbers)
+    if not count or max(stored, shown) + count > (1 << 32) - 1:
+        raise InvalidArgument(f"mount {what!r}: idmap row {row!r} is out of range")
+    return stored, shown, count
 
 
 def link(text: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import os
 import stat
 
 from crun_py import ns
-from crun_py.errors import InvalidArgument
+from crun_py.errors import InvalidArgument, Unsupported
 from crun_py.model.spec import DEFAULT_SECCOMP, OPTIONAL_SYSCTLS, RLIMITS
 from crun_py.ns import caps
 from crun_py.runtime import plan as p
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _FLAGS = {
     "ro": ns.RDONLY,
+    "rro": ns.RDONLY,
     "nosuid": ns.NOSUID,
     "nodev": ns.NODEV,
     "noexec": ns.NOEXEC,
@@ -143,12 +144,16 @@ def _mount(plan: Plan, entry: Mount, attached: int | None) -> None:
     kind, target = entry.get("type", "bind"), entry["destination"]
     if kind == "bind" or "bind" in options or recursive or attached is not None:
         flags &= ns.RDONLY | ns.NOSUID | ns.NODEV | ns.NOEXEC
+        if flags & ns.RDONLY and "rro" not in options:
+            flags ^= ns.RDONLY | ns.RDONLY_TOP
         propagation = propagation or ns.MS_PRIVATE
         if attached is None:
             plan.add(p.BIND, source, target, a=flags, b=recursive, c=propagation)
         else:
             plan.add(p.ATTACH, target, a=attached, b=flags << 1, c=propagation)
         return
+    if "tmpcopyup" in data:
+        raise Unsupported(f"config.json: mounts: {target}: tmpcopyup is not done here")
     optional = kind in _OPTIONAL
     kind = "cgroup2" if kind == "cgroup" else kind
     # as other runtimes: what is not said of a tmpfs is that of the directory it covers

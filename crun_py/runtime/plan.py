@@ -20,6 +20,7 @@ from crun_py.ns import (
     CLONE_NEWUSER,
     CLONE_NEWUTS,
     RDONLY,
+    RDONLY_TOP,
 )
 
 TYPE_CHECKING = False
@@ -90,7 +91,9 @@ class Step:
         if self.op == MOUNT:
             return f"mount {words[2]} on {words[1]}" + (f" ({words[3]})" if words[3] else "")
         if self.op == BIND:
-            return f"bind {words[0]} on {words[1]}" + (" read-only" if self.a & RDONLY else "")
+            return f"bind {words[0]} on {words[1]}" + (
+                " read-only" if self.a & (RDONLY | RDONLY_TOP) else ""
+            )
         if self.op == DEVICE:
             return f"device {words[1]}"
         if self.op == SYSCTL:

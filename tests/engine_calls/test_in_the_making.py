@@ -11,7 +11,7 @@ import pytest
 from stores import context, image
 
 from crun_py import staging, state
-from crun_py.container import create, filesystems, uses
+from crun_py.container import create, mount_sources, uses
 from crun_py.engine import image_removal, volumes
 from crun_py.engine.context import Context
 from crun_py.errors import Conflict, NotFound
@@ -37,13 +37,13 @@ def make(where: Context, found: Any, *volumes: str, name: str = "") -> state.Con
 
 def at_work(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
     """Have `act` called while a container is being created, before its volumes are made."""
-    real = filesystems.make
+    real = mount_sources.make
 
     def made(*args: Any) -> None:
         act()
         real(*args)
 
-    monkeypatch.setattr(create.filesystems, "make", made)
+    monkeypatch.setattr(mount_sources, "make", made)
 
 
 def test_its_image_is_not_removed(where: Context, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,7 @@ def test_a_failed_creation_leaves_a_volume_that_another_uses(
 ) -> None:
     image(where)
     found = ImageStore(where.paths).find("base:1")
-    real = filesystems.make
+    real = mount_sources.make
     failing = True
 
     def made(*args: Any) -> None:
@@ -110,7 +110,7 @@ def test_a_failed_creation_leaves_a_volume_that_another_uses(
             make(where, found, "data:/data")
             raise NotFound("for the test")
 
-    monkeypatch.setattr(create.filesystems, "make", made)
+    monkeypatch.setattr(mount_sources, "make", made)
     with pytest.raises(NotFound, match="for the test"):
         make(where, found, "data:/data", "own:/own")
     assert volumes.names(where) == ("data",)

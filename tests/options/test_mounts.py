@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import pwd
+from pathlib import Path
 
 import pytest
 
 from crun_py import caller
 from crun_py.errors import InvalidArgument
-from crun_py.model.container import Bind, ImageMount, Tmpfs, VolumeMount
+from crun_py.model.container import Bind, IdMap, ImageMount, KernelMount, Tmpfs, VolumeMount
 from crun_py.options import mount_options, mounts
 from crun_py.options.paths import host_path
 
@@ -91,12 +92,29 @@ MOUNTS = [
     ("type=image,source=busybox,dst=/i,rw", ImageMount(image="busybox", target="/i",
                                                        writable=True)),
     ('type=bind,"source=/a,b",dst=/d', Bind(source="/a,b", target="/d")),
+    ("type=bind,src=/a,dst=/d,ro,bind-recursive=writable",
+     Bind(source="/a", target="/d", read_only=True, read_only_below=False)),
+    ("type=bind,src=/a,dst=/d,ro,bind-recursive=readonly",
+     Bind(source="/a", target="/d", read_only=True)),
+    ("type=bind,src=/a,dst=/d,idmap=uids=0-1-10#10-11-10;gids=0-100-10",
+     Bind(source="/a", target="/d", idmapped=True,
+          id_map=IdMap(uids=((0, 1, 10), (10, 11, 10)), gids=((0, 100, 10),)))),
+    ("type=volume,src=v,dst=/d,idmap=@uids=0-5-1",
+     VolumeMount(name="v", target="/d", idmapped=True,
+                 id_map=IdMap(uids=((0, 5, 1),), gids=((0, 5, 1),), relative=True))),
+    ("type=tmpfs,dst=/t,tmpcopyup", Tmpfs(target="/t", options=("tmpcopyup",))),
+    ("type=ramfs,dst=/r,mode=700,noexec",
+     KernelMount(kind="ramfs", target="/r", options=("noexec", "mode=700"))),
+    ("type=devpts,dst=/p,uid=3,mode=600,max=9",
+     KernelMount(kind="devpts", target="/p", options=("uid=3", "mode=600", "max=9"))),
+    ("type=image,src=busybox,dst=/i,image-subpath=bin",
+     ImageMount(image="busybox", target="/i", subpath="bin")),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "expected"), MOUNTS)
 def test_mount(text: str, expected: object) -> None:
-    assert mount_options.parse(text) == expected
+    assert mount_options.parse(text) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -113,9 +131,31 @@ def test_mount(text: str, expected: object) -> None:
         ("type=image,dst=/d", "needs source"),
         ("type=volume,src=a b,dst=/d", "not allowed"),
         ("type=volume,src=a,dst=/d,volume-driver=nfs", "local"),
+        ("type=ramfs,src=/a,dst=/d", "no source"),
+        ("type=devpts,dst=/d,max=some", "not a number"),
+        ("type=image,src=a,dst=/d,rw,subpath=b", "read-only"),
+        ("type=bind,src=/a,dst=/d,idmap=uids=0-1", "STORED-SHOWN-COUNT"),
+        ("type=bind,src=/a,dst=/d,idmap=uids=0-1-0", "out of range"),
+        ("type=bind,src=/a,dst=/d,idmap=who=0-1-1", "not uids="),
+        ("type=glob,src=/no/such/*,dst=/d", "nothing matches"),
     ],
 )
 def test_bad_mount(text: str, said: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
         mount_options.parse(text)
     assert said in caught.value.line()
+
+
+def test_a_glob_is_a_bind_of_each(tmp_path: Path) -> None:
+    for name in ("lib-a", "lib-b", "other"):
+        (tmp_path / name).touch()
+    found = mount_options.parse(f"type=glob,src={tmp_path}/lib-*,dst=/d,ro")
+    assert found == [
+        Bind(source=f"{tmp_path}/{name}", target=f"/d/{name}", read_only=True)
+        for name in ("lib-a", "lib-b")
+    ]
+
+
+def test_a_volume_with_an_id_map() -> None:
+    made = mounts.volume("/a:/d:idmap=uids=0-1-2,ro")
+    assert made.id_map == IdMap(uids=((0, 1, 2),), gids=((0, 1, 2),)) and made.read_only

@@ -146,7 +146,8 @@ def mounted(values: Values) -> tuple[Mount, ...]:
     if values.texts("mount"):
         from crun_py.options import mount_options
 
-        found += [(text, mount_options.parse(text)) for text in values.texts("mount")]
+        for text in values.texts("mount"):
+            found += [(text, mount) for mount in mount_options.parse(text)]
     found += [(f"tmpfs {text}", mounts.tmpfs(text)) for text in values.texts("tmpfs")]
     chosen: dict[str, tuple[str, Mount]] = {}
     for text, mount in found:
