@@ -26,6 +26,8 @@ CORE_SOURCES = [
     "log.c",
     "client.c",
     "held.c",
+    "relay.c",
+    "group.c",
     "status.c",
     "dns_keeper.c",
     "init.c",

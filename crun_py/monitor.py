@@ -35,11 +35,12 @@ def connect(run_directory: str) -> int:
         raise CrunpyError.from_os("attaching to the container", e) from e
 
 
-def keep(run_directory: str, fd: int, key: int) -> None:
+def keep(run_directory: str, fd: int, key: int, target: str = "") -> None:
     """Have it keep the descriptor `fd` as long as the container lives, or until `drop`.
 
-    key: not 0; several may have one.  Raises NotFound, CrunpyError."""
-    _ask(run_directory, [(b"k" + _KEY.pack(key), fd)])
+    key: not 0; several may have one.  target: ADDRESS PORT to which connections to this socket,
+    which listens, are passed on.  Raises NotFound, CrunpyError."""
+    _ask(run_directory, [(b"k" + _KEY.pack(key) + target.encode(), fd)])
 
 
 def drop(run_directory: str, key: int) -> None:

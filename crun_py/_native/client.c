@@ -94,7 +94,10 @@ static void keep(int sock, const char *data, size_t n, int fd)
 		return;
 	}
 	if (data[0] == 'k' && fd >= 0 && key) {
-		error = held_add(fd, key);
+		char target[HELD_TARGET] = "";
+		size_t more = n - 1 - sizeof(key);
+		memcpy(target, data + 1 + sizeof(key), more < sizeof(target) ? more : sizeof(target) - 1);
+		error = held_add(fd, key, target);
 	} else if (data[0] == 'u' && key) {
 		held_drop(key);
 		error = 0;

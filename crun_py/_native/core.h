@@ -207,10 +207,10 @@ int step_enterroot(struct init *init, const struct step *s);
 int step_device(struct init *init, const struct step *s);
 int step_clear(struct init *init, const struct step *s);
 
-/* A copy of the mount at `source`, with attributes, attached at `target`. */
-/* for the attributes of bind_fd and of the steps bind and attach: read-only, but not what is
- * mounted below */
+/* Of the attributes of bind_fd and of the steps bind and attach: read-only, but not what is
+ * mounted below. */
 #define RDONLY_TOP (1ULL << 32)
+/* A copy of the mount at `source`, with attributes, attached at `target`. */
 int bind_fd(int source, int target, uint64_t set, uint64_t propagation, bool recursive);
 /* The detached mount `tree` comes to lie on `target`. */
 int attach_tree(int tree, int target);
@@ -302,10 +302,13 @@ ssize_t recv_with_fd(int sock, void *data, size_t n, int *fd, int flags);
 
 /* ---- held.c ---- */
 
-/* Those of the plan's SET_HOLD.  0 or -ENOMEM. */
+/* Those of the plan's SET_HOLD (a: descriptor, b: key, target).  0 or -ENOMEM. */
 int held_begin(const struct plan *plan);
-/* Keep one more.  0 or -ENOMEM. */
-int held_add(int fd, uint32_t key);
+enum { HELD_TARGET = 64 };
+/* Keep one more.  target: "ADDRESS PORT" to which connections to this socket, which listens, are
+ * passed on (relay.c), or "".  0 or a negated errno. */
+int held_add(int fd, uint32_t key, const char *target);
+const char *held_target(int fd);
 /* Close those with the key. */
 void held_drop(uint32_t key);
 void held_end(void);
@@ -320,6 +323,24 @@ int health_fd(void);
 int64_t health_due(void);
 /* Reap a check that has ended (its pidfd is readable), begin one that is due. */
 void health_act(bool ended);
+
+/* ---- relay.c ---- */
+
+#define RELAY_PROGRAM "crunpy-relay" /* argv[0], by which main() knows what it is to be */
+/* Connections to the socket `fd`, which listens, are passed on to held_target(fd). */
+int relay_listen(int fd);
+/* To be polled for input, -1 for none: connections that wait, and relays that have ended. */
+int relay_fd(void);
+int relay_ended_fd(void);
+void relay_act(bool ready, bool done);
+void relay_end(void);
+/* argv: RELAY_PROGRAM and the target; the client is descriptor 3; returns an exit status. */
+int relay_main(int argc, char **argv);
+
+/* ---- group.c ---- */
+
+bool group_oom_killed(const char *path);
+void group_remove(const char *path);
 
 /* ---- dns_keeper.c ---- */
 

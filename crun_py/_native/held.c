@@ -11,19 +11,34 @@
 struct held {
 	int fd;
 	uint32_t key;
+	char target[HELD_TARGET];
 };
 
 static struct held *all;
 static size_t count;
 
-int held_add(int fd, uint32_t key)
+int held_add(int fd, uint32_t key, const char *target)
 {
+	if (strlen(target) >= HELD_TARGET)
+		return -EINVAL;
 	struct held *more = realloc(all, (count + 1) * sizeof(*all));
 	if (!more)
 		return -ENOMEM;
 	all = more;
-	all[count++] = (struct held){ fd, key };
-	return 0;
+	all[count] = (struct held){ .fd = fd, .key = key };
+	memcpy(all[count++].target, target, strlen(target));
+	int error = *target ? relay_listen(fd) : 0;
+	if (error)
+		count--;
+	return error;
+}
+
+const char *held_target(int fd)
+{
+	for (size_t i = 0; i < count; i++)
+		if (all[i].fd == fd)
+			return all[i].target;
+	return NULL;
 }
 
 void held_drop(uint32_t key)
@@ -39,7 +54,7 @@ int held_begin(const struct plan *plan)
 {
 	for (uint32_t i = 0; i < plan->n; i++) {
 		const struct step *step = &plan->steps[i];
-		if (step->op == SET_HOLD && held_add((int)step->a, (uint32_t)step->b))
+		if (step->op == SET_HOLD && held_add((int)step->a, (uint32_t)step->b, step_str(step, 0)))
 			return -ENOMEM;
 	}
 	return 0;

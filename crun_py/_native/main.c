@@ -86,6 +86,8 @@ int main(int argc, char **argv)
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	if (argc > 0 && !strcmp(argv[0], DNS_PROGRAM))
 		return dns_main(argc, argv);
+	if (argc > 0 && !strcmp(argv[0], RELAY_PROGRAM))
+		return relay_main(argc, argv);
 	if (argc < 2 || plan_read(atoi(argv[argc - 1]), &plan))
 		return 2;
 	title = argv[0];

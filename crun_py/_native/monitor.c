@@ -4,7 +4,6 @@
 #define _GNU_SOURCE
 #include "core.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -332,7 +331,7 @@ static bool pump(struct monitor *m, int stream)
 	return true;
 }
 
-enum { PIDFD, LISTENER, OUT, ERR, IN, HEALTH, DNS, FIRST_CLIENT };
+enum { PIDFD, LISTENER, OUT, ERR, IN, HEALTH, DNS, RELAY, RELAY_ENDED, FIRST_CLIENT };
 
 static int64_t until(int64_t when)
 {
@@ -380,11 +379,14 @@ static void serve_once(struct monitor *m, bool alive)
 	fds[IN] = (struct pollfd){ .fd = m->input.held ? m->input.fd : -1, .events = POLLOUT };
 	fds[HEALTH] = (struct pollfd){ .fd = alive ? health_fd() : -1, .events = POLLIN };
 	fds[DNS] = (struct pollfd){ .fd = alive ? dns_fd() : -1, .events = POLLIN };
+	fds[RELAY] = (struct pollfd){ .fd = alive ? relay_fd() : -1, .events = POLLIN };
+	fds[RELAY_ENDED] = (struct pollfd){ .fd = alive ? relay_ended_fd() : -1, .events = POLLIN };
 	int n = clients_poll(fds + FIRST_CLIENT, &m->input);
 	if (poll(fds, FIRST_CLIENT + (nfds_t)n, alive ? patience(m) : -1) < 0)
 		return; /* EINTR */
 	if (alive)
 		keep_time(m, fds[HEALTH].revents, fds[DNS].revents);
+	relay_act(fds[RELAY].revents & POLLIN, fds[RELAY_ENDED].revents);
 	if (!paused)
 		m->look_again = 0;
 	for (int stream = 0; stream < 2; stream++)
@@ -413,55 +415,6 @@ static void drain(struct monitor *m)
 }
 
 /* ---- ending ---- */
-
-static bool oom_killed(const char *cgroup)
-{
-	char path[4096], text[512];
-	snprintf(path, sizeof(path), "%s/memory.events", cgroup);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false; /* no memory controller */
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	const char *at = strstr(text, "oom_kill ");
-	return at && atoi(at + strlen("oom_kill ")) > 0;
-}
-
-enum { NESTED_CGROUPS = 32 };
-
-/* Remove the groups that the container made below `path`, as far as they are empty. */
-static void remove_below(const char *path, int depth)
-{
-	DIR *dir = depth < NESTED_CGROUPS ? opendir(path) : NULL;
-	if (!dir)
-		return;
-	for (struct dirent *entry; (entry = readdir(dir));) {
-		char below[4096];
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
-			continue;
-		if (snprintf(below, sizeof(below), "%s/%s", path, entry->d_name) >= (int)sizeof(below))
-			continue;
-		remove_below(below, depth + 1);
-		(void)rmdir(below);
-	}
-	closedir(dir);
-}
-
-static void remove_cgroup(const char *path)
-{
-	char kill_file[4096];
-	snprintf(kill_file, sizeof(kill_file), "%s/cgroup.kill", path);
-	for (int tries = 0; rmdir(path) && errno == EBUSY && tries < 100; tries++) {
-		int fd = open(kill_file, O_WRONLY | O_CLOEXEC);
-		if (fd >= 0) {
-			(void)!write(fd, "1", 1);
-			close(fd);
-		}
-		remove_below(path, 0);
-		usleep(2000);
-	}
-}
 
 static void become_cleanup(const struct step *s)
 {
@@ -492,14 +445,15 @@ static int end(struct monitor *m)
 	const struct step *cgroup = find(m->plan, SET_CGROUP), *cleanup = find(m->plan, SET_CLEANUP);
 	bool ours = cgroup->b > 0;
 	dns_end();
+	relay_end();
 	drain(m);
 	m->status.exit_code = reap(m);
 	if (m->timed_out && m->status.exit_code == 128 + SIGKILL)
 		m->status.exit_code = TIMED_OUT;
 	m->status.exited = true;
-	m->status.oom_killed = ours && m->status.exit_code == 128 + SIGKILL && oom_killed(step_str(cgroup, 0));
+	m->status.oom_killed = ours && m->status.exit_code == 128 + SIGKILL && group_oom_killed(step_str(cgroup, 0));
 	if (ours)
-		remove_cgroup(step_str(cgroup, 0));
+		group_remove(step_str(cgroup, 0));
 	m->status.restarting = restart_due(m);
 	if (!clients_behind() && m->log) {
 		log_close(m->log);
@@ -618,7 +572,7 @@ int monitor_main(const struct plan *plan)
 	if (result.failed) {
 		(void)reap(&m);
 		if (find(plan, SET_CGROUP)->b > 0)
-			remove_cgroup(step_str(find(plan, SET_CGROUP), 0));
+			group_remove(step_str(find(plan, SET_CGROUP), 0));
 		tell(m.result, result);
 		return 1;
 	}

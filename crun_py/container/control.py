@@ -11,7 +11,6 @@ from crun_py.container import ending, lifecycle, restart
 from crun_py.container.resources import resources as resources_of
 from crun_py.errors import Conflict, InvalidArgument, Unsupported
 from crun_py.model.container import Limits
-from crun_py.net import connection
 from crun_py.record import from_json, to_json
 
 TYPE_CHECKING = False
@@ -69,7 +68,9 @@ def rename(container: Container, name: str) -> None:
             state.release_name(container.paths, name, container.id)
             raise
         state.release_name(container.paths, old, container.id)
-        connection.renamed(container)
+        from crun_py.net import reconnect
+
+        reconnect.renamed(container)
     events.container(container, "rename", oldName=f"/{old}")
 
 

@@ -232,7 +232,7 @@ class Launch:
                      "c": tests["start_ms"]}  # fmt: skip
             plan.add(p.SET_HEALTH, *self._command("healthcheck", "run", "--timer"), **times)
         for fd, key in self._connection.held.items():
-            plan.add(p.SET_HOLD, a=fd, b=key)
+            plan.add(p.SET_HOLD, self._connection.relays.get(fd, ""), a=fd, b=key)
         if self._connection.dns_sockets:
             from crun_py.net import names
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crun_py import events, jsonfile, state
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
 from crun_py.model.network import Join, Network, NetworkInfo, NetworkRequest
-from crun_py.net import attach, attached, config, connection, etc, ipam
+from crun_py.net import attach, attached, config, connection, etc, ipam, reconnect
 from crun_py.paths import private_dir
 from crun_py.record import replaced, to_json
 
@@ -176,7 +176,7 @@ def connect(context: Context, name: str, container_name: str, join: Join | None 
             raise Conflict(f"container {container.name} is connected to {network.name!r} already")
         status = container.status()
         if status.running:
-            connection.add(container, status.pid, asked)
+            reconnect.add(container, status.pid, asked)
         _rewrite(container, [*container.record["network"]["networks"], to_json(asked)])
     if status.running:
         _tell(context, container)
@@ -205,7 +205,7 @@ def disconnect(context: Context, name: str, container_name: str, *, force: bool 
             raise NotFound(f"container {container.name} is not connected to {network.name!r}")
         status = container.status()
         if status.running:
-            connection.take(container, status.pid, network.name)
+            reconnect.take(container, status.pid, network.name)
         left = container.record["network"]["networks"]
         _rewrite(container, [join for join in left if join["network"] != network.name])
     if status.running:
@@ -303,7 +303,7 @@ def _tell(context: Context, container: Container) -> None:
     from crun_py.container import links
 
     hosts = links.resolve(container, rootless=context.rootless)[0]
-    etc.write(container, connection.present(container), hosts)
+    etc.write(container, reconnect.present(container), hosts)
 
 
 def update(

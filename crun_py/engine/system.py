@@ -129,7 +129,7 @@ def events(
 
 def reload_network(context: Context, name: str) -> str:
     """Publish the ports of a container that runs again; its id.  Raises NotFound, Conflict."""
-    from crun_py.net import attached, connection
+    from crun_py.net import attached, reconnect
 
     container = state.find(context.paths, name)
     status = container.status()
@@ -140,5 +140,5 @@ def reload_network(context: Context, name: str) -> str:
         )
     if any(a.hub for a in attached.of(container)):
         context.join(status)
-    connection.reload(container)
+    reconnect.reload(container)
     return container.id

@@ -14,19 +14,18 @@ leads over the first network that is not internal; ports are published there.
 
 from __future__ import annotations
 
-import errno
 import os
 
 from crun_py._native import check, lib
-from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound, Unsupported
+from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
 from crun_py.model.network import Join, PortMapping
 from crun_py.net import attached, config, ip
 from crun_py.paths import in_user_namespace
-from crun_py.record import from_json, replaced
+from crun_py.record import from_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import TypeVar
 
     from crun_py.model.network import Attachment, Network
@@ -40,6 +39,7 @@ class Connection:
     """What a container's start needs to know about its network.
 
     namespace:   descriptor of the namespace to join, None: none is joined.
+    relays:       whereto connections to some of these are passed on: "ADDRESS PORT".
     held:         what stays open while the container lives, with keys (held.c): sockets that keep
                  published ports ours, and the hub.
     attachments: to each of its networks, in order.
@@ -48,7 +48,8 @@ class Connection:
     names, () for the host's.
     """
 
-    __slots__ = ("attachments", "dns_servers", "dns_sockets", "held", "hub", "namespace")
+    __slots__ = ("attachments", "dns_servers", "dns_sockets", "held", "hub", "namespace",
+                 "relays")  # fmt: skip
 
     def __init__(self, namespace: int | None = None) -> None:
         self.namespace = namespace
@@ -57,6 +58,7 @@ class Connection:
         self.dns_sockets: tuple[int, ...] = ()
         self.dns_servers: tuple[str, ...] = ()
         self.hub = 0
+        self.relays: dict[int, str] = {}
 
     @property
     def host_address(self) -> str:
@@ -131,7 +133,7 @@ def connect(container: Container, *, rootless: bool, userns: int = -1) -> Connec
     asked = [] if alone else joined(container)
     joins = [(join, config.load(container.paths, join.network)) for join in asked]
     ports = [from_json(PortMapping, p) for p in network["ports"]]
-    _validate([network for _, network in joins], ports)
+    validate([network for _, network in joins], ports)
     if userns >= 0:
         from crun_py.ns import idmap
 
@@ -162,7 +164,7 @@ def joined(container: Container) -> list[Join]:
     return [from_json(Join, value) for value in container.record["network"]["networks"]]
 
 
-def _validate(networks: list[Network], ports: list[PortMapping]) -> None:
+def validate(networks: list[Network], ports: list[PortMapping]) -> None:
     """Raises what speaks against the networks, before anything of any is touched."""
     outward = outward_network(networks)
     for network in networks:
@@ -191,7 +193,11 @@ def _connect_all(
         held, ports = host_ports.reserve(ports, container.paths)
         connection.held = dict(zip(held, map(host_ports.key, ports), strict=True))
     _attach_all(container, connection, joins, ports)
-    _answer(container, connection, [network for _, network in joins])
+    if ports:
+        own = dict(zip(held, ports, strict=True))
+        _relay(connection, {fd: p for fd, p in own.items() if host_ports.is_relayed(p)})
+        _relay(connection, host_ports.relayed(ports))
+    answer(container, connection, [network for _, network in joins])
 
 
 def _connect_hub(
@@ -211,10 +217,32 @@ def _connect_hub(
     chosen = hub.forward(paths, ports)
     try:
         inside.run(fd, lambda: _attach_all(container, connection, joins, chosen))
-        _answer(container, connection, [network for _, network in joins])
+        if chosen:
+            from crun_py.net import ports as host_ports
+
+            _relay(connection, host_ports.relayed(chosen))
+        answer(container, connection, [network for _, network in joins])
     except BaseException:
         hub.leave(paths, container.id, chosen)
         raise
+
+
+def _relay(connection: Connection, sockets: dict[int, PortMapping]) -> None:
+    """What comes to these sockets, which listen, is passed on to the container, or to the port of
+    the host by which it is reached."""
+    from crun_py.net import ports as host_ports
+
+    for fd, port in sockets.items():
+        connection.held[fd] = host_ports.key(port)
+        there = next((a for a in connection.attachments if port in a.ports), None)
+        connection.relays[fd] = target(there, port) if there else ""
+
+
+def target(there: Attachment, port: PortMapping) -> str:
+    """ "ADDRESS PORT" by which this host reaches what is published there."""
+    if there.helper or there.hub:
+        return f"127.0.0.1 {port.host_port}"
+    return f"{there.ip or there.ip6} {port.container_port}"
 
 
 def _attach_all(
@@ -227,13 +255,13 @@ def _attach_all(
     try:
         for join, network in joins:
             own = ports if network is outward else []
-            _attach(container, connection, join, network, own)
+            attach_one(container, connection, join, network, own)
     except BaseException:
         _detach_all(container.paths, connection.attachments, connection.namespace)
         raise
 
 
-def _answer(container: Container, connection: Connection, networks: list[Network]) -> None:
+def answer(container: Container, connection: Connection, networks: list[Network]) -> None:
     """Somebody is to answer for names, where a network has such."""
     named = [network for network in networks if network.dns]
     if not named:
@@ -247,7 +275,7 @@ def _answer(container: Container, connection: Connection, networks: list[Network
     connection.dns_servers = tuple(dict.fromkeys(chosen))
 
 
-def _attach(
+def attach_one(
     container: Container,
     connection: Connection,
     join: Join,
@@ -321,6 +349,10 @@ def _connect_user(container: Container, connection: Connection, ports: list[Port
         rootless.stop(started)  # nobody else would know of it
         raise
     connection.attachments = (started,)
+    if ports and started.helper == "slirp4netns":  # pasta listens there itself
+        from crun_py.net import ports as host_ports
+
+        _relay(connection, host_ports.relayed(started.ports))
 
 
 def _join(paths: Paths, container_id: str) -> Connection:
@@ -373,10 +405,10 @@ def disconnect(container: Container) -> None:
             for join in joined(container):  # its start was killed early
                 ipam.release(container.paths, join.network, container.id)
         return
-    _detach(container, found)
+    detach(container, found)
 
 
-def _detach(
+def detach(
     container: Container, attachments: Sequence[Attachment], netns_fd: int | None = None
 ) -> None:
     """Undo attachments, on the hub if they are there; the last first.
@@ -435,146 +467,3 @@ def _detach_one(paths: Paths, attachment: Attachment, netns_fd: int, host: bool)
 
         names.remove(paths, attachment.container_id, attachment.network)
     attach.teardown(paths, attachment, netns_fd=netns_fd, host=host)
-
-
-# ---- a container that runs ----
-
-
-def add(container: Container, pid: int, join: Join) -> Attachment:
-    """Connect a running container, whose first process is `pid`, to one more network.
-
-    Raises Conflict, CrunpyError.
-    """
-    network = config.load(container.paths, join.network)
-    connection = _running(container, pid)
-    before = connection.attachments
-    if any(attachment.helper for attachment in before):
-        connection.close()
-        raise Conflict(
-            f"connecting {container.name} to network {network.name!r}: it runs on the default "
-            "network alone, which is its own",
-            hint=f"crunpy stop {container.name}, connect, start",
-        )
-    connection.hub = next((attachment.hub for attachment in before if attachment.hub), 0)
-    try:
-        _validate([network], [])
-        try:
-            made = on_host(
-                connection.hub,
-                container,
-                lambda: _attach(container, connection, join, network, []),
-            )
-            _answer_late(container, connection, network)
-            return made
-        except BaseException:
-            _detach(container, connection.attachments[len(before) :], connection.namespace)
-            attached.write(container.run_directory, before)
-            raise
-    finally:
-        connection.close()
-
-
-def _answer_late(container: Container, connection: Connection, network: Network) -> None:
-    """A container whose first network with names this is has nobody yet who answers for them."""
-    if not network.dns:
-        return
-    from crun_py import monitor
-    from crun_py.net import names
-
-    try:
-        _answer(container, connection, [network])
-    except CrunpyError as e:
-        if e.errno == errno.EADDRINUSE:  # somebody does
-            return
-        raise
-    known = names.directory(container.paths)
-    monitor.answer_names(
-        container.run_directory, connection.dns_sockets, known, connection.dns_servers
-    )
-
-
-def on_host(inode: int, container: Container, act: Callable[[], T]) -> T:
-    """act() where the host's end of interfaces is: in the hub of this inode, if it is not 0."""
-    if not inode:
-        return act()
-    from crun_py.net import hub, inside
-
-    fd = hub.find(container.paths)
-    if fd < 0:
-        raise Conflict(f"changing the networks of container {container.name}: it has ended")
-    try:
-        return inside.run(fd, act)
-    finally:
-        os.close(fd)
-
-
-def take(container: Container, pid: int, network: str) -> None:
-    """Disconnect a running container from a network.  Raises NotFound, CrunpyError."""
-    connection = _running(container, pid)
-    try:
-        found = connection.attachments
-        gone = tuple(a for a in found if a.network == network)
-        if not gone:
-            raise NotFound(f"container {container.name} is not connected to network {network!r}")
-        _detach(container, gone, connection.namespace)
-        left = tuple(a for a in found if a.network != network)
-        attached.write(container.run_directory, left)
-    finally:
-        connection.close()
-
-
-def _running(container: Container, pid: int) -> Connection:
-    path = f"/proc/{pid}/ns/net"
-    try:
-        connection = Connection(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-    except OSError as e:
-        raise CrunpyError.from_os(f"opening the network of {container.name}", e) from e
-    connection.attachments = attached.read(container.run_directory)
-    return connection
-
-
-def present(container: Container) -> Connection:
-    """How a running container is connected, for etc.write."""
-    connection = Connection()
-    connection.attachments = attached.of(container)
-    return connection
-
-
-def renamed(container: Container) -> None:
-    """A running container has another name: its networks' other containers find it by that."""
-    from crun_py.net import names
-
-    before = attached.of(container)
-    joins = {join.network: join for join in joined(container)}
-    after = tuple(
-        replaced(a, aliases=names.of(container, joins[a.network]))
-        if a.aliases and a.network in joins
-        else a
-        for a in before
-    )
-    if after != before:
-        attached.write(container.run_directory, after)
-        for attachment in after:
-            if attachment.aliases:
-                internal = config.load(container.paths, attachment.network).internal
-                names.add(container.paths, attachment, internal=internal)
-
-
-def reload(container: Container) -> None:
-    """For a container that runs, after somebody flushed the host's nftables rules: make those of
-    its networks, and publish its ports again.  A plain user's need none, but their slirp4netns
-    may have ended."""
-    from crun_py.net import attach
-
-    try:
-        found = attached.read(container.run_directory)
-    except FileNotFoundError:
-        return
-    for attachment in found:
-        if not attachment.helper and not attachment.hub:
-            attach.publish(container.paths, attachment)
-    if any(attachment.hub for attachment in found):
-        from crun_py.net import hub
-
-        with hub.Locked(container.paths):
-            os.close(hub.obtain(container.paths))

@@ -146,8 +146,8 @@ def _serve(paths: Paths, fd: int) -> None:
 def repair(paths: Paths, fd: int) -> None:
     """Start slirp4netns again, if it has ended, and forward what the containers on the hub `fd`
     publish.  Under the lock."""
-    made = _noted(paths)
-    if made and state.start_ticks(made.pid) == made.start_time:
+    # not by its pid: a process that was killed is there for a while after its sockets are not
+    if rootless.answers(_directory(paths)):
         return
     _serve(paths, fd)
     for container, _ in _holders(paths):

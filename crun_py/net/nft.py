@@ -54,7 +54,7 @@ def entries(attachment: Attachment) -> list[Entry]:
         for port in attachment.ports
         for address in (attachment.ip, attachment.ip6)
         for host_ip in ("" if attachment.hub else port.host_ip,)
-        if address and (not host_ip or ip.width(host_ip) == ip.width(address))
+        if address and host_ip != "::1" and (not host_ip or ip.width(host_ip) == ip.width(address))
     ]
 
 
@@ -222,6 +222,8 @@ def publish(sock: Socket, table: str, entries: list[Entry]) -> None:
     left by a container that is gone, and is replaced.  Raises CrunpyError.
     """
     wanted = [_Element(entry) for entry in entries]
+    if not wanted:  # all are passed on by a monitor
+        return
     create = _grouped(_NEWELEMENT, NLM_F_CREATE | NLM_F_EXCL, table, wanted, data=True)
     try:
         try:

@@ -107,6 +107,7 @@ _LOCAL = _expression("fib", be32(1, _R1), be32(2, 3), be32(3, 2)) + _compare(
 _MASQUERADE = _expression("masq")
 _FROM_LOOPBACK = _payload(_NETWORK, 12, 1, _R1) + _compare(b"\x7f")
 _TO_LOOPBACK = _payload(_NETWORK, 16, 1, _R1) + _compare(b"\x7f")
+_TO_LOOPBACK6 = _payload(_NETWORK, 24, 16, _R1) + _compare(bytes(15) + b"\1")
 _FROM_BRIDGE = _meta(_IIFNAME, _R1) + _in_set("bridges")
 _TO_BRIDGE = _meta(_OIFNAME, _R1) + _in_set("bridges")
 _NOT_TO_BRIDGE = _meta(_OIFNAME, _R1) + _in_set("bridges", inverted=True)
@@ -149,11 +150,13 @@ def _published(family: int) -> tuple[bytes, ...]:
 def _chains(family: int) -> tuple[tuple[str, str, int, int, tuple[bytes, ...]], ...]:
     """(name, type, hook, priority, rules) of each."""
     loopback = family == NFPROTO_IPV4
+    # to ::1 comes what a container's monitor passes on (net/ports.py)
+    passed_on = () if loopback else (_TO_LOOPBACK6 + _verdict(_ACCEPT),)
     return (
         *([("raw", "filter", 0, -300, (_FROM_BRIDGE + _TO_LOOPBACK + _verdict(_DROP),))]
           if loopback else []),
         ("prerouting", "nat", 0, -100, _published(family)),
-        ("output", "nat", 3, -100, _published(family)),
+        ("output", "nat", 3, -100, (*passed_on, *_published(family))),
         (
             "postrouting",
             "nat",

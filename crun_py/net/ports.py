@@ -4,7 +4,8 @@ A published port is held by a socket that is bound but does not listen: the kern
 takes the packets before they get to it, while any other program that binds the port is
 refused, and before the container starts we are.  (Listening would only make the host accept
 and forget connections that NAT did not take; it is the last resort where connections of an
-earlier program linger in TIME_WAIT.)
+earlier program linger in TIME_WAIT.)  At ::1, from where the kernel forwards nothing, it listens,
+and the monitor passes connections on (_native/relay.c).
 """
 
 from __future__ import annotations
@@ -28,8 +29,33 @@ if TYPE_CHECKING:
 
 def described(port: PortMapping) -> str:
     """A published port in an error."""
-    where = f"{port.host_ip or '0.0.0.0'}:{port.host_port}"
+    address = f"[{port.host_ip}]" if ":" in port.host_ip else port.host_ip or "0.0.0.0"
+    where = f"{address}:{port.host_port}"
     return f"{where}->{port.container_port}/{port.protocol}"
+
+
+LOOPBACK6 = "::1"
+"""The kernel forwards nothing from there: the container's monitor passes connections on."""
+
+
+def is_relayed(port: PortMapping) -> bool:
+    """Whether it is published at ::1 alone."""
+    return port.host_ip == LOOPBACK6
+
+
+def relayed(ports: Iterable[PortMapping]) -> dict[int, PortMapping]:
+    """Sockets that listen at ::1, where that is free, for those of `ports` that are published on
+    all addresses: `localhost` may mean it.  By their descriptors, which are close-on-exec."""
+    found: dict[int, PortMapping] = {}
+    for port in ports:
+        if port.protocol != "tcp" or port.host_ip:
+            continue
+        try:
+            fd, _ = _bind(LOOPBACK6, port.host_port, "tcp")
+        except OSError:
+            continue  # another program's, or a host without IPv6
+        found[fd] = port
+    return found
 
 
 def key(port: PortMapping) -> int:
@@ -52,9 +78,9 @@ def parse(spec: str) -> list[PortMapping]:
         if not body.startswith(":") or ip.width(host_ip) != ip.IPv6:
             raise InvalidArgument(f"publishing {spec!r}: not an IPv6 address in []", hint=_FORM)
         host_ip = ip.text(ip.number(host_ip), ip.IPv6)
-        if host_ip == "::1":
+        if host_ip == LOOPBACK6 and protocol != "tcp":
             raise Unsupported(
-                f"publishing {spec!r}: the kernel forwards nothing from ::1",
+                f"publishing {spec!r}: the kernel forwards nothing from ::1, only tcp is passed on",
                 hint="127.0.0.1, which `localhost` is too, or an address of the host",
             )
         body = "v6" + body
@@ -176,6 +202,9 @@ def _refused(port: PortMapping, error: OSError) -> CrunpyError:
     return CrunpyError.from_os(doing, error, hint=hint)
 
 
+_BACKLOG = 128
+
+
 def _bind(host_ip: str, number: int, protocol: str) -> tuple[int, int]:
     """(descriptor, port) of a socket that holds the port."""
     kind = _socket.SOCK_DGRAM if protocol == "udp" else _socket.SOCK_STREAM
@@ -198,6 +227,8 @@ def _bind(host_ip: str, number: int, protocol: str) -> tuple[int, int]:
         name = (host_ip or "0.0.0.0", number)
     try:
         _bind_exclusively(sock, name)
+        if host_ip == LOOPBACK6:
+            sock.listen(_BACKLOG)
         number = number or sock.getsockname()[1]
     except BaseException:
         sock.close()

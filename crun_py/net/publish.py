@@ -6,7 +6,7 @@ import os
 
 from crun_py import monitor
 from crun_py.errors import Conflict, InvalidArgument, NotFound, Unsupported
-from crun_py.net import attach, attached, config, connection, ports
+from crun_py.net import attach, attached, config, connection, ports, reconnect
 from crun_py.record import replaced
 
 TYPE_CHECKING = False
@@ -45,9 +45,12 @@ def _add(
         done: list[PortMapping] = []
         try:
             for fd, port in zip(held, chosen, strict=True):
-                monitor.keep(container.run_directory, fd, ports.key(port))
+                target = connection.target(found, port) if ports.is_relayed(port) else ""
+                monitor.keep(container.run_directory, fd, ports.key(port), target)
                 done.append(port)
-            attach.publish(container.paths, replaced(found, ports=tuple(chosen)))
+            more = replaced(found, ports=tuple(chosen))
+            attach.publish(container.paths, more)
+            _relay(container, more)
         except BaseException:
             for port in done:
                 monitor.drop(container.run_directory, ports.key(port))
@@ -58,17 +61,26 @@ def _add(
     return chosen
 
 
+def _relay(container: Container, more: Attachment) -> None:
+    for fd, port in ports.relayed(more.ports).items():
+        monitor.keep(container.run_directory, fd, ports.key(port), connection.target(more, port))
+        os.close(fd)
+
+
 def _add_for_user(
     container: Container, found: Attachment, wanted: Sequence[PortMapping]
 ) -> list[PortMapping]:
     from crun_py.net import hub, rootless
 
     if found.helper:
-        return rootless.publish(container.run_directory, wanted, container.paths)
+        chosen = rootless.publish(container.run_directory, wanted, container.paths)
+        _relay(container, replaced(found, ports=tuple(chosen)))
+        return chosen
     with hub.Locked(container.paths):
         chosen = hub.forward(container.paths, wanted)
         more = replaced(found, ports=tuple(chosen))
-        connection.on_host(found.hub, container, lambda: attach.publish(container.paths, more))
+        reconnect.on_host(found.hub, container, lambda: attach.publish(container.paths, more))
+        _relay(container, more)
         return chosen
 
 
@@ -92,18 +104,24 @@ def remove(container: Container, gone: Sequence[PortMapping]) -> list[PortMappin
         from crun_py.net import rootless
 
         rootless.unforward(container.run_directory, chosen)
+        _drop(container, chosen)
     elif found.hub:
         from crun_py.net import hub
 
         with hub.Locked(container.paths):
             hub.unforward(container.paths, chosen)
-            connection.on_host(found.hub, container, lambda: _unpublish(container, less))
+            reconnect.on_host(found.hub, container, lambda: _unpublish(container, less))
+        _drop(container, chosen)
     else:
         _unpublish(container, less)
-        for port in chosen:
-            monitor.drop(container.run_directory, ports.key(port))
+        _drop(container, chosen)
     _note(container, found, tuple(port for port in found.ports if port not in chosen))
     return chosen
+
+
+def _drop(container: Container, chosen: Sequence[PortMapping]) -> None:
+    for port in chosen:
+        monitor.drop(container.run_directory, ports.key(port))
 
 
 def _unpublish(container: Container, less: Attachment) -> None:

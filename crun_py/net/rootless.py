@@ -316,6 +316,21 @@ def unforward(run_dir: str, ports: Sequence[PortMapping]) -> None:
         os.close(directory)
 
 
+def answers(run_dir: str) -> bool:
+    """Whether a slirp4netns with its socket in this directory lives: one that is being killed may
+    have the socket still, but says nothing."""
+    try:
+        directory = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return bool(_asked(f"/proc/self/fd/{directory}/{_API}", {"execute": "list_hostfwd"}))
+    except OSError:
+        return False
+    finally:
+        os.close(directory)
+
+
 def _asked(path: str, request: dict[str, object]) -> bytes:
     """What the program at its socket `path` answers.  Raises OSError."""
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)

@@ -55,13 +55,39 @@ def status_text(status: Status, well: str = "") -> str:
 def ports_text(record: Record, attached: list[Port] | None) -> str:
     """Docker's PORTS column: published ports while it runs, then those only exposed."""
     published = attached or []
-    words = [
-        f"{p['host_ip'] or '0.0.0.0'}:{p['host_port']}->{p['container_port']}/{p['protocol']}"
-        for p in published
-    ]
     known = {f"{p['container_port']}/{p['protocol']}" for p in published}
-    words += [text for text in record["config"]["exposed"] if text not in known]
-    return ", ".join(words)
+    rows = [(p["protocol"], p["host_ip"] or "0.0.0.0", p["host_port"], p["container_port"])
+            for p in published]  # fmt: skip
+    exposed = [text for text in record["config"]["exposed"] if text not in known]
+    plain = [text.partition("/")[::2] for text in exposed if text.partition("/")[0].isdecimal()]
+    others = [text for text in exposed if not text.partition("/")[0].isdecimal()]
+    # those that follow each other are one range
+    runs: list[tuple[tuple[str, str, int, int], int]] = []
+    for row in [*sorted(rows), *sorted((protocol, "", 0, int(n)) for n, protocol in plain)]:
+        if runs:
+            (protocol, address, host, first), more = runs[-1]
+            step = more + 1
+            if row == (protocol, address, host and host + step, first + step):
+                runs[-1] = runs[-1][0], step
+                continue
+        runs.append((row, 0))
+    return ", ".join([*(_port_range(*row, more) for row, more in runs), *others])
+
+
+def _port_range(protocol: str, address: str, host: int, inside: int, more: int) -> str:
+    where = ""
+    if address:
+        where = f"{bracketed(address)}:{_span(host, more)}->"
+    return f"{where}{_span(inside, more)}/{protocol}"
+
+
+def _span(first: int, more: int) -> str:
+    return f"{first}-{first + more}" if more else str(first)
+
+
+def bracketed(address: str) -> str:
+    """An address before a colon and a port."""
+    return f"[{address}]" if ":" in address else address
 
 
 def quote(words: list[str], whole: bool) -> str:

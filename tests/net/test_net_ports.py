@@ -74,7 +74,7 @@ def test_addresses_of_ipv6() -> None:
     (port,) = ports.parse("[::]::80/udp")
     assert (port.host_ip, port.host_port, port.protocol) == ("::", 0, "udp")
     with pytest.raises(Unsupported, match="::1"):
-        ports.parse("[::1]:8080:80")
+        ports.parse("[::1]:8080:80/udp")
     for bad in ("[::", "[::]", "[::]80", "[1.2.3.4]:80:80", "[x::]:80:80", "[::]:1:2:3"):
         with pytest.raises(InvalidArgument):
             ports.parse(bad)

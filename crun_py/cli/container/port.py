@@ -7,6 +7,7 @@ from crun_py.engine import inspection, networks, selection
 from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument, NotFound
 from crun_py.net import ports as published
+from crun_py.show.listing import bracketed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +66,6 @@ def change(context: Context, name: str, *, add: Sequence[str] = (), rm: Sequence
 def lines(context: Context, name: str) -> list[tuple[str, str]]:
     """The published ports of a container, each as `80/tcp` and the host's address of it."""
     return [
-        (f"{port.container_port}/{port.protocol}", f"{port.host_ip}:{port.host_port}")
+        (f"{port.container_port}/{port.protocol}", f"{bracketed(port.host_ip)}:{port.host_port}")
         for port in inspection.ports(context, name)
     ]
