@@ -89,52 +89,39 @@ def test_a_thousand_cost_what_one_does(engine: Engine, capsys: pytest.CaptureFix
         other.bind(("0.0.0.0", last))
 
 
-CYCLE = """
+CYCLES_OF = """
 import os, sys, time
-import crun_py
+from crun_py.engine import networks
+from crun_py.engine.context import Context
+from crun_py.model.network import NetworkRequest
 
-def descriptors():
-    "How many each process of the store has: of this one, the one that works for it, monitors."
-    found = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/environ") as f:
-                if os.environ["HOME"] in f.read():
-                    found[pid] = len(os.listdir(f"/proc/{pid}/fd"))
-        except OSError:
-            continue
-    return found
+context = Context(os.environ["CRUNPY_ROOT"], os.environ["CRUNPY_RUNROOT"])
 
-with crun_py.Engine() as engine:
-    def cycle():
-        engine.networks.create("n")
-        engine.networks.connect("n", "a")
-        engine.networks.disconnect("n", "a")
-        engine.networks.remove("n")
+def cycle():
+    networks.create(context, NetworkRequest(name="n"))
+    networks.connect(context, "n", "a")
+    networks.disconnect(context, "n", "a")
+    networks.remove(context, "n")
 
+cycle()
+before, start = len(os.listdir("/proc/self/fd")), time.monotonic()
+for _ in range(int(sys.argv[1])):
     cycle()
-    time.sleep(0.5)
-    before, start = descriptors(), time.monotonic()
-    for _ in range(int(sys.argv[1])):
-        cycle()
-    print(f"{sys.argv[1]} cycles: {time.monotonic() - start:.1f} s")
-    start = time.monotonic()
-    while (now := descriptors()) != before and time.monotonic() < start + 5:
-        time.sleep(0.1)
-    assert now == before and len(before) >= 3, (now, before)
+print(f"{sys.argv[1]} cycles: {time.monotonic() - start:.1f} s")
+assert len(os.listdir("/proc/self/fd")) == before
 """
 
 
 def test_networks_that_come_and_go_leave_nothing(
     engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By the library, which keeps its process; test_networks does it by the command."""
+    """In one process, for a command is 0.12 s of imports; test_networks has it by commands."""
     engine.ok("network", "create", "base")
     engine.detached("--network", "base", "--name", "a", *SLEEP)
-    pid = engine.pids(engine.inspect("a")["Id"])[0]
+    monitor = engine.pids(engine.inspect("a")["Id"])[0]
 
     def cycles(count: int) -> str:
-        return Programs(engine).run("-", str(count), input=CYCLE, timeout=600).out
+        return Programs(engine).run("-", str(count), input=CYCLES_OF, timeout=600).out
 
     def seen() -> dict[str, object]:
         files = (p for top in (engine.root, engine.run_root) for p in Path(top).rglob("*"))
@@ -146,7 +133,7 @@ def test_networks_that_come_and_go_leave_nothing(
             "inside": engine.ok("exec", "a", "sh", "-c", "ip addr; ip route; cat /etc/hosts"),
             "allocated": (engine.run_root / "networks/base.json").read_text(),
             "names": (engine.run_root / "networks/dns/names").read_text(),
-            "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
+            "descriptors": len(os.listdir(f"/proc/{monitor}/fd")),
             "processes": len(engine.processes()),
         }
 
