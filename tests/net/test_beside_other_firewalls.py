@@ -23,7 +23,7 @@ from pathlib import Path
 
 import netns
 import pytest
-from engine import Engine, free_port
+from engine import Engine, free_port, wait_for
 
 pytestmark = netns.needs_root
 
@@ -264,9 +264,9 @@ class Host:
         """In the namespace `fd`: each client is told its address."""
         self._stack.enter_context(netns.echo_server(fd, port, kind))
 
-    def run(self, name: str, *options: str) -> int:
+    def run(self, name: str, *options: str, network: str = "bridge") -> int:
         """Start a container; its network namespace."""
-        container = self.engine.detached("--network", "bridge", "--name", name, *options,
+        container = self.engine.detached("--network", network, "--name", name, *options,
                                          "busybox", "sleep", "1000")  # fmt: skip
         fd = os.open(f"/proc/{self.engine.pids(container)[1]}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self._stack.callback(os.close, fd)
@@ -348,6 +348,67 @@ def test_containers_reach_what_is_beyond(host: Host, firewall: str) -> None:
     found = {"TCP": answer(BEYOND, 7, fd=a), "UDP": answer(BEYOND, 8, UDP, a)}
     found["ping"] = str(host.engine.run("exec", "a", "ping", "-c1", "-W1", BEYOND).code)
     assert found == {"TCP": HOST, "UDP": HOST, "ping": "0"}
+
+
+FIREWALLS_6 = {
+    "docker 28": DOCKER_28.partition("*filter")[2].replace(f"-d {DOCKERS}/32", "-d fd00:17::2/128"),
+    "ufw": """
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:ufw6-before-input - [0:0]
+:ufw6-before-forward - [0:0]
+-A INPUT -j ufw6-before-input
+-A FORWARD -j ufw6-before-forward
+-A ufw6-before-input -i lo -j ACCEPT
+-A ufw6-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A ufw6-before-input -p ipv6-icmp -j ACCEPT
+-A ufw6-before-forward -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A ufw6-before-forward -p ipv6-icmp -m icmp6 --icmpv6-type 128 -j ACCEPT
+COMMIT
+""",
+}
+
+
+def connects(fd: int, address: str, port: int) -> bool:
+    with netns.inside(fd), socket.socket(socket.AF_INET6) as client:
+        client.settimeout(0.5)
+        return client.connect_ex((address, port)) == 0
+
+
+def listen() -> socket.socket:
+    return socket.create_server(("::", 80), family=socket.AF_INET6)
+
+
+@pytest.fixture
+def host6(host: Host) -> Iterator[Host]:
+    """One that has IPv6, and a network `six`."""
+    netns.sh("ip -6 addr add fd00:51::1/64 dev up0 nodad")
+    with netns.inside(host.beyond):
+        netns.sh("ip -6 addr add fd00:51::2/64 dev eth0 nodad")
+    host.engine.ok("network", "create", "--ipv6", "six")
+    yield host
+    host.engine.ok("rm", "-f", "-a", "-t0")
+    host.engine.ok("network", "rm", "six")
+
+
+@pytest.mark.parametrize("firewall", FIREWALLS_6)
+def test_ports_and_the_way_out_of_ipv6(host6: Host, firewall: str) -> None:
+    port = free_port()
+    host6.run("first", network="six")
+    put(["ip6tables-nft-restore", "--noflush"], "*filter" + FIREWALLS_6[firewall])
+    wait_for(lambda: "tentative" not in netns.sh("ip -6 addr show type bridge"))
+    web = host6.run("web", "-p", f"{port}:80", network="six")
+    with netns.in_thread(web, listen), netns.in_thread(host6.beyond, listen):
+        assert (connects(host6.beyond, "fd00:51::1", port), connects(web, "fd00:51::2", 80)) == (
+            True, True)  # fmt: skip
+
+
+def test_the_first_container_of_ipv6_answers_at_once(host6: Host) -> None:
+    """Though its bridge is new: the kernel asks neighbours by the bridge's link-local address."""
+    port = free_port()
+    web = host6.run("web", "-p", f"{port}:80", network="six")
+    with netns.in_thread(web, listen):
+        assert connects(host6.beyond, "fd00:51::1", port)
 
 
 @pytest.mark.skipif(not BRIDGE_NETFILTER.exists(), reason="no br_netfilter in this kernel")

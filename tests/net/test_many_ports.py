@@ -89,6 +89,19 @@ def test_a_thousand_cost_what_one_does(engine: Engine, capsys: pytest.CaptureFix
         other.bind(("0.0.0.0", last))
 
 
+def test_a_thousand_with_the_limit_of_a_shell(engine: Engine) -> None:
+    """Of open files: 1,024 of them, which a program may raise as it needs."""
+    shell = ["prlimit", "--nofile=1024:"]
+    inside = engine.ok("run", "--rm", "busybox", "sh", "-c", "ulimit -Sn; ulimit -Hn")
+    engine.ok("run", "-d", "--name", "many", "-p", f"{FIRST}-{FIRST + 999}:2000-2999", *SLEEP,
+              wrap=shell)  # fmt: skip
+    engine.ok("port", "add", "many", *(f"{free_port()}:80" for _ in range(50)), wrap=shell)
+    assert len(engine.ok("port", "many").splitlines()) == 1050
+    assert engine.ok("exec", "many", "sh", "-c", "ulimit -Sn; ulimit -Hn") == inside
+    engine.ok("restart", "-t0", "many", wrap=shell)
+    assert len(engine.ok("port", "many").splitlines()) == 1050
+
+
 CYCLES_OF = """
 import os, sys, time
 from crun_py.engine import networks

@@ -98,7 +98,7 @@ crunpy network create -d macvlan -o parent=eth0 --subnet 10.44.0.0/24 mac > /dev
 crunpy network create -d ipvlan -o parent=eth1 --subnet 10.42.0.0/24 l2 > /dev/null
 crunpy run --rm --network mac busybox sh -c "$about" 2>&1 || true
 crunpy run --rm --network l2:interface_name=eth1 busybox ls /sys/class/net 2>&1 || true
-ip -br link | cut -d' ' -f1
+ip -br link | sed 's,[ @].*,,'
 """
 SAME_NAME_EXPECTED = """
 inet 10.44.0.2/24
