@@ -23,7 +23,7 @@ from pathlib import Path
 
 import netns
 import pytest
-from engine import Engine, free_port, wait_for
+from engine import Engine, free_port, skip_if_missing, wait_for
 
 pytestmark = netns.needs_root
 
@@ -190,6 +190,7 @@ table inet firewalld {
 
 
 def put(program: list[str], rules: str) -> None:
+    skip_if_missing(program[0])
     done = subprocess.run(program, input=rules, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
 
