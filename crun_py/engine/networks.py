@@ -263,7 +263,7 @@ def _publishing(context: Context, name: str) -> Container:
     status = container.status()
     context.join(status) if status.alive else context.enter()
     mode: str = container.record["network"]["mode"]
-    if connection.is_alone(mode):
+    if connection.is_alone(mode) and mode not in connection.HELPERS:
         raise InvalidArgument(
             f"publishing ports of {container.name}: network mode {mode!r} publishes none"
         )

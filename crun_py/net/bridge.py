@@ -36,7 +36,9 @@ class Bridge(Driver):
                 ),
                 netlink.port_hairpin(attachment.host_interface),
             )
-            nft_guard.add(filter_sock, attachment)
+            _let_through(network, filter_sock)
+            if is_guarded(network):
+                nft_guard.add(filter_sock, attachment)
             try:
                 sock.do(*add)
             except FileExistsError:  # left by a container of this id that crashed
@@ -48,7 +50,9 @@ class Bridge(Driver):
             if not _is_there(network, filter_sock):
                 with netlink.Socket() as sock:
                     _ensure(paths, network, sock, filter_sock)
-            nft_guard.add(filter_sock, attachment)
+            _let_through(network, filter_sock)
+            if is_guarded(network):
+                nft_guard.add(filter_sock, attachment)
             if attachment.ports:
                 with jsonfile.Lock(ipam.directory(paths) + "/.ports.lock"):
                     nft.publish(filter_sock, attachment.table, nft.entries(attachment))
@@ -73,6 +77,24 @@ class Bridge(Driver):
         host.remove_link(network.interface)
         with nft.socket() as filter_sock:
             nft.remove_bridge(filter_sock, network.table, network.interface, _subnets(network))
+            from crun_py.net import nft_forward
+
+            nft_forward.take_back(filter_sock, network.interface)
+
+
+def is_guarded(network: Network) -> bool:
+    """Whether its containers are held to their addresses (-o guard=false: virtual addresses)."""
+    return network.options.get("guard", "true").lower() not in ("false", "0")
+
+
+def _let_through(network: Network, filter_sock: netlink.Socket) -> None:
+    """Beside other programs' rules, which may have come after ours."""
+    families = {nft.family_of(subnet) for subnet in _subnets(network)}
+    there = [f for f in families if nft.exists(filter_sock, nft.FILTER_TABLE, f)]
+    if there:
+        from crun_py.net import nft_forward
+
+        nft_forward.let_through(filter_sock, network.interface, there)
 
 
 def _subnets(network: Network) -> list[str]:

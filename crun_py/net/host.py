@@ -46,6 +46,8 @@ def make_bridge(network: Network, mac: str) -> int:
         index = int(ipr.link_lookup(ifname=name)[0])
         # else the host would believe router advertisements of containers
         write(f"ipv6/conf/{name}/accept_ra", "0", absent_ok=True)
+        # its own link-local address is nobody else's: the first container would wait for it
+        write(f"ipv6/conf/{name}/accept_dad", "0", absent_ok=True)
         write(f"ipv6/conf/{name}/disable_ipv6", "0" if network.ipv6 else "1", absent_ok=True)
         ipr.link("set", index=index, state="up")
         for subnet in network.subnets:

@@ -39,6 +39,7 @@ RTM_NEWROUTE, RTM_GETROUTE = 24, 26
 NESTED = 0x8000
 
 _SOL_NETLINK, _NETLINK_CAP_ACK, _NETLINK_EXT_ACK = 270, 10, 11
+_SO_SNDBUFFORCE = 32
 _F_CAPPED, _F_ACK_TLVS = 0x100, 0x200
 _IFF_UP = 1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
@@ -125,14 +126,19 @@ class Socket:
         """Send all of `messages` in one write; return the sequence number of the first."""
         first = self._sequence
         self._sequence += len(messages)
-        self._socket.send(
-            b"".join(
-                _HEADER.pack(16 + len(body), kind, flags | NLM_F_REQUEST, first + n, 0)
-                + body
-                + b"\0" * (-len(body) % 4)
-                for n, (kind, flags, body) in enumerate(messages)
-            )
+        data = b"".join(
+            _HEADER.pack(16 + len(body), kind, flags | NLM_F_REQUEST, first + n, 0)
+            + body
+            + b"\0" * (-len(body) % 4)
+            for n, (kind, flags, body) in enumerate(messages)
         )
+        try:
+            self._socket.send(data)
+        except OSError as e:
+            if e.errno != errno.EMSGSIZE:
+                raise
+            self._socket.setsockopt(_socket.SOL_SOCKET, _SO_SNDBUFFORCE, 2 * len(data))
+            self._socket.send(data)
         return first
 
     def receive(self, wait: bool = True) -> list[tuple[int, int, int, bytes]]:
@@ -275,6 +281,11 @@ def port_hairpin(name: str) -> Message:
 def link_up(index: int) -> Message:
     """Set link `index` up."""
     return RTM_NEWLINK, 0, _IFINFO.pack(0, 0, index, _IFF_UP, _IFF_UP)
+
+
+def link_rename(index: int, name: str) -> Message:
+    """Give link `index`, which is down, another name."""
+    return RTM_NEWLINK, 0, _IFINFO.pack(0, 0, index, 0, 0) + string(_IFLA_IFNAME, name)
 
 
 def link_delete(name: str) -> Message:

@@ -58,6 +58,8 @@ def entries(attachment: Attachment) -> list[Entry]:
     ]
 
 
+FILTER_TABLE = "filter"
+"""That of iptables-nft, in each family (nft_forward)."""
 FAMILIES = (NFPROTO_IPV4, NFPROTO_IPV6)
 """Each has a table of its own, with the same name."""
 

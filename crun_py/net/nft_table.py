@@ -123,6 +123,17 @@ _DESTINATION = {NFPROTO_IPV4: (16, 4), NFPROTO_IPV6: (24, 16)}
 """(offset, length) of an address in a packet's header (RFC 791, RFC 8200)."""
 
 
+def let_through(interface: str) -> list[bytes]:
+    """The expressions of two rules that accept what comes from an interface, and what goes there,
+    as iptables-nft writes such."""
+    name = _compare(interface.encode() + b"\0")
+    counter = _expression("counter", attr(1, bytes(8)), attr(2, bytes(8)))
+    return [
+        nest(4, _meta(key, _R1) + name + counter + _verdict(_ACCEPT))
+        for key in (_IIFNAME, _OIFNAME)
+    ]
+
+
 def _from_own_subnet(family: int) -> bytes:
     source = _payload(_NETWORK, *_SOURCE[family], _R_NEXT16)
     return _meta(_OIFNAME, _R1) + source + _in_set("subnets")

@@ -154,8 +154,11 @@ def reserve(
     """
     held: list[int] = []
     chosen: list[PortMapping] = []
+    wanted = [*ports]
+    if len(wanted) > _MANY:
+        _allow_descriptors()
     try:
-        for port in ports:
+        for port in wanted:
             fd, number = _reserve(port, paths)
             held.append(fd)
             chosen.append(replaced(port, host_port=number, host_last=0))
@@ -164,6 +167,18 @@ def reserve(
             os.close(fd)
         raise
     return held, chosen
+
+
+_MANY = 100
+
+
+def _allow_descriptors() -> None:
+    """As many as the hard limit allows, for this process and the monitor that inherits them; a
+    container's own limit is in its config.json."""
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _reserve(port: PortMapping, paths: Paths | None) -> tuple[int, int]:

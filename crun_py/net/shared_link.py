@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 
 from crun_py.errors import InvalidArgument, NotFound, Unsupported
-from crun_py.net import netlink
+from crun_py.net import inside, netlink
 from crun_py.net.driver import Driver
 
 TYPE_CHECKING = False
@@ -39,10 +39,10 @@ class SharedLink(Driver):
         mode = MODES[driver][network.mode or _DEFAULTS[driver]]
         mac = bytes.fromhex(attachment.mac.replace(":", ""))
         with netlink.Socket() as sock:
-            # the name must be free here too until the link has moved: the host's end's is
+            # some kernels want the name to be free here too
             parent = _parent(network)
             add = netlink.shared_link_add(
-                driver, attachment.interface, parent, netns_fd, mode, mac, network.mtu
+                driver, attachment.host_interface, parent, netns_fd, mode, mac, network.mtu
             )
             try:
                 sock.do(add)
@@ -54,6 +54,13 @@ class SharedLink(Driver):
                     e,
                     hint=f"the kernel lacks {driver}: try `modprobe {driver}`",
                 ) from e
+        inside.run(netns_fd, lambda: _rename(attachment))
+
+
+def _rename(attachment: Attachment) -> None:
+    with netlink.Socket() as sock:
+        index = netlink.link_index(sock, attachment.host_interface)
+        sock.do(netlink.link_rename(index, attachment.interface))
 
 
 def _parent(network: Network) -> int:

@@ -170,11 +170,13 @@ _KNOWN: dict[str, tuple[str, ...]] = {
     "internal": ("internal",),
     # as it is anyway: networks do not reach each other, containers of one do, and what leaves is
     # translated
-    "usual": ("isolate", _DOCKER + "bridge.enable_ip_masquerade", _DOCKER + "bridge.enable_icc",
+    "usual": ("guard", "isolate",
+              _DOCKER + "bridge.enable_ip_masquerade", _DOCKER + "bridge.enable_icc",
               _DOCKER + "bridge.host_binding_ipv4", _DOCKER + "container_iface_prefix",
               _DOCKER + "enable_ipv4", _DOCKER + "enable_ipv6", "no_default_route", "vrf"),
 }  # fmt: skip
 _USUAL = {
+    "guard": ("true", "1", "false", "0"),
     "isolate": ("true", "1", "strict", "false", "0"),
     _DOCKER + "bridge.enable_ip_masquerade": ("true", "1"),
     _DOCKER + "bridge.enable_icc": ("true", "1"),
