@@ -60,7 +60,8 @@ class NetworkRequest:
     IPv6 too.  internal: no way out, and none in.  dns: containers find each other by their names;
     dns_servers: who answers for other names, () for the host's.  interface: the bridge's name, or
     (macvlan, ipvlan) parent: the interface of the host that they share, and mode.  mtu: 0 for the
-    kernel's.  options: as they were written (--opt); hidden to nobody.
+    kernel's.  options: as they were written (--opt); hidden to nobody.  pools: where subnets are
+    chosen from, networks of IPv4 and the prefix length of a part; () for the engine's own.
     """
 
     name: str = ""
@@ -78,6 +79,7 @@ class NetworkRequest:
     routes: tuple[Route, ...] = ()
     labels: dict[str, str] = {}  # noqa: RUF012  # a record is not changed
     options: dict[str, str] = {}  # noqa: RUF012
+    pools: tuple[tuple[str, int], ...] = ()
 
 
 @record

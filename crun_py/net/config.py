@@ -18,6 +18,10 @@ from crun_py.net.files import is_name
 from crun_py.paths import Paths, private_dir
 from crun_py.record import from_json, replaced, to_json
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 DEFAULT = "bridge"
 DEFAULT_ROOT = "/var/lib/crunpy"
 RESERVED = ("host", "none", "container", "default", "private", "pasta", "slirp4netns", "ns")
@@ -296,6 +300,13 @@ def check_interface(name: str) -> None:
         )
 
 
+def _parts(pools: tuple[tuple[str, int], ...]) -> Iterator[tuple[int, int, int]]:
+    for text, size in pools:
+        base, prefix, width = ip.subnet(text)
+        for n in range(1 << size - prefix):
+            yield base + (n << width - size), size, width
+
+
 def _candidates(default: bool, key: str) -> list[tuple[int, int, int]]:
     """The subnets to try in order: /16 for the default network, /24 for others."""
     ten = 10 << 24
@@ -323,7 +334,9 @@ def _chosen(
         from crun_py.net import host
 
         taken = used + host.routes()
-        free = (c for c in _candidates(request.name == DEFAULT, key) if _is_free(c, taken))
+        default = request.name == DEFAULT
+        wanted = _parts(request.pools) if request.pools else _candidates(default, key)
+        free = (c for c in wanted if _is_free(c, taken))
         found.append(next(free, None))
     if request.ipv6 and not _asks_ipv6(request):
         # RFC 4193: a random prefix of one's own does not meet others

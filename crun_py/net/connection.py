@@ -269,7 +269,10 @@ def answer(container: Container, connection: Connection, networks: list[Network]
     from crun_py.net import dns
 
     assert connection.namespace is not None
-    connection.dns_sockets = dns.sockets(connection.namespace)
+    served = {port["container_port"] for port in container.record["network"]["ports"]}
+    exposed = {text.partition("/")[0] for text in container.record["config"]["exposed"]}
+    aside = dns.PORT in served or str(dns.PORT) in exposed
+    connection.dns_sockets = dns.sockets(connection.namespace, aside=aside)
     chosen: list[str] = [*container.record["network"]["dns"]]
     chosen = chosen or [server for network in named for server in network.dns_servers]
     connection.dns_servers = tuple(dict.fromkeys(chosen))

@@ -32,20 +32,23 @@ _IFREQ = "16sh14x"
 """netdevice(7): struct ifreq with flags."""
 
 
-def sockets(netns_fd: int) -> tuple[int, int]:
+def sockets(netns_fd: int, *, aside: bool = False) -> tuple[int, int]:
     """(UDP socket, listening TCP socket) at 127.0.0.11:53 in the network namespace `netns_fd`.
 
     `lo` is up there afterwards.  The caller closes both.
 
-    A server in the container that sets SO_REUSEADDR and SO_REUSEPORT can still have port 53 of all
-    addresses.  Raises CrunpyError.
+    aside: for a container that is a name server itself and will want port 53 of all addresses:
+    another port, to which the kernel leads what goes to 53.  (Without, only a server that sets
+    SO_REUSEADDR and SO_REUSEPORT can have it.)  Raises CrunpyError.
     """
     made: list[int] = []
 
     def make() -> None:
         _loopback_up()
-        made.append(_bound(_socket.SOCK_DGRAM))
-        made.append(_bound(_socket.SOCK_STREAM))
+        for kind in (_socket.SOCK_DGRAM, _socket.SOCK_STREAM):
+            made.append(_bound(kind, 0 if aside else PORT))
+        if aside:
+            _lead(*made)
 
     try:
         inside.run(netns_fd, make)
@@ -71,12 +74,24 @@ def _loopback_up() -> None:
         sock.close()
 
 
-def _bound(kind: int) -> int:
+def _lead(udp: int, tcp: int) -> None:
+    from crun_py.net import ip, nft, nft_table
+
+    ports = {}
+    for protocol, fd in (("udp", udp), ("tcp", tcp)):
+        sock = _socket.socket(fileno=fd)
+        ports[nft.PROTOCOLS[protocol]] = sock.getsockname()[1]
+        sock.detach()
+    with nft.socket() as filter_sock:
+        nft.commit(filter_sock, nft_table.name_server("crunpy_names", ip.packed(ADDRESS), ports))
+
+
+def _bound(kind: int, port: int) -> int:
     sock = _socket.socket(_socket.AF_INET, kind | _socket.SOCK_CLOEXEC)
     try:
         sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
         sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEPORT, 1)
-        sock.bind((ADDRESS, PORT))
+        sock.bind((ADDRESS, port))
         if kind == _socket.SOCK_STREAM:
             sock.listen(_BACKLOG)
     except OSError:

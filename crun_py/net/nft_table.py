@@ -287,6 +287,31 @@ def guard(table: str) -> list[Message]:
     return found
 
 
+def name_server(table: str, there: bytes, ports: dict[int, int]) -> list[Message]:
+    """A table that leads what goes to port 53 of an address of IPv4 to other ports there, by the
+    numbers of protocols.  It must not be there: EEXIST."""
+    flags = NLM_F_CREATE | NLM_F_EXCL
+    found = [nft_message(_NEWTABLE, flags, NFPROTO_IPV4, string(1, table), be32(2, 0))]
+    values = [string(1, table), string(3, "output"), string(7, "nat"), be32(5, _ACCEPT)]
+    values.append(nest(4, be32(1, 3), be32(2, -100)))
+    found.append(nft_message(_NEWCHAIN, NLM_F_CREATE, NFPROTO_IPV4, *values))
+    for protocol, port in ports.items():
+        rule = (
+            _payload(_NETWORK, *_DESTINATION[NFPROTO_IPV4], _R1)
+            + _compare(there)
+            + _meta(_L4PROTO, _R1)
+            + _compare(bytes([protocol]))
+            + _payload(_TRANSPORT, 2, 2, _R1)
+            + _compare(b"\0\x35")
+            + _expression("immediate", be32(1, _R1), nest(2, attr(1, there)))
+            + _expression("immediate", be32(1, _R_NEXT4), nest(2, attr(1, port.to_bytes(2, "big"))))
+            + _expression("nat", be32(1, 1), be32(2, NFPROTO_IPV4), be32(3, _R1), be32(5, _R_NEXT4))
+        )
+        body = string(1, table) + string(2, "output") + nest(4, rule)
+        found.append(nft_message(_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, NFPROTO_IPV4, body))
+    return found
+
+
 def messages(table: str, family: int) -> list[Message]:
     """The whole table, empty of elements."""
     found = [nft_message(_NEWTABLE, NLM_F_CREATE, family, string(1, table), be32(2, 0))]

@@ -65,7 +65,7 @@ def _answer_late(container: Container, connection: Connection, network: Network)
     try:
         answer(container, connection, [network])
     except CrunpyError as e:
-        if e.errno == errno.EADDRINUSE:  # somebody does
+        if e.errno in (errno.EADDRINUSE, errno.EEXIST):  # somebody does
             return
         raise
     known = names.directory(container.paths)

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     """Raises InvalidArgument for an option (by its key) that may not have a value."""
 
 _FILE_BYTES = 1 << 20
-_TYPES: dict[str, type] = {"list": list, "bool": bool, "text": str, "number": int}
-_TYPE_NAMES = {"list": "a list of strings", "bool": "true or false", "text": "a string",
-               "number": "a whole number"}  # fmt: skip
+_TYPES: dict[str, type] = {"list": list, "tables": list, "bool": bool, "text": str, "number": int}
+_TYPE_NAMES = {"list": "a list of strings", "tables": "a list of tables",
+               "bool": "true or false", "text": "a string", "number": "a whole number"}  # fmt: skip
 
 _KEYS: dict[str, dict[str, tuple[str, str]]] = {
     "containers": {
@@ -67,7 +67,11 @@ _KEYS: dict[str, dict[str, tuple[str, str]]] = {
         "pull_policy": ("text", "pull"),
         "stop_timeout": ("number", "stop_timeout"),
     },
-    "network": {"default_subnet": ("text", "")},
+    "network": {
+        "default_network": ("text", ""),
+        "default_subnet": ("text", ""),
+        "default_subnet_pools": ("tables", ""),
+    },
 }
 """section: key: (type, option); "": `apply` knows it."""
 
@@ -76,7 +80,7 @@ _FOREIGN = {
     "host_containers_internal_ip init_path keyring label label_users log_tag mounts "
     "oom_score_adj prepare_volume_on_create privileged rootless_networking user_prefix_size",
     "engine": "runtime runtimes",
-    "network": "cni_plugin_dirs default_network default_rootless_network_cmd default_subnet_pools "
+    "network": "cni_plugin_dirs default_rootless_network_cmd "
     "dns_bind_port firewall_driver netavark_plugin_dirs network_backend network_config_dir "
     "pasta_options",
 }
@@ -165,7 +169,10 @@ def _merge(found: dict[str, Setting], new: Setting, kind: str) -> None:
             raise new.wrong("not a list of strings")
         new.value = [*(old.texts if old and new.appends else []), *texts]
     wanted = _TYPES[kind]
-    if not isinstance(new.value, wanted) or (wanted is int and isinstance(new.value, bool)):
+    right = isinstance(new.value, wanted) and not (wanted is int and isinstance(new.value, bool))
+    if kind == "tables" and isinstance(new.value, list):
+        right = all(isinstance(v, dict) for v in new.value)
+    if not right:
         raise new.wrong(f"not {_TYPE_NAMES[kind]}")
     found[new.name] = new
 
@@ -334,6 +341,37 @@ def _volumes(made: Defaults, setting: Setting, check: Check) -> None:
     made.values = values.with_texts("volume", [*new, *values.texts("volume")])
 
 
+def _default_network(made: Defaults, setting: Setting, check: Check) -> None:
+    """Of root's containers; a plain user's are alone unless they ask for a network."""
+    from crun_py.ns import user
+
+    if setting.text not in ("", "bridge", "podman") and not user.needed():
+        _network(made, setting, check)
+
+
+def pools(files: list[str], tell: Callable[[str], object]) -> tuple[tuple[str, int], ...]:
+    """What `network create` chooses subnets from: networks, and how long a prefix each of their
+    parts has; () for ours.  Raises InvalidArgument, which names the file."""
+    from crun_py.net import ip
+
+    setting = load(files, tell).get("network.default_subnet_pools")
+    if setting is None or not isinstance(setting.value, list):
+        return ()
+    found = []
+    for pool in setting.value:
+        base, size = pool.get("base"), pool.get("size")
+        if not isinstance(base, str) or not isinstance(size, int) or isinstance(size, bool):
+            raise setting.wrong('not {"base" = SUBNET, "size" = NUMBER}')
+        try:
+            subnet = ip.subnet(base)
+        except InvalidArgument as e:
+            raise setting.wrong(e.message) from e
+        if not subnet[1] <= size <= subnet[2] - 3 or subnet[2] != ip.IPv4:
+            raise setting.wrong(f"{base} has no parts of /{size}")
+        found.append((ip.written(subnet), size))
+    return tuple(found)
+
+
 def _subnet(made: Defaults, setting: Setting, check: Check) -> None:
     from crun_py.net import ip
 
@@ -382,4 +420,6 @@ _SPECIAL: dict[str, Callable[[Defaults, Setting, Check], None]] = {
     "containers.utsns": _namespace("uts"),
     "containers.volumes": _volumes,
     "network.default_subnet": _subnet,
+    "network.default_subnet_pools": lambda made, setting, check: None,  # pools
+    "network.default_network": _default_network,
 }

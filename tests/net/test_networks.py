@@ -477,3 +477,38 @@ def test_first_users_at_once(user: Engine) -> None:
         assert reaches(user, "c0", f"c{n}")
     user.ok("rm", "-f", "-a", "-t0")
     user.ok("network", "rm", "back")
+
+
+# ---- name servers in containers ----
+
+
+@pytest.mark.parametrize("said", [("--expose", "53/udp"), ("-p", "127.0.0.1::53")])
+def test_a_container_that_is_a_name_server(networks: Engine, said: tuple[str, str]) -> None:
+    """It has port 53 of all its addresses, as a Pi-hole or CoreDNS wants it, and names as ever."""
+    engine = networks
+    engine.ok("network", "create", "back")
+    engine.detached("--network", "back", "--name", "db", *SLEEP)
+    engine.detached("--network", "back", *said, "--name", "dns", "busybox", "nc", "-ll", "-p", "53",
+                    "-e", "echo", "served")  # fmt: skip
+    assert reaches(engine, "dns", "db")
+    out = wait_for(lambda: engine.run("exec", "db", "nc", "-w2", "dns", "53").out)
+    assert out == "served\n"
+    assert "127.0.0.11" in engine.ok("exec", "dns", "nslookup", "db")
+    engine.ok("network", "create", "front")
+    engine.ok("network", "connect", "front", "dns")
+    engine.detached("--network", "front", "--name", "web", *SLEEP)
+    assert reaches(engine, "dns", "web") and reaches(engine, "dns", "db")
+
+
+def test_a_network_without_the_guard(networks: Engine) -> None:
+    """-o guard=false: for programs that move an address between containers."""
+    engine = networks
+    for name, options, answers in (("held", (), False), ("free", ("-o", "guard=false"), True)):
+        engine.ok("network", "create", "--subnet", "10.199.7.0/24", *options, name)
+        for c in ("a", "b"):
+            engine.detached("--network", name, "--name", c, "--cap-add", "NET_ADMIN", *SLEEP)
+        engine.ok("exec", "a", "ip", "addr", "add", "10.199.7.200/24", "dev", "eth0")
+        assert reaches(engine, "b", "10.199.7.200") is answers, name
+        engine.ok("rm", "-f", "-a", "-t0")
+        engine.ok("network", "rm", name)
+    assert "guard=maybe" in engine.fails("network", "create", "-o", "guard=maybe", "x")

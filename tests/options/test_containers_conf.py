@@ -277,6 +277,36 @@ def test_the_subnet_of_the_default_network(fresh: Callable[[str], Engine]) -> No
     assert root.ok("run", "--rm", "busybox", *script, env=other).startswith("10.231.7.")
 
 
+def test_where_subnets_are_chosen_from(root: Engine) -> None:
+    text = """[network]
+default_subnet_pools = [{base = "10.233.4.0/23", size = 24}, {base = "10.234.0.0/16", size = 28}]
+"""
+    env = conf(root, text)
+    found = []
+    for name in ("pool1", "pool2", "pool3"):
+        root.ok("network", "create", name, env=env)
+        format = "{{(index .IPAM.Config 0).Subnet}}"
+        found.append(root.ok("network", "inspect", "-f", format, name))
+    given = ("network", "create", "--subnet", "10.235.0.0/24", "given")
+    root.ok(*given, env=env)
+    root.ok("network", "rm", "pool1", "pool2", "pool3", "given")
+    assert found == ["10.233.4.0/24", "10.233.5.0/24", "10.234.0.0/28"]
+    for pool in ('{base = "x", size = 24}', '{base = "10.0.0.0/8"}', '{base="10.0.0.0/24", size=8}',
+                 "5"):  # fmt: skip
+        bad = conf(root, f"[network]\ndefault_subnet_pools = [{pool}]\n")
+        assert "default_subnet_pools" in root.fails("network", "create", "x", env=bad), pool
+
+
+def test_another_default_network(root: Engine) -> None:
+    """For containers that ask for none."""
+    root.ok("network", "create", "--subnet", "10.236.1.0/24", "usual")
+    env = conf(root, '[network]\ndefault_network = "usual"\n')
+    show = ("busybox", "ip", "-4", "-o", "addr", "show", "eth0")
+    assert " 10.236.1." in root.ok("run", "--rm", *show, env=env)
+    assert " 10.236.1." not in root.ok("run", "--rm", "--network", "bridge", *show, env=env)
+    root.ok("network", "rm", "usual")
+
+
 def terminal(engine: Engine, env: Variables, *words: str) -> Pty:
     """A container `c` that says hi and waits, on a terminal."""
     run = ("run", "-it", "--name", "c", "--network", "none", *words)

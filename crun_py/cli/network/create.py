@@ -7,6 +7,8 @@ from crun_py.engine import networks
 from crun_py.engine.context import Context
 from crun_py.errors import Unsupported
 from crun_py.options import network_options
+from crun_py.paths import configuration
+from crun_py.record import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,5 +42,10 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     if driver in ("none", "dhcp"):
         raise Unsupported(f"--ipam-driver {driver}: addresses are the engine's own")
     request = network_options.request(values, arguments[0] if arguments else "")
+    if not request.subnets and (files := configuration()):
+        from crun_py.options import containers_conf
+
+        tell = context.explain or (lambda line: None)
+        request = replaced(request, pools=containers_conf.pools(files, tell))
     write(networks.create(context, request, exist_ok=values.flag("ignore")).network.id)
     return 0
