@@ -34,7 +34,7 @@ def build(
     def obtain(name: str, platform: str) -> Image:
         return pull.needed(context, name, replaced(wanted, platform=platform))
 
-    context.enter()
+    context.enter_for_many(request.network)
     workspace = building.begun(context.paths)
     try:
         files = contexts.opened(

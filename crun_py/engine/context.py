@@ -84,6 +84,23 @@ class Context:
         user.enter()
         self.rootless = True
 
+    def enter_for_many(self, mode: str) -> None:
+        """As `enter`, for containers one after the other with this network mode: where the
+        user's networks are by now, if they are to be on one; others may go there meanwhile."""
+        from crun_py.net import connection
+
+        word = mode.partition(":")[0]
+        if word == "container":
+            self.enter(mode)
+            return
+        if not mode or connection.is_alone(mode):
+            self.enter()
+            return
+        self.enter(f"network:{mode}")
+        from crun_py.net import hub
+
+        hub.unlock()
+
     def _join_hub(self, networks: list[str]) -> bool:
         """Become root where a user's networks are, if the container is to be on them: then nobody
         else makes them until it is connected."""

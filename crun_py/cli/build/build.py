@@ -141,7 +141,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     requests = build_request.requests(values)
     _refuse(values)
     _refuse_outputs(values, outputs, len(requests))
-    context.enter()
+    context.enter_for_many(requests[0].network)
     if next(workspaces.abandoned(context.paths), None):  # a start does the rest
         from crun_py.container import lifecycle
 
