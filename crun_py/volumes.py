@@ -191,12 +191,13 @@ def ensure(
                              "anonymous": anonymous}  # fmt: skip
     if options:
         about["options"] = options
-    elif fill is None:
+    if fill is None and not mounted_instead(options or {}):
         about["unused"] = True
     try:
         private_dir(stage)
         jsonfile.write(stage + "/volume.json", about)
-        _prepare_data(stage + "/_data", fill)
+        size = int((options or {}).get(SIZE, "0"))
+        _prepare_data(stage + "/_data", fill, size)
         while True:
             try:
                 os.rename(stage, directory)
@@ -213,18 +214,31 @@ def ensure(
 
 
 def options_of(paths: Paths, name: str) -> dict[str, str]:
-    """The driver's options of a volume (type, device, o), docker volume create(1); {} for a
-    volume whose files are its own, or that is not there."""
+    """The driver's options of a volume (type, device, o), docker volume create(1), which say
+    what is mounted in its place; {} for one whose files are its own, or that is not there."""
     try:
         found = jsonfile.read(f"{paths.volumes}/{check_name(name)}/volume.json").get("options")
     except (FileNotFoundError, CorruptState, AttributeError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return mounted_instead(found) if isinstance(found, dict) else {}
 
 
-def _prepare_data(data: str, fill: Callable[[str], None] | None) -> None:
+SIZE = "size"
+"""An option of the driver: how many bytes a volume may hold."""
+
+
+def mounted_instead(options: dict[str, str]) -> dict[str, str]:
+    """Those of a volume's options that say what is mounted in its place."""
+    return {key: value for key, value in options.items() if key != SIZE}
+
+
+def _prepare_data(data: str, fill: Callable[[str], None] | None, size: int = 0) -> None:
     os.mkdir(data, 0o755)
     os.chmod(data, 0o755)
+    if size:
+        from crun_py import quota
+
+        quota.limit(data, size)
     if fill:
         fill(data)
 
@@ -238,7 +252,7 @@ def _first_use(paths: Paths, name: str, stage: str, fill: Callable[[str], None])
         with jsonfile.Lock(f"{paths.volumes}/{name}/lock"):
             about: Volume = jsonfile.read(file)
             if about.pop("unused", None) and not os.listdir(data_directory(paths, name)):
-                _prepare_data(stage, fill)
+                _prepare_data(stage, fill, int(about.get("options", {}).get(SIZE, "0")))
                 os.rename(stage, data_directory(paths, name))  # in place of the empty one
             jsonfile.write(file, about)
     except (FileNotFoundError, CorruptState):

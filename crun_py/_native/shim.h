@@ -30,6 +30,9 @@ int crunpy_is_procfs(int fd);
 int crunpy_umount(const char *target, int flags);
 /* prctl(2) with one argument */
 int crunpy_prctl(int option, unsigned long value);
+/* What lies in the directory open as `fd`, and comes there later, belongs to project `id` and may take
+ * `bytes` in all: quotactl_fd(2), FS_IOC_FSSETXATTR. */
+int crunpy_limit_tree(int fd, unsigned id, unsigned long long bytes);
 /* Execute `program` as nobody's child, in a session of its own, its standard streams /dev/null but
  * for the errors, which go to the socket `control` (also 3); 4 is the pidfd `caller`.  Returns a
  * pidfd.  (worker.c) */

@@ -210,6 +210,7 @@ def _volume(
             entry["name"], entry["anonymous"] = volumes.new_name(), True
         if os.path.isdir(volumes.data_directory(paths, entry["name"])):
             options = volumes.options_of(paths, entry["name"])
+        options = volumes.mounted_instead(options)
         if options and entry.get("subpath"):
             raise InvalidArgument(f"volume {entry['name']}: parts of it cannot be mounted")
         entry["source"] = volumes.data_directory(paths, entry["name"])

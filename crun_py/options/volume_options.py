@@ -4,6 +4,7 @@
     type=tmpfs      device=tmpfs      o=size=1m,uid=5,…
     type=overlay    device=overlay    o=lowerdir=…,upperdir=…,workdir=…
     type=nfs|ext4|… device=SOURCE     o=OPTIONS of mount(8); o=loop for a file
+    size=BYTES, or o=size=BYTES       a directory of its own that holds no more (quota)
 
 docker volume create(1), podman-volume-create(1).
 """
@@ -12,9 +13,10 @@ from __future__ import annotations
 
 import os
 
+from crun_py import quantity
 from crun_py.errors import InvalidArgument, Unsupported
 
-_KEYS = ("type", "device", "o")
+_KEYS = ("type", "device", "o", "size")
 _BIND = {"bind", "rbind", "ro", "rw", "nodev", "nosuid", "noexec"}
 _TMPFS_FLAGS = {"ro", "rw", "nodev", "nosuid", "noexec"}
 _TMPFS_VALUES = {"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"}
@@ -34,6 +36,10 @@ def parse(texts: list[str]) -> dict[str, str]:
     if not found:
         return {}
     kind, words = found.get("type", "none"), [w for w in found.get("o", "").split(",") if w]
+    if not found.keys() & {"type", "device"} and (found.get("size") or found.get("o")):
+        return _limited(found, words)
+    if "size" in found:
+        raise InvalidArgument("volume option size=: for a volume with a directory of its own")
     if kind == "tmpfs":
         _check_tmpfs(words)
     elif kind in ("bind", "none"):
@@ -41,6 +47,15 @@ def parse(texts: list[str]) -> dict[str, str]:
     else:
         _check_other(kind, found, words)
     return found
+
+
+def _limited(found: dict[str, str], words: list[str]) -> dict[str, str]:
+    """A directory of its own with a size (docker: size=, podman: o=size=), in bytes."""
+    sizes = [word.removeprefix("size=") for word in words if word.startswith("size=")]
+    if len(sizes) != len(words):
+        raise InvalidArgument("volume options: o=size=BYTES, or type= and device= are missing")
+    text = [*sizes, *([found["size"]] if "size" in found else [])][-1]
+    return {"size": str(quantity.size(text, "volume option size"))}
 
 
 def check_user(options: dict[str, str], *, in_userns: bool) -> None:

@@ -1,0 +1,39 @@
+"""Project quotas: how much a directory and all below it may hold (xfs, ext4 with `prjquota`).
+
+quotactl(2), mount(8): prjquota; ext4(5): project.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from crun_py._native import check, lib
+from crun_py.errors import CrunpyError, Unsupported
+
+_NO_QUOTAS = (errno.ENOTTY, errno.EOPNOTSUPP, errno.ENOSYS, errno.ESRCH, errno.EINVAL, errno.ENOENT)
+_LEAST = 1 << 30
+"""Below lie numbers that administrators choose (projid(5))."""
+
+
+def limit(directory: str, bytes_: int) -> None:
+    """Let the new, empty `directory` hold so much, as a project of its own.
+
+    Raises Unsupported where the file system, or a plain user, cannot.
+    """
+    doing = f"limiting {directory} to {bytes_} bytes"
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        project = _LEAST + int.from_bytes(os.urandom(4), "little") % _LEAST
+        check(lib.crunpy_limit_tree(fd, project, bytes_), directory)
+    except OSError as e:
+        if e.errno == errno.EPERM:
+            raise Unsupported(f"{doing}: quotas are root's to set") from e
+        if e.errno in _NO_QUOTAS:
+            raise Unsupported(
+                f"{doing}: its file system has no project quotas",
+                hint="xfs, or ext4 made with -O project,quota, mounted with prjquota",
+            ) from e
+        raise CrunpyError.from_os(doing, e) from e
+    finally:
+        os.close(fd)
