@@ -28,7 +28,7 @@ LEVELS = {
     0: ("errors", "paths", "jsonfile", "clock", "names", "tree", "filters", "quantity", "outfile",
         "signals", "record", "startup", "notices", "apart", "caller", "documents", "values",
         "hints"),
-    1: ("_native", "model", "staging", "workspace"),
+    1: ("_native", "model", "staging", "workspace", "quota"),
     2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs", "archive",
         "events", "upgrade", "monitor", "secrets"),
     3: ("options", "runtime"),

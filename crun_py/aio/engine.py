@@ -15,7 +15,7 @@ from crun_py.library.create_options import Filters, Pathname
 from crun_py.library.values import expect
 from crun_py.model.event import Event
 from crun_py.model.registry import RegistryAccess
-from crun_py.model.system import DiskUsage, SystemPruned
+from crun_py.model.system import DiskUsage, EngineInfo, EngineVersion, SystemPruned
 from crun_py.worker.channel_async import AsyncWorker
 
 
@@ -50,13 +50,13 @@ class Engine:
         self.secrets = Secrets(self._worker)
         self.volumes = Volumes(self._worker)
 
-    async def info(self) -> dict[str, object]:
-        """Facts about the host and the store, by docker's and podman's names."""
-        return expect(dict, await self._worker.call("system.info"))
+    async def info(self) -> EngineInfo:
+        """The store and its host."""
+        return expect(EngineInfo, await self._worker.call("system.about"))
 
-    async def version(self) -> dict[str, object]:
+    async def version(self) -> EngineVersion:
         """The version of the engine and what it runs on."""
-        return expect(dict, await self._worker.call("system.version"))
+        return expect(EngineVersion, await self._worker.call("system.about_version"))
 
     async def events(
         self,

@@ -17,7 +17,7 @@ from crun_py.library.create_options import Filters, Pathname
 from crun_py.library.values import expect
 from crun_py.model.event import Event
 from crun_py.model.registry import RegistryAccess
-from crun_py.model.system import DiskUsage, SystemPruned
+from crun_py.model.system import DiskUsage, EngineInfo, EngineVersion, SystemPruned
 from crun_py.worker.channel import Worker
 
 
@@ -52,13 +52,13 @@ class Engine:
         self.secrets = Secrets(self._worker)
         self.volumes = Volumes(self._worker)
 
-    def info(self) -> dict[str, object]:
-        """Facts about the host and the store, by docker's and podman's names."""
-        return expect(dict, self._worker.call("system.info"))
+    def info(self) -> EngineInfo:
+        """The store and its host."""
+        return expect(EngineInfo, self._worker.call("system.about"))
 
-    def version(self) -> dict[str, object]:
+    def version(self) -> EngineVersion:
         """The version of the engine and what it runs on."""
-        return expect(dict, self._worker.call("system.version"))
+        return expect(EngineVersion, self._worker.call("system.about_version"))
 
     def events(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crun_py import state
 from crun_py.errors import Conflict
+from crun_py.record import from_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,10 +12,10 @@ if TYPE_CHECKING:
 
     from crun_py.engine.context import Context
     from crun_py.model.event import Event
-    from crun_py.model.system import DiskUsage, SystemPruned
+    from crun_py.model.system import DiskUsage, EngineInfo, EngineVersion, SystemPruned
     from crun_py.show.disk import Report
 
-CALLS = ("info", "version", "disk_usage", "prune", "events", "reload_network")
+CALLS = ("about", "about_version", "disk_usage", "prune", "events", "reload_network")
 
 
 def info(context: Context) -> dict[str, object]:
@@ -31,6 +32,22 @@ def version(context: Context) -> dict[str, object]:
     from crun_py.show import version as shown
 
     return {**shown.part()}
+
+
+def about(context: Context) -> EngineInfo:
+    """A store and its host, in short."""
+    from crun_py.model.system import EngineInfo
+    from crun_py.show import info as facts
+
+    return from_json(EngineInfo, facts.brief(context.paths))
+
+
+def about_version(context: Context) -> EngineVersion:
+    """The version of the engine and what it runs on."""
+    from crun_py.model.system import EngineVersion
+    from crun_py.show import version as shown
+
+    return from_json(EngineVersion, shown.brief())
 
 
 def report(context: Context) -> Report:

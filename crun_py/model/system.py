@@ -29,6 +29,54 @@ class DiskUsage:
 
 
 @record
+class EngineVersion:
+    """The engine and what it runs on.  commit, built: "" where the build noted none (built: RFC
+    3339); architecture: as images name it (amd64)."""
+
+    version: str
+    api_version: str
+    commit: str
+    built: str
+    python: str
+    kernel: str
+    architecture: str
+
+
+@record
+class EngineInfo:
+    """A store and its host.
+
+    id: of the store, a UUID.  root, run_root: its directories; filesystem: of the first.
+    containers and images: how many.  controllers: of cgroup v2 that limits can use, cgroup_version
+    1 for a host without.  memory_bytes, cpus: of the host.  mirrors: of docker.io.  warnings: what
+    the kernel does not offer.  labels: of the engine, KEY=VALUE.
+    """
+
+    id: str
+    root: str
+    run_root: str
+    filesystem: str
+    rootless: bool
+    containers: int
+    running: int
+    paused: int
+    stopped: int
+    images: int
+    version: str
+    kernel: str
+    operating_system: str
+    architecture: str
+    host: str
+    cpus: int
+    memory_bytes: int
+    cgroup_version: int
+    controllers: tuple[str, ...]
+    mirrors: tuple[str, ...]
+    labels: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@record
 class SystemPruned:
     """What a prune of everything removed.  build_cache: ids of layers and names of mounts."""
 

@@ -142,6 +142,23 @@ def gather(paths: Paths) -> dict[str, object]:
     return facts | podman_info.gather(paths, facts, registries.search)
 
 
+def brief(paths: Paths) -> dict[str, object]:
+    """The fields of a model.system.EngineInfo."""
+    found = gather(paths)
+    names = {
+        "id": "ID", "root": "DockerRootDir", "run_root": "RunRoot",
+        "filesystem": "BackingFilesystem", "rootless": "Rootless", "containers": "Containers",
+        "running": "ContainersRunning", "paused": "ContainersPaused",
+        "stopped": "ContainersStopped", "images": "Images", "version": "ServerVersion",
+        "kernel": "KernelVersion", "operating_system": "OperatingSystem",
+        "architecture": "Architecture", "host": "Name", "cpus": "NCPU", "memory_bytes": "MemTotal",
+        "controllers": "CgroupControllers", "mirrors": "RegistryMirrors", "labels": "Labels",
+        "warnings": "Warnings",
+    }  # fmt: skip
+    shown = {name: found[key] for name, key in names.items()}
+    return {**shown, "cgroup_version": 2 if found["CgroupVersion"] == "2" else 1}
+
+
 def _warnings(base: str | None, controllers: list[str]) -> list[str]:
     """docker's words for what the kernel does not offer."""
     missing = [f"No {name} limit support" for name in ("memory", "cpu", "pids")

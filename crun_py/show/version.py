@@ -8,10 +8,6 @@ import sys
 from crun_py import __version__, _native, clock, jsonfile
 from crun_py.errors import CorruptState
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
 API_VERSION, MIN_API_VERSION = "1.41", "1.24"
 
 
@@ -43,6 +39,20 @@ def part() -> dict[str, object]:
         ],
         "Context": "default",
         "Experimental": False,
+    }
+
+
+def brief() -> dict[str, str]:
+    """The fields of a model.system.EngineVersion."""
+    built, whole = build(), part()
+    return {
+        "version": __version__,
+        "api_version": API_VERSION,
+        "commit": built.get("commit") or "",
+        "built": built.get("built") or "",
+        "python": str(whole["PythonVersion"]),
+        "kernel": os.uname().release,
+        "architecture": str(whole["Arch"]),
     }
 
 

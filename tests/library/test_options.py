@@ -105,7 +105,7 @@ def test_a_traceback_shows_what_to_do_about_it() -> None:
         ("ports", 80, "Mapping[int | str, int | str | tuple[str, int] | None]"
                       " | Iterable[int | str | PortMapping]"),
         ("volumes", {"a": 5}, "Mapping[str, str | Mapping[str, str]] | Iterable[str]"),
-        ("mounts", ["/a"], "Iterable[Bind | VolumeMount | Tmpfs | ImageMount]"),
+        ("mounts", ["/a"], "Iterable[Bind | VolumeMount | Tmpfs | KernelMount | ImageMount]"),
         ("dns", [1], "Iterable[str]"), ("restart", 5, "str | RestartPolicy"),
         ("stop_timeout", 1.5, "int"), ("rootfs", 5, "str | PathLike[str]"),
         ("limits", {"pids": 5}, "Limits"), ("environment", [5], "Iterable[str]"),

@@ -76,6 +76,18 @@ async def files_and_memory(engine: Engine) -> None:
         text = out.decode()
         assert text.startswith("texttext") and "Read-only" in text and "8192" in text
         os.chdir("/")
+        kinds = [crun_py.KernelMount("ramfs", "/k", ("mode=700",)),
+                 crun_py.Tmpfs("/etc", ("tmpcopyup",)),
+                 crun_py.ImageMount("busybox", "/i", subpath="etc")]  # fmt: skip
+        seen = await _says(engine, "stat -fc%T /k; ls /etc/passwd /i/passwd", mounts=kinds)
+        assert seen.split() == ["ramfs", "/etc/passwd", "/i/passwd"]
+        table = crun_py.IdMap(uids=((0, 7, 1),), gids=((0, 8, 1),))
+        mapped = [crun_py.Bind(home, "/m", idmapped=True, id_map=table)]
+        if os.geteuid():
+            with pytest.raises(crun_py.Unsupported, match="for root only"):
+                await _says(engine, "true", mounts=mapped)
+        else:
+            assert await _says(engine, "stat -c '%u %g' /m/file", mounts=mapped) == "7 8"
         assert await _says(engine, "mount | grep -c /t3", tmpfs=["/t3"]) == "1"
         assert await _says(engine, "df -k /dev/shm | tail -1 | grep -c 4096", shm_size="4m") == "1"
         made = await engine.containers.create(

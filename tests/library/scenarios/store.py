@@ -186,7 +186,12 @@ async def registries(engine: Engine) -> None:
 
 async def the_whole(engine: Engine) -> None:
     info = await engine.info()
-    assert "Containers" in info and "Version" in await engine.version()
+    assert info.containers == info.running + info.paused + info.stopped
+    assert info.images == 1 and os.path.isabs(info.root) and info.cpus == os.cpu_count()
+    assert info.rootless is (os.geteuid() != 0) and info.cgroup_version in (1, 2)
+    version = await engine.version()
+    assert version.version == info.version == crun_py.__version__
+    assert version.kernel == info.kernel == os.uname().release
     usage = await engine.disk_usage()
     assert usage.images.count == 1 and isinstance(usage.volumes, crun_py.Space)
     before = time.time() - 1
