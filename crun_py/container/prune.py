@@ -5,7 +5,7 @@ from __future__ import annotations
 from crun_py import clock, state
 from crun_py import volumes as volume_store
 from crun_py.container import ending, uses
-from crun_py.errors import Conflict, NotFound
+from crun_py.errors import Conflict, InvalidArgument, NotFound
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
 from crun_py.model.pruned import Pruned
@@ -28,6 +28,20 @@ def parse(filters: Sequence[str]) -> tuple[int, list[tuple[bool, str]]]:
     before = min(map(clock.parse_point, wanted.get("until", ["0s"])))
     there = [(True, label) for label in wanted.get("label", [])]
     return before, there + [(False, label) for label in wanted.get("label!", [])]
+
+
+def parse_of_volumes(filters: Sequence[str]) -> tuple[bool, tuple[int, list[tuple[bool, str]]]]:
+    """As `parse`, and before it whether all=true is among them, as Docker has it: named volumes
+    too.  Raises InvalidArgument."""
+    wanted = parse_filters([*filters], [*FILTERS, "all"])
+    for value in wanted.get("all", []):
+        if value.lower() not in _BOOLEANS:
+            raise InvalidArgument(f"filter all={value}: not true or false")
+    everything = any(_BOOLEANS[value.lower()] for value in wanted.get("all", []))
+    return everything, parse([text for text in filters if not text.startswith("all=")])
+
+
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def fits(created: str, has: dict[str, str], wanted: tuple[int, list[tuple[bool, str]]]) -> bool:
@@ -65,7 +79,8 @@ def containers(paths: Paths, filters: Sequence[str]) -> Pruned:
 def volumes(paths: Paths, filters: Sequence[str], *, everything: bool = False) -> Pruned:
     """Remove the anonymous volumes (everything: named ones too) that no container has; their
     names and the bytes won."""
-    wanted = parse(filters)
+    asked, wanted = parse_of_volumes(filters)
+    everything |= asked
     volume_store.sweep(paths)
     used = uses.used_volumes(paths)
     removed, size_bytes = [], 0

@@ -142,13 +142,13 @@ def check_filters(filters: Sequence[str]) -> None:
     """Raises InvalidArgument for filters that no prune takes."""
     from crun_py.container import prune as pruning
 
-    pruning.parse(filters)
+    pruning.parse_of_volumes(filters)
 
 
 def prune(context: Context, filters: Sequence[str] = (), *, everything: bool = False) -> Pruned:
     """Remove the anonymous volumes, or with `everything` named ones too, that no container has.
 
-    filters: until=, label=, label!=.  Raises InvalidArgument.
+    filters: until=, label=, label!=, all=true.  Raises InvalidArgument.
     """
     from crun_py.container import prune as pruning
 

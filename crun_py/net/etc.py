@@ -64,15 +64,16 @@ def _own_lines(
     container: Container, attachments: Sequence[Attachment]
 ) -> list[tuple[str, list[str]]]:
     """(address, names) of the container itself on each of its networks."""
-    hostname = container.record["hostname"]
+    hostname, domain = container.record["hostname"], container.record["domainname"]
+    own = [f"{hostname}.{domain}", hostname] if domain else [hostname]  # as Docker's
     aliases = {join.network: join.aliases for join in joined(container)}
     found = [
-        (address, [hostname, *aliases.get(attachment.network, ())])
+        (address, [*own, *aliases.get(attachment.network, ())])
         for attachment in attachments
         for address in (attachment.ip, attachment.ip6)
         if address
     ]
-    return found or [("127.0.1.1", [hostname])]
+    return found or [("127.0.1.1", own)]
 
 
 def _servers(connection: Connection) -> list[str]:

@@ -8,6 +8,7 @@ from crun_py import clock, events, jsonfile
 from crun_py.cli import table
 from crun_py.engine import system
 from crun_py.engine.context import Context
+from crun_py.show.struct import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         if template in ("json", "{{json .}}"):
             text = jsonfile.dumps(events.document(event))
         elif template:
-            text = table.fill(template, events.document(event))
+            text = table.fill(template, Struct(events.document(event)))
         else:
             text = events.line(event, cut=values.switch("no_trunc") is False)
         sys.stdout.write(text + "\n")

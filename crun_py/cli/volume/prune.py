@@ -16,7 +16,7 @@ ARGUMENTS = ""
 OPTIONS = (
     ("-a --all", "flag", "Named volumes too, not only anonymous ones", ""),
     ("-f --force", "flag", "Do not ask", ""),
-    ("--filter", "list", "until=, label=, label!=", "KEY=VALUE"),
+    ("--filter", "list", "until=, label=, label!=, all=", "KEY=VALUE"),
 )
 
 

@@ -52,7 +52,9 @@ def test_filters_and_prune(engine: Engine) -> None:
     assert engine.ok("volume", "ls", "-q").split() == ["kept", "named"]
     assert "named" in engine.ok("volume", "prune", "-f", "-a", "--filter", "label!=keep")
     assert engine.ok("volume", "ls", "-q") == "kept"
-    engine.ok("volume", "rm", "-a")
+    assert "all=perhaps" in engine.fails("volume", "prune", "-f", "--filter", "all=perhaps")
+    assert "kept" not in engine.ok("volume", "prune", "-f", "--filter", "all=false")
+    assert "kept" in engine.ok("volume", "prune", "-f", "--filter", "all=1")
 
 
 def test_what_is_refused(root: Engine) -> None:

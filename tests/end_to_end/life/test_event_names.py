@@ -101,3 +101,14 @@ def test_exit_codes_and_signals_are_told(happened: Engine) -> None:
     assert died == ["137", "137", "0"]
     killed = [e["Actor"]["Attributes"].get("signal") for e in seen(happened, "-f", "event=kill")]
     assert killed and set(killed) <= {"9", "15"}
+
+
+def test_names_of_json_differ_by_more_than_capitals(root: Engine) -> None:
+    """Go's decoder takes `Time` for `time`: a program with Docker's types could read none."""
+    root.ok("run", "--rm", "--network", "none", "--name", "told", "busybox", "true")
+    lines = root.ok("events", "--since", "1m", "--until", "0s", "--format", "json").splitlines()
+    for line in lines:
+        names = [name.lower() for name in json.loads(line)]
+        assert len(names) == len(set(names)), line
+    shown = root.ok("events", "--since", "1m", "--until", "0s", "--format", "{{.Time}} {{.ID}}")
+    assert len(shown.splitlines()) >= len(lines)

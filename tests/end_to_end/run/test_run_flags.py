@@ -71,6 +71,9 @@ def test_timeout(engine: Engine) -> None:
 def test_umask_domain_and_names(engine: Engine) -> None:
     assert out(engine, "--umask 0077", "umask") == "0077"
     assert out(engine, "--domainname d.e", "cat /proc/sys/kernel/domainname") == "d.e"
+    assert "h.d.e h" in out(engine, "--hostname h --domainname d.e", "cat /etc/hosts").replace(
+        "\t", " "
+    )
     words = ("run", "--rm", "--network-alias", "other", "busybox", "grep", "-c", "other")
     assert engine.ok(*words, "/etc/hosts") == "1"
     assert out(engine, "--no-hosts", "cat /etc/hosts 2>/dev/null || echo none") == "none"
