@@ -85,8 +85,11 @@ def test_run_that_removes_itself(dug: Dug) -> None:
     assert (done.code, done.err) == (0, "") and engine.left() == []
 
 
-@pytest.mark.parametrize("depth", [200, 4000])
-@pytest.mark.parametrize("verb", ["volume rm", "volume prune", "rm -v", "system prune"])
+@pytest.mark.parametrize(
+    ("verb", "depth"),
+    [("volume rm", 4000), *((v, 200) for v in ("volume rm", "volume prune", "rm -v",
+                                               "system prune"))],
+)  # fmt: skip
 def test_volumes(dug: Dug, verb: str, depth: int) -> None:
     engine, options = dug
     name = "v:" if verb == "volume rm" else ""
@@ -167,8 +170,11 @@ def test_what_reads_them_ends_in_a_word(dug: Dug, verb: str) -> None:
 def test_owners_of_a_deep_volume(dug: Dug) -> None:
     """`U` gives all of it to the container's user."""
     engine, options = dug
-    engine.ok("run", "--rm", *options, "-v", "v:/deep", "busybox", "/dig", "/deep", 2500)
-    script = "cd /deep; while [ -d d ]; do cd -P d || exit 9; done; stat -c %u ."
+    engine.ok("run", "--rm", *options, "-v", "v:/deep", "busybox", "/dig", "/deep", 600,
+              "longer-name")  # fmt: skip
+    script = (
+        "cd /deep; while [ -d longer-name ]; do cd -P longer-name || exit 9; done; stat -c %u ."
+    )
     done = engine.run("run", "--rm", *options, "-u", "1234", "-v", "v:/deep:U", "busybox",
                       "sh", "-c", script)  # fmt: skip
     assert (done.code, done.out.strip()) == (0, "1234"), done.err[-300:]

@@ -202,7 +202,7 @@ def seen(engine: Engine, watcher: Path) -> Seen:
         engine.detached(*options, "busybox", *command)
         engine.logs_until("c", "up")
         end = time.monotonic() + 4
-        for _ in range(100):
+        for _ in range(50):
             enter()
             if time.monotonic() > end:
                 break
