@@ -51,6 +51,8 @@ _VOLUME = {
     "volume import": ("volume.import", "Put a tar archive's files into a volume"),
     "volume mount": ("volume.mount", "Print where a volume's files are"),
     "volume unmount": ("volume.unmount", "Undo volume mount"),
+    "volume reload": ("volume.reload", "Look for volumes of plugins, of which there are none"),
+    "volume update": ("volume.update", "For volumes of a cluster: refused in words"),
     "volume exists": ("volume.exists", "Whether there is such a volume: 0 or 1"),
 }
 _SECRET = {

@@ -61,6 +61,8 @@ def test_what_is_refused(root: Engine) -> None:
     assert "not known" in root.fails("volume", "create", "-d", "nfs", "x")
     assert "not allowed" in root.fails("volume", "create", "a/b")
     assert "no volume given" in root.fails("volume", "rm")
+    assert "of a cluster" in root.fails("volume", "update", "--availability", "drain", "x")
+    assert root.ok("volume", "reload") == ""
 
 
 def test_options_of_a_volume_that_mount_makes(root: Engine, tmp_path: Path) -> None:
