@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from crun_py.model.system import DiskUsage as DiskUsage
     from crun_py.model.system import EngineInfo as EngineInfo
     from crun_py.model.system import EngineVersion as EngineVersion
+    from crun_py.model.system import Fault as Fault
     from crun_py.model.system import Space as Space
     from crun_py.model.system import SystemPruned as SystemPruned
     from crun_py.model.volume import VolumeInfo as VolumeInfo
@@ -125,7 +126,7 @@ _NAMES = {
     "model.secret": "SecretInfo",
     "model.state": "ContainerInfo MountPoint",
     "model.stats": "Stats",
-    "model.system": "DiskUsage EngineInfo EngineVersion Space SystemPruned",
+    "model.system": "DiskUsage EngineInfo EngineVersion Fault Space SystemPruned",
     "model.volume": "VolumeInfo",
 }
 """Where the public names are.  Nothing is loaded before it is asked for: a command begins with

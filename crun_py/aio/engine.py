@@ -12,10 +12,10 @@ from crun_py.aio.secrets import Secrets
 from crun_py.aio.volumes import Volumes
 from crun_py.library import options, values
 from crun_py.library.create_options import Filters, Pathname
-from crun_py.library.values import expect
+from crun_py.library.values import every, expect
 from crun_py.model.event import Event
 from crun_py.model.registry import RegistryAccess
-from crun_py.model.system import DiskUsage, EngineInfo, EngineVersion, SystemPruned
+from crun_py.model.system import DiskUsage, EngineInfo, EngineVersion, Fault, SystemPruned
 from crun_py.worker.channel_async import AsyncWorker
 
 
@@ -57,6 +57,14 @@ class Engine:
     async def version(self) -> EngineVersion:
         """The version of the engine and what it runs on."""
         return expect(EngineVersion, await self._worker.call("system.about_version"))
+
+    async def check(self, *, repair: bool = False, quick: bool = False) -> list[Fault]:
+        """What is wrong with the store, and whether it is mended now.
+
+        repair: mend what can be mended; containers and volumes stay.  quick: contents are not
+        compared with their digests."""
+        found = await self._worker.call("checking.check", repair=repair, quick=quick)
+        return every(Fault, found)
 
     async def events(
         self,

@@ -68,6 +68,7 @@ _GENERATE = {
 _SYSTEM = {
     "system df": ("system.df", "Show what takes space on the disk"),
     "system prune": ("system.prune", "Remove everything that is not used"),
+    "system check": ("system.check", "Look whether the store is whole, and mend it"),
     "system resume": ("system.resume", "After a boot, start what restart policies want"),
 }
 _NETWORK = {

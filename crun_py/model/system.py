@@ -28,6 +28,17 @@ class DiskUsage:
     build_cache: Space
 
 
+@record(kw_only=False)
+class Fault:
+    """Something wrong with a store.  kind: leftover, image, container, volume or network; name:
+    which; what: in words; repaired: not any more."""
+
+    kind: str
+    name: str
+    what: str
+    repaired: bool = False
+
+
 @record
 class EngineVersion:
     """The engine and what it runs on.  commit, built: "" where the build noted none (built: RFC

@@ -32,7 +32,7 @@ from crun_py.staging import unclaimed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from crun_py.documents.image import Descriptor as Entry
     from crun_py.documents.image import Index
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     Lists = list[ManifestList]
     All = list[Image | ManifestList]
     Names = list[str]
+    Rows = list[tuple[str, str, str]]
     Users = Callable[[str], list[str]]
 
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -442,6 +443,37 @@ class ImageStore:
             os.write(fd, bytes(_RESERVE_BYTES))
         finally:
             os.close(fd)
+
+    # ---- whether it is whole ----
+
+    def whole(self, damaged: Collection[str]) -> Rows:
+        """(name, digest, why) of the images that cannot be used, under the lock of index.json.
+
+        damaged: digests of blobs that are none.  Raises CorruptState."""
+        told = ((e, str(e.get("digest", "")), self._lacks(e, damaged)) for e in self._entries())
+        return [(_name_of(e) or digest, digest, why) for e, digest, why in told if why]
+
+    def _lacks(self, entry: Entry, damaged: Collection[str]) -> str:
+        try:
+            digest, size = entry["digest"], entry["size"]
+            if digest in damaged or not blobs.has(self.paths, digest, size):
+                return "its manifest is lost: pull it again"
+            value = jsonfile.loads(blobs.read(self.paths, digest, 4 << 20))
+            if "manifests" in value:
+                return ""  # of its platforms some may be here
+            config = value["config"]["digest"]
+            if config in damaged or not blobs.has(self.paths, config):
+                return "its config is lost: pull it again"
+            image = self._image(entry)
+            lost = [path for path in image[0].layers if not os.path.isdir(path)] if image else []
+            return f"it lacks {len(lost)} layers: pull it again" if lost else ""
+        except (CrunpyError, KeyError, TypeError, ValueError, AttributeError):
+            return "its descriptor or manifest cannot be read: pull it again"
+
+    def forget(self, digest: str) -> None:
+        """Remove the entries of a manifest, without looking who uses it."""
+        with self._lock():
+            self._write([e for e in self._entries() if e.get("digest") != digest])
 
     # ---- one descriptor ----
 

@@ -192,6 +192,8 @@ async def the_whole(engine: Engine) -> None:
     version = await engine.version()
     assert version.version == info.version == crun_py.__version__
     assert version.kernel == info.kernel == os.uname().release
+    faults: list[crun_py.Fault] = await engine.check(repair=True, quick=True)
+    assert faults == [] == await engine.check()
     usage = await engine.disk_usage()
     assert usage.images.count == 1 and isinstance(usage.volumes, crun_py.Space)
     before = time.time() - 1
