@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from crun_py.state import Container
 
 _FLAGS = frozenset(
-    "ro rw nosuid suid nodev dev noexec exec relatime noatime strictatime tmpcopyup".split()
+    "ro rw nosuid suid nodev dev noexec exec relatime strictatime noatime atime nodiratime "
+    "diratime tmpcopyup notmpcopyup".split()
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import volumes
+from crun_py import quantity, volumes
 from crun_py.errors import InvalidArgument
 from crun_py.model.container import Bind, ImageMount, KernelMount, Tmpfs, VolumeMount
 
@@ -56,6 +56,7 @@ def entry_of(mount: Mount) -> MountEntry:
     if not (isinstance(mount, Tmpfs) and entry["destination"].startswith("/sys/")):
         volumes.check_place(entry["destination"], what, source)
     if isinstance(mount, Tmpfs):
+        check_tmpfs(mount.options, what)
         return {**entry, "options": [*mount.options]}
     if isinstance(mount, KernelMount):
         if mount.kind not in KERNEL_MOUNTS:
@@ -102,6 +103,31 @@ def _part(path: str, of: str) -> str:
     if path.startswith("/") or ".." in path.split("/") or "\0" in path:
         raise InvalidArgument(f"{of} subpath {path!r}: a path within the {of}, without ..")
     return os.path.normpath(path)
+
+
+_TMPFS_WORDS = frozenset(
+    "ro rw suid nosuid dev nodev exec noexec atime noatime diratime nodiratime relatime "
+    "strictatime tmpcopyup notmpcopyup".split()
+)
+_TMPFS_SIZES = ("size", "nr_blocks", "nr_inodes")
+_TMPFS_NUMBERS = {"uid": 10, "gid": 10, "mode": 8}
+
+
+def check_tmpfs(options: Iterable[str], what: str) -> None:
+    """Raises InvalidArgument for an option that tmpfs(5) does not have, or a value that is none."""
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals and option in _TMPFS_WORDS:
+            continue
+        if equals and name in _TMPFS_SIZES:
+            number = value[:-1] if value[-1:].lower() in ("k", "m", "g", "%") else value
+            if quantity.is_number(number):
+                continue
+        elif equals and name in _TMPFS_NUMBERS:
+            digits = "01234567" if _TMPFS_NUMBERS[name] == 8 else "0123456789"
+            if value and len(value) < 11 and not set(value) - set(digits):
+                continue
+        raise InvalidArgument(f"mounting {what}: option {option!r} is not one of a tmpfs")
 
 
 def wanted_volumes(request: CreateRequest) -> dict[str, VolumeMount]:

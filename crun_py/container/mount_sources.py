@@ -72,6 +72,9 @@ def _make_volume(
     made: list[str],
     ids: Ids | None,
 ) -> None:
+    if entry.get("idmap") or "id_map" in entry:
+        ids = None  # the mount gives owners their ids, on the disk they are the image's
+
     def fill(data: str) -> None:
         if ids:
             os.chown(data, *ids.outside(0, 0))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from crun_py import events, jsonfile, state
+from crun_py import events, jsonfile, notices, state
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
-from crun_py.model.network import Join, Network, NetworkInfo, NetworkRequest
+from crun_py.model.network import Join, Network, NetworkInfo, NetworkRequest, PortMapping
 from crun_py.net import attach, attached, config, connection, etc, ipam, reconnect
 from crun_py.paths import private_dir
-from crun_py.record import replaced, to_json
+from crun_py.record import from_json, replaced, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from crun_py.documents import container as documents
     from crun_py.engine.context import Context
-    from crun_py.model.network import PortMapping
     from crun_py.model.pruned import Pruned
     from crun_py.paths import Paths
     from crun_py.state import Container
@@ -177,10 +176,24 @@ def connect(context: Context, name: str, container_name: str, join: Join | None 
         status = container.status()
         if status.running:
             reconnect.add(container, status.pid, asked)
+            _publish_again(container)
         _rewrite(container, [*container.record["network"]["networks"], to_json(asked)])
     if status.running:
         _tell(context, container)
     events.network(context.paths, "connect", network, container.id)
+
+
+def _publish_again(container: Container) -> None:
+    """What was given up when it left the last network on which that could be."""
+    wanted = container.record["network"]["ports"]
+    if not wanted or any(attachment.ports for attachment in attached.of(container)):
+        return
+    from crun_py.net import publish as publishing
+
+    try:
+        publishing.add(container, [from_json(PortMapping, port) for port in wanted])
+    except CrunpyError as e:  # a network that does not lead out, or somebody else has them
+        notices.warn(f"container {container.name}: {e.line()}")
 
 
 def disconnect(context: Context, name: str, container_name: str, *, force: bool = False) -> None:

@@ -263,6 +263,8 @@ def port(value: Port) -> tuple[int, str]:
     number, slash, protocol = value.partition("/")
     if not quantity.is_number(number) or not 0 < int(number) < 1 << 16:
         raise InvalidArgument(f"port {value!r}: not NUMBER[/PROTOCOL]")
+    if slash and protocol.lower() not in ("tcp", "udp", "sctp"):
+        raise InvalidArgument(f"port {value!r}: protocol {protocol!r} is not known")
     return int(number), protocol.lower() if slash else "tcp"
 
 

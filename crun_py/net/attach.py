@@ -45,6 +45,7 @@ def setup(
     hostname: str = "",
     names: tuple[str, ...] = (),
     number: int = 0,
+    place: int = 0,
     hub: int = 0,
     default: tuple[int, ...] = (ip.IPv4, ip.IPv6),
     alive: Callable[[str], bool] | None = None,
@@ -55,6 +56,7 @@ def setup(
     ports:   already reserved (ports.reserve), so every host_port is a number.
     names:   by which the network's other containers find it.
     number:  of the interface: eth0, eth1 …, unless `join` names it.
+    place:   another one for each of the container's interfaces.
     hub:     see Attachment; we are in it.
     default: the families whose default route leads over this network.
     alive:   see ipam.allocate.
@@ -71,7 +73,7 @@ def setup(
         container_id=container_id,
         hostname=hostname,
         interface=join.interface or f"eth{number}",
-        host_interface=f"veth{container_id[:8]}" + (f"-{number}" if number else ""),
+        host_interface=f"veth{container_id[:8]}" + (f"-{place}" if place else ""),
         mac=mac,
         table=network.table,
         aliases=names,

@@ -74,7 +74,7 @@ class Bridge(Driver):
     def remove(self, network: Network) -> None:
         from crun_py.net import host
 
-        host.remove_link(network.interface)
+        host.remove_bridge(network.interface, _mac(network))
         with nft.socket() as filter_sock:
             nft.remove_bridge(filter_sock, network.table, network.interface, _subnets(network))
             from crun_py.net import nft_forward
@@ -95,6 +95,12 @@ def _let_through(network: Network, filter_sock: netlink.Socket) -> None:
         from crun_py.net import nft_forward
 
         nft_forward.let_through(filter_sock, network.interface, there)
+
+
+def _mac(network: Network) -> str:
+    """The bridge's hardware address, by which it is known as ours."""
+    first = network.subnets[0]
+    return hardware(first.gateway or ip.text(*ip.subnet(first.subnet)[::2])).hex(":")
 
 
 def _subnets(network: Network) -> list[str]:
@@ -141,8 +147,7 @@ def _ensure(
 
         # a bridge without a MAC of its own takes its lowest port's, and neighbours would lose
         # it when that container ends
-        mac = hardware(network.subnets[0].gateway).hex(":")
-        index = host.make_bridge(network, mac)
+        index = host.make_bridge(network, _mac(network))
         if network.ipv4:
             # lets 127.0.0.1:PORT reach a container; the table's chain `raw` keeps the way back shut
             sysctl(f"ipv4/conf/{network.interface}/route_localnet", "1")

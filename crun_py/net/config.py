@@ -12,8 +12,8 @@ import os
 from crun_py import jsonfile
 from crun_py.clock import now
 from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument, NotFound
-from crun_py.model.network import Join, Network, NetworkRequest, Subnet
-from crun_py.net import ip
+from crun_py.model.network import DRIVERS, Join, Network, NetworkRequest, Subnet
+from crun_py.net import ip, netlink
 from crun_py.net.files import is_name
 from crun_py.paths import Paths, private_dir
 from crun_py.record import from_json, replaced, to_json
@@ -121,9 +121,12 @@ def create(paths: Paths, request: NetworkRequest, *, exist_ok: bool = False) -> 
                     return network
                 raise Conflict(f"network {name!r} exists already")
         used = [ip.subnet(s.subnet) for network in there for s in network.subnets]
+        own = _hosts(request, subnets)
         for subnet in subnets:
             if any(ip.overlap(ip.subnet(subnet.subnet), other) for other in used):
                 raise Conflict(f"subnet {subnet.subnet} overlaps that of another network")
+            if any(ip.overlap(ip.subnet(subnet.subnet), other) for other in own):
+                raise Conflict(f"subnet {subnet.subnet}: the host has an address of it")
         key = _store_key(paths)
         network = Network(
             name=name,
@@ -210,6 +213,8 @@ def _checked(request: NetworkRequest) -> list[Subnet]:
         raise InvalidArgument(f"mtu {request.mtu} is not between 68 and 65535")
     if request.mtu and request.mtu < 1280 and (request.ipv6 or _asks_ipv6(request)):
         raise InvalidArgument(f"mtu {request.mtu}: IPv6 needs at least 1280")
+    if request.driver != "bridge" or request.mode or request.parent:
+        _check_driver(request)
     for server in request.dns_servers:
         ip.packed(server)
     for route in request.routes:
@@ -217,11 +222,20 @@ def _checked(request: NetworkRequest) -> list[Subnet]:
         if ip.width(route.destination) != ip.width(route.gateway):
             raise InvalidArgument(f"route {route.destination} over {route.gateway}: two families")
         ip.packed(route.gateway)
+        inside = (s for s in request.subnets if ip.width(s.subnet) == ip.width(route.gateway))
+        given = [ip.subnet(s.subnet) for s in inside]
+        if given and not any(ip.contains(subnet, route.gateway) for subnet in given):
+            raise InvalidArgument(
+                f"route {route.destination}: gateway {route.gateway} is in no subnet of the network"
+            )
     found: list[Subnet] = []
     for asked in request.subnets:
         subnet = ip.subnet(asked.subnet)
         if subnet[1] > subnet[2] - 3:
             raise InvalidArgument(f"subnet {asked.subnet} has no room for containers")
+        if any(ip.overlap(subnet, ip.subnet(bad)) for bad in _NOT_FOR_CONTAINERS
+               if ip.width(bad) == subnet[2]):  # fmt: skip
+            raise InvalidArgument(f"subnet {asked.subnet} is not for hosts")
         if any(ip.overlap(subnet, ip.subnet(other.subnet)) for other in found):
             raise InvalidArgument(f"subnet {asked.subnet} overlaps another one of the network")
         found.append(
@@ -233,6 +247,37 @@ def _checked(request: NetworkRequest) -> list[Subnet]:
             )
         )
     return found
+
+
+_NOT_FOR_CONTAINERS = ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/16", "fe80::/10", "ff00::/8")
+"""This host itself, groups, and what is kept for other uses (RFC 6890)."""
+
+
+def _hosts(request: NetworkRequest, subnets: list[Subnet]) -> list[tuple[int, int, int]]:
+    """The subnets that the host itself is on, for a bridge."""
+    if not subnets or request.driver != "bridge":
+        return []
+    with netlink.Socket() as sock:
+        found = netlink.addresses(sock)
+    hosts = []
+    for _, address, prefix in found:
+        width = 8 * len(address)
+        whole = int.from_bytes(address, "big")
+        hosts.append((whole >> width - prefix << width - prefix, prefix, width))
+    return hosts
+
+
+def _check_driver(request: NetworkRequest) -> None:
+    from crun_py.net import shared_link  # its modes
+
+    driver, modes = request.driver, shared_link.MODES.get(request.driver, {})
+    if driver not in DRIVERS:
+        raise InvalidArgument(f"network driver {driver!r}: not known", hint=", ".join(DRIVERS))
+    if request.mode and request.mode not in modes:
+        known = ", ".join(modes) or f"driver {driver} has no modes"
+        raise InvalidArgument(f"network mode {request.mode!r}: not known", hint=known)
+    if request.parent and driver == "bridge":
+        raise InvalidArgument(f"parent {request.parent!r}: a bridge has none")
 
 
 def _asks_ipv6(request: NetworkRequest) -> bool:
@@ -282,6 +327,9 @@ def _interface(request: NetworkRequest, key: str, there: list[Network]) -> str:
         check_interface(wanted)
         if wanted in taken:
             raise Conflict(f"interface {wanted}: network {taken[wanted]!r} has it")
+        with netlink.Socket() as sock:
+            if wanted in netlink.links(sock):
+                raise Conflict(f"interface {wanted}: the host has one of this name")
         return wanted
     stem = f"cp{key}-" if key else "crunpy"
     number = 0
@@ -330,7 +378,7 @@ def _chosen(
     """The subnets that were not given: one of IPv4 if there is none at all, and of IPv6 if it is
     asked for."""
     found = []
-    if not given:
+    if all(":" in subnet.subnet for subnet in given) and (request.ipv6 or not given):
         from crun_py.net import host
 
         taken = used + host.routes()

@@ -242,6 +242,8 @@ def target(there: Attachment, port: PortMapping) -> str:
     """ "ADDRESS PORT" by which this host reaches what is published there."""
     if there.helper or there.hub:
         return f"127.0.0.1 {port.host_port}"
+    if there.ip and port.host_ip == "":  # wherever NAT leads by then
+        return f"127.0.0.1 {port.host_port}"
     return f"{there.ip or there.ip6} {port.container_port}"
 
 
@@ -308,6 +310,7 @@ def attach_one(
             hostname=container.record["hostname"],
             names=names.of(container, join) if network.dns else (),
             number=_number(before),
+            place=_place(before),
             hub=connection.hub,
             default=_undecided(before) if not network.internal else (),
             alive=lambda other: os.path.isdir(container.paths.run_container(other)),
@@ -326,6 +329,12 @@ def _number(attachments: Sequence[Attachment]) -> int:
     """The number of the next interface."""
     taken = {attachment.interface for attachment in attachments}
     return next(n for n in range(len(taken) + 1) if f"eth{n}" not in taken)
+
+
+def _place(attachments: Sequence[Attachment]) -> int:
+    """What tells the host's end of the next interface from the others (attach.setup)."""
+    taken = {attachment.host_interface.partition("-")[2] or "0" for attachment in attachments}
+    return next(n for n in range(len(taken) + 1) if str(n) not in taken)
 
 
 def _undecided(attachments: Sequence[Attachment]) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from socket import AF_INET, AF_INET6
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from crun_py.errors import CrunpyError, Unsupported
+from crun_py.errors import Conflict, CrunpyError, Unsupported
 from crun_py.model.network import Network
 from crun_py.net import ip
 from crun_py.net.sysctl import read, write
@@ -44,6 +44,10 @@ def make_bridge(network: Network, mac: str) -> int:
         options: dict[str, int] = {"mtu": network.mtu} if network.mtu else {}
         _unless_there(lambda: ipr.link("add", ifname=name, kind="bridge", address=mac, **options))
         index = int(ipr.link_lookup(ifname=name)[0])
+        if not _is_ours(ipr, index, mac):
+            raise Conflict(
+                f"making bridge {name}: the host has an interface of this name that is not ours"
+            )
         # else the host would believe router advertisements of containers
         write(f"ipv6/conf/{name}/accept_ra", "0", absent_ok=True)
         # its own link-local address is nobody else's: the first container would wait for it
@@ -81,11 +85,19 @@ def forward_ipv6() -> None:
     write("ipv6/conf/all/forwarding", "1")
 
 
-def remove_link(name: str) -> None:
-    """Delete interface `name`; absent is fine."""
+def remove_bridge(name: str, mac: str) -> None:
+    """Delete the bridge `name` of ours; absent is fine, and what is another's stays."""
     with _errors(f"deleting interface {name}"), IPRoute() as ipr:
         for index in ipr.link_lookup(ifname=name):
-            ipr.link("del", index=index)
+            if _is_ours(ipr, index, mac):
+                ipr.link("del", index=index)
+
+
+def _is_ours(ipr: IPRoute, index: int, mac: str) -> bool:
+    link = ipr.get_links(index)[0]
+    about = link.get_attr("IFLA_LINKINFO")
+    kind = about.get_attr("IFLA_INFO_KIND") if about else ""
+    return kind == "bridge" and link.get_attr("IFLA_ADDRESS") == mac
 
 
 def _unless_there(act: Callable[[], object]) -> None:

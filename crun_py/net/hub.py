@@ -73,12 +73,12 @@ def holder(paths: Paths) -> Status | None:
 
 
 def _holders(paths: Paths) -> list[tuple[Container, Status]]:
-    """The containers that run on the hub."""
+    """The containers that run on the hub, whose monitors hold it."""
     found = []
     for container in state.every(paths, among=state.begun(paths)):
         if any(attachment.hub for attachment in attached.of(container)):
             status = container.status()
-            if status.alive:
+            if status.alive and state.start_ticks(status.monitor_pid):
                 found.append((container, status))
     return found
 
@@ -108,15 +108,34 @@ def obtain(paths: Paths) -> int:
 def find(paths: Paths) -> int:
     """A descriptor of the hub, -1 where there is none that this process may touch."""
     for container, status in _holders(paths):
-        wanted = next(f"net:[{a.hub}]" for a in attached.of(container) if a.hub)
-        directory = f"/proc/{status.monitor_pid}/fd"
-        try:
-            for name in os.listdir(directory):
-                if os.readlink(f"{directory}/{name}") == wanted:
-                    return os.open(f"{directory}/{name}", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            continue  # it ends just now, or is of another user namespace
+        wanted = next(a.hub for a in attached.of(container) if a.hub)
+        fd = open_held(status, wanted)
+        if fd >= 0:
+            return fd
     return -1
+
+
+def open_held(status: Status, inode: int) -> int:
+    """A descriptor of the hub of this inode, which the monitor of a container holds; -1 if it does
+    not, or is of another user namespace."""
+    directory = f"/proc/{status.monitor_pid}/fd"
+    try:
+        for name in os.listdir(directory):
+            if os.readlink(f"{directory}/{name}") == f"net:[{inode}]":
+                return os.open(f"{directory}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        pass  # it ends just now
+    return -1
+
+
+def held_by(status: Status) -> int:
+    """The inode of the hub that the monitor of a container holds, 0 for none."""
+    directory = f"/proc/{status.monitor_pid}/fd"
+    try:
+        links = [os.readlink(f"{directory}/{name}") for name in os.listdir(directory)]
+    except OSError:
+        return 0
+    return next((int(link[5:-1]) for link in links if link.startswith("net:[")), 0)
 
 
 def _make(paths: Paths) -> int:

@@ -161,12 +161,14 @@ def _published(family: int) -> tuple[bytes, ...]:
 def _chains(family: int) -> tuple[tuple[str, str, int, int, tuple[bytes, ...]], ...]:
     """(name, type, hook, priority, rules) of each."""
     loopback = family == NFPROTO_IPV4
+    # nobody but the host itself reaches what it publishes at 127.0.0.1
+    strangers = (_TO_LOOPBACK + _verdict(_ACCEPT),) if loopback else ()
     # to ::1 comes what a container's monitor passes on (net/ports.py)
     passed_on = () if loopback else (_TO_LOOPBACK6 + _verdict(_ACCEPT),)
     return (
         *([("raw", "filter", 0, -300, (_FROM_BRIDGE + _TO_LOOPBACK + _verdict(_DROP),))]
           if loopback else []),
-        ("prerouting", "nat", 0, -100, _published(family)),
+        ("prerouting", "nat", 0, -100, (*strangers, *_published(family))),
         ("output", "nat", 3, -100, (*passed_on, *_published(family))),
         (
             "postrouting",

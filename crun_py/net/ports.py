@@ -4,8 +4,8 @@ A published port is held by a socket that is bound but does not listen: the kern
 takes the packets before they get to it, while any other program that binds the port is
 refused, and before the container starts we are.  (Listening would only make the host accept
 and forget connections that NAT did not take; it is the last resort where connections of an
-earlier program linger in TIME_WAIT.)  At ::1, from where the kernel forwards nothing, it listens,
-and the monitor passes connections on (_native/relay.c).
+earlier program linger in TIME_WAIT.)  Of IPv6 it listens: what NAT does not take (from ::1 the
+kernel forwards nothing) the monitor passes on (_native/relay.c).
 """
 
 from __future__ import annotations
@@ -34,24 +34,25 @@ def described(port: PortMapping) -> str:
     return f"{where}->{port.container_port}/{port.protocol}"
 
 
-LOOPBACK6 = "::1"
+LOOPBACK6, ALL6 = "::1", "::"
 """The kernel forwards nothing from there: the container's monitor passes connections on."""
 
 
 def is_relayed(port: PortMapping) -> bool:
-    """Whether it is published at ::1 alone."""
-    return port.host_ip == LOOPBACK6
+    """Whether it is published at addresses of IPv6 alone: NAT may not take it."""
+    return ":" in port.host_ip and port.protocol == "tcp"
 
 
 def relayed(ports: Iterable[PortMapping]) -> dict[int, PortMapping]:
-    """Sockets that listen at ::1, where that is free, for those of `ports` that are published on
-    all addresses: `localhost` may mean it.  By their descriptors, which are close-on-exec."""
+    """Sockets that listen at all addresses of IPv6, where that is free, for those of `ports` that
+    are published on all addresses: what NAT does not take (`localhost`; all, where a network has no
+    IPv6) is passed on.  By their descriptors, which are close-on-exec."""
     found: dict[int, PortMapping] = {}
     for port in ports:
         if port.protocol != "tcp" or port.host_ip:
             continue
         try:
-            fd, _ = _bind(LOOPBACK6, port.host_port, "tcp")
+            fd, _ = _bind(ALL6, port.host_port, "tcp")
         except OSError:
             continue  # another program's, or a host without IPv6
         found[fd] = port
@@ -94,8 +95,6 @@ def parse(spec: str) -> list[PortMapping]:
         )
     if len(fields) == 3 and not host_ip:
         host_ip = fields[0] and ip.text(ip.number(fields[0]))
-        if host_ip == "0.0.0.0":
-            host_ip = ""
     inside, inside_last = _range(fields[-1], spec)
     host = fields[-2] if len(fields) > 1 else ""
     if not host:
@@ -242,7 +241,7 @@ def _bind(host_ip: str, number: int, protocol: str) -> tuple[int, int]:
         name = (host_ip or "0.0.0.0", number)
     try:
         _bind_exclusively(sock, name)
-        if host_ip == LOOPBACK6:
+        if ":" in host_ip and protocol == "tcp":
             sock.listen(_BACKLOG)
         number = number or sock.getsockname()[1]
     except BaseException:

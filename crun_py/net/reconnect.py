@@ -8,6 +8,7 @@ import os
 from crun_py.errors import Conflict, CrunpyError, NotFound
 from crun_py.net import attached, config
 from crun_py.net.connection import Connection, answer, attach_one, detach, joined, validate
+from crun_py.paths import in_user_namespace
 from crun_py.record import replaced
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from crun_py.model.network import Attachment, Join, Network
+    from crun_py.model.network import Attachment, Join, Network, PortMapping
     from crun_py.state import Container
 
     T = TypeVar("T")
@@ -37,6 +38,10 @@ def add(container: Container, pid: int, join: Join) -> Attachment:
             hint=f"crunpy stop {container.name}, connect, start",
         )
     connection.hub = next((attachment.hub for attachment in before if attachment.hub), 0)
+    if not before and in_user_namespace():
+        from crun_py.net import hub
+
+        connection.hub = hub.held_by(container.status())
     try:
         validate([network], [])
         try:
@@ -82,6 +87,8 @@ def on_host(inode: int, container: Container, act: Callable[[], T]) -> T:
 
     fd = hub.find(container.paths)
     if fd < 0:
+        fd = hub.open_held(container.status(), inode)
+    if fd < 0:
         raise Conflict(f"changing the networks of container {container.name}: it has ended")
     try:
         return inside.run(fd, act)
@@ -100,8 +107,59 @@ def take(container: Container, pid: int, network: str) -> None:
         detach(container, gone, connection.namespace)
         left = tuple(a for a in found if a.network != network)
         attached.write(container.run_directory, left)
+        _reroute(connection, found, left)
+        if ports := tuple(port for attachment in gone for port in attachment.ports):
+            attached.write(container.run_directory, _with_ports(container, left, ports))
     finally:
         connection.close()
+
+
+def _reroute(
+    connection: Connection, before: tuple[Attachment, ...], left: tuple[Attachment, ...]
+) -> None:
+    """Another network leads out now, if the one that did has gone."""
+    from crun_py.net import inside, ip, netlink
+
+    for gateways in (
+        [(a, a.gateway) for a in before if a.gateway],
+        [(a, a.gateway6) for a in before if a.gateway6],
+    ):
+        remaining = [pair for pair in gateways if pair[0] in left]
+        if not remaining or gateways[0][0] in left:
+            continue
+        now, gateway = remaining[0]
+        assert connection.namespace is not None
+        with inside.socket(connection.namespace, ipv6=True) as sock:
+            index = netlink.link_index(sock, now.interface)
+            try:
+                sock.do(netlink.route_add(ip.packed(gateway), index))
+            except FileExistsError:
+                continue  # somebody in the container was faster
+
+
+def _with_ports(
+    container: Container, left: tuple[Attachment, ...], ports: tuple[PortMapping, ...]
+) -> tuple[Attachment, ...]:
+    """`left`, one of which answers on the ports from now on; without one they are given up."""
+    from crun_py import monitor
+    from crun_py.net import attach, hub
+    from crun_py.net.ports import key
+
+    paths = container.paths
+    new = next((a for a in left if a.driver == "bridge"
+                and not config.load(paths, a.network).internal), None)  # fmt: skip
+    if new is None:
+        for port in ports:
+            monitor.drop(container.run_directory, key(port))
+        return left
+    more = replaced(new, ports=ports)
+    if not new.hub:
+        attach.publish(paths, more)
+    else:
+        with hub.Locked(paths):
+            hub.forward(paths, ports)
+            on_host(new.hub, container, lambda: attach.publish(paths, more))
+    return tuple(more if a == new else a for a in left)
 
 
 def _running(container: Container, pid: int) -> Connection:

@@ -7,6 +7,7 @@ RDONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8
 RDONLY_TOP = 1 << 32
 """The core helper's own: RDONLY, but not for what is mounted below."""
 MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x4000, 1 << 18, 1 << 19, 1 << 20
+MS_NOATIME, MS_NODIRATIME = 1 << 10, 1 << 11
 MS_RELATIME, MS_STRICTATIME = 1 << 21, 1 << 24
 
 # clone(2), setns(2)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from crun_py.model.container import Mount
 
-_SAME = {"src": "source", "dst": "destination", "target": "destination", "ro": "readonly",
+_SAME = {"src": "source", "dst": "destination", "target": "destination", "ro": "readonly", "Z": "z",
          "chown": "U", "relabel": "z", "image-subpath": "subpath",
          "volume-subpath": "subpath"}  # fmt: skip
 _ALL = {"type", "source", "destination", "readonly", "rw", "consistency", *PASSED}
@@ -62,6 +62,8 @@ def parse(text: str) -> list[Mount]:
 
 
 def _read_only(text: str, given: dict[str, str]) -> bool:
+    if given.get("readonly") == "force":  # by mount_setattr(2), as always
+        return True
     return _switch(text, given, "readonly") or given.get("rw") == "false"
 
 

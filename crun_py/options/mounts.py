@@ -32,6 +32,12 @@ def volume(text: str) -> Bind | VolumeMount:
     unknown = [o for o in options if o not in _OPTIONS | PASSED | PROPAGATION]
     if unknown:
         raise InvalidArgument(f"volume {text!r}: option {unknown[0]!r} is not known")
+    for first, second in (("ro", "rw"), ("copy", "nocopy"), ("exec", "noexec"),
+                          ("dev", "nodev"), ("suid", "nosuid")):  # fmt: skip
+        if first in options and second in options:
+            raise InvalidArgument(f"volume {text!r}: {first} and {second} exclude each other")
+    if len({o for o in options if o in PROPAGATION}) > 1:
+        raise InvalidArgument(f"volume {text!r}: more than one propagation")
     flags = tuple(o for o in options if o in PASSED)
     propagation = next((o for o in options if o in PROPAGATION), "")
     if is_path:

@@ -26,11 +26,24 @@ _FLAGS = {
     "nosuid": ns.NOSUID,
     "nodev": ns.NODEV,
     "noexec": ns.NOEXEC,
+    "noatime": ns.MS_NOATIME,
+    "nodiratime": ns.MS_NODIRATIME,
     "relatime": ns.MS_RELATIME,
     "strictatime": ns.MS_STRICTATIME,
 }
 _PROPAGATION = {"private": ns.MS_PRIVATE, "slave": ns.MS_SLAVE, "shared": ns.MS_SHARED}
-_IGNORED = ("rw", "suid", "dev", "exec", "defaults", "bind", "rbind")
+_IGNORED = (
+    "rw",
+    "atime",
+    "diratime",
+    "notmpcopyup",
+    "suid",
+    "dev",
+    "exec",
+    "defaults",
+    "bind",
+    "rbind",
+)
 _OPTIONAL = ("mqueue", "cgroup")
 
 

@@ -37,13 +37,13 @@ def make(where: Context, found: Any, *volumes: str, name: str = "") -> state.Con
 
 def at_work(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
     """Have `act` called while a container is being created, before its volumes are made."""
-    real = mount_sources.make
+    real = create.rootfs.prepare
 
     def made(*args: Any) -> None:
         act()
         real(*args)
 
-    monkeypatch.setattr(mount_sources, "make", made)
+    monkeypatch.setattr(create.rootfs, "prepare", made)
 
 
 def test_its_image_is_not_removed(where: Context, monkeypatch: pytest.MonkeyPatch) -> None:
