@@ -38,7 +38,8 @@ def test_volume(text: str, expected: Bind | VolumeMount) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", ":", "a:", ":/d", "a:/d:ro:x", "a:d", "a:/", "/a:/d:nope", "-x:/d", "a b:/d", "a:/d:O",
-     "a:/proc", "data:/sys/x", "/etc:/proc/1", "a:/d/../..", "a\0:/d"],
+     "a:/d:ro,rw", "a:/d:copy,nocopy", "/a:/d:shared,private", "a:/proc",
+     "data:/sys/x", "/etc:/proc/1", "a:/d/../..", "a\0:/d"],
 )  # fmt: skip
 def test_bad_volume(text: str) -> None:
     with pytest.raises(InvalidArgument):
@@ -92,6 +93,7 @@ MOUNTS = [
     ("type=image,source=busybox,dst=/i,rw", ImageMount(image="busybox", target="/i",
                                                        writable=True)),
     ('type=bind,"source=/a,b",dst=/d', Bind(source="/a,b", target="/d")),
+    ("type=bind,src=/a,dst=/d,readonly=force,Z", Bind(source="/a", target="/d", read_only=True)),
     ("type=bind,src=/a,dst=/d,ro,bind-recursive=writable",
      Bind(source="/a", target="/d", read_only=True, read_only_below=False)),
     ("type=bind,src=/a,dst=/d,ro,bind-recursive=readonly",

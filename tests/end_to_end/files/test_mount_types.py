@@ -147,3 +147,24 @@ def test_a_map_is_for_root_only(user: Engine) -> None:
     told = user.fails(*RUN, "-v", f"{user.home}:/m:idmap=uids=0-1-1", "busybox", "true")
     assert "for root only" in told and "keep-id" in told
     assert user.ps("-a") == []
+
+
+def test_a_new_volume_with_mapped_owners(root: Engine) -> None:
+    """It is the container's root's inside; on the disk, and for others, it is root's."""
+    spaces = ("--uidmap", "0:100000:1000", "--gidmap", "0:100000:1000")
+    out = root.ok(*RUN, *spaces, "-v", "uv:/etc:idmap", "busybox", "sh", "-c",
+                  "touch /etc/new; stat -c '%u %g' /etc /etc/passwd /etc/new")  # fmt: skip
+    assert out.split("\n") == ["0 0"] * 3
+    out = root.ok(*RUN, "-v", "uv:/m", "busybox", "stat", "-c", "%u", "/m/passwd", "/m/new")
+    assert out.split() == ["0", "0"]
+
+
+def test_options_of_a_tmpfs(engine: Engine) -> None:
+    """Known before anything is made; the kernel's word comes late and is a number."""
+    for bad in ("foo", "size=x", "mode=9", "uid=-1", "size="):
+        told = engine.fails("create", "--tmpfs", f"/m:{bad}", "busybox")
+        assert bad in told, told
+    assert engine.ps("-a") == []
+    out = engine.ok(*RUN, "--tmpfs", "/m:noatime,size=1m,notmpcopyup", "busybox", "grep", " /m ",
+                    "/proc/mounts")  # fmt: skip
+    assert "noatime" in out and "size=1024k" in out
