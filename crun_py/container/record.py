@@ -294,6 +294,10 @@ def _joins(paths: Paths, asked: Networking, mode: str) -> list[Join]:
     if alone:
         if len(joins) > 1:
             raise InvalidArgument(f"network mode {mode!r}: it goes with no other network")
+        if own != Join(mode):
+            raise InvalidArgument(
+                f"network mode {mode!r}: addresses and names on a network conflict with it"
+            )
         return []
     found: list[Join] = []
     for join in joins:

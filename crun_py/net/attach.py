@@ -47,6 +47,7 @@ def setup(
     number: int = 0,
     place: int = 0,
     hub: int = 0,
+    host_address: str = "",
     default: tuple[int, ...] = (ip.IPv4, ip.IPv6),
     alive: Callable[[str], bool] | None = None,
     note: Callable[[Attachment], None] = lambda attachment: None,
@@ -57,7 +58,7 @@ def setup(
     names:   by which the network's other containers find it.
     number:  of the interface: eth0, eth1 …, unless `join` names it.
     place:   another one for each of the container's interfaces.
-    hub:     see Attachment; we are in it.
+    hub, host_address: see Attachment; we are in the hub.
     default: the families whose default route leads over this network.
     alive:   see ipam.allocate.
     note:    is given what will be made, before it is: who comes after a kill can take it down.
@@ -79,6 +80,7 @@ def setup(
         aliases=names,
         ports=tuple(ports),
         hub=hub,
+        host_address=host_address,
         link_local=join.link_local,
     )
     attachment = replaced(attachment, **addresses)

@@ -43,12 +43,13 @@ class Connection:
     held:         what stays open while the container lives, with keys (held.c): sockets that keep
                  published ports ours, and the hub.
     attachments: to each of its networks, in order.
+    outward:     the host's own address, where a hub stands between it and the container.
     hub:         inode of the namespace that stands for the host, 0 for the host's.
     dns_sockets: where it asks for names, () if nobody answers; dns_servers: whom to ask for other
     names, () for the host's.
     """
 
-    __slots__ = ("attachments", "dns_servers", "dns_sockets", "held", "hub", "namespace",
+    __slots__ = ("attachments", "dns_servers", "dns_sockets", "held", "hub", "namespace", "outward",
                  "relays")  # fmt: skip
 
     def __init__(self, namespace: int | None = None) -> None:
@@ -58,6 +59,7 @@ class Connection:
         self.dns_sockets: tuple[int, ...] = ()
         self.dns_servers: tuple[str, ...] = ()
         self.hub = 0
+        self.outward = ""
         self.relays: dict[int, str] = {}
 
     @property
@@ -207,9 +209,10 @@ def _connect_hub(
     ports: list[PortMapping],
 ) -> None:
     """As _connect_all, with the hub in the place of the host."""
-    from crun_py.net import hub, inside
+    from crun_py.net import hub, inside, rootless
 
     paths = container.paths
+    connection.outward = rootless.outward_address()
     hub.lock(paths)
     fd = hub.obtain(paths)
     connection.held[fd] = 0
@@ -312,6 +315,7 @@ def attach_one(
             number=_number(before),
             place=_place(before),
             hub=connection.hub,
+            host_address="" if network.internal else connection.outward,
             default=_undecided(before) if not network.internal else (),
             alive=lambda other: os.path.isdir(container.paths.run_container(other)),
             note=note,

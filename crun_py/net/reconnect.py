@@ -42,6 +42,10 @@ def add(container: Container, pid: int, join: Join) -> Attachment:
         from crun_py.net import hub
 
         connection.hub = hub.held_by(container.status())
+    if connection.hub:
+        from crun_py.net import rootless
+
+        connection.outward = rootless.outward_address()
     try:
         validate([network], [])
         try:

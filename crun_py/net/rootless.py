@@ -242,10 +242,10 @@ def slirp4netns(
     finally:
         os.close(ready)
         os.close(directory)
-    return replaced(made, dns=(_SLIRP_DNS,), host_address=_outward_address())
+    return replaced(made, dns=(_SLIRP_DNS,), host_address=outward_address())
 
 
-def _outward_address() -> str:
+def outward_address() -> str:
     """The host's own address towards its default route, "" without one: slirp4netns connects
     as a process of the host, so that its services on all addresses answer there."""
     probe = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)

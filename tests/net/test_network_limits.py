@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Iterator
 
@@ -85,6 +86,32 @@ def test_ipv4_beside_a_subnet_of_ipv6(root: Engine) -> None:
     out = root.ok("run", "--rm", "--network", "both", "busybox", "ip", "-o", "addr", "show", "eth0")
     assert "inet 10." in out and "fd01:5::" in out
     root.ok("network", "rm", "both")
+
+
+def test_what_conflicts_with_a_mode(engine: Engine) -> None:
+    engine.detached("--name", "other", *SLEEP)
+    for mode in ("none", "host", "container:other"):
+        for option in ("--ip=10.1.2.3", "--mac-address=02:00:00:00:00:09", "--network-alias=x"):
+            told = engine.fails("create", "--network", mode, option, "busybox")
+            assert "conflict" in told, (mode, option)
+
+
+def test_the_host_by_its_names(networks: Engine) -> None:
+    """host.docker.internal leads to what listens on all addresses of the host."""
+    engine = networks
+    engine.ok("network", "create", "back")
+    with socket.socket() as server:
+        server.bind(("0.0.0.0", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        for name in ("host.docker.internal", "host.containers.internal"):
+            command = ("run", "--rm", "--network", "back", "busybox", "nc", "-w2", name, str(port))
+            client = engine.popen(*command)
+            server.settimeout(15)
+            peer, _ = server.accept()
+            peer.sendall(b"the host\n")
+            peer.close()
+            assert client.communicate(timeout=30)[0] == b"the host\n", name
 
 
 def test_names_of_interfaces(networks: Engine) -> None:
