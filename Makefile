@@ -40,7 +40,7 @@ demo: all
 	$(BIN)/python tools/demo.py
 
 bench: all
-	tools/in-test-namespace $(BIN)/python tools/bench.py $(BENCH)
+	tools/in-test-namespace $(BIN)/python tools/bench $(BENCH)
 
 clean:
 	rm -rf build *.egg-info $(VENV) .cache crun_py/_native/*.so crun_py/_native/crunpy-core crun_py/_native/_shim.c
