@@ -30,6 +30,9 @@ int crunpy_is_procfs(int fd);
 int crunpy_umount(const char *target, int flags);
 /* prctl(2) with one argument */
 int crunpy_prctl(int option, unsigned long value);
+/* Close the socket `fd` without waiting for what the kernel does then: a process of nobody's, which has
+ * no other descriptor and no memory of its own, closes it last. */
+int crunpy_close_later(int fd);
 /* What lies in the directory open as `fd`, and comes there later, belongs to project `id` and may take
  * `bytes` in all: quotactl_fd(2), FS_IOC_FSSETXATTR. */
 int crunpy_limit_tree(int fd, unsigned id, unsigned long long bytes);

@@ -267,7 +267,7 @@ def _cgroup_parent(request: CreateRequest) -> str:
 def _network_mode(paths: Paths, text: str) -> str:
     if text.startswith("container:"):
         return "container:" + state.resolve(paths, text.partition(":")[2])
-    return text if connection.is_alone(text) else _default_name(text)
+    return text if connection.is_alone(text) else _network_name(paths, text)
 
 
 def _secrets(paths: Paths, request: CreateRequest) -> list[documents.SecretUse]:
@@ -301,7 +301,7 @@ def _joins(paths: Paths, asked: Networking, mode: str) -> list[Join]:
         return []
     found: list[Join] = []
     for join in joins:
-        network = _default_name(join.network)
+        network = _network_name(paths, join.network)
         if any(network == other.network for other in found):
             raise InvalidArgument(f"network {network!r}: it is given twice")
         found.append(config.checked(paths, replaced(join, network=network)))
@@ -311,8 +311,11 @@ def _joins(paths: Paths, asked: Networking, mode: str) -> list[Join]:
     return found
 
 
-def _default_name(text: str) -> str:
-    return "bridge" if text in ("bridge", "default", "private", "") else text
+def _network_name(paths: Paths, text: str) -> str:
+    """A network's name, for that or for the beginning of its id.  Raises NotFound."""
+    if text in ("bridge", "default", "private", ""):
+        return "bridge"
+    return config.resolve(paths, text).name
 
 
 def _check_hostname(name: str) -> str:

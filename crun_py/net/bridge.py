@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from crun_py.model.network import Attachment, Network
 
 
+_HUB_MTU = 65520
+"""slirp4netns's own: nothing in a hub is a wire, and large packets cost less."""
+
+
 class Bridge(Driver):
     """Containers on a bridge of the host, which routes and translates for them."""
 
@@ -32,7 +36,7 @@ class Bridge(Driver):
                     netns_fd,
                     bridge,
                     bytes.fromhex(attachment.mac.replace(":", "")),
-                    network.mtu,
+                    network.mtu or (_HUB_MTU if attachment.hub else 0),
                 ),
                 netlink.port_hairpin(attachment.host_interface),
             )
@@ -60,11 +64,14 @@ class Bridge(Driver):
     def unpublish(self, paths: Paths, attachment: Attachment) -> None:
         if attachment.ports:
             private_dir(ipam.directory(paths))
-            with jsonfile.Lock(ipam.directory(paths) + "/.ports.lock"), nft.socket() as sock:
+            with (
+                jsonfile.Lock(ipam.directory(paths) + "/.ports.lock"),
+                nft.socket(later=True) as sock,
+            ):
                 nft.unpublish(sock, attachment.table, nft.entries(attachment))
 
     def unlinked(self, attachment: Attachment) -> None:
-        with nft.socket() as sock:
+        with nft.socket(later=True) as sock:
             nft_guard.remove(sock, attachment)
 
     def unlink(self, attachment: Attachment, netns_fd: int) -> None:

@@ -235,9 +235,9 @@ def _relay(connection: Connection, sockets: dict[int, PortMapping]) -> None:
     the host by which it is reached."""
     from crun_py.net import ports as host_ports
 
+    there = next((a for a in connection.attachments if a.ports), None)
     for fd, port in sockets.items():
         connection.held[fd] = host_ports.key(port)
-        there = next((a for a in connection.attachments if port in a.ports), None)
         connection.relays[fd] = target(there, port) if there else ""
 
 

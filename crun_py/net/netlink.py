@@ -106,9 +106,11 @@ def attributes(data: bytes, start: int = 0) -> dict[int, bytes]:
 class Socket:
     """A netlink socket in the current network namespace.  Every error is an OSError."""
 
-    __slots__ = ("_sequence", "_socket")
+    __slots__ = ("_later", "_sequence", "_socket")
 
-    def __init__(self, protocol: int = NETLINK_ROUTE) -> None:
+    def __init__(self, protocol: int = NETLINK_ROUTE, *, later: bool = False) -> None:
+        """later: nobody waits for what the kernel does at its end."""
+        self._later = later
         self._socket = _socket.socket(
             _socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, protocol
         )
@@ -120,7 +122,12 @@ class Socket:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._socket.close()
+        if not self._later:
+            self._socket.close()
+            return
+        from crun_py._native import lib
+
+        lib.crunpy_close_later(self._socket.detach())
 
     def send(self, messages: list[Message]) -> int:
         """Send all of `messages` in one write; return the sequence number of the first."""

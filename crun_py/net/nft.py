@@ -103,10 +103,12 @@ class _Element:
             self.name, self.key = "address_ports", ip.packed(host_address) + key
 
 
-def socket() -> Socket:
-    """A socket for this module's functions.  Raises Unsupported without nf_tables."""
+def socket(*, later: bool = False) -> Socket:
+    """A socket for this module's functions.  Raises Unsupported without nf_tables.
+
+    later: something is removed by it, which the kernel frees only after a while."""
     try:
-        return Socket(NETLINK_NETFILTER)
+        return Socket(NETLINK_NETFILTER, later=later)
     except OSError as e:
         raise _unsupported(e) from e
 
