@@ -118,6 +118,10 @@ def changes(container: Container) -> Changes:
     users |= {*container.record["host"].get("tmpfs", ())}
     made = [d for entry in spec["mounts"] if (d := entry["destination"]) not in users]
     made += [entry["path"] for entry in spec["linux"].get("devices", ())]
+    if container.record.get("secrets"):
+        from crun_py.container import secrets
+
+        made += [secrets.target(use) for use in secrets.uses(container) if not use.variable]
     owner = ids(container).outside if _idmapped(container) else _SameIds.outside
     return Changes(container.directory + "/upper", layers[::-1], made, owner)
 

@@ -69,6 +69,19 @@ def test_it_is_nowhere_else(secrets: Engine) -> None:
     assert "no such secret: pw" in engine.fails("start", "c", code=1)
 
 
+def test_its_mount_point_is_no_change(secrets: Engine) -> None:
+    """Nothing of it is in an image, not even a name."""
+    secrets.ok("secret", "create", "pw", "-", input=TEXT)
+    secrets.ok("run", "--name", "c", "--network", "none", "--secret", "pw", "--secret",
+               "pw,target=/etc/deep/pw", "busybox", "touch", "/own")  # fmt: skip
+    assert secrets.ok("diff", "c") == "A /own"
+    secrets.ok("commit", "-q", "c", "test/committed")
+    out = secrets.run("run", "--rm", "--network", "none", "test/committed", "ls", "/run/secrets",
+                      "/etc/deep").out  # fmt: skip
+    assert out == ""
+    secrets.ok("rmi", "-f", "test/committed")
+
+
 def test_listing(secrets: Engine) -> None:
     engine = secrets
     made = engine.ok("secret", "create", "--env", "one", "MINE", env={"MINE": TEXT})

@@ -96,6 +96,16 @@ def test_what_conflicts_with_a_mode(engine: Engine) -> None:
             assert "conflict" in told, (mode, option)
 
 
+def test_a_network_by_its_id(networks: Engine) -> None:
+    engine = networks
+    found = engine.ok("network", "create", "back")
+    for id in (found, found[:12]):
+        engine.detached("--network", id, "--name", f"c{len(id)}", *SLEEP)
+        assert list(engine.inspect(f"c{len(id)}")["NetworkSettings"]["Networks"]) == ["back"]
+        engine.ok("exec", f"c{len(id)}", "ping", "-c1", "-W2", f"c{len(id)}.back")
+    assert "no network" in engine.fails("create", "--network", "f" * 12, "busybox")
+
+
 def test_the_host_by_its_names(networks: Engine) -> None:
     """host.docker.internal leads to what listens on all addresses of the host."""
     engine = networks
