@@ -59,7 +59,10 @@ class Bridge(Driver):
                 nft_guard.add(filter_sock, attachment)
             if attachment.ports:
                 with jsonfile.Lock(ipam.directory(paths) + "/.ports.lock"):
-                    nft.publish(filter_sock, attachment.table, nft.entries(attachment))
+                    nft.publish(
+                        filter_sock, attachment.table, nft.entries(attachment),
+                        lambda: _refuse_taken(paths, attachment),
+                    )  # fmt: skip
 
     def unpublish(self, paths: Paths, attachment: Attachment) -> None:
         if attachment.ports:
@@ -87,6 +90,13 @@ class Bridge(Driver):
             from crun_py.net import nft_forward
 
             nft_forward.take_back(filter_sock, network.interface)
+
+
+def _refuse_taken(paths: Paths, attachment: Attachment) -> None:
+    """Where ports are a living container's, whose monitor was killed: nobody held them."""
+    from crun_py.net import port_owner
+
+    port_owner.refuse(paths, attachment)
 
 
 def is_guarded(network: Network) -> bool:

@@ -33,6 +33,8 @@ from crun_py.net.netlink import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crun_py.model.network import Attachment
 
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
@@ -219,11 +221,12 @@ def exists(sock: Socket, table: str, family: int = NFPROTO_IPV4) -> bool:
     return True
 
 
-def publish(sock: Socket, table: str, entries: list[Entry]) -> None:
+def publish(sock: Socket, table: str, entries: list[Entry], check: Callable[[], None]) -> None:
     """Publish `entries`, all or none.
 
     The caller holds the host ports (ports.reserve), so an element found for one of them was
-    left by a container that is gone, and is replaced.  Raises CrunpyError.
+    left by a container that is gone, and is replaced; check: is called before that, and raises
+    if it was not.  Raises CrunpyError.
     """
     wanted = [_Element(entry) for entry in entries]
     if not wanted:  # all are passed on by a monitor
@@ -233,6 +236,7 @@ def publish(sock: Socket, table: str, entries: list[Entry]) -> None:
         try:
             commit(sock, create)
         except FileExistsError:
+            check()
             stale = [one for one in wanted if _lookup(sock, table, one)]
             commit(sock, _grouped(_DELELEMENT, 0, table, stale) + create)
     except OSError as e:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 
 from crun_py import state
-from crun_py.errors import printable
+from crun_py.errors import Conflict, printable
 from crun_py.net import attached
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crun_py.model.network import PortMapping
+    from crun_py.model.network import Attachment, PortMapping
     from crun_py.paths import Paths
 
 _LISTENING = "0A"
@@ -27,6 +27,20 @@ def owner(paths: Paths, port: PortMapping, number: int) -> str:
                 if same and (other.host_ip == port.host_ip or not (other.host_ip and port.host_ip)):
                     return f"container {container.name}"
     return _process(port.protocol, number)
+
+
+def refuse(paths: Paths, attachment: Attachment) -> None:
+    """Raises Conflict when another container that runs publishes one of an attachment's ports."""
+    wanted = {(port.protocol, port.host_ip, port.host_port) for port in attachment.ports}
+    for container in state.every(paths, among=state.begun(paths)):
+        if container.id == attachment.container_id or not container.status().alive:
+            continue
+        for other in (port for one in attached.of(container) for port in one.ports):
+            if (other.protocol, other.host_ip, other.host_port) in wanted:
+                raise Conflict(
+                    f"publishing port {other.host_port}: port {other.host_port}/{other.protocol} "
+                    f"is already in use by container {container.name}"
+                )
 
 
 def _process(protocol: str, number: int) -> str:

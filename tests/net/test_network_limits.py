@@ -173,6 +173,20 @@ def test_a_hub_whose_monitors_were_killed(user: Engine) -> None:
     user.ok("network", "rm", "back")
 
 
+def test_ports_of_a_container_without_a_monitor(root: Engine) -> None:
+    """They stay its own, and those that answer tell whose."""
+    port = free_port()
+    first = root.detached("--network", "bridge", "-p", f"{port}:80", "--name", "a", *SERVER)
+    assert wait_for(lambda: read(port)) == "served"
+    subprocess.run(["kill", "-9", str(root.pids(first)[0])], check=True)
+    told = root.fails("run", "-d", "--network", "bridge", "-p", f"{port}:80", *SERVER)
+    assert "container a" in told and "already in use" in told
+    assert read(port) == "served"
+    root.ok("rm", "-f", "-t0", "a")
+    root.detached("--network", "bridge", "-p", f"{port}:80", "--name", "b", *SERVER)
+    assert wait_for(lambda: read(port)) == "served"
+
+
 def test_only_this_host_reaches_127_0_0_1(root: Engine, beyond: str) -> None:
     """A neighbour that sends packets for 127.0.0.1 here gets no answer."""
     local, everywhere = free_port(), free_port()
