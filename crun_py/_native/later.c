@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,11 +26,13 @@ static int close_and_end(void *fd)
 
 int crunpy_close_later(int fd)
 {
+	sigset_t all, before;
 	/* not freed: the process may be there longer than we; it is one page or two */
 	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	if (stack == MAP_FAILED || clone(close_and_end, stack + STACK, CLONE_VM, (void *)(unsigned long)(unsigned)fd) < 0) {
-		if (stack != MAP_FAILED)
-			(void)munmap(stack, STACK);
-	}
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of ours runs there */
+	if (stack != MAP_FAILED && clone(close_and_end, stack + STACK, CLONE_VM, (void *)(unsigned long)(unsigned)fd) < 0)
+		(void)munmap(stack, STACK);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return close(fd) ? -errno : 0;
 }
