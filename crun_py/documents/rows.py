@@ -75,6 +75,13 @@ class DiskRow(TypedDict):
     RawReclaimable: int
 
 
+class VolumeUsage(TypedDict):
+    """Size: bytes.  RefCount: of containers."""
+
+    Size: int
+    RefCount: int
+
+
 class VolumeShown(TypedDict):
     CreatedAt: str
     Driver: str
@@ -85,7 +92,8 @@ class VolumeShown(TypedDict):
     Scope: str
     ClusterVolume: None
     Status: None
-    UsageData: None
+    UsageData: VolumeUsage | None
+    UsedBy: NotRequired[list[str]]
     Anonymous: bool
     UID: int
     GID: int

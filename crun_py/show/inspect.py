@@ -405,7 +405,7 @@ def anything(paths: Paths, name: str, kind: str | None, *, size: bool = False) -
         from crun_py.show import volume_list
 
         if kind or name in volumes.names(paths):
-            return {**volume_list.document(paths, volumes.resolve(paths, name))}
+            return {**volume_list.inspected(paths, volumes.resolve(paths, name))}
     if found is None and kind != "image":
         from crun_py.show import network_list
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from crun_py import volumes
-from crun_py.container.uses import used_volumes
+from crun_py.container.uses import VolumeUsers, used_volumes
 from crun_py.filters import label_matches
 from crun_py.filters import parse as parse_filters
 from crun_py.paths import Paths
 from crun_py.show.listing import Labels
+from crun_py.tree import disk_usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +41,18 @@ def document(paths: Paths, name: str) -> VolumeShown:
         "Timeout": 0,
         "StorageID": "",
     }
+
+
+def inspected(paths: Paths, name: str, *, size: bool = False) -> VolumeShown:
+    """The same, with the names of the containers that have it; size: what it holds is counted."""
+    users = VolumeUsers(paths).containers(name)
+    found = document(paths, name)
+    found["UsedBy"] = sorted(container.name for container in users)
+    found["MountCount"] = sum(container.status().alive for container in users)
+    if size:
+        used = disk_usage(volumes.data_directory(paths, name))
+        found["UsageData"] = {"Size": used, "RefCount": len(users)}
+    return found
 
 
 def rows(paths: Paths, filters: list[str]) -> list[dict[str, object]]:

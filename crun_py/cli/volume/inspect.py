@@ -20,6 +20,7 @@ ARGUMENTS = "[VOLUME...]"
 OPTIONS = (
     ("-f --format", "value", "A Go template, or json", "FORMAT"),
     ("-a --all", "flag", "All volumes", ""),
+    ("-s --size", "flag", "Count what they hold (UsageData)", ""),
 )
 
 
@@ -29,9 +30,12 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     if not names and not values.flag("all"):
         raise InvalidArgument("no volume given", hint="names, or --all")
     found: list[VolumeShown] = []
+    if values.flag("size"):
+        context.enter()  # files of a user's containers are not all the user's
 
     def act(name: str) -> None:
-        found.append(volume_list.document(context.paths, volumes.resolve(context, name)))
+        own = volumes.resolve(context, name)
+        found.append(volume_list.inspected(context.paths, own, size=values.flag("size")))
 
     status = each(names, act, 1)
     if values.text("format") not in ("", "json"):

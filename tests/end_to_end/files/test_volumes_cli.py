@@ -57,6 +57,19 @@ def test_filters_and_prune(engine: Engine) -> None:
     assert "kept" in engine.ok("volume", "prune", "-f", "--filter", "all=1")
 
 
+def test_who_has_it_and_what_it_holds(engine: Engine) -> None:
+    for name in ("b", "a"):
+        script = "head -c 5000 /dev/zero > /d/f; chown 1234 /d/f; chmod 600 /d/f"
+        words = ("--name", name, "-v", "data:/d", "busybox", "sh", "-c", script)
+        engine.ok("create", *NONE, *words)
+    engine.ok("start", "-a", "a")
+    found = json.loads(engine.ok("volume", "inspect", "data"))[0]
+    assert found["UsedBy"] == ["a", "b"] and found["UsageData"] is None
+    found = json.loads(engine.ok("volume", "inspect", "--size", "data"))[0]
+    assert found["UsageData"] == {"Size": 5000, "RefCount": 2} and found["MountCount"] == 0
+    assert json.loads(engine.ok("inspect", "--type", "volume", "data"))[0]["UsedBy"] == ["a", "b"]
+
+
 def test_what_is_refused(root: Engine) -> None:
     assert "not known" in root.fails("volume", "create", "-d", "nfs", "x")
     assert "not allowed" in root.fails("volume", "create", "a/b")
