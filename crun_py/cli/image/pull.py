@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ARGUMENTS = "IMAGE..."
 OPTIONS = (
     ("-a --all-tags", "flag", "All tags of the repository", ""),
-    ("-q --quiet", "flag", "No progress; print the name alone", ""),
+    ("-q --quiet", "flag", "No progress; print the id alone", ""),
     ("--policy --pull", "value", "always, missing, newer or never (always)", "POLICY"),
     ("--disable-content-trust", "switch", "Always so: digests are verified, not signatures", ""),
     *reach.PLATFORM,
@@ -28,7 +28,7 @@ OPTIONS = (
 
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
-    """Pull each image; prints docker's last lines, or the name with -q."""
+    """Pull each image; prints docker's last lines, or the id with -q."""
     kind = progress.kind_of(values)
     wanted = reach.pull_request(values, engine.checked(values.text("policy") or "always"))
     if values.switch("disable_content_trust") is False:
@@ -64,7 +64,7 @@ def _pull(context: Context, text: str, values: Values, kind: str, wanted: PullRe
     before = ImageStore(context.paths).lookup(str(reference)) if reference else None
     image = engine.obtain(context, text, wanted)
     if values.flag("quiet") or (reference is None and kind != "json"):
-        write(str(reference) if reference else "sha256:" + image.id)
+        write("sha256:" + image.id)
         return
     digest = image.source or image.digest
     if kind == "json":

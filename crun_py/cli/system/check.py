@@ -16,7 +16,7 @@ ARGUMENTS = ""
 OPTIONS = (
     ("-r --repair", "flag", "Mend what can be mended; containers and volumes stay", ""),
     ("-q --quick", "flag", "Do not compare contents with their digests", ""),
-    ("--format", "value", "json: one object a line", "FORMAT"),
+    ("--json", "flag", "One object a line", ""),
 )
 
 
@@ -24,7 +24,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     """Tell what is wrong with the store; 1 if something is left so."""
     found = checking.check(context, repair=values.flag("repair"), quick=values.flag("quick"))
     for fault in found:
-        if values.text("format") == "json":
+        if values.flag("json"):
             write(jsonfile.dumps(to_json(fault)))
         else:
             mended = " (repaired)" if fault.repaired else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,14 +108,18 @@ def test_an_index_that_cannot_be_read(store: Engine) -> None:
 def test_leftovers(store: Engine) -> None:
     staging = store.root / "images/.staging"
     for ending in (".lock", ".part"):
-        (staging / ("a" * 64 + ending)).write_text("x")
+        file = staging / ("a" * 64 + ending)
+        file.write_text("x")
+        subprocess.run(["chown", store.user or "root", file], check=True)
     store.ok("volume", "create", "v")
-    (store.root / "volumes/.gone-x").mkdir()
+    gone = store.root / "volumes/.gone-x"
+    gone.mkdir()
+    subprocess.run(["chown", store.user or "root", gone], check=True)
     told = check(store)
     assert [line.split()[:2] for line in told] == [["leftover", "volumes:"],
                                                    ["leftover", "images:"]]  # fmt: skip
     rows = [json.loads(line) for line in
-            store.run("system", "check", "--format", "json").out.splitlines()]  # fmt: skip
+            store.run("system", "check", "--json").out.splitlines()]  # fmt: skip
     assert [row["name"] for row in rows] == ["volumes", "images"]
     assert check(store, "-r") == [line + " (repaired)" for line in told]
     assert check(store) == []
