@@ -37,7 +37,7 @@ def setup(
 ) -> Attachment:  # fmt: skip
     join = Join(network, ip=wanted, mac=mac)
     return attach.setup(
-        paths, config.load(paths, network), join, container_id, fd, given, number=number,
+        paths, config.load(paths, network), join, container_id, fd, given, number=number, place=number,
         default=() if number else (32, 128),
     )  # fmt: skip
 
@@ -238,7 +238,7 @@ def test_wanted_address_and_mac(paths: Paths) -> None:
 def test_second_network_of_a_container(paths: Paths) -> None:
     create(paths, "back", "10.201.7.0/24")
     c = Container(paths, 1)
-    second = setup(paths, "back", cid(1), c.fd, [], number=1, place=1)
+    second = setup(paths, "back", cid(1), c.fd, [], number=1)
     with netns.inside(c.fd):
         shown = netns.sh("ip route")
         assert "10.201.7.0/24 dev eth1" in shown
