@@ -37,8 +37,8 @@ def setup(
 ) -> Attachment:  # fmt: skip
     join = Join(network, ip=wanted, mac=mac)
     return attach.setup(
-        paths, config.load(paths, network), join, container_id, fd, given, number=number, place=number,
-        default=() if number else (32, 128),
+        paths, config.load(paths, network), join, container_id, fd, given, number=number,
+        place=number, default=() if number else (32, 128),
     )  # fmt: skip
 
 
