@@ -14,6 +14,10 @@ import pytest
 from engine import Engine, free_port, wait_for
 
 SLEEP = ("busybox", "sleep", "1000")
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+A, B, C = f"10.{30 + WORKER}.0", f"10.{40 + WORKER}.1", f"10.{50 + WORKER}.7"
+"""Beginnings of subnets that the other workers' stores, which share the host, do not have."""
+SIX = f"fd00:{77 + WORKER}:"
 
 
 @pytest.fixture
@@ -94,20 +98,20 @@ def test_internal(networks: Engine) -> None:
 
 def test_ipv6(networks: Engine) -> None:
     engine = networks
-    engine.ok("network", "create", "--subnet", "fd00:77::/64", "--subnet", "10.77.1.0/24", "six")
-    engine.detached("--network", "six", "--ip6", "fd00:77::99", "--ip", "10.77.1.9", "--name", "a",
+    engine.ok("network", "create", "--subnet", f"{SIX}:/64", "--subnet", f"{B}.0/24", "six")
+    engine.detached("--network", "six", "--ip6", f"{SIX}:99", "--ip", f"{B}.9", "--name", "a",
                     *SLEEP)  # fmt: skip
     engine.detached("--network", "six", "--name", "b", *SLEEP)
-    assert address(engine, "a", "six", "GlobalIPv6Address") == "fd00:77::99"
-    assert address(engine, "a", "six") == "10.77.1.9"
+    assert address(engine, "a", "six", "GlobalIPv6Address") == f"{SIX}:99"
+    assert address(engine, "a", "six") == f"{B}.9"
     assert reaches(engine, "b", "a", "-6") and reaches(engine, "b", "a", "-4")
-    assert reaches(engine, "b", "fd00:77::99")
+    assert reaches(engine, "b", f"{SIX}:99")
     out = engine.ok("exec", "b", "ip", "-6", "addr", "show", "eth0")
-    assert "fd00:77::2/64" in out or re.search("fd00:77::[0-9a-f]+/64", out)
+    assert f"{SIX}:2/64" in out or re.search(f"{SIX}:[0-9a-f]+/64", out)
     assert engine.ok("exec", "b", "cat", "/proc/sys/net/ipv6/conf/eth0/accept_ra") == "0"
     found = engine.inspect("a")["NetworkSettings"]["Networks"]["six"]
-    assert found["IPAMConfig"] == {"IPv4Address": "10.77.1.9", "IPv6Address": "fd00:77::99"}
-    assert found["IPv6Gateway"] == "fd00:77::1" and found["GlobalIPv6PrefixLen"] == 64
+    assert found["IPAMConfig"] == {"IPv4Address": f"{B}.9", "IPv6Address": f"{SIX}:99"}
+    assert found["IPv6Gateway"] == f"{SIX}:1" and found["GlobalIPv6PrefixLen"] == 64
 
 
 def test_ports_of_ipv6(root: Engine) -> None:
@@ -254,7 +258,7 @@ def test_what_is_in_use_is_kept(networks: Engine) -> None:
 
 REFUSED = {
     "taken": (("network", "create", "back"), "exists"),
-    "overlap": (("network", "create", "--subnet", "10.66.0.128/25", "x"), "overlaps"),
+    "overlap": (("network", "create", "--subnet", f"{A}.128/25", "x"), "overlaps"),
     "host bits": (("network", "create", "--subnet", "10.5.0.1/24", "x"), "host bits"),
     "small": (("network", "create", "--subnet", "10.5.0.0/31", "x"), "no room"),
     "gateway elsewhere": (
@@ -272,7 +276,7 @@ REFUSED = {
     "interface": (("network", "create", "--interface-name", "a/b", "x"), "not valid"),
     "no network": (("create", "--network", "nosuch", "busybox"), "no network 'nosuch'"),
     "address outside": (
-        ("create", "--network", "back", "--ip", "10.1.1.1", "busybox"), "10.66.0.0/24"),
+        ("create", "--network", "back", "--ip", "10.1.1.1", "busybox"), f"{A}.0/24"),
     "no IPv6": (("create", "--network", "back", "--ip6", "fd00::1", "busybox"), "cannot be used"),
     "twice": (("create", "--network", "back", "--network", "back", "busybox"), "twice"),
     "with host": (("create", "--network", "back", "--network", "host", "busybox"), "host"),
@@ -280,7 +284,7 @@ REFUSED = {
     "bad mac": (("create", "--network", "back:mac=1", "busybox"), "hardware address"),
     "alias with a space": (("create", "--network", "back:alias=a b", "busybox"), "not a host name"),
     "alias of two lines": (
-        ("create", "--network", f"back:alias=a\n{'0' * 64} back 10.66.0.9 web", "busybox"),
+        ("create", "--network", f"back:alias=a\n{'0' * 64} back {A}.9 web", "busybox"),
         "not a host name"),
     "default removed": (("network", "rm", "bridge"), "default"),
     "missing": (("network", "inspect", "nosuch"), "no network 'nosuch'"),
@@ -289,7 +293,7 @@ REFUSED = {
 
 def test_refusals_change_nothing(networks: Engine) -> None:
     engine = networks
-    engine.ok("network", "create", "--subnet", "10.66.0.0/24", "back")
+    engine.ok("network", "create", "--subnet", f"{A}.0/24", "back")
     engine.ok("network", "inspect", "bridge")
     before = engine.ok("network", "ls", "--no-trunc")
     for case, (words, cause) in REFUSED.items():
@@ -302,18 +306,18 @@ def test_refusals_change_nothing(networks: Engine) -> None:
 
 def test_address_that_is_taken(networks: Engine) -> None:
     engine = networks
-    engine.ok("network", "create", "--subnet", "10.66.0.0/24", "--ip-range", "10.66.0.128/25", "n")
-    engine.detached("--network", "n:ip=10.66.0.200", "--name", "a", *SLEEP)
-    message = engine.fails(
-        "run", "--rm", "--network", "n", "--ip", "10.66.0.200", "busybox", "true"
-    )
-    assert "10.66.0.200" in message and "in use" in message
+    engine.ok("network", "create", "--subnet", f"{A}.0/24", "--ip-range", f"{A}.128/25", "n")
+    engine.detached("--network", f"n:ip={A}.200", "--name", "a", *SLEEP)
+    message = engine.fails("run", "--rm", "--network", "n", "--ip", f"{A}.200", "busybox", "true")
+    assert f"{A}.200" in message and "in use" in message
     engine.detached(
         "--network", "n:interface_name=net7,mac=02:00:00:00:00:77", "--name", "b", *SLEEP
     )
-    assert re.fullmatch(r"10\.66\.0\.(12[89]|1[3-9]\d|2[0-4]\d|25[0-4])", address(engine, "b", "n"))
+    assert re.fullmatch(
+        re.escape(A) + r"\.(12[89]|1[3-9]\d|2[0-4]\d|25[0-4])", address(engine, "b", "n")
+    )
     shown = engine.ok("exec", "b", "ip", "addr", "show", "net7")
-    assert "02:00:00:00:00:77" in shown and "10.66.0." in shown
+    assert "02:00:00:00:00:77" in shown and f"{A}." in shown
 
 
 def test_listing_and_inspect(networks: Engine) -> None:
@@ -504,11 +508,11 @@ def test_a_network_without_the_guard(networks: Engine) -> None:
     """-o guard=false: for programs that move an address between containers."""
     engine = networks
     for name, options, answers in (("held", (), False), ("free", ("-o", "guard=false"), True)):
-        engine.ok("network", "create", "--subnet", "10.199.7.0/24", *options, name)
+        engine.ok("network", "create", "--subnet", f"{C}.0/24", *options, name)
         for c in ("a", "b"):
             engine.detached("--network", name, "--name", c, "--cap-add", "NET_ADMIN", *SLEEP)
-        engine.ok("exec", "a", "ip", "addr", "add", "10.199.7.200/24", "dev", "eth0")
-        assert reaches(engine, "b", "10.199.7.200") is answers, name
+        engine.ok("exec", "a", "ip", "addr", "add", f"{C}.200/24", "dev", "eth0")
+        assert reaches(engine, "b", f"{C}.200") is answers, name
         engine.ok("rm", "-f", "-a", "-t0")
         engine.ok("network", "rm", name)
     assert "guard=maybe" in engine.fails("network", "create", "-o", "guard=maybe", "x")

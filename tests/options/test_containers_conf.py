@@ -269,17 +269,17 @@ def test_the_subnet_of_the_default_network(fresh: Callable[[str], Engine]) -> No
     root = fresh("root")
     root.ok("pull", "-q", "busybox")
     script = ("sh", "-c", "ip -4 -o addr show eth0 | awk '{print $4}'")
-    env = conf(root, '[network]\ndefault_subnet = "10.231.7.0/24"\n')
+    env = conf(root, '[network]\ndefault_subnet = "10.21.7.0/24"\n')
     first = root.ok("run", "--rm", "busybox", *script, env=env)
-    assert first.startswith("10.231.7.") and first.endswith("/24")
+    assert first.startswith("10.21.7.") and first.endswith("/24")
     # the network is there now: another file changes nothing
-    other = conf(root, '[network]\ndefault_subnet = "10.232.7.0/24"\n')
-    assert root.ok("run", "--rm", "busybox", *script, env=other).startswith("10.231.7.")
+    other = conf(root, '[network]\ndefault_subnet = "10.22.7.0/24"\n')
+    assert root.ok("run", "--rm", "busybox", *script, env=other).startswith("10.21.7.")
 
 
 def test_where_subnets_are_chosen_from(root: Engine) -> None:
     text = """[network]
-default_subnet_pools = [{base = "10.233.4.0/23", size = 24}, {base = "10.234.0.0/16", size = 28}]
+default_subnet_pools = [{base = "10.23.4.0/23", size = 24}, {base = "10.24.0.0/16", size = 28}]
 """
     env = conf(root, text)
     found = []
@@ -287,10 +287,10 @@ default_subnet_pools = [{base = "10.233.4.0/23", size = 24}, {base = "10.234.0.0
         root.ok("network", "create", name, env=env)
         format = "{{(index .IPAM.Config 0).Subnet}}"
         found.append(root.ok("network", "inspect", "-f", format, name))
-    given = ("network", "create", "--subnet", "10.235.0.0/24", "given")
+    given = ("network", "create", "--subnet", "10.25.0.0/24", "given")
     root.ok(*given, env=env)
     root.ok("network", "rm", "pool1", "pool2", "pool3", "given")
-    assert found == ["10.233.4.0/24", "10.233.5.0/24", "10.234.0.0/28"]
+    assert found == ["10.23.4.0/24", "10.23.5.0/24", "10.24.0.0/28"]
     for pool in ('{base = "x", size = 24}', '{base = "10.0.0.0/8"}', '{base="10.0.0.0/24", size=8}',
                  "5"):  # fmt: skip
         bad = conf(root, f"[network]\ndefault_subnet_pools = [{pool}]\n")
@@ -299,11 +299,11 @@ default_subnet_pools = [{base = "10.233.4.0/23", size = 24}, {base = "10.234.0.0
 
 def test_another_default_network(root: Engine) -> None:
     """For containers that ask for none."""
-    root.ok("network", "create", "--subnet", "10.236.1.0/24", "usual")
+    root.ok("network", "create", "--subnet", "10.26.1.0/24", "usual")
     env = conf(root, '[network]\ndefault_network = "usual"\n')
     show = ("busybox", "ip", "-4", "-o", "addr", "show", "eth0")
-    assert " 10.236.1." in root.ok("run", "--rm", *show, env=env)
-    assert " 10.236.1." not in root.ok("run", "--rm", "--network", "bridge", *show, env=env)
+    assert " 10.26.1." in root.ok("run", "--rm", *show, env=env)
+    assert " 10.26.1." not in root.ok("run", "--rm", "--network", "bridge", *show, env=env)
     root.ok("network", "rm", "usual")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 
@@ -32,13 +33,15 @@ async def _reaches(container: Container, name: str) -> bool:
 
 
 async def made_and_removed(engine: Engine) -> None:
+    # another program's may be at it on the same host
+    own, six = f"10.{1 + os.getpid() % 19}.4", f"fd00:{1000 + os.getpid() % 8000}:"
     made = await engine.networks.create(
-        "back", driver="bridge", subnets=["10.123.4.0/24", crun_py.Subnet("fd00:123::/64")],
+        "back", driver="bridge", subnets=[f"{own}.0/24", crun_py.Subnet(f"{six}:/64")],
         labels={"a": "b"}, mtu=1400, dns_servers=["192.0.2.9"],
-        routes=[crun_py.Route("10.99.0.0/24", "10.123.4.77")],
+        routes=[crun_py.Route("10.99.0.0/24", f"{own}.77")],
     )  # fmt: skip
     assert isinstance(made, crun_py.NetworkInfo) and isinstance(made.network, crun_py.Network)
-    assert [subnet.gateway for subnet in made.network.subnets] == ["10.123.4.1", "fd00:123::1"]
+    assert [subnet.gateway for subnet in made.network.subnets] == [f"{own}.1", f"{six}:1"]
     assert made.containers == () and made.network.ipv4 and made.network.ipv6
     assert await engine.networks.get(made.network.id[:10]) == made
     again = await engine.networks.create("back", exist_ok=True)
