@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,10 @@ from pathlib import Path
 from engine import CHECKOUT
 
 VM_RUN = CHECKOUT / "tests/vm/vm-run"
+
+
+COMMAND = shlex.join([sys.executable, str(CHECKOUT / "crun_py/__main__.py")])
+"""crunpy, in the guest."""
 
 
 def in_vm(script: str, work: Path, *options: str) -> list[str]:

@@ -206,9 +206,9 @@ static void give_up_privileges(void)
 int relay_main(int argc, char **argv)
 {
 	static struct way ways[2];
-	int server = argc == 2 ? connected(argv[1]) : -1;
 	(void)prctl(PR_SET_NAME, RELAY_PROGRAM);
 	give_up_privileges();
+	int server = argc == 2 ? connected(argv[1]) : -1;
 	if (server < 0)
 		return reset(CLIENT);
 	ways[0].from = ways[1].to = CLIENT;

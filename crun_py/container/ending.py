@@ -74,7 +74,7 @@ def clean(container: Container, *, restarting: bool = False) -> None:
     cgroup = container.cgroup or f"{group.base()}/{container.id}"
     if os.path.isdir(cgroup):
         warn_on_error(lambda: group.remove(cgroup))
-    if any(entry["type"] == "volume" for entry in container.record["mounts"]):
+    if any(entry.get("mounted") for entry in container.record["mounts"]):
         from crun_py.container import volume_mounts
 
         warn_on_error(lambda: volume_mounts.hide(container))

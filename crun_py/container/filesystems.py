@@ -219,6 +219,7 @@ def _volume(
             # as root, a file system is mounted on the volume's directory (volume_mounts)
             if in_user_namespace() or not volumes.mounted_type(options):
                 return _mounted_volume(options, destination, flags, host)
+            entry["mounted"] = True
     elif not entry.get("create", True) and not os.path.lexists(entry["source"]):
         raise InvalidArgument(
             f"mounting {entry['source']}: no such file or directory",

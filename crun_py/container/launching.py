@@ -143,7 +143,7 @@ class Launch:
     def _prepare_mounts(self) -> None:
         """What cannot be mounted from inside."""
         record = self._container.record
-        if any(entry["type"] == "volume" for entry in record["mounts"]):
+        if any(entry.get("mounted") for entry in record["mounts"]):
             from crun_py.container import volume_mounts
 
             volume_mounts.show(self._container)

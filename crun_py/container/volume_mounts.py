@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 60
 _OWN_WORDS = ("rw",)
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+"""Nothing of the caller's reaches a program that root runs."""
 
 
 def show(container: Container) -> None:
@@ -75,10 +77,7 @@ def shown(paths: Paths, name: str) -> Iterator[None]:
 
 
 def _names(container: Container) -> list[str]:
-    if in_user_namespace():
-        return []
-    names = {entry["name"] for entry in container.record["mounts"] if entry["type"] == "volume"}
-    return sorted(name for name in names if _is_mounted_kind(container.paths, name))
+    return sorted({entry["name"] for entry in container.record["mounts"] if entry.get("mounted")})
 
 
 def _is_mounted_kind(paths: Paths, name: str) -> bool:
@@ -108,8 +107,9 @@ def _mount(paths: Paths, name: str) -> None:
     doing = f"mounting volume {name} ({kind})"
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_S, check=False
-        )
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_S, check=False,
+            env=_ENVIRONMENT,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise CrunpyError(f"{doing}: mount(8) did not answer in {_TIMEOUT_S} s") from None
     except OSError as e:

@@ -175,6 +175,7 @@ class MountEntry(TypedDict):
     mode: the options as they were written.  copy: a new volume gets what the image has there.
     create: a bind's source is made.  layer: the directory of the container that its changes go to.
     image_id: hex digits.  subpath: the part of a volume or image that is mounted.
+    mounted: a volume that is a file system of its own, which root mounts on the host.
     id_map: rows of uids and gids: as stored, as shown (as the engine sees them), count.
     """
 
@@ -191,6 +192,7 @@ class MountEntry(TypedDict):
     subpath: NotRequired[str]
     chown: NotRequired[bool]
     idmap: NotRequired[bool]
+    mounted: NotRequired[bool]
     id_map: NotRequired[dict[str, list[list[int]]]]
     overlay: NotRequired[bool]
     layer: NotRequired[str]

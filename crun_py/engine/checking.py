@@ -2,7 +2,7 @@
 
 Looked at: the index, manifests, configs, blobs and layers of images; records, names and layers of
 containers; volumes; networks; and what killed commands left.  Nothing that a living command is at
-counts: each kind is looked at under the lock that its writers have.
+counts.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import os
 from crun_py import jsonfile, state, volumes
 from crun_py.errors import CorruptState, CrunpyError, NotFound
 from crun_py.model.system import Fault
+from crun_py.oci.store import blobs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from crun_py.engine.context import Context
+    from crun_py.oci.store.images import ImageStore
     from crun_py.paths import Paths
 
     Found = tuple[Fault, Callable[[], None] | None]
@@ -91,37 +93,59 @@ def _images(context: Context, quick: bool) -> Iterator[Found]:
     paths = context.paths
     if not os.path.isdir(paths.images):
         return
-    with jsonfile.Lock(paths.images + "/.lock"):
-        bad = {} if quick else _damaged_blobs(paths)
-        for digest, path in bad.items():
-            yield (
-                Fault("image", digest, "its content is not that of its name"),
-                lambda path=path: os.unlink(path),  # type: ignore[misc]
-            )
-        try:
-            store = ImageStore(paths)
+    bad = set() if quick else _damaged_blobs(paths)
+    for digest in sorted(bad):
+        yield Fault("image", digest, "its content is not that of its name"), _drop(paths, digest)
+    store = ImageStore(paths)
+    try:
+        with jsonfile.Lock(paths.images + "/.lock"):
             found = store.whole(bad)
-        except CorruptState as e:
-            yield Fault("image", "index.json", e.line()), None
-            return
-        for name, digest, why in found:
-            yield Fault("image", name, why), lambda digest=digest: store.forget(digest)  # type: ignore[misc]
+    except CorruptState as e:
+        yield Fault("image", "index.json", e.line()), None
+        return
+    for name, digest, why in found:
+        yield Fault("image", name, why), _forget(store, digest)
 
 
-def _damaged_blobs(paths: Paths) -> dict[str, str]:
-    """Digests of blobs that are none, and their files."""
+def _forget(store: ImageStore, digest: str) -> Callable[[], None]:
+    return lambda: store.forget(digest)
+
+
+def _drop(paths: Paths, digest: str) -> Callable[[], None]:
+    """Removes a damaged blob, unless a pull has replaced it meanwhile."""
+
+    def act() -> None:
+        with blobs.lock(paths, digest):
+            if not _is_whole(paths, digest):
+                os.unlink(blobs.blob_path(paths, digest))
+
+    return act
+
+
+def _damaged_blobs(paths: Paths) -> set[str]:
+    """Digests of blobs that are none.  No lock is needed: a blob that has a name never changes."""
+    names = (n for n in _names(paths.images + "/blobs/sha256") if len(n) == 64)
+    return {digest for digest in map("sha256:{}".format, names) if not _is_whole(paths, digest)}
+
+
+def _is_whole(paths: Paths, digest: str) -> bool:
+    """Whether a blob is what its name says; one that is removed just now is."""
     import hashlib
 
-    directory = paths.images + "/blobs/sha256"
-    found = {}
-    for name in _names(directory):
-        made = hashlib.sha256()
-        with open(f"{directory}/{name}", "rb") as file:
+    made = hashlib.sha256()
+    try:
+        fd = os.open(blobs.blob_path(paths, digest), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # a link, or something that cannot be read
+    with open(fd, "rb") as file:
+        try:
             while piece := file.read(_PIECE):
                 made.update(piece)
-        if made.hexdigest() != name:
-            found[f"sha256:{name}"] = f"{directory}/{name}"
-    return found
+        except OSError:
+            return False  # a directory, a bad disk
+    return digest == "sha256:" + made.hexdigest()
 
 
 # ---- containers ----
@@ -136,10 +160,12 @@ def _containers(context: Context, quick: bool) -> Iterator[Found]:
     for name in _names(names):
         holder = state.name_holder(paths, name)
         if not holder or not (holder in there or _in_the_making(paths, holder)):
-            yield (
-                Fault("container", name, "the name leads to no container"),
-                lambda name=name, holder=holder: state.release_name(paths, name, holder or ""),  # type: ignore[misc]
-            )
+            fault = Fault("container", name, "the name leads to no container")
+            yield fault, _release(paths, name, holder or "")
+
+
+def _release(paths: Paths, name: str, holder: str) -> Callable[[], None]:
+    return lambda: state.release_name(paths, name, holder)
 
 
 def _in_the_making(paths: Paths, container_id: str) -> bool:

@@ -13,7 +13,7 @@ from crun_py import jsonfile
 from crun_py.clock import now
 from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument, NotFound
 from crun_py.model.network import DRIVERS, Join, Network, NetworkRequest, Subnet
-from crun_py.net import ip, netlink
+from crun_py.net import ip
 from crun_py.net.files import is_name
 from crun_py.paths import Paths, private_dir
 from crun_py.record import from_json, replaced, to_json
@@ -257,6 +257,8 @@ def _hosts(request: NetworkRequest, subnets: list[Subnet]) -> list[tuple[int, in
     """The subnets that the host itself is on, for a bridge."""
     if not subnets or request.driver != "bridge":
         return []
+    from crun_py.net import netlink
+
     with netlink.Socket() as sock:
         found = netlink.addresses(sock)
     hosts = []
@@ -327,6 +329,8 @@ def _interface(request: NetworkRequest, key: str, there: list[Network]) -> str:
         check_interface(wanted)
         if wanted in taken:
             raise Conflict(f"interface {wanted}: network {taken[wanted]!r} has it")
+        from crun_py.net import netlink
+
         with netlink.Socket() as sock:
             if wanted in netlink.links(sock):
                 raise Conflict(f"interface {wanted}: the host has one of this name")

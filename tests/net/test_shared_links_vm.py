@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from engine import CHECKOUT, Engine
-from machine import in_vm
+from engine import Engine
+from machine import COMMAND, in_vm
 
 pytestmark = [
     pytest.mark.timeout(400),
@@ -23,7 +21,7 @@ set -eu
 mkdir -p $TMPDIR/s/root
 cp -r {store}/images {store}/layers $TMPDIR/s/root/
 export CRUNPY_ROOT=$TMPDIR/s/root CRUNPY_RUNROOT=$TMPDIR/s/run
-crunpy() { {command} "$@"; }
+crunpy() { {COMMAND} "$@"; }
 # beyond the parent is another machine
 ip link add $PARENT type veth peer name far0
 ip netns add far
@@ -132,8 +130,7 @@ def work(base: Path) -> Iterator[Path]:
 def run(engine: Engine, work: Path, parent: str, script: str) -> list[str]:
     """What the guest prints."""
     engine.run("pull", "-q", "busybox", check=True)
-    command = shlex.join([sys.executable, str(CHECKOUT / "crun_py/__main__.py")])
-    host = HOST.replace("{store}", str(engine.root)).replace("{command}", command)
+    host = HOST.replace("{store}", str(engine.root)).replace("{COMMAND}", COMMAND)
     return in_vm(f"PARENT={parent}\n{host}{script}", work)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import Registry
 from engine import Engine
+from images import image
+from oci_images import entry, tar
 
 RUN = ("run", "--rm", "--network", "none")
 
@@ -168,3 +172,28 @@ def test_options_of_a_tmpfs(engine: Engine) -> None:
     out = engine.ok(*RUN, "--tmpfs", "/m:noatime,size=1m,notmpcopyup", "busybox", "grep", " /m ",
                     "/proc/mounts")  # fmt: skip
     assert "noatime" in out and "size=1024k" in out
+
+
+def test_links_of_an_image_lead_nowhere_else(engine: Engine, registry: Registry) -> None:
+    """What a tmpfs begins with, and a part of an image, are the image's, whatever its links say."""
+    canary = engine.home / "canary-of-mounts"
+    canary.mkdir(mode=0o755)
+    (canary / "secret").write_text("of the host")
+    if engine.user:
+        subprocess.run(["chown", "-R", engine.user, canary], check=True)
+    up = "../" * 12 + str(canary).lstrip("/")
+    layer = tar(
+        entry("absolute", type=tarfile.SYMTYPE, linkname=str(canary)),
+        entry("up", type=tarfile.SYMTYPE, linkname=up),
+        entry("top", type=tarfile.SYMTYPE, linkname="/proc/1/root"),
+    )
+    name = registry.push("test/mount-links", image(registry.busybox, layer))
+    engine.ok("pull", "-q", name)
+    for link in ("absolute", "up", "top"):
+        words = ("--tmpfs", f"/{link}:tmpcopyup", name, "ls", "-A", f"/{link}/")
+        assert "secret" not in engine.run(*RUN, *words).out, link
+        part = f"type=image,src={name},dst=/part,image-subpath={link}"
+        done = engine.run(*RUN, "--mount", part, "busybox", "ls", "-A", "/part/")
+        assert "secret" not in done.out and done.code in (0, 125), done
+    assert sorted(p.name for p in canary.iterdir()) == ["secret"]
+    engine.ok("rmi", "-f", name)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from engine import CHECKOUT, Engine
-from machine import in_vm
+from engine import Engine
+from machine import COMMAND, in_vm
 
 RUN = ("run", "--rm", "--network", "none")
 
@@ -26,7 +24,7 @@ mount -o loop,prjquota $TMPDIR/disk $TMPDIR/s
 mkdir $TMPDIR/s/root
 cp -r {store}/images {store}/layers $TMPDIR/s/root/
 export CRUNPY_ROOT=$TMPDIR/s/root CRUNPY_RUNROOT=$TMPDIR/run
-crunpy() { {command} "$@"; }
+crunpy() { {COMMAND} "$@"; }
 crunpy volume create -o size=2m small
 crunpy volume inspect -f '{{.Options.size}}' small
 run="run --rm --network none -v small:/d --mount type=volume,dst=/e,volume-opt=size=1m"
@@ -55,8 +53,7 @@ def work(base: Path) -> Iterator[Path]:
 def test_a_volume_holds_no_more(fresh: Callable[[str], Engine], work: Path) -> None:
     engine = fresh("root")
     engine.ok("pull", "-q", "busybox")
-    command = shlex.join([sys.executable, str(CHECKOUT / "crun_py/__main__.py")])
-    script = GUEST.replace("{store}", str(engine.root)).replace("{command}", command)
+    script = GUEST.replace("{store}", str(engine.root)).replace("{COMMAND}", COMMAND)
     full = ["some", "No space", "1"]
     found = [line.replace("Disk quota exceeded", "No space") for line in in_vm(script, work)]
     assert found == ["small", str(2 << 20), *full, *full, "a", "c", "small", "nothing"]

@@ -4,16 +4,14 @@ project's usual test machines have none.  One boot for root, one for a delegated
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from engine import CHECKOUT, Engine
-from machine import in_vm
+from engine import Engine
+from machine import COMMAND, in_vm
 
 pytestmark = [
     pytest.mark.timeout(400),
@@ -23,13 +21,12 @@ pytestmark = [
 
 def prologue(engine: Engine, store: Path) -> str:
     """Copies an engine's store into the guest, since the host's is read-only there."""
-    command = shlex.join([sys.executable, str(CHECKOUT / "crun_py/__main__.py")])
     return f"""
     set -eu
     mkdir -p $TMPDIR/s/root
     cp -r {store}/images {store}/layers $TMPDIR/s/root/
     export CRUNPY_ROOT=$TMPDIR/s/root CRUNPY_RUNROOT=$TMPDIR/s/run
-    crunpy() {{ {command} "$@"; }}
+    crunpy() {{ {COMMAND} "$@"; }}
     """
 
 

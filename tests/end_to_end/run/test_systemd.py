@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +20,7 @@ import pytest
 from conftest import Registry
 from engine import CHECKOUT, REACHABLE, Engine, Result, wait_for
 from images import image
-from machine import in_vm
+from machine import COMMAND, in_vm
 
 from crun_py.cgroup import group
 
@@ -348,8 +346,7 @@ def test_with_controllers(base: Path, user_name: str, who: str) -> None:
     `exec` goes elsewhere.  A user's subtree is one that the guest's systemd delegated."""
     work = base / f"systemd-{who}"
     work.mkdir(mode=0o755)
-    command = shlex.join([sys.executable, str(CHECKOUT / "crun_py/__main__.py")])
-    script = GUEST.format(command=command, layout=debian_images.systemd())
+    script = GUEST.format(command=COMMAND, layout=debian_images.systemd())
     lines = in_vm(script, work, *([f"--user={user_name}"] if who == "user" else []))
     shutil.rmtree(work)
     assert lines[0] in ("running", "degraded"), lines
