@@ -21,7 +21,7 @@ def limit(directory: str, bytes_: int) -> None:
 
     Raises Unsupported where the file system, or a plain user, cannot.
     """
-    doing = f"limiting {directory} to {bytes_} bytes"
+    doing = f"a size of {bytes_} bytes"
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         project = _LEAST + int.from_bytes(os.urandom(4), "little") % _LEAST
