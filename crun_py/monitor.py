@@ -1,5 +1,5 @@
-"""What is said to the monitor of a running container, but for streams (container/attach.py): the
-messages are listed in _native/core.h."""
+"""What is said to the monitor of a running container (orders.sock), and the way to its streams
+(attach.sock, container/attach.py): the messages are listed in _native/core.h."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _DESCRIPTOR = Struct("=i")
 _EALREADY = 114
 
 
-def connect(run_directory: str) -> int:
-    """A connection to the monitor of a running container.  Raises NotFound if there is none."""
+def connect(run_directory: str, name: str = "attach.sock") -> int:
+    """A connection to the streams of a running container.  Raises NotFound if there are none."""
     try:
         directory = os.open(run_directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            return check(lib.crunpy_connect(directory, b"attach.sock"), "attach.sock")
+            return check(lib.crunpy_connect(directory, name.encode()), name)
         finally:
             os.close(directory)
     except (FileNotFoundError, ConnectionRefusedError):
@@ -62,10 +62,9 @@ def answer_names(
 
 def _ask(run_directory: str, messages: list[tuple[bytes, int]]) -> None:
     """Send messages with their descriptors, and wait for the answer to the last."""
-    sock = _socket.socket(fileno=connect(run_directory))
+    sock = _socket.socket(fileno=connect(run_directory, "orders.sock"))
     try:
         sock.settimeout(_PATIENCE_S)
-        sock.send(b"h\0")
         for data, fd in messages:
             rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _DESCRIPTOR.pack(fd))
             sock.sendmsg([data], [rights] if fd >= 0 else [])

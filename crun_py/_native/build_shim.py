@@ -12,7 +12,8 @@ from cffi import FFI
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEADERS = ["shim.h", "untar.h"]
-SOURCES = ["shim.c", "untar.c", "untar_tree.c", "worker.c", "quota.c", "later.c"]
+SOURCES = ["shim.c", "untar.c", "untar_tree.c", "worker.c", "quota.c", "later.c",
+           "device_filter.c"]  # fmt: skip
 CFLAGS = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-fvisibility=hidden"]
 
 

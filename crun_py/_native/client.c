@@ -1,5 +1,5 @@
-/* client.c: those who watch or feed the container, over the attach socket.
- * Runs in the monitor. */
+/* client.c: those who watch or feed the container, over the attach socket.  Runs in the streams; the
+ * first one's hello is heard by the monitor, for it has the size of a terminal that is not yet there. */
 #define _GNU_SOURCE
 #include "core.h"
 
@@ -22,45 +22,6 @@ struct client {
 static struct client clients[MAX_CLIENTS];
 static int count;
 
-ssize_t send_with_fd(int sock, const void *data, size_t n, int fd)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec part = { (void *)(uintptr_t)data, n };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-	if (fd >= 0) {
-		message.msg_control = control.bytes;
-		message.msg_controllen = sizeof(control.bytes);
-		struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-		head->cmsg_level = SOL_SOCKET;
-		head->cmsg_type = SCM_RIGHTS;
-		head->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(head), &fd, sizeof(int));
-	}
-	return sendmsg(sock, &message, MSG_NOSIGNAL);
-}
-
-ssize_t recv_with_fd(int sock, void *data, size_t n, int *fd, int flags)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec part = { data, n };
-	struct msghdr message = { .msg_iov = &part,
-				  .msg_iovlen = 1,
-				  .msg_control = control.bytes,
-				  .msg_controllen = sizeof(control.bytes) };
-	ssize_t got = recvmsg(sock, &message, MSG_CMSG_CLOEXEC | flags);
-	struct cmsghdr *head = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-	*fd = -1;
-	if (head && head->cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(head), sizeof(int));
-	return got;
-}
-
 static void drop(int i, struct input *input)
 {
 	if (input && input->once && clients[i].hello & HELLO_STDIN)
@@ -79,41 +40,6 @@ static void resize(struct input *input, const char *data)
 		(void)ioctl(input->fd, TIOCSWINSZ, &input->window);
 }
 
-/* Messages about descriptors, which are answered; those that are not ours any more are closed. */
-static void keep(int sock, const char *data, size_t n, int fd)
-{
-	static int listener = -1; /* of the last t */
-	uint32_t key = 0;
-	int32_t error = -EINVAL;
-	if (n >= 1 + sizeof(key))
-		memcpy(&key, data + 1, sizeof(key));
-	if (data[0] == 't' && fd >= 0) {
-		if (listener >= 0)
-			close(listener);
-		listener = fd;
-		return;
-	}
-	if (data[0] == 'k' && fd >= 0 && key) {
-		char target[HELD_TARGET] = "";
-		size_t more = n - 1 - sizeof(key);
-		memcpy(target, data + 1 + sizeof(key), more < sizeof(target) ? more : sizeof(target) - 1);
-		error = held_add(fd, key, target);
-	} else if (data[0] == 'u' && key) {
-		held_drop(key);
-		error = 0;
-	} else if (data[0] == 'd' && fd >= 0) {
-		error = dns_begin_late(data + 1, n - 1, fd, listener);
-		if (error && listener >= 0)
-			close(listener);
-		listener = -1;
-	}
-	if (error && fd >= 0)
-		close(fd);
-	char answer[1 + sizeof(error)] = { 'k' };
-	memcpy(answer + 1, &error, sizeof(error));
-	(void)send(sock, answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
 /* One message of client i, if there is one; false when the client is gone. */
 static bool receive(int i, struct input *input)
 {
@@ -124,10 +50,6 @@ static bool receive(int i, struct input *input)
 		return true;
 	if (n <= 0)
 		return false;
-	if (data[0] && strchr("kutd", data[0])) {
-		keep(clients[i].fd, data, (size_t)n, fd);
-		return true;
-	}
 	if (fd >= 0)
 		close(fd);
 	if (data[0] == 'h' && n >= 2)
@@ -147,6 +69,19 @@ static bool receive(int i, struct input *input)
 		memcpy(input->data, data + 1, input->held);
 	}
 	return true;
+}
+
+size_t clients_descriptors(int *out)
+{
+	for (int i = 0; i < count; i++)
+		out[i] = clients[i].fd;
+	return (size_t)count;
+}
+
+void clients_forget(void)
+{
+	while (count)
+		drop(count - 1, NULL);
 }
 
 void clients_add(int fd, struct input *input)

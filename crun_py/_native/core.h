@@ -1,15 +1,17 @@
 /* core.h: the core helper's table of contents.
  *
  * crunpy-core carries out a plan that Python made (see runtime/plan.py) and decides nothing.
- * One static program, executed from a sealed memfd, in up to three processes:
+ * One static program, executed from a sealed memfd, in up to four processes:
  *
  *   main.c     entry: read the plan, detach from the caller, become the monitor
  *   plan.c     the plan's bytes -> an array of steps
- *   monitor.c  monitor: starts init, then one loop over its streams, clients and death
- *   log.c      monitor: docker's json-file format, with rotation
+ *   monitor.c  monitor: one loop until init's death, and what follows from that (monitor.h)
+ *   starting.c monitor: init, and the streams beside it
+ *   streams*.c streams: the container's output, log and clients, in a jail (streams.h)
+ *   orders.c   monitor: what commands have it do, over a socket
  *   held.c     monitor: descriptors that it keeps for the container
- *   client.c   monitor: the attach socket and the messages on it
  *   health.c   monitor: when the health check is due, and the command that makes it
+ *   notify.c   monitor: what the container tells systemd
  *   status.c   monitor: status.json, the one file that says what became of the container
  *   init.c     init: after clone3, the loop over the steps, up to execve
  *   steps.c    init: the steps about the process (namespaces, ids, caps, seccomp)
@@ -17,6 +19,7 @@
  *   mounts.c   init: the steps about the file system (mounts, pivot_root)
  *   devices.c  init: device nodes of the container's own
  *   resolve.c  init: every path inside the container's root becomes a descriptor here
+ *   jail.c     streams, responder: giving up files, privileges and system calls (jail.h)
  *   dns*.c     responder: names on user networks (dns.h)
  */
 #ifndef CRUNPY_CORE_H
@@ -72,15 +75,16 @@ enum op {
 	OP_DEVICE = 36,	   /* a=type and mode, 0: those of s0 b=device number c=uid, gid << 32
 			    * s0=the host's node s1=target */
 	OP_CLEAR = 37,	   /* no more nodes are made: what they were made in leaves the mount namespace */
+	OP_CONFINE = 39,   /* s0=what a security module is told s1..=its file, the first that there is */
 	OP_ENTERPID = 38,  /* become a process of the pid namespace that SET_CLONE names */
 
 	/* what the monitor must know */
 	SET_ID = 100,	   /* s0 */
 	SET_CLONE = 101,   /* a=clone flags b=fd of a pid namespace, or -1: OP_ENTERPID enters it */
-	SET_CGROUP = 102,  /* a=fd for CLONE_INTO_CGROUP or -1 b=ours to remove s0=path */
+	SET_CGROUP = 102,  /* a=fd for CLONE_INTO_CGROUP or -1 b=ours to remove c=pidfd of who stands in it s0=path */
 	SET_CLIENT = 103,  /* a=fd of the first client's socket */
 	SET_RESULT = 104,  /* a=fd that is told how the start went */
-	SET_RUNDIR = 105,  /* s0=directory of status.json and attach.sock */
+	SET_RUNDIR = 105,  /* s0=directory of status.json and the sockets */
 	SET_STATEDIR = 106, /* s0=directory for the copy of status.json that outlives a reboot */
 	SET_LOG = 107,	   /* a=bytes per file, 0 unlimited b=files c=enum log_format s0=path */
 	SET_STDIO = 108,   /* a=terminal b=stdin is open c=stdin closes with its first client */
@@ -93,6 +97,7 @@ enum op {
 	SET_USERNS = 114,  /* a=fd of the user namespace that init is made in */
 	SET_DNS = 115,	   /* a=fd of a UDP socket b=fd of a listening TCP socket or -1 s0=directory of `names`
 			    * s1..=servers for other names, none: those of /etc/resolv.conf */
+	SET_NOTIFY = 116,  /* a=fd of the container's notify socket s0=the service manager's */
 };
 
 struct str {
@@ -125,6 +130,8 @@ char **step_argv(const struct step *step);
 
 /* What ps shows as our command line. */
 void set_title(const char *text);
+/* What ps shows as our name, in the place of the first word of our command line: not longer than that. */
+void rename_process(const char *name);
 /* Wipe what /proc/PID/environ shows. */
 void forget_environment(void);
 
@@ -176,6 +183,7 @@ int step_domainname(struct init *init, const struct step *s);
 int step_sysctl(struct init *init, const struct step *s);
 int step_rlimit(struct init *init, const struct step *s);
 int step_oomscore(struct init *init, const struct step *s);
+int step_confine(struct init *init, const struct step *s);
 int step_keyring(struct init *init, const struct step *s);
 int step_chdir(struct init *init, const struct step *s);
 int step_umask(struct init *init, const struct step *s);
@@ -231,7 +239,11 @@ int resolve_parent(int root, const char *path, const char **name);
 
 /* ---- monitor.c ---- */
 
-enum { STDOUT_STREAM = 0, STDERR_STREAM = 1 };
+/* How the start went, to the one who asked for it: runtime/launch.py reads it. */
+struct result {
+	int32_t failed, index, error, pid;
+	char about[ABOUT];
+};
 
 /* Runs in the monitor; returns its exit status. */
 int monitor_main(const struct plan *plan);
@@ -242,14 +254,27 @@ enum restart { RESTART_NO = 0, RESTART_ON_FAILURE = 1, RESTART_ALWAYS = 2 };
 
 /* ---- log.c ---- */
 
+enum { STDOUT_STREAM = 0, STDERR_STREAM = 1 };
 struct log;
 enum log_format { LOG_JSON = 0, LOG_K8S = 1 };
-/* NULL when it cannot be opened (errno). */
-struct log *log_open(const char *path, int64_t max_bytes, int64_t max_files, int format);
+/* fd: the file, or a negative one.  NULL: it cannot be had (errno). */
+struct log *log_open(int fd, int64_t max_bytes, int format);
+/* next: by which it gets more files, or -1: the next one, or the same again. */
+void log_feed(struct log *log, int (*next)(bool rotate));
+int log_fd(const struct log *log);
 /* Append what the container wrote; lines are completed across calls.  Errors drop text:
  * a full disk must not stop the container. */
 void log_write(struct log *log, int stream, const char *data, size_t n);
-void log_close(struct log *log);
+/* Entries that were dropped and of which the log itself does not tell; when it is closed, too. */
+int64_t log_lost(const struct log *log);
+int64_t log_close(struct log *log);
+
+/* ---- log_files.c ---- */
+
+/* To append to; -1 when it cannot be opened (errno). */
+int log_file(const char *path);
+/* path -> path.1 -> path.2 …; the last one is dropped. */
+void log_rotate(const char *path, int64_t max_files);
 
 /* ---- client.c ---- */
 
@@ -260,13 +285,8 @@ void log_close(struct log *log);
  *            w rows cols    window size, 2 x u16    e         end of standard input
  *            c stream       nobody reads this output any more: close it for the container
  *            s              let an initialized container start
- *            k key, with a descriptor   keep it, u32        u key    close those with this key
- *            t, with a descriptor       the TCP socket of   d directory, server …, each with a NUL,
- *                                       the next d          with a descriptor   answer for names:
- *                                                           as SET_DNS; nothing, if somebody does
  *   from us  o bytes, r bytes   standard output, standard error
  *            s failed index error   how that went: i32 each, as runtime/launch.py has them
- *            k error        i32: how k, u or d went, 0 or a negated errno
  *            x code oom     i32 exit code, u8; then the socket closes */
 enum hello { HELLO_STDOUT = 1, HELLO_STDERR = 2, HELLO_STDIN = 4, HELLO_LOSSLESS = 8, HELLO_CLEANER = 16 };
 enum { MAX_CLIENTS = 64, CHUNK = 64 << 10 };
@@ -282,6 +302,10 @@ struct input { /* the container's standard input */
 	char data[CHUNK];
 };
 void clients_add(int fd, struct input *input);
+/* Their descriptors, at most MAX_CLIENTS; returns how many. */
+size_t clients_descriptors(int *out);
+/* Close them: somebody else has them. */
+void clients_forget(void);
 /* Fill at most MAX_CLIENTS entries; returns how many. */
 int clients_poll(struct pollfd *fds, const struct input *input);
 void clients_handle(const struct pollfd *fds, int n, struct input *input);
@@ -296,9 +320,27 @@ bool clients_finish(int exit_code, bool oom_killed);
 /* Offer what is held to the container; closes it at the end of input. */
 void input_flush(struct input *input);
 
+/* ---- passing.c ---- */
+
 /* Descriptor handed over with one message, -1 for none. */
 ssize_t send_with_fd(int sock, const void *data, size_t n, int fd);
 ssize_t recv_with_fd(int sock, void *data, size_t n, int *fd, int flags);
+
+/* ---- orders.c ---- */
+
+/* Messages on orders.sock, SOCK_SEQPACKET (monitor.py is the peer):
+ *   to us    k key, with a descriptor   keep it, u32        u key    close those with this key
+ *            t, with a descriptor       the TCP socket of   d directory, server …, each with a NUL,
+ *                                       the next d          with a descriptor   answer for names:
+ *                                                           as SET_DNS; nothing, if somebody does
+ *   from us  k error        i32: how k, u or d went, 0 or a negated errno */
+enum { MAX_ORDERS = 16, ORDERS_FDS = MAX_ORDERS + 1 };
+/* fd: the socket that listens, -1 for none. */
+void orders_begin(int fd);
+/* Fill at most ORDERS_FDS entries; returns how many. */
+int orders_poll(struct pollfd *fds);
+void orders_act(const struct pollfd *fds, int n);
+void orders_end(void);
 
 /* ---- held.c ---- */
 
@@ -306,12 +348,18 @@ ssize_t recv_with_fd(int sock, void *data, size_t n, int *fd, int flags);
 int held_begin(const struct plan *plan);
 enum { HELD_TARGET = 64 };
 /* Keep one more.  target: "ADDRESS PORT" to which connections to this socket, which listens, are
- * passed on (relay.c), or "".  0 or a negated errno. */
+ * passed on (relay.c), "@ADDRESS PORT" from within the container, or "".  0 or a negated errno. */
 int held_add(int fd, uint32_t key, const char *target);
 const char *held_target(int fd);
+/* The network namespace that a plain user's networks are in (its key is 0), -1 for none. */
+int held_hub(void);
+/* Call for each one that is passed on, until that is false: it is returned. */
+bool held_relayed(bool (*call)(int fd, const char *target));
 /* Close those with the key. */
 void held_drop(uint32_t key);
 void held_end(void);
+/* A descriptor of the network namespace of the container whose first process is `init`, or -1. */
+int container_network(pid_t init);
 
 /* ---- health.c ---- */
 
@@ -324,28 +372,44 @@ int64_t health_due(void);
 /* Reap a check that has ended (its pidfd is readable), begin one that is due. */
 void health_act(bool ended);
 
-/* ---- relay.c ---- */
+/* ---- relay_keeper.c ---- */
 
 #define RELAY_PROGRAM "crunpy-relay" /* argv[0], by which main() knows what it is to be */
-/* Connections to the socket `fd`, which listens, are passed on to held_target(fd). */
-int relay_listen(int fd);
-/* To be polled for input, -1 for none: connections that wait, and relays that have ended. */
+void relay_begin(pid_t init);
+/* Connections to the socket `fd`, which listens, are passed on.  0 or a negated errno. */
+int relay_listen(int fd, const char *target);
+/* `fd` will be closed. */
+void relay_forget(int fd);
+/* To be polled for input, -1 for none: connections that wait for a relay, and its end. */
 int relay_fd(void);
 int relay_ended_fd(void);
-void relay_act(bool ready, bool done);
+void relay_act(bool ready, bool ended);
 void relay_end(void);
-/* argv: RELAY_PROGRAM and the target; the client is descriptor 3; returns an exit status. */
-int relay_main(int argc, char **argv);
+
+/* ---- relay.c ---- */
+
+/* Returns an exit status. */
+int relay_main(void);
 
 /* ---- group.c ---- */
 
-bool group_oom_killed(const char *path);
+void group_release(int pidfd); /* who stood in it until init was there ends; <= 0: nobody */
+void group_begin(const char *path); /* there is a group, at `path` */
+int group_fd(void); /* ready (POLLPRI) when something has happened in it, -1: never */
+void group_act(void);
+bool group_oom_killed(void); /* whether the kernel has killed something in it for its memory */
 void group_remove(const char *path);
+
+/* ---- notify.c ---- */
+
+void notify_begin(const struct step *how); /* how: SET_NOTIFY, or none */
+int notify_fd(void); /* ready when the container says something to systemd, -1: it cannot */
+void notify_act(void);
 
 /* ---- dns_keeper.c ---- */
 
 /* how: SET_DNS; a responder for the container `id` begins. */
-void dns_begin(const struct step *how, const char *id);
+void dns_begin(const struct step *how, const char *id, pid_t init);
 /* To poll while there is a responder, else -1. */
 int dns_fd(void);
 /* Milliseconds until the next one begins in the place of one that died, -1 for never. */
@@ -367,6 +431,7 @@ struct status {
 	char started_at[40];
 	bool starting, initialized, exited, oom_killed, restarting;
 	int exit_code, signal; /* signal: that ended it, 0: it exited */
+	int64_t log_lost;      /* entries that a full disk did not take, see log_lost() */
 };
 /* 0, or -errno when the run directory's copy could not be written: nobody would find the process. */
 int status_write(struct status *status);

@@ -114,35 +114,6 @@ void dns_forget(void *at, size_t n)
 		(void)madvise((void *)from, to - from, MADV_DONTNEED); /* NOLINT(performance-no-int-to-ptr) */
 }
 
-struct names *dns_names(void)
-{
-	static struct names names;
-	struct file *file = &names_file;
-	struct stat st;
-	int64_t now = now_ms();
-	bool there = look_at(file->fd, &st);
-	/* a name less: it has been replaced.  Now and then all the same: it may lie on a file system that
-	 * does not tell. */
-	if (there ? st.st_nlink == 0 || now - file->asked >= ASK_AGAIN_MS : now - file->asked >= MISSING_MS) {
-		ask_for(file, now);
-		there = look_at(file->fd, &st);
-	}
-	if (!there && file->seen.st_ino) {
-		file->seen = (struct stat){ 0 };
-		names_load(&names, owner, 0);
-	} else if (there && !is_same(&st, &file->seen)) {
-		size_t size = read_file(file, names.text, NAMES_BYTES);
-		names_load(&names, owner, size);
-		dns_forget(names.text + names.kept, NAMES_BYTES - names.kept);
-		file->seen = st;
-	}
-	return &names;
-}
-
-/* ---- the servers that are asked for other names ---- */
-
-static struct servers given; /* by the plan */
-
 static unsigned interface_number(const char *name)
 {
 	struct ifreq request = { 0 };
@@ -156,6 +127,36 @@ static unsigned interface_number(const char *name)
 		close(sock);
 	return found ? (unsigned)request.ifr_ifindex : 0;
 }
+
+static struct names names;
+
+struct names *dns_names(void)
+{
+	struct file *file = &names_file;
+	struct stat st;
+	int64_t now = now_ms();
+	bool there = look_at(file->fd, &st);
+	/* a name less: it has been replaced.  Now and then all the same: it may lie on a file system that
+	 * does not tell. */
+	if (there ? st.st_nlink == 0 || now - file->asked >= ASK_AGAIN_MS : now - file->asked >= MISSING_MS) {
+		ask_for(file, now);
+		there = look_at(file->fd, &st);
+	}
+	if (!there && file->seen.st_ino) {
+		file->seen = (struct stat){ 0 };
+		names_load(&names, owner, 0, interface_number);
+	} else if (there && !is_same(&st, &file->seen)) {
+		size_t size = read_file(file, names.text, NAMES_BYTES);
+		names_load(&names, owner, size, interface_number);
+		dns_forget(names.text + names.kept, NAMES_BYTES - names.kept);
+		file->seen = st;
+	}
+	return &names;
+}
+
+/* ---- the servers that are asked for other names ---- */
+
+static struct servers given; /* by the plan */
 
 /* The servers in the file, read again when it has changed; false when there is no such file. */
 static bool servers_in(struct file *file, struct servers *servers, int64_t now)
@@ -185,6 +186,8 @@ const struct servers *dns_servers(void)
 	int64_t now = now_ms();
 	if (given.n)
 		return &given;
+	if (dns_names()->servers.n)
+		return &names.servers;
 	(void)servers_in(&resolv_file, &resolv, now);
 	if (resolv.stub && servers_in(&resolved_file, &resolved, now) && resolved.n)
 		return &resolved;
@@ -305,8 +308,11 @@ int dns_main(int argc, char **argv)
 		return 2;
 	(void)prctl(PR_SET_NAME, DNS_PROGRAM);
 	owner = argv[1];
-	for (int i = 2; i < argc; i++)
-		servers_add(&given, argv[i], strlen(argv[i]), interface_number);
+	for (int i = 2; i < argc; i++) {
+		const char *server = argv[i] + (*argv[i] == DNS_INSIDE);
+		names.inside = names.inside || server != argv[i];
+		servers_add(&given, server, strlen(server), interface_number);
+	}
 	if (getsockopt(DNS_LISTENER, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size))
 		listens = 0;
 	if (!dns_jail())

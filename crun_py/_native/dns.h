@@ -36,8 +36,35 @@ struct dns_file {
 	int error; /* 0: the descriptor is with it */
 };
 
-/* argv: DNS_PROGRAM, the container's id, servers; returns an exit status. */
+/* argv: DNS_PROGRAM, the container's id, servers, each with DNS_INSIDE before it when we are in the
+ * container's network namespace; returns an exit status. */
+enum { DNS_INSIDE = '@' };
 int dns_main(int argc, char **argv);
+
+/* ---- dns_servers.c ---- */
+
+enum { MAX_SERVERS = 8, DNS_PORT = 53 };
+
+struct server {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address;
+	socklen_t size;
+};
+struct servers {
+	int n;
+	bool stub; /* systemd-resolved's 127.0.0.53 is one of them */
+	struct server list[MAX_SERVERS];
+};
+/* The number of an interface, 0: there is none. */
+typedef unsigned (*interface_index)(const char *name);
+
+/* Add an IPv4 or IPv6 address, perhaps with %zone; what is none is passed over. */
+void servers_add(struct servers *servers, const char *text, size_t len, interface_index index);
+/* The servers of a resolv.conf(5). */
+void servers_parse(struct servers *servers, const char *text, size_t size, interface_index index);
 
 /* ---- dns_names.c ---- */
 
@@ -68,12 +95,14 @@ struct names {
 	struct dns_entry entries[MAX_ENTRIES];
 	uint16_t by_name[MAX_ENTRIES + 1], by_address[MAX_ENTRIES + 1];
 	uint32_t n_networks, n_records, n_entries, mask;
+	struct servers servers; /* of the networks that we are on */
+	bool inside; /* other servers are asked from within the container: what is internal stays so */
 	size_t kept; /* bytes of text in use */
 	char text[NAMES_BYTES]; /* last: what is beyond `kept` is nobody's */
 };
 
 /* Take in the `size` bytes in names->text, as seen by the container `owner`. */
-void names_load(struct names *names, const char *owner, size_t size);
+void names_load(struct names *names, const char *owner, size_t size, interface_index index);
 /* Whether a name of ours could be something else to the world: one network is not internal. */
 bool names_external(const struct names *names);
 
@@ -112,31 +141,6 @@ size_t dns_takes(const uint8_t *query, size_t n);
 bool dns_answers(const uint8_t *query, size_t n, const uint8_t *answer, size_t size);
 uint16_t get16(const uint8_t *at);
 void put16(uint8_t *at, unsigned value);
-
-/* ---- dns_servers.c ---- */
-
-enum { MAX_SERVERS = 8, DNS_PORT = 53 };
-
-struct server {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} address;
-	socklen_t size;
-};
-struct servers {
-	int n;
-	bool stub; /* systemd-resolved's 127.0.0.53 is one of them */
-	struct server list[MAX_SERVERS];
-};
-/* The number of an interface, 0: there is none. */
-typedef unsigned (*interface_index)(const char *name);
-
-/* Add an IPv4 or IPv6 address, perhaps with %zone; what is none is passed over. */
-void servers_add(struct servers *servers, const char *text, size_t len, interface_index index);
-/* The servers of a resolv.conf(5). */
-void servers_parse(struct servers *servers, const char *text, size_t size, interface_index index);
 
 /* ---- dns_jail.c ---- */
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ enum { FIRST_DELAY_MS = 100, LAST_DELAY_MS = 5000, LASTED_MS = 10000 };
 
 static const struct step *how; /* NULL: no responder */
 static const char *owner;
+static pid_t init;
 static int control = -1; /* our end of the socket pair; -1: none lives */
 static pid_t responder;
 static int64_t started, due; /* due: when the next one begins, while none lives */
@@ -44,6 +46,8 @@ static void become_responder(int udp, int listener, int monitor)
 	int from[] = { udp, listener, monitor }, to[] = { DNS_UDP, DNS_LISTENER, DNS_MONITOR };
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	default_signals();
+	if (how->n > 1 && *step_str(how, 1) == DNS_INSIDE && setns(container_network(init), CLONE_NEWNET))
+		_exit(1);
 	if (!argv)
 		_exit(1);
 	argv[0] = (char *)(uintptr_t)DNS_PROGRAM;
@@ -128,9 +132,10 @@ static void answer(char letter)
 		close(fd);
 }
 
-void dns_begin(const struct step *step, const char *id)
+void dns_begin(const struct step *step, const char *id, pid_t pid)
 {
 	owner = id;
+	init = pid;
 	if (!step->n || step->a < 0)
 		return;
 	how = step;

@@ -1,7 +1,7 @@
 /* dns_names.c: the file `names` becomes tables in which names and addresses are looked up.  Pure: no
  * system calls; runs in the responder and in tools/fuzz.
  *
- * A line is `OWNER NETWORK ADDRESS NAME[ NAME ...]`, see net/dns.py.  Only the lines of networks that we
+ * A line is `OWNER NETWORK ADDRESS NAME[ NAME ...]`, or tells of a network's servers, see net/dns.py.  Only the lines of networks that we
  * are on are kept, so that what we do not share is as unknown as what there is not. */
 #include "dns.h"
 
@@ -237,13 +237,33 @@ static void chain(struct names *names)
 	}
 }
 
-void names_load(struct names *names, const char *owner, size_t size)
+/* Lines `@ NETWORK SERVER[ SERVER ...]`. */
+static void find_servers(struct names *names, struct word text, interface_index index)
+{
+	names->servers.n = 0;
+	while (text.len) {
+		char *end = memchr(text.at, '\n', text.len);
+		if (!end)
+			return; /* cut off */
+		struct word line = { text.at, (size_t)(end - text.at) }, word;
+		text.at = end + 1;
+		text.len -= line.len + 1;
+		if (!take_word(&line, &word) || word.len != 1 || *word.at != '@' || !take_word(&line, &word) ||
+		    network_index(names, &word) < 0)
+			continue;
+		while (line.len && take_word(&line, &word))
+			servers_add(&names->servers, word.at, word.len, index);
+	}
+}
+
+void names_load(struct names *names, const char *owner, size_t size, interface_index index)
 {
 	struct word text = { names->text, size < NAMES_BYTES ? size : NAMES_BYTES };
 	struct line line;
 	names->n_networks = names->n_records = names->n_entries = 0;
 	names->kept = 0;
 	find_our_networks(names, owner, text);
+	find_servers(names, text, index);
 	while (names->n_networks && next_line(&text, &line))
 		keep_line(names, &line);
 	chain(names);

@@ -380,9 +380,9 @@ enum verdict dns_decide(struct names *names, const uint8_t *query, size_t n, boo
 		*size = finish(&w, &q, RCODE_NONE);
 		return DNS_ANSWER;
 	}
-	if (!names->n_networks) /* not told yet what we are on: it could be internal */
+	if (!names->n_networks && !names->inside) /* not told yet what we are on: it could be internal */
 		return refuse(&q, query, RCODE_SERVFAIL, answer, size);
-	if (!names_external(names))
+	if (!names->inside && !names_external(names))
 		return refuse(&q, query, RCODE_NXDOMAIN, answer, size);
 	return DNS_FORWARD;
 }

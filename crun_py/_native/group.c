@@ -5,23 +5,65 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-bool group_oom_killed(const char *cgroup)
+/* Before the command runs: it may hand controllers on, which it could not while a process is in
+ * the group itself (cgroups(7), "no internal processes rule").  A pidfd is ready when the process
+ * has left its group. */
+void group_release(int pidfd)
 {
-	char path[4096], text[512];
-	snprintf(path, sizeof(path), "%s/memory.events", cgroup);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false; /* no memory controller */
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
+	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
+	if (pidfd <= 0)
+		return;
+	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	while (poll(&fd, 1, -1) < 0 && errno == EINTR)
+		;
+	close(pidfd);
+}
+
+/* memory.events of the container's group, -1: it has none, or is gone.  It is read while the
+ * container runs, because systemd removes a scope as soon as it is empty. */
+static int events = -1;
+static bool oom_killed;
+
+void group_begin(const char *path)
+{
+	char file[4096];
+	snprintf(file, sizeof(file), "%s/memory.events", path);
+	events = open(file, O_RDONLY | O_CLOEXEC);
+	group_act();
+}
+
+int group_fd(void)
+{
+	return events;
+}
+
+void group_act(void)
+{
+	char text[512];
+	ssize_t n = events < 0 ? -1 : pread(events, text, sizeof(text) - 1, 0);
+	if (n < 0) {
+		if (events >= 0)
+			close(events); /* ENODEV: it would be ready to be read for ever */
+		events = -1;
+		return;
+	}
+	text[n] = '\0';
 	const char *at = strstr(text, "oom_kill ");
-	return at && atoi(at + strlen("oom_kill ")) > 0;
+	oom_killed = at && atoi(at + strlen("oom_kill ")) > 0;
+}
+
+bool group_oom_killed(void)
+{
+	group_act();
+	return oom_killed;
 }
 
 enum { NESTED_CGROUPS = 32 };
@@ -44,11 +86,28 @@ static void remove_below(const char *path, int depth)
 	closedir(dir);
 }
 
+/* Whether nothing is left to do.  A scope is systemd's to remove: it would not notice that one is
+ * empty which is gone when it looks, and keep the unit for ever. */
+static bool removed(const char *path)
+{
+	char file[4096], text[256];
+	const char *end = strrchr(path, '.');
+	if (!end || strcmp(end, ".scope") != 0)
+		return !rmdir(path) || errno != EBUSY;
+	snprintf(file, sizeof(file), "%s/cgroup.events", path);
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return !strstr(text, "populated 1");
+}
+
 void group_remove(const char *path)
 {
 	char kill_file[4096];
 	snprintf(kill_file, sizeof(kill_file), "%s/cgroup.kill", path);
-	for (int tries = 0; rmdir(path) && errno == EBUSY && tries < 100; tries++) {
+	for (int tries = 0; !removed(path) && tries < 100; tries++) {
 		int fd = open(kill_file, O_WRONLY | O_CLOEXEC);
 		if (fd >= 0) {
 			(void)!write(fd, "1", 1);

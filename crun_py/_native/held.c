@@ -4,6 +4,8 @@
 #include "core.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,7 +29,7 @@ int held_add(int fd, uint32_t key, const char *target)
 	all = more;
 	all[count] = (struct held){ .fd = fd, .key = key };
 	memcpy(all[count++].target, target, strlen(target));
-	int error = *target ? relay_listen(fd) : 0;
+	int error = *target ? relay_listen(fd, target) : 0;
 	if (error)
 		count--;
 	return error;
@@ -41,10 +43,27 @@ const char *held_target(int fd)
 	return NULL;
 }
 
+int held_hub(void)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!all[i].key)
+			return all[i].fd;
+	return -1;
+}
+
+bool held_relayed(bool (*call)(int fd, const char *target))
+{
+	for (size_t i = 0; i < count; i++)
+		if (*all[i].target && !call(all[i].fd, all[i].target))
+			return false;
+	return true;
+}
+
 void held_drop(uint32_t key)
 {
 	for (size_t i = count; i-- > 0;)
 		if (all[i].key == key) {
+			relay_forget(all[i].fd);
 			close(all[i].fd);
 			all[i] = all[--count];
 		}
@@ -58,6 +77,13 @@ int held_begin(const struct plan *plan)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+int container_network(pid_t init)
+{
+	char path[64];
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)init);
+	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 void held_end(void)

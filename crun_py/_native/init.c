@@ -55,6 +55,7 @@ static const step_function functions[] = {
 	[OP_DEVICE] = step_device,
 	[OP_CLEAR] = step_clear,
 	[OP_ENTERPID] = step_enterpid,
+	[OP_CONFINE] = step_confine,
 };
 
 void init_report(const struct init *init, int what, int index, int error, int fd)

@@ -1,15 +1,15 @@
-/* log.c: the container's log, with rotation.  Runs in the monitor.
+/* log.c: what is in the container's log.  Runs in the streams; its files are the monitor's (log_files.c).
  *
  * json-file (docker's): one object per line, {"log":…,"stream":…,"time":…}.  Text is valid UTF-8 in the file whatever the container wrote: other bytes become U+FFFD.
  * k8s-file (the kubelet's, podman's): TIME STREAM F|P TEXT, bytes as they came.
  * A line of more than LINE_MAX_BYTES is written in parts; a part has no "\n" at its end, or
- * a P for partial. */
+ * a P for partial.
+ * What a full disk does not take is lost, and counted: an entry without text, with the member
+ * "lost" or the tag P:lost=N, says how many entries are missing before it (logs.py reads it). */
 #define _GNU_SOURCE
 #include "core.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +23,10 @@ enum { TIME_BYTES = 30, LINE_MAX_BYTES = 16 << 10, ENTRY_MAX = LINE_MAX_BYTES * 
 enum { OUT = CHUNK * 6, KEPT = 64 << 10 };
 
 struct log {
-	char path[PATH_MAX];
 	int fd, format;
-	int64_t max_bytes, max_files, size;
+	int (*next)(bool rotate);
+	int64_t max_bytes, size;
+	int64_t lost; /* entries that are missing, and of which the file does not tell yet */
 	size_t out_used;
 	bool wide; /* pages of `out` beyond KEPT were touched */
 	struct {
@@ -61,46 +62,85 @@ static void fill_escapes(void)
 	set_escape('\\', "\\\\");
 }
 
-static int open_file(const char *path)
-{
-	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-}
-
-struct log *log_open(const char *path, int64_t max_bytes, int64_t max_files, int format)
+struct log *log_open(int fd, int64_t max_bytes, int format)
 {
 	struct stat st;
-	struct log *log = malloc(sizeof(*log)); /* not zeroed: pages are touched when used */
+	struct log *log = fd < 0 || fstat(fd, &st) ? NULL : malloc(sizeof(*log)); /* not zeroed: pages are touched when used */
 	if (!log)
 		return NULL;
-	log->fd = open_file(path);
-	if (log->fd < 0 || fstat(log->fd, &st) || strlen(path) >= sizeof(log->path) - 24) {
-		free(log);
-		return NULL;
-	}
-	strcpy(log->path, path);
+	log->fd = fd;
+	log->next = NULL;
 	fill_escapes();
 	log->size = st.st_size;
 	log->format = format;
 	log->max_bytes = max_bytes;
-	log->max_files = max_files;
 	log->wide = false;
+	log->lost = 0;
 	log->out_used = log->line[0].used = log->line[1].used = 0;
 	return log;
+}
+
+/* Append whole entries; returns how many bytes of them the file has.  A part of one would make the
+ * next one unreadable as well. */
+static size_t write_entries(struct log *log, const char *text, size_t n)
+{
+	size_t at = 0;
+	while (log->fd >= 0 && at < n) {
+		ssize_t done = write(log->fd, text + at, n - at);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			break; /* disk full: the text is lost, the container goes on */
+		at += (size_t)done;
+	}
+	size_t whole = at;
+	while (whole && text[whole - 1] != '\n')
+		whole--;
+	if (whole < at) /* from the end: somebody may have truncated it meanwhile */
+		(void)ftruncate(log->fd, lseek(log->fd, 0, SEEK_END) - (off_t)(at - whole));
+	log->size += (int64_t)whole;
+	return whole;
+}
+
+static void tell_lost(struct log *log)
+{
+	char time[40], entry[160];
+	now_rfc3339(time);
+	int n = snprintf(entry, sizeof(entry),
+			 log->format == LOG_K8S
+				 ? "%s stderr P:lost=%lld \n"
+				 : "{\"log\":\"\",\"stream\":\"stderr\",\"time\":\"%s\",\"lost\":%lld}\n",
+			 time, (long long)log->lost);
+	if (write_entries(log, entry, (size_t)n) == (size_t)n)
+		log->lost = 0;
 }
 
 static void flush_out(struct log *log)
 {
 	log->wide = log->wide || log->out_used > KEPT;
-	for (size_t at = 0; log->fd >= 0 && at < log->out_used;) {
-		ssize_t n = write(log->fd, log->out + at, log->out_used - at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			break; /* disk full: the text is lost, the container goes on */
-		at += (size_t)n;
-		log->size += n;
-	}
+	if (log->fd < 0 && log->out_used) /* it was rotated on a full disk */
+		log->fd = log->next(false);
+	if (log->lost && log->out_used)
+		tell_lost(log);
+	size_t at = log->lost ? 0 : write_entries(log, log->out, log->out_used);
+	for (; at < log->out_used; at++)
+		log->lost += log->out[at] == '\n'; /* each entry has one */
 	log->out_used = 0;
+}
+
+void log_feed(struct log *log, int (*next)(bool rotate))
+{
+	log->next = next;
+}
+
+int log_fd(const struct log *log)
+{
+	return log->fd;
+}
+
+int64_t log_lost(const struct log *log)
+{
+	return log->lost;
 }
 
 /* The flood is over: its memory goes back. */
@@ -113,24 +153,11 @@ static void narrow(struct log *log)
 	log->wide = false;
 }
 
-/* path -> path.1 -> path.2 …; the last one is dropped. */
 static void rotate(struct log *log)
 {
-	char from[PATH_MAX + 24], to[PATH_MAX + 24];
-	close(log->fd);
-	/* first, so that no rename below replaces a file: ext4 writes a file out at once when it
-	 * replaces another (auto_da_alloc), and a flood of output would wait for the disk */
-	snprintf(to, sizeof(to), log->max_files > 1 ? "%s.%lld" : "%s", log->path, (long long)log->max_files - 1);
-	(void)unlink(to);
-	for (int64_t i = log->max_files - 1; i > 0; i--) {
-		snprintf(to, sizeof(to), "%s.%lld", log->path, (long long)i);
-		if (i > 1)
-			snprintf(from, sizeof(from), "%s.%lld", log->path, (long long)i - 1);
-		else
-			snprintf(from, sizeof(from), "%s", log->path);
-		(void)rename(from, to); /* a hole in the row is no error */
-	}
-	log->fd = open_file(log->path);
+	if (log->fd >= 0)
+		close(log->fd);
+	log->fd = log->next(true);
 	log->size = 0;
 }
 
@@ -279,7 +306,7 @@ void log_write(struct log *log, int stream, const char *data, size_t n)
 		narrow(log);
 }
 
-void log_close(struct log *log)
+int64_t log_close(struct log *log)
 {
 	char time[40];
 	now_rfc3339(time);
@@ -287,7 +314,11 @@ void log_close(struct log *log)
 		if (log->line[stream].used)
 			put_entry(log, stream, log->line[stream].data, log->line[stream].used, time);
 	flush_out(log);
+	if (log->lost)
+		tell_lost(log);
+	int64_t lost = log->lost;
 	if (log->fd >= 0)
 		close(log->fd);
 	free(log);
+	return lost;
 }

@@ -28,6 +28,13 @@ void set_title(const char *text)
 	snprintf(title, title_size, "%s", text);
 }
 
+void rename_process(const char *name)
+{
+	(void)prctl(PR_SET_NAME, name);
+	for (size_t i = 0; name[i] && title[i]; i++)
+		title[i] = name[i];
+}
+
 void forget_environment(void)
 {
 	for (char **variable = environ; *variable; variable++)
@@ -57,10 +64,13 @@ static int close_unnamed(const struct plan *plan)
 	for (uint32_t i = 0; i < plan->n; i++) {
 		const struct step *s = &plan->steps[i];
 		if (s->op == OP_SETNS || s->op == SET_CGROUP || s->op == SET_CLIENT || s->op == SET_RESULT ||
-		    s->op == SET_HOLD || s->op == SET_USERNS || s->op == SET_DNS || s->op == OP_ATTACH || s->op == OP_KEEP)
+		    s->op == SET_HOLD || s->op == SET_USERNS || s->op == SET_DNS || s->op == SET_NOTIFY ||
+		    s->op == OP_ATTACH || s->op == OP_KEEP)
 			keep[n++] = (int)s->a;
 		if (s->op == SET_CLONE || s->op == SET_DNS)
 			keep[n++] = (int)s->b;
+		if (s->op == SET_CGROUP && s->c > 0)
+			keep[n++] = (int)s->c;
 	}
 	close_all_but(keep, n);
 	for (size_t i = 0; i < n; i++)
@@ -87,7 +97,7 @@ int main(int argc, char **argv)
 	if (argc > 0 && !strcmp(argv[0], DNS_PROGRAM))
 		return dns_main(argc, argv);
 	if (argc > 0 && !strcmp(argv[0], RELAY_PROGRAM))
-		return relay_main(argc, argv);
+		return relay_main();
 	if (argc < 2 || plan_read(atoi(argv[argc - 1]), &plan))
 		return 2;
 	title = argv[0];

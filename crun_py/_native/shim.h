@@ -36,6 +36,9 @@ int crunpy_close_later(int fd);
 /* What lies in the directory open as `fd`, and comes there later, belongs to project `id` and may take
  * `bytes` in all: quotactl_fd(2), FS_IOC_FSSETXATTR. */
 int crunpy_limit_tree(int fd, unsigned id, unsigned long long bytes);
+/* The eBPF program of `instructions` (8 bytes each) says which devices the processes of the cgroup open
+ * as `cgroup` may open and make: bpf(2), BPF_PROG_TYPE_CGROUP_DEVICE. */
+int crunpy_filter_devices(int cgroup, const char *program, unsigned instructions);
 /* Execute `program` as nobody's child, in a session of its own, its standard streams /dev/null but
  * for the errors, which go to the socket `control` (also 3); 4 is the pidfd `caller`.  Returns a
  * pidfd.  (worker.c) */

@@ -127,6 +127,8 @@ int status_write(struct status *status)
 			      ",\"exit_code\":%d,\"signal\":%d,\"oom_killed\":%s,\"finished_at\":\"%s\"",
 			      status->exit_code, status->signal, status->oom_killed ? "true" : "false", finished_at);
 	}
+	if (status->log_lost)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, ",\"log_lost\":%lld", (long long)status->log_lost);
 	n += snprintf(text + n, sizeof(text) - (size_t)n, "}\n");
 	int dirs[] = { status->run_dir, status->starting ? -1 : status->state_dir };
 	for (int i = 0; i < 2; i++) {

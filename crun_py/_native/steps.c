@@ -138,6 +138,17 @@ int step_oomscore(struct init *init, const struct step *s)
 	return write_proc("/proc/self/oom_score_adj", value, (size_t)n);
 }
 
+int step_confine(struct init *init, const struct step *s)
+{
+	(void)init;
+	int error = -ENOENT;
+	for (uint32_t i = 1; i < s->n; i++) {
+		if (access(s->s[i].p, F_OK) == 0)
+			return write_proc(s->s[i].p, step_str(s, 0), s->s[0].len);
+	}
+	return error;
+}
+
 int step_rlimit(struct init *init, const struct step *s)
 {
 	(void)init;

@@ -244,7 +244,7 @@ static int end_of_meta(struct untar *u)
 
 	switch (u->meta_type) {
 	case 'x':
-		return pax(u);
+		return u->meta.used ? pax(u) : 0; /* nothing was ever allocated for an empty one */
 	case 'L':
 	case 'K':
 		n = u->meta.used ? strnlen(u->meta.data, u->meta.used) : 0;

@@ -156,6 +156,7 @@ class Session:
     terminal: the container has one: our own is made raw and its size follows.
     sink:     is given (1 or 2, bytes) instead of the files.
     files:    our descriptors for the container's standard input, output and error.
+    sizes:    gives sizes of a terminal that is elsewhere, see Client; -1 for none.
     """
 
     def __init__(
@@ -166,8 +167,9 @@ class Session:
         terminal: bool,
         sink: Callable[[int, memoryview], None] | None = None,
         files: tuple[int, int, int] = (0, 1, 2),
+        sizes: int = -1,
     ) -> None:
-        self._sock = sock
+        self._sock, self._sizes = sock, sizes
         self._stdin, self._stdout, _ = files
         self._sink = sink or (lambda stream, data: write_all(files[stream], data))
         self._streams = streams
@@ -233,6 +235,8 @@ class Session:
         end = None if deadline_s is None else time.monotonic() + deadline_s
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
+        if self._sizes >= 0:
+            poll.register(self._sizes, select.POLLIN)
         stdin_polled = False
         matched = 0
         while True:
@@ -253,6 +257,9 @@ class Session:
                     matched = self._read_stdin(keys, matched)
                     if matched == DETACHED:
                         return DETACHED
+                elif fd == self._sizes:
+                    if not self._resize():
+                        poll.unregister(fd)
                 elif event & select.POLLOUT and self._pending:
                     self._push()
                 elif event & (select.POLLIN | select.POLLHUP | select.POLLERR):
@@ -260,13 +267,20 @@ class Session:
                     if code is not None:
                         return code
 
+    def _resize(self) -> bool:
+        """Pass a size on that came; False at the end."""
+        size = os.read(self._sizes, 4)
+        if len(size) == 4:
+            os.write(self._sock, b"w" + size)
+        return len(size) == 4
+
     def _receive(self) -> int | None:
         try:
             message = os.read(self._sock, CHUNK + 1)
         except BlockingIOError:
             return None
         except ConnectionResetError:
-            return LOST
+            return None  # it ended before it read all of ours: said once, before what it had said
         if not message:
             return LOST
         kind = message[0]
@@ -308,7 +322,7 @@ class Session:
             return 0
         self._line_open = data[-1:] != b"\n"
         if keys:
-            data, matched = _match(data, keys, matched)
+            data, matched = match_keys(data, keys, matched)
         if data:
             self._pending = b"i" + data
             self._push()
@@ -329,7 +343,7 @@ class Session:
         self._pending = b""
 
 
-def _match(data: bytes, keys: bytes, matched: int) -> tuple[bytes, int]:
+def match_keys(data: bytes, keys: bytes, matched: int) -> tuple[bytes, int]:
     """Look for `keys` in what was typed: what to send on, and how many keys have matched
     so far (DETACHED: all).  Keys that match are held back until the next one decides."""
     out = bytearray()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 
 from crun_py import events, jsonfile, state
-from crun_py.cgroup import group
+from crun_py.cgroup import group, manager
 from crun_py.container import ending, lifecycle, restart
 from crun_py.container.resources import resources as resources_of
 from crun_py.errors import Conflict, InvalidArgument, Unsupported
@@ -35,7 +35,7 @@ def pause(container: Container, paused: bool = True) -> None:
     if container.cgroup is None:
         raise Unsupported(
             f"{verb} container {container.name}: it has no cgroup v2, whose freezer does it",
-            hint="as a user, have one delegated (systemd: Delegate=yes)",
+            hint=group.hint(),
         )
     try:
         group.freeze(container.cgroup, paused, what=f"container {container.name}")
@@ -107,13 +107,23 @@ def update(container: Container, limits: Limits, policy: RestartPolicy | None = 
             record["restart"] = {"name": policy.name, "max": policy.retries}
         if changed:
             if container.status().running:
-                group.apply(container.cgroup, group.values(resources), {})
+                _limit(container.cgroup, group.values(resources))
             spec["linux"]["resources"] = {**spec["linux"].get("resources", {}), **resources}
             jsonfile.write(container.directory + "/config.json", spec)
         _rewrite(container, record)
         if policy is not None and container.status().running:
             restart.begin(container)
     events.container(container, "update")
+
+
+def _limit(cgroup: str | None, files: dict[str, str]) -> None:
+    """Set limits of a running container; of a scope, let systemd know of them."""
+    group.check(cgroup, files)
+    if cgroup and manager.is_scope(cgroup):
+        from crun_py.cgroup import scope
+
+        scope.change(cgroup, files)
+    group.apply(cgroup, files, {})
 
 
 @contextlib.contextmanager
@@ -131,8 +141,20 @@ def frozen(container: Container, wanted: bool | None) -> Iterator[None]:
     if not cgroup or not container.status().active:
         yield
         return
-    group.freeze(cgroup, True, what=f"container {container.name}")
+    stands = _freeze(container, cgroup, True)
     try:
         yield
     finally:
-        group.freeze(cgroup, False)
+        if stands:
+            _freeze(container, cgroup, False)
+
+
+def _freeze(container: Container, cgroup: str, wanted: bool) -> bool:
+    """Whether it was done: one that has just ended has no processes that move."""
+    try:
+        group.freeze(cgroup, wanted, what=f"container {container.name}")
+    except Unsupported:
+        if container.status().running:
+            raise
+        return False
+    return True

@@ -19,7 +19,7 @@ from crun_py.container import (
     uses,
 )
 from crun_py.container import record as records
-from crun_py.errors import Conflict, InvalidArgument
+from crun_py.errors import Conflict, InvalidArgument, Unsupported
 from crun_py.net import connection
 from crun_py.ns import users
 from crun_py.ns.idmap import Ids, own_map
@@ -27,7 +27,7 @@ from crun_py.overlay import rootfs
 from crun_py.overlay.view import LayeredView
 from crun_py.paths import Paths, in_user_namespace
 from crun_py.record import replaced
-from crun_py.staging import Staging
+from crun_py.staging import Staging, note_transient
 from crun_py.tree import change_owner
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from crun_py.documents.container import Record
     from crun_py.documents.image import ImageAbout, ImageConfig
     from crun_py.documents.spec import LinuxDevice, Spec
-    from crun_py.model.container import CreateRequest, Namespaces, Networking
+    from crun_py.model.container import CreateRequest, Namespaces, Networking, Security
 
     class Basis(Protocol):
         """What a container's files and defaults are from: an image, or a build's state."""
@@ -57,9 +57,19 @@ def create(
 ) -> state.Container:
     """Make a container of `image`, or (None) of the directory that `request` names.
 
-    container_id: a new one unless given.  Raises InvalidArgument, Conflict (name), NotFound.
+    container_id: a new one unless given.  Raises InvalidArgument, Conflict (name), NotFound,
+    Unsupported.
     """
     container_id = container_id or state.new_id()
+    if request.device_rules and in_user_namespace():
+        raise Unsupported(
+            "device cgroup rules: root of the host alone can have them",
+            hint="--device gives a device that you may open",
+        )
+    if request.cdi:
+        from crun_py.container import cdi
+
+        request = cdi.applied(request)
     config: ImageConfig = (image.config.get("config") or {}) if image else {}
     layers = image.layers if image else []
     if image is None:
@@ -93,7 +103,9 @@ def create(
             name = userns.caller(own_ids)
         own_lines = request.passwd_entry, request.group_entry
         entries = users.entries(view, user, name, own_lines)
-    mounts, kept = filesystems.decide(paths, record, config, request, [*entries], host)
+    mounts, kept = filesystems.decide(
+        paths, record, config, request, [*entries], host, (user.uid, user.gid)
+    )
     env = environment.environment(record, config, request.environment, user.home)
     systemd = records.is_systemd(request.systemd, record["args"])
     if systemd:
@@ -118,6 +130,7 @@ def create(
         resources=resources.resources(request.limits),
         userns=own_ids,
         systemd=systemd,
+        apparmor=_profile(request.security),
     )
     container = _write(
         paths, request, record, document, layers, entries, durable=not record["auto_remove"]
@@ -166,19 +179,41 @@ def _asks_for_ids(asked: Namespaces) -> bool:
     return bool(asked.user or asked.uids or asked.gids or asked.subuid or asked.subgid)
 
 
+def _profile(security: Security) -> str:
+    """The AppArmor profile that is to confine it, "" for none."""
+    if not os.path.isdir("/sys/kernel/security/apparmor") or security.apparmor == "unconfined":
+        return ""
+    from crun_py.ns import apparmor
+
+    if security.apparmor:
+        return security.apparmor
+    return "" if security.privileged or in_user_namespace() else apparmor.default()
+
+
 def _host(ids: Ids | None) -> spec.Host:
     in_userns = in_user_namespace() or ids is not None
     gids = ids.gids if ids else own_map("gid") if in_userns else [[0, 0, 6]]
-    thermal = "/sys/devices/system/cpu/cpu0/thermal_throttle"
     return spec.Host(
         in_userns=in_userns,
         highest_gid=max(row[0] + row[2] - 1 for row in gids) if in_userns else (1 << 31) - 1,
         gid_tty=any(row[0] <= 5 < row[0] + row[2] for row in gids),
         hard_nofile=rlimit.getrlimit(rlimit.RLIMIT_NOFILE)[1],
-        thermal=[thermal.replace("cpu0", f"cpu{n}") for n in range(os.cpu_count() or 1)]
-        if os.path.isdir(thermal)
-        else [],
+        thermal=_thermal(),
     )
+
+
+_CPUS = "/sys/devices/system/cpu"
+
+
+def _thermal() -> list[str]:
+    """What tells how warm each processor is, and so what others do; they may be numbered with gaps,
+    and the first one be off."""
+    try:
+        names = [name for name in os.listdir(_CPUS) if name[:3] == "cpu" and name[3:].isdigit()]
+    except OSError:  # no sysfs, where somebody runs us in a container
+        return []
+    paths = [f"{_CPUS}/{name}/thermal_throttle" for name in sorted(names)]
+    return [path for path in paths if os.path.isdir(path)]
 
 
 def _device(source: str, target: str = "") -> LinuxDevice:
@@ -241,6 +276,10 @@ def _write(
     try:
         record = container.record = {**record, "name": _take_name(paths, record)}
         rootfs.prepare(staging.directory, layers)
+        if size := record["host"].get("storage_bytes"):
+            from crun_py import quota
+
+            quota.limit([f"{staging.directory}/{name}" for name in ("upper", "work")], size)
         if ids and record["userns"] and record["userns"]["idmapped"]:
             change_owner(staging.directory + "/upper", ids.outside)
         if record["mounts"]:
@@ -250,6 +289,8 @@ def _write(
         if record["timezone"]:
             data = jsonfile.read_bytes(record["timezone"])
             jsonfile.write_bytes(staging.directory + "/localtime", data, durable=False, mode=0o644)
+        if record["auto_remove"]:
+            note_transient(staging.directory)
         for name, data in {"marker": b"", **entries}.items():
             jsonfile.write_bytes(f"{staging.directory}/{name}", data, durable=False, mode=0o644)
         # made now: on a full disk it could not be made when the container is removed

@@ -10,7 +10,7 @@ import os
 import sys
 
 from crun_py import events, notices, signals, state
-from crun_py.cgroup import group
+from crun_py.cgroup import group, manager
 from crun_py.container import attach, restart
 from crun_py.errors import Conflict, CrunpyError, NotFound
 from crun_py.net import connection
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 GONE = ".gone-"
 """What the directory of a container being removed is called, before its id."""
 
+_shared: dict[str, set[str]] = {}
+"""The dependencies of each container that `check_unshared` has seen."""
 _SIGKILL = 9
 _REMOVALS = 20
 """How often a container is killed that others, or its health check, start again meanwhile."""
@@ -71,9 +73,11 @@ def clean(container: Container, *, restarting: bool = False) -> None:
         _tell_end(container)
     warn_on_error(lambda: connection.disconnect(container))
     # the note is gone when somebody has emptied the run directory
-    cgroup = container.cgroup or f"{group.base()}/{container.id}"
-    if os.path.isdir(cgroup):
-        warn_on_error(lambda: group.remove(cgroup))
+    below = container.record["cgroup_parent"]
+    noted = container.cgroup
+    for cgroup in [noted] if noted else manager.likely(container.id, below):
+        if os.path.isdir(cgroup):
+            warn_on_error(lambda path=cgroup: group.remove(path))  # type: ignore[misc]
     if any(entry.get("mounted") for entry in container.record["mounts"]):
         from crun_py.container import volume_mounts
 
@@ -333,8 +337,12 @@ def _remove(container: Container, *, anonymous_volumes: bool) -> None:
 
 def check_unshared(container: Container) -> None:
     """Raises Conflict when another container shares a namespace of `container`."""
-    every = state.every(container.paths)
-    if found := [other.name for other in every if container.id in dependencies(other)]:
+    # what a container shares stays as it was created: many are removed with one look at each
+    unknown = set(state.ids(container.paths)) - _shared.keys()
+    _shared.update((other.id, dependencies(other)) for other in
+                   state.every(container.paths, among=unknown))  # fmt: skip
+    sharing = {other for other, used in _shared.items() if container.id in used}
+    if found := [other.name for other in state.every(container.paths, among=sharing)]:
         raise Conflict(
             f"removing container {container.name}: its namespaces are shared by container "
             + ", ".join(found),

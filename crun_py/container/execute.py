@@ -6,12 +6,13 @@ the same streams; only the namespaces are joined, not made.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from crun_py import events, ns, spec, state
 from crun_py.cgroup import group
 from crun_py.container import attach, environment
-from crun_py.errors import Conflict, InvalidArgument, NotFound
+from crun_py.errors import CommandError, Conflict, CrunpyError, InvalidArgument, NotFound
 from crun_py.model.container import Client, ExecRequest
 from crun_py.ns import caps, users
 from crun_py.runtime import container as contained
@@ -63,13 +64,15 @@ def execute(
     session = None
     try:
         if not request.detach:
-            if request.open_stdin:
+            if request.open_stdin and not client.relayed:
                 attach.check_input(client.stdin, terminal=request.tty)
             streams = attach.STDOUT | attach.STDERR | attach.LOSSLESS
             if request.open_stdin:
                 streams |= attach.STDIN
             files = client.stdin, client.stdout, client.stderr
-            session = attach.Session(ours, streams, terminal=request.tty, files=files, sink=sink)
+            session = attach.Session(
+                ours, streams, terminal=request.tty, files=files, sink=sink, sizes=client.sizes
+            )
         attached = theirs if session else -1
         pid = _begin(container, status, request, attached, explain, client.keep)
         os.close(theirs)
@@ -161,11 +164,24 @@ def _begin(
                 explain(line)
         inherit = [*fds, *([client] if client >= 0 else [])]
         pid = launch(plan, f"exec {container.id[:12]}", inherit)
+    except CrunpyError as e:
+        # entering what is coming to its end fails in many ways, with ESRCH a moment before that
+        if isinstance(e, CommandError) or (e.errno != errno.ESRCH and _is_there(status)):
+            raise
+        raise _ended(container) from e
     finally:
         for fd in {pidfd, *fds}:
             os.close(fd)
     events.container(container, "exec_start: " + line)
     return pid
+
+
+def _is_there(status: Status) -> bool:
+    return state.start_ticks(status.pid) == status.start_ticks
+
+
+def _ended(container: Container) -> NotFound:
+    return NotFound(f"executing in container {container.name}: it has just ended")
 
 
 def _plan(
@@ -186,11 +202,15 @@ def _plan(
     pid_namespace = os.open(f"/proc/{status.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     # the pid is still the container's: the pidfd was opened before, and is alive
     fds += [pid_namespace, pidfd]
-    if state.start_ticks(status.pid) != status.start_ticks:
-        raise NotFound(f"executing in container {container.name}: it has just ended")
+    if not _is_there(status):
+        raise _ended(container)
     cgroup = container.cgroup
     if cgroup and os.path.isdir(cgroup):
         cgroup = group.for_command(cgroup, status.pid)
+        if "/user@" in cgroup and not group.may_enter(cgroup):  # we are in a login session
+            from crun_py.cgroup import scope
+
+            scope.move()
         fds.append(os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         plan.add(p.SET_CGROUP, a=fds[-1])
     plan.add(p.SET_CLONE, b=pid_namespace)
@@ -224,13 +244,14 @@ def _process(container: Container, request: ExecRequest) -> Process:
             "additionalGids": user.gids,
             "umask": first["user"].get("umask", 0o022),
         }
-        added = bool(container.record["host"].get("cap_add"))
+        added = container.record["host"].get("cap_add", ())
         process["capabilities"] = spec.capabilities(names, user, added)
         variables["HOME"] = user.home
     if request.privileged:
         names = sorted(caps.compute((), (), True))
         root = users.User(0, 0, [0], "/")
-        process["capabilities"] = spec.capabilities(names, root, True)
+        process["capabilities"] = spec.capabilities(names, root, ())
+        process.pop("apparmorProfile", None)
     if request.tty:
         variables.setdefault("TERM", "xterm")
     environment.apply(variables, request.environment)

@@ -37,10 +37,12 @@ def decide(
     request: CreateRequest,
     files: Iterable[str],
     host: spec.Host,
+    user: tuple[int, int],
 ) -> tuple[list[SpecMount], list[MountEntry]]:
     """The spec's mounts, shallow ones first, and the record's: volumes, binds and images.
 
-    files: those of the container's own that it has beside the usual ones (passwd, group).
+    user: the ids of the container's user.  files: those of the container's own that it has beside
+    the usual ones (passwd, group).
     """
     mounts = {m["destination"]: m for m in _own(paths, record, request, files, host)}
     named = entries.chosen(request.mounts)
@@ -70,12 +72,16 @@ def decide(
         kind = entry["type"]
         if kind in ("tmpfs", *entries.KERNEL_MOUNTS):
             own = entries.KERNEL_MOUNTS.get(kind, ())
+            if entry.get("chown"):
+                own = (*own, f"uid={user[0]}", f"gid={user[1]}")
             mounts[destination] = spec.mount(
                 kind, kind, destination, *entries.flags(entry, kind), *own
             )
             continue
         if table := maps.get(destination):
             entry["id_map"] = _id_map(record, destination, table)
+        elif entry.get("idmap") and record["userns"] and in_user_namespace():
+            raise _for_root_only(destination, "idmap")
         privileged = request.security.privileged
         options = asked[destination].options if destination in asked else {}
         mounts[destination] = _volume(
@@ -107,7 +113,7 @@ def _own(
         host,
         request.shm_bytes,
         host_network=record["network"]["mode"] == "host",
-        devices=privileged,
+        devices=privileged or bool(request.device_rules),
     )
     found = {m["destination"]: m for m in mounts}
     if (privileged or systemd) and "/sys/fs/cgroup" in found:
@@ -165,16 +171,20 @@ def _file(source: str, target: str, *, read_only: bool) -> SpecMount:
 def _id_map(record: Record, destination: str, table: IdMap) -> dict[str, list[list[int]]]:
     """The record's rows: what is shown are ids as the engine sees them.  Raises Unsupported."""
     if in_user_namespace():
-        raise Unsupported(
-            f"mounting {destination}: idmap with a map is for root only: the kernel maps no mount "
-            "for a plain user",
-            hint="--userns keep-id, or the option U, give files to the container's user",
-        )
+        raise _for_root_only(destination, "idmap with a map")
     ids = Ids.of(record) if table.relative else None
     return {
         "uids": [[a, ids.outside(b, 0)[0] if ids else b, n] for a, b, n in table.uids],
         "gids": [[a, ids.outside(0, b)[1] if ids else b, n] for a, b, n in table.gids],
     }
+
+
+def _for_root_only(destination: str, what: str) -> Unsupported:
+    return Unsupported(
+        f"mounting {destination}: {what} is for root only: the kernel maps no mount for a plain "
+        "user",
+        hint="--userns keep-id, or the option U, give files to the container's user",
+    )
 
 
 def _borrow(paths: Paths, request: CreateRequest, named: dict[str, MountEntry]) -> None:

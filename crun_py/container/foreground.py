@@ -38,7 +38,7 @@ def streams_for(container: Container, client: Client) -> int:
 def check(terminal: bool, interactive: bool, client: Client) -> None:
     """Raises InvalidArgument or NotATerminal for a client that a container with this terminal
     and open input cannot have."""
-    if parse_streams(client.streams) & attach.STDIN and interactive:
+    if parse_streams(client.streams) & attach.STDIN and interactive and not client.relayed:
         attach.check_input(client.stdin, terminal=terminal)
 
 
@@ -50,10 +50,13 @@ def run(
     explain: Callable[[str], None] | None = None,
     sink: Callable[[int, memoryview], None] | None = None,
     timeout_s: float | None = None,
+    started: Callable[[], object] | None = None,
+    notify: str = "",
 ) -> int:
     """Start `container` in the foreground; its exit code, or 0 after the detach keys.
 
-    sink: as of attach.Session.  timeout_s: it is killed then, if it still runs.  A container run
+    sink: as of attach.Session.  timeout_s: it is killed then, if it still runs.  started: is called
+    when its command has been executed.  notify: as of lifecycle.start.  A container run
     with --rm is removed at its end.  Raises what lifecycle.start raises,
     and then leaves nothing of a container with --rm.
     """
@@ -76,7 +79,12 @@ def run(
     try:
         try:
             lifecycle.start(
-                container, rootless=rootless, client=theirs, explain=explain, keep=client.keep
+                container,
+                rootless=rootless,
+                client=theirs,
+                explain=explain,
+                keep=client.keep,
+                notify=notify,
             )
         except BaseException:
             discard(container)
@@ -84,6 +92,8 @@ def run(
         finally:
             if theirs >= 0:
                 os.close(theirs)
+        if started:
+            started()
         forward = signal_forwarder(container) if client.sig_proxy else None
         code = session.serve(forward, client.detach_keys, deadline_s=timeout_s)
         if code == attach.LOST and timeout_s is not None:

@@ -7,7 +7,7 @@ import sys
 
 import crun_py
 from crun_py import notices
-from crun_py.cgroup import group
+from crun_py.cgroup import group, manager
 from crun_py.container import ending, namespaces, restart
 from crun_py.net import connection, etc
 from crun_py.overlay import rootfs
@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from crun_py.cgroup.scope import Scope
     from crun_py.documents.spec import Spec
     from crun_py.state import Container
 
@@ -42,14 +43,21 @@ class Launch:
         keep: int,
         held: bool,
         rootless: bool,
+        notify: str,
         explain: Callable[[str], None] | None,
     ) -> None:
         self._container, self._undo, self._explain = container, undo, explain
         self._client, self._keep = client, keep
         self._held, self._rootless = held, rootless
+        self._notify, self._notify_fd = notify, -1
         self._spec: Spec
         self._connection = connection.Connection()
         self._own_ids = -1
+        self._limits: dict[str, str] = {}
+        """Files of the cgroup and what is to be written to them."""
+        self._usual_limits: dict[str, str] = {}
+        """The same, of those that nobody asked for: where there are such files."""
+        self._scope: Scope | None = None
         self._cgroup: str | None = None
         self._cgroup_fd = -1
         self._joined: dict[str, int] = {}
@@ -63,28 +71,38 @@ class Launch:
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
-        for fd in (*self._joined.values(), *self._attached.values(), *self._kept, self._cgroup_fd):
+        for fd in (*self._joined.values(), *self._attached.values(), *self._kept, self._cgroup_fd,
+                   self._notify_fd):  # fmt: skip
             if fd >= 0:
                 os.close(fd)
 
     def carry_out(self) -> int:
         """The host pid of the container's first process."""
         self._read_spec()
+        self._ask_for_cgroup()
         self._make_user_namespace()
         self._connect()
         self._write_files()
         self._make_cgroup()
         self._limit()
+        self._guard_devices()
         self._join_others()
+        self._let_notify()
         self._prepare_mounts()
         self._show_secrets()
         plan = self._plan()
         self._tell_monitor(plan)
-        return self._launch(plan)
+        pid = self._launch(plan)
+        self._leave_cgroup()
+        return pid
 
     def _read_spec(self) -> None:
         self._spec = self._container.spec()
         check(self._spec)
+        if profile := self._spec["process"].get("apparmorProfile"):
+            from crun_py.ns import apparmor
+
+            apparmor.load(profile)
 
     def _make_user_namespace(self) -> None:
         if self._container.record.get("userns"):
@@ -118,9 +136,57 @@ class Launch:
         mounts = secrets.trees(self._container, self._attached)
         self._spec["mounts"] = [*self._spec["mounts"], *mounts]
 
+    def _ask_for_cgroup(self) -> None:
+        """What systemd is to make it makes while we go on."""
+        record = self._container.record
+        self._limits = group.values(self._spec["linux"].get("resources", {}))
+        self._usual_limits = {"pids.max": str(DEFAULT_PIDS)}
+        if record["host"].get("pids_optional"):  # a file's default, not a wish
+            self._usual_limits |= {
+                name: self._limits.pop(name) for name in ("pids.max",) if name in self._limits
+            }
+        asked, below = record.get("cgroup_manager", ""), record.get("cgroup_parent") or ""
+        if below == "-" or manager.chosen(asked, below, rootless=self._rootless) != manager.SYSTEMD:
+            return
+        from crun_py.cgroup import scope, systemd
+
+        title = f"crunpy container {record['name']}"
+        files = self._usual_limits | self._limits
+        try:
+            asked_for = scope.ask(
+                self._container.id,
+                title,
+                below,
+                files,
+                patience_s=record["config"]["stop_timeout"],
+                rootless=self._rootless,
+            )
+        except systemd.Silent:
+            if asked or below:
+                raise
+            return
+        self._scope = asked_for
+        self._undo.append(asked_for.release)
+
+    def _from_systemd(self, scope: Scope) -> str | None:
+        """The cgroup that it made; None when it does not answer, and nobody has named it."""
+        from crun_py.cgroup.systemd import Silent
+
+        record = self._container.record
+        try:
+            return scope.ready()
+        except Silent:
+            if record.get("cgroup_manager") or record.get("cgroup_parent"):
+                raise
+            scope.release()
+            self._scope = None
+            return None
+
     def _make_cgroup(self) -> None:
         below = self._container.record.get("cgroup_parent") or ""
-        cgroup = None if below == "-" else group.create(self._container.id, below)
+        cgroup = self._from_systemd(self._scope) if self._scope else None
+        if not cgroup and below != "-":
+            cgroup = group.create(self._container.id, below)
         if not cgroup:
             _warn_systemd(self._container)
             return
@@ -130,15 +196,35 @@ class Launch:
         self._cgroup_fd = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def _limit(self) -> None:
-        wanted = group.values(self._spec["linux"].get("resources", {}))
-        optional = {"pids.max": str(DEFAULT_PIDS)}
-        if self._container.record["host"].get("pids_optional"):  # a file's default, not a wish
-            optional |= {name: wanted.pop(name) for name in ("pids.max",) if name in wanted}
-        group.apply(self._cgroup, wanted, optional)
+        usual = self._usual_limits
+        most = usual | self._limits
+        group.apply(self._cgroup, self._limits, usual)
+        if self._scope and self._cgroup:
+            self._scope.allow_for_us(self._cgroup, most.get("pids.max", ""))
+
+    def _leave_cgroup(self) -> None:
+        """The container is in it, and nobody else is to be."""
+        if self._scope:
+            self._scope.release()
+
+    def _guard_devices(self) -> None:
+        """Beside mounts that are nodev, which whoever may mount can make anew.  Not for a plain
+        user: the kernel lets root alone do it, and our own rights are the limit anyway."""
+        if not self._rootless:
+            from crun_py.container import device_guard
+
+            device_guard.set_up(self._container.record["host"], self._spec, self._cgroup)
 
     def _join_others(self) -> None:
         self._joined.update(namespaces.join(self._container))
         self._attached.update(namespaces.shared_mounts(self._container))
+
+    def _let_notify(self) -> None:
+        """A socket to the service manager whose unit we are started in."""
+        if self._notify:
+            from crun_py.container import notify
+
+            self._notify_fd = notify.offer(self._container, self._spec, self._notify)
 
     def _prepare_mounts(self) -> None:
         """What cannot be mounted from inside."""
@@ -183,7 +269,7 @@ class Launch:
             container.directory,
             [f"{container.paths.root}/{layer}" for layer in record["layers"]],
             volatile=record["auto_remove"],
-            devices=bool(record["host"].get("privileged")),
+            devices=bool(record["host"].get("privileged") or record["host"].get("device_rules")),
         )
 
     def _plan(self) -> p.Plan:
@@ -211,7 +297,8 @@ class Launch:
         container, record = self._container, self._container.record
         config, log = record["config"], record["log"]
         plan.add(p.SET_ID, container.id)
-        plan.add(p.SET_CGROUP, self._cgroup or "", a=self._cgroup_fd, b=self._cgroup is not None)
+        cgroup, standing = self._cgroup or "", self._scope.process if self._scope else 0
+        plan.add(p.SET_CGROUP, cgroup, a=self._cgroup_fd, b=bool(cgroup), c=standing)
         plan.add(p.SET_CLIENT, a=self._client)
         plan.add(p.SET_RUNDIR, container.run_directory)
         if not record["auto_remove"]:
@@ -233,6 +320,8 @@ class Launch:
             plan.add(p.SET_HEALTH, *self._command("healthcheck", "run", "--timer"), **times)
         for fd, key in self._connection.held.items():
             plan.add(p.SET_HOLD, self._connection.relays.get(fd, ""), a=fd, b=key)
+        if self._notify_fd >= 0:
+            plan.add(p.SET_NOTIFY, self._notify, a=self._notify_fd)
         if self._connection.dns_sockets:
             from crun_py.net import names
 
@@ -255,8 +344,9 @@ class Launch:
             for line in plan.describe():
                 self._explain(line)
         inherit = self._connection.descriptors()
-        inherit += [fd for fd in (self._client, self._cgroup_fd) if fd >= 0]
+        inherit += [fd for fd in (self._client, self._cgroup_fd, self._notify_fd) if fd >= 0]
         inherit += [*self._joined.values(), *self._attached.values(), *self._kept]
+        inherit += [self._scope.process] if self._scope else []
         self._undo.append(lambda: ending.kill_left(self._container))
         return launch(plan, self._container.id[:12], inherit)
 
@@ -266,5 +356,5 @@ def _warn_systemd(container: Container) -> None:
     from crun_py.container.record import is_systemd
 
     if is_systemd(container.record["host"].get("systemd", "true"), container.record["args"]):
-        hint = "as a user, have one delegated (systemd: Delegate=yes)"
+        hint = group.hint()
         notices.warn(f"systemd in container {container.name} has no cgroup of its own: {hint}")

@@ -35,6 +35,7 @@ def start(
     after: Status | None = None,
     held: bool = False,
     keep: int = 0,
+    notify: str = "",
 ) -> int:
     """Start `container`; returns the host pid of its first process.
 
@@ -43,6 +44,7 @@ def start(
     explain:  is given the lines of the plan before it is carried out (--debug).
     keep:     how many of our descriptors from 3 on the command gets (--preserve-fds).
     after:    the run that ended, when its restart policy starts it and no user.
+    notify:   the address of the service manager's socket (NOTIFY_SOCKET), if one is to be told.
     held:     make everything, but let the command wait until the next `start`.
     Raises Conflict when it runs already, CommandError when its command cannot be run.
     """
@@ -56,13 +58,21 @@ def start(
             if status.running:
                 raise Conflict(f"starting container {container.name}: it is running already")
             if status.state == "initialized":
-                return _release(container, status)
+                pid = _release(container, status)
+                _notify(container, notify)
+                return pid
             if after is None:
                 ending.clean(container)
+        if lost := container.status().log_lost:
+            from crun_py import logs
+
+            logs.note_loss(container, lost)
         private_dir(container.run_directory)
         private_dir(container.paths.run + "/rootfs")
         undo: list[Callable[[], None]] = [lambda: remove_tree(container.run_directory)]
         try:
+            if container.record["auto_remove"]:
+                staging.note_transient(container.directory, started=True)
             restart.begin_again(container, after) if after else restart.begin(container)
             with Launch(
                 container,
@@ -72,11 +82,14 @@ def start(
                 held=held,
                 rootless=rootless,
                 explain=explain,
+                notify=notify,
             ) as launch:
                 pid = launch.carry_out()
             failure.forget(container)
             events.container(container, "init" if held else "start")
             _write_pid_files(container, pid)
+            if not held:
+                _notify(container, notify)
             return pid
         except BaseException as e:
             for step in reversed(undo):
@@ -104,6 +117,13 @@ def _write_pid_files(container: Container, pid: int) -> None:
         _write_pid_file(host["pidfile"], pid)
     if host.get("conmon_pidfile"):
         _write_pid_file(host["conmon_pidfile"], container.status().monitor_pid)
+
+
+def _notify(container: Container, service: str) -> None:
+    if service:
+        from crun_py.container import notify
+
+        ending.warn_on_error(lambda: notify.started(container, service))
 
 
 def _write_pid_file(path: str, pid: int) -> None:
@@ -148,6 +168,8 @@ def sweep(paths: Paths, *, rootless: bool, few: bool = False, name: str = "") ->
     """
     for act in _unfinished(paths, rootless=rootless, few=few, name=name):
         ending.warn_on_error(act)
+    if not _looked_after_boot(paths):
+        _note_look(paths)
 
 
 def needs_sweep(paths: Paths) -> bool:
@@ -172,6 +194,8 @@ def _unfinished(
 
         for containers, remove in workspace.abandoned(paths):
             yield _deferred(_discard_build, paths, containers, remove)
+    for container_id in outlived(paths):
+        yield _deferred(_discard_transient, paths, container_id)
     begun = _names_in(paths.run_containers)
     if few and len(begun) > _FEW:
         at = int.from_bytes(os.urandom(4), "little") % len(begun)
@@ -209,6 +233,51 @@ def _discard_staging(paths: Paths, container_id: str) -> None:
 def _discard_gone(paths: Paths, container_id: str) -> None:
     state.release_names(paths, container_id)
     remove_tree(paths.containers + "/" + ending.GONE + container_id)
+
+
+def outlived(paths: Paths) -> Iterator[str]:
+    """Containers of --rm that an earlier boot left: they ran, or their files are lost."""
+    if not _looked_after_boot(paths):
+        for container_id, started in staging.outlived(paths):
+            if started or not _whole(paths, container_id):
+                yield container_id
+
+
+def _looked_after_boot(paths: Paths) -> bool:
+    """Whether this boot has seen a sweep: what earlier ones left of --rm is gone then."""
+    try:
+        return os.readlink(paths.run + "/swept") == state.boot_id()
+    except OSError:
+        return False
+
+
+def _note_look(paths: Paths) -> None:
+    note = private_dir(paths.run) + "/swept"
+    try:
+        if os.path.islink(note):
+            os.unlink(note)
+        os.symlink(state.boot_id(), note)
+    except (FileExistsError, FileNotFoundError):
+        return  # another command has just looked, too
+
+
+def _whole(paths: Paths, container_id: str) -> bool:
+    """Whether a container can be started: its files are there, and of what shape they must be."""
+    try:
+        state.load(paths, container_id).spec()
+    except (CorruptState, NotFound):
+        return False
+    return True
+
+
+def _discard_transient(paths: Paths, container_id: str) -> None:
+    """What a reboot or a power cut left of a container that would have gone when it ended."""
+    try:
+        ending.remove(state.load(paths, container_id))
+    except CorruptState:
+        ending.remove_broken(paths, container_id)
+    except NotFound:
+        return  # another sweep was faster
 
 
 def _discard_build(paths: Paths, containers: list[str], remove: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ its own variables.  docs.docker.com, "Legacy container links".
 from __future__ import annotations
 
 from crun_py import state
-from crun_py.errors import Conflict, InvalidArgument, Unsupported
+from crun_py.errors import Conflict, InvalidArgument, NotFound, Unsupported
 from crun_py.net import attached
 
 TYPE_CHECKING = False
@@ -20,11 +20,24 @@ if TYPE_CHECKING:
 def chosen(paths: Paths, links: tuple[tuple[str, str], ...], network_mode: str) -> list[Link]:
     """(container, alias) pairs for the record.  Raises InvalidArgument, NotFound."""
     for name, alias in links:
+        if not alias or not all(c.isalnum() or c in "_.-" for c in alias):
+            raise InvalidArgument(f"link {name}:{alias!r}: not a name")  # it goes into /etc/hosts
         if network_mode in ("host", "none") or ":" in network_mode:
             raise InvalidArgument(
                 f"link {name}:{alias}: network mode {network_mode!r} has no links"
             )
     return [{"id": state.resolve(paths, name), "alias": alias} for name, alias in links]
+
+
+def present(container: Container) -> list[tuple[Link, Container]]:
+    """The links of a container to those that are there."""
+    found = []
+    for link in container.record["links"]:
+        try:
+            found.append((link, state.load(container.paths, link["id"])))
+        except NotFound:
+            continue  # it was removed
+    return found
 
 
 def resolve(container: Container, *, rootless: bool) -> tuple[list[str], list[str]]:

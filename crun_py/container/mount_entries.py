@@ -57,7 +57,8 @@ def entry_of(mount: Mount) -> MountEntry:
         volumes.check_place(entry["destination"], what, source)
     if isinstance(mount, Tmpfs):
         check_tmpfs(mount.options, what)
-        return {**entry, "options": [*mount.options]}
+        own: MountEntry = {**entry, "options": [*mount.options]}
+        return own | {"chown": True} if mount.chown else own
     if isinstance(mount, KernelMount):
         if mount.kind not in KERNEL_MOUNTS:
             raise InvalidArgument(f"mounting {what}: the type is not one of {[*KERNEL_MOUNTS]}")
@@ -83,7 +84,7 @@ def entry_of(mount: Mount) -> MountEntry:
         entry["chown"] = True
     if mount.idmapped and not mount.id_map:
         entry["idmap"] = True
-    if isinstance(mount, Bind) and mount.overlay:
+    if mount.overlay:
         entry["overlay"] = True
     return entry
 
@@ -91,9 +92,9 @@ def entry_of(mount: Mount) -> MountEntry:
 def _subpath(mount: VolumeMount) -> str:
     """The part of a volume that is mounted.  Raises InvalidArgument."""
     path = _part(mount.subpath, "volume")
-    if not mount.name or mount.idmapped or mount.chown:
+    if not mount.name or mount.idmapped or mount.chown or mount.overlay:
         raise InvalidArgument(
-            f"volume subpath {path!r}: of a volume with a name, without U or idmap"
+            f"volume subpath {path!r}: of a volume with a name, without U, O or idmap"
         )
     return path
 

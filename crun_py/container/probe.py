@@ -44,6 +44,10 @@ def check(container: Container, *, rootless: bool) -> bool:
         jsonfile.write(health.file(container), value, durable=False)
     if value["status"] != before["status"]:
         events.container(container, f"health_status: {value['status']}")
+        if value["status"] == health.HEALTHY:
+            from crun_py.container import notify
+
+            ending.warn_on_error(lambda: notify.healthy(container))
         if value["status"] == health.UNHEALTHY:
             _act(container, how["on_failure"], rootless=rootless)
     return code == 0

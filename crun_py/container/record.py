@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from crun_py import signals, state
+from crun_py.cgroup import manager
 from crun_py.clock import now
 from crun_py.container import health, namespaces
 from crun_py.errors import InvalidArgument
@@ -142,8 +143,14 @@ def make(
         "mounts": [],
         "layers": [os.path.relpath(layer, paths.root) for layer in layers],
     }
+    if request.sdnotify == "healthy" and not record["config"]["healthcheck"]:
+        raise InvalidArgument(
+            "--sdnotify healthy: the container has no health check", hint="--health-cmd"
+        )
     if not layers:
         record["rootfs"] = request.rootfs
+    if request.cgroup_manager:
+        record["cgroup_manager"] = request.cgroup_manager
     if request.secrets:
         record["secrets"] = _secrets(paths, request)
     return record
@@ -194,7 +201,9 @@ def _host(request: CreateRequest) -> Host:
         "init": request.init,
         "limits": to_json(request.limits),
         "shm_size": request.shm_bytes,
+        "storage_bytes": request.storage_bytes,
         "device": [to_json(device) for device in request.devices],
+        "device_rules": [to_json(rule) for rule in request.device_rules],
         "sysctl": {**request.sysctls},
         "oom_score_adj": request.oom_score_adj,
         "group_add": [*request.groups, *(["keep-groups"] if request.keep_groups else [])],
@@ -202,6 +211,7 @@ def _host(request: CreateRequest) -> Host:
         "umask": request.umask,
         "userns": request.namespaces.user,
         "systemd": request.systemd,
+        "sdnotify": "" if request.sdnotify == "container" else request.sdnotify,
         "tz": request.timezone,
         "passwd": request.passwd,
         "pidfile": request.pid_file,
@@ -259,6 +269,7 @@ def zone_file(name: str) -> str:
 def _cgroup_parent(request: CreateRequest) -> str:
     """The path of the cgroup above the container's; NO_CGROUP for none at all."""
     parent = request.cgroup_parent
+    manager.check(request.cgroup_manager, parent)
     if ".." in parent.split("/") or not parent.isprintable():
         raise InvalidArgument(f"cgroup parent {parent!r}: not a path of a cgroup")
     return parent if request.cgroup else NO_CGROUP

@@ -106,6 +106,13 @@ def begin_again(container: Container, last: Status) -> None:
     _note(container, notes.get("count", 0) + 1, delay_ms)
 
 
+def due_at_shutdown(container: Container) -> bool:
+    """Whether `crunpy system resume --stop` stops it: it runs, and is started after the boot."""
+    status = container.status()
+    wanted = policy(container)["name"] in ("always", "unless-stopped")
+    return wanted and (status.running or status.state == "restarting")
+
+
 def due_after_boot(container: Container) -> bool:
     """Whether `crunpy system resume` starts it: what the policy would have kept running."""
     wanted, status = policy(container)["name"], container.status()

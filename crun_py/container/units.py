@@ -6,8 +6,10 @@ and ends with the container's exit code, so that systemd sees a failure.
 
 from __future__ import annotations
 
+import itertools
 import os
 
+from crun_py.container import notify
 from crun_py.errors import InvalidArgument
 from crun_py.paths import Paths
 
@@ -42,7 +44,6 @@ def _target() -> str:
 def resume(paths: Paths, program: Sequence[str]) -> str:
     """The unit that runs `crunpy system resume` at boot.  program: as for `command`."""
     user = os.geteuid() != 0
-    always = [f"--filter=restart-policy={name}" for name in ("always", "unless-stopped")]
     return f"""\
 # {"~/.config/systemd/user" if user else "/etc/systemd/system"}/crunpy-resume.service
 [Unit]
@@ -56,7 +57,7 @@ RemainAfterExit=true
 KillMode=process
 Delegate=yes
 ExecStart={command(program, paths, "system", "resume")}
-ExecStop={command(program, paths, "stop", *always)}
+ExecStop={command(program, paths, "system", "resume", "--stop")}
 
 [Install]
 WantedBy={_target()}"""
@@ -65,7 +66,8 @@ WantedBy={_target()}"""
 def service_name(container: Container, options: UnitOptions) -> str:
     """The name of the container's unit, without `.service`."""
     who = container.name if options.by_name else container.id
-    return f"{options.prefix}{options.separator}{who}" if options.prefix else who
+    name = f"{options.prefix}{options.separator}{who}" if options.prefix else who
+    return f"{name}@" if options.template else name
 
 
 def service(container: Container, options: UnitOptions, program: Sequence[str]) -> str:
@@ -86,10 +88,17 @@ def service(container: Container, options: UnitOptions, program: Sequence[str]) 
     start = [f"ExecStart={command(program, paths, 'start', who)}"]
     stop = command(program, paths, "stop", "-t", patience, who)
     stops = [f"ExecStop={stop}", f"ExecStopPost={stop}"]
-    if options.new:
+    kind = ["Type=forking", f"PIDFile={pid_file}"]
+    if options.new or options.template:
+        given = _run_words(container)
         pid_file, id_file = "%t/%N.pid", "%t/%N.ctr-id"
         files = f"--cidfile={id_file} --conmon-pidfile={pid_file}"
-        words = " ".join(map(quote, _run_words(container)))
+        words = " ".join(map(quote, given))
+        if options.template and container.name in given:
+            words = _of_instance(words, container.name)
+        kind = ["Type=forking", f"PIDFile={pid_file}"]
+        if _tells_itself(given):
+            kind = ["Type=notify", "NotifyAccess=all"]
         start = [
             f"ExecStartPre=/bin/rm -f {pid_file} {id_file}",
             f"ExecStart={command(program, paths, 'run')} {files} {words}",
@@ -109,6 +118,7 @@ def service(container: Container, options: UnitOptions, program: Sequence[str]) 
         *(f"{key.capitalize()}={name}" for key in _ORDER for name in getattr(options, key)),
         "",
         "[Service]",
+        "Environment=PODMAN_SYSTEMD_UNIT=%n",
         *(f"Environment={quote(text)}" for text in options.environment),
         f"Restart={policy}",
         *_seconds("RestartSec", options.restart_delay_s),
@@ -116,8 +126,7 @@ def service(container: Container, options: UnitOptions, program: Sequence[str]) 
         f"TimeoutStopSec={patience_s + 60}",
         *start,
         *stops,
-        "Type=forking",
-        f"PIDFile={pid_file}",
+        *kind,
         "KillMode=process",
         "Delegate=yes",
         "",
@@ -125,6 +134,20 @@ def service(container: Container, options: UnitOptions, program: Sequence[str]) 
         f"WantedBy={_target()}",
     ]
     return "\n".join(unit)
+
+
+def _of_instance(words: str, name: str) -> str:
+    """The words of `run`, with the name of the container being that of a template's instance."""
+    for option in ("--name ", "--name="):
+        words = words.replace(f"{option}{name} ", f"{option}{name}-%i ", 1)
+    return words
+
+
+def _tells_itself(words: Sequence[str]) -> bool:
+    """Whether `run` with these words tells systemd when the container is ready."""
+    named = [w.partition("=")[2] for w in words if w.startswith("--sdnotify=")]
+    named += [b for a, b in itertools.pairwise(words) if a == "--sdnotify"]
+    return bool(named) and named[-1].lower() != notify.IGNORE
 
 
 def _seconds(key: str, value: int | None) -> list[str]:

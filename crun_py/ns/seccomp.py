@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from crun_py.documents.spec import LinuxSeccomp
 
-VERSION = 1
+VERSION = 2
 """Part of the cache's file names: raise it when the program for the default profile changes
 (a test holds its digest)."""
 
@@ -111,7 +111,7 @@ def load_profile(path: str, names: Iterable[str] = caps.DEFAULT) -> LinuxSeccomp
             f"reading seccomp profile {path}: {os.strerror(e.errno or 0).lower()}",
             hint="--security-opt seccomp=FILE takes a JSON file, or unconfined",
         ) from e
-    except (ValueError, RecursionError) as e:
+    except ValueError as e:
         raise InvalidArgument(f"reading seccomp profile {path}: not valid JSON: {e}") from e
     try:
         return seccomp_profile.resolve(value, caps.names(caps.mask(names)), machine())

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from crun_py.errors import InvalidArgument
+from crun_py.shapes import fits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ _ARCHITECTURES = {
 }
 
 _OBSOLETE = """
-_sysctl afs_syscall create_module get_kernel_syms getpmsg nfsservctl putpmsg security sysfs
-tuxcall uselib ustat vm86 vm86old vserver
+_sysctl afs_syscall bdflush break create_module ftime get_kernel_syms getpmsg gtty idle lock mpx
+nfsservctl nice oldfstat oldlstat oldolduname oldstat olduname prof profil putpmsg readdir security
+sgetmask ssetmask stty sysfs tuxcall ulimit uselib usr26 usr32 ustat vm86 vm86old vserver
 """
 _NOT_SEPARATED = "add_key keyctl request_key"  # keyrings are not the container's own
 _RISKY = "io_uring_enter io_uring_register io_uring_setup userfaultfd"
@@ -45,9 +47,10 @@ _BY_CAPABILITY = {
     "CAP_PERFMON": "perf_event_open",
     "CAP_SYSLOG": "syslog",
     "CAP_SYS_ADMIN": (
-        "bpf fanotify_init fsconfig fsmount fsopen fspick listns lookup_dcookie mount "
-        "mount_setattr move_mount open_tree open_tree_attr perf_event_open pivot_root quotactl "
-        "quotactl_fd setdomainname sethostname setns syslog umount umount2 unshare"
+        "bpf fanotify_init fsconfig fsmount fsopen fspick listns lookup_dcookie "
+        "lsm_get_self_attr lsm_list_modules mount mount_setattr move_mount open_tree "
+        "open_tree_attr perf_event_open pivot_root quotactl quotactl_fd setdomainname "
+        "sethostname setns syslog umount umount2 unshare"
     ),
     "CAP_SYS_BOOT": "reboot",
     "CAP_SYS_CHROOT": "chroot",
@@ -66,19 +69,18 @@ _BY_ARGUMENT = ("clone", "clone3", "personality", "socket", "socketcall")
 _NAMESPACE_FLAGS = 0x7E020000  # CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID and NET
 _PERSONALITIES = (0, 8, 0x20000, 0x20008, 0xFFFFFFFF)  # PER_LINUX(32), UNAME26, query
 
-_AF_ALG, _AF_VSOCK = 38, 40
+_DENIED_FAMILIES = (12, 19, 20, 23, 25, 34, 37, 38, 40, 46, 47)
+"""AF_ALG and AF_VSOCK, which reach the kernel's crypto code and the hypervisor; and those that
+nobody uses but who wants a module loaded: DECnet, Econet, ATM SVC, IrDA, WANPIPE, ISDN, CAIF."""
 
-# (mask, value) of the address families allowed: 0 to 47 less those two.
+# (mask, value) of the address families allowed: 0 to 47 less those.
 # Masks and not comparisons: the kernel takes an int, the filter sees a 64-bit register,
 # so that `family > 40` would let 40 with a bit above the 32nd pass.
 _FAMILIES = (
-    (0xFFFFFFE0, 0),
-    (0xFFFFFFFC, 32),
-    (0xFFFFFFFE, 36),
-    (0xFFFFFFFF, 39),
-    (0xFFFFFFFF, 41),
-    (0xFFFFFFFE, 42),
-    (0xFFFFFFFC, 44),
+    *((0xFFFFFFF8, 0), (0xFFFFFFFC, 8), (0xFFFFFFFF, 13), (0xFFFFFFFE, 14), (0xFFFFFFFE, 16)),
+    *((0xFFFFFFFF, 18), (0xFFFFFFFF, 21), (0xFFFFFFFF, 22), (0xFFFFFFFF, 24), (0xFFFFFFFE, 26)),
+    *((0xFFFFFFFC, 28), (0xFFFFFFFE, 32), (0xFFFFFFFF, 35), (0xFFFFFFFF, 36), (0xFFFFFFFF, 39)),
+    *((0xFFFFFFFF, 41), (0xFFFFFFFE, 42), (0xFFFFFFFE, 44)),
 )
 
 
@@ -108,7 +110,7 @@ def default_profile(
     allowed = known - denied - set(_BY_ARGUMENT)
     rules = [_rule(["personality"], [_equal(0, value)]) for value in _PERSONALITIES]
     rules += [_rule(["socket"], [_masked(0, mask, value)]) for mask, value in _FAMILIES]
-    for family in (_AF_ALG, _AF_VSOCK):
+    for family in _DENIED_FAMILIES:
         test = _masked(0, 0xFFFFFFFF, family)
         rules.append(_rule(["socket"], [test], "SCMP_ACT_ERRNO", _EPERM))
     if nesting or "CAP_SYS_ADMIN" in held:
@@ -183,7 +185,16 @@ def resolve(value: Any, names: list[str], machine: str) -> LinuxSeccomp:
         found["defaultErrnoRet"] = value["defaultErrnoRet"]
     if value.get("flags") is not None:
         found["flags"] = value["flags"]
+    if not fits(found, _SHAPE):
+        raise TypeError("a field is of another type")
     return found
+
+
+_RULE = {"names": [str], "action": str, "args": [{str: object}], "errnoRet?": int}
+_SHAPE = {
+    "defaultAction": str, "architectures": [str], "syscalls": [_RULE], "defaultErrnoRet?": int,
+    "flags?": [str],
+}  # fmt: skip
 
 
 def _applies(rule: Any, held: set[str], machine: str) -> bool:

@@ -43,8 +43,8 @@ def enter() -> None:
     except KeyError:
         name = str(uid)
     maps = [
-        ("newuidmap", _mapping("/etc/subuid", name, uid, uid)),
-        ("newgidmap", _mapping("/etc/subgid", name, uid, gid)),
+        ("newuidmap", mapping("/etc/subuid", name, uid, uid)),
+        ("newgidmap", mapping("/etc/subgid", name, uid, gid)),
     ]
     programs = [_program(program) for program, _ in maps]
     ready, go = os.pipe()
@@ -101,7 +101,7 @@ def join(status: Status) -> None:
     try:
         own = os.open(f"/proc/{status.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError):
-        raise NotFound("the container's process has ended") from None
+        raise NotFound("entering the container: it has just ended") from None
     fd = _child_of_ours(own)
     try:
         check(lib.crunpy_setns(fd, CLONE_NEWUSER), "setns")
@@ -126,8 +126,12 @@ def _child_of_ours(fd: int) -> int:
         fd = parent
 
 
-def _mapping(file: str, name: str, uid: int, own: int) -> list[str]:
-    """The arguments for newuidmap after the pid: inside, outside, count; three by three."""
+def mapping(file: str, name: str, uid: int, own: int) -> list[str]:
+    """The arguments for newuidmap after the pid: inside, outside, count; three by three, the first
+    three for the user himself.
+
+    file: subuid(5) or subgid(5).  Raises Unsupported when it has none for him.
+    """
     ranges = []
     total = 0
     try:

@@ -44,7 +44,7 @@ def _number(text: str) -> int | None:
 
 
 def check_text(text: str) -> None:
-    """Raises InvalidArgument for a --user that no image can know."""
+    """Raises InvalidArgument for a user that no container can have."""
     name, _, group = text.partition(":")
     for part in (name, group):
         _number(part)
@@ -74,8 +74,9 @@ def resolve(view: LayeredView, text: str, extra_groups: list[str] | None = None)
     """The user that `text` ("", "name", "uid", "user:group") means in the container `view`.
 
     extra_groups: names or numbers of --group-add.  Raises InvalidArgument for names that
-    the container does not have.
+    the container does not have, and for what is none, though its files have such a line.
     """
+    check_text(text)
     name, _, group = text.partition(":")
     passwd = _lines(view.read("/etc/passwd"), 6)
     groups: list[list[str]] = []
