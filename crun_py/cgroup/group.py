@@ -39,8 +39,20 @@ def for_command(path: str, pid: int) -> str:
     """
     if not jsonfile.read_bytes(path + "/cgroup.subtree_control").strip():
         return path
-    inner = f"{mount_point() or ''}{_own(str(pid))}"
+    inner = of(pid)
     return inner if inner.startswith(path + "/") else path
+
+
+def of(pid: int) -> str:
+    """The directory of the cgroup that a process is in."""
+    return f"{mount_point() or ''}{_own(str(pid))}"
+
+
+def may_enter(path: str) -> bool:
+    """Whether we may have children be born in the cgroup `path`: what is above both it and our own
+    must be ours, too (cgroups(7), "Delegation containment")."""
+    above = os.path.commonpath([of(os.getpid()), path])
+    return os.access(above + "/cgroup.procs", os.W_OK)
 
 
 def _own(pid: str = "self") -> str:
@@ -196,26 +208,47 @@ def _disk_values(disks: LinuxBlockIO) -> dict[str, str]:
 def apply(path: str | None, wanted: dict[str, str], defaults: dict[str, str]) -> None:
     """Write the limits.  `wanted` ones must hold; `defaults` where there is a controller.
 
-    Raises Unsupported naming the limit that this host cannot apply.
+    Raises Unsupported naming the limit that this host cannot apply; nothing is written then.
     """
+    missing = check(path, wanted)
     for name, value in (defaults | wanted).items():
         target = f"{path}/{name}"
-        if path is None or not os.path.exists(target):
-            if name not in wanted or name == "io.weight":
-                continue  # the request is kept, and told as a warning when it was made
-            if name == "memory.swap.max" and path is not None:
-                continue
-            controller = name.split(".")[0]
-            raise Unsupported(
-                f"limiting {name}={value}: no cgroup v2 {controller} controller for us here",
-                hint="boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1) or, as a user, "
-                "have it delegated (systemd: Delegate=yes)",
-            )
+        if name in missing or (name not in wanted and not os.path.exists(target)):
+            continue
         try:
             for line in value.split("\n"):
                 _write(target, line)
         except OSError as e:
             raise CrunpyError.from_os(f"limiting {name}={value}", e) from e
+
+
+def check(path: str | None, wanted: dict[str, str]) -> set[str]:
+    """The files of `wanted` that are not there and may be done without.
+
+    Raises Unsupported naming the limit that this host cannot apply.
+    """
+    missing = {name for name in wanted if path is None or not os.path.exists(f"{path}/{name}")}
+    for name in missing:
+        if name == "io.weight" or (name == "memory.swap.max" and path is not None):
+            continue  # the request is kept, and told as a warning when it was made
+        controller = name.split(".")[0]
+        raise Unsupported(
+            f"limiting {name}={wanted[name]}: no cgroup v2 {controller} controller for us here",
+            hint=hint(controller),
+        )
+    return missing
+
+
+def write(path: str, name: str, value: str) -> None:
+    """Write to a file of a cgroup.  Raises OSError."""
+    _write(f"{path}/{name}", value)
+
+
+def hint(controller: str = "") -> str:
+    """What to do so that we may make cgroups; controller: that have this one."""
+    from crun_py.cgroup import delegation
+
+    return delegation.hint(mount_point() or "", controller)
 
 
 def freeze(path: str, frozen: bool, timeout_s: float = 10, what: str = "") -> None:
@@ -249,7 +282,7 @@ def freeze(path: str, frozen: bool, timeout_s: float = 10, what: str = "") -> No
             raise CrunpyError.from_os(f"{doing} {what}", e) from e
         raise Unsupported(
             f"{doing} {what}: it has no cgroup v2 freezer here",
-            hint="as a user, have a cgroup delegated (systemd: Delegate=yes)",
+            hint=hint(),
         ) from None
 
 
@@ -270,11 +303,19 @@ def _remove_below(path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Kill what is left in the group and remove it.  Absent is fine."""
+    """Kill what is left in the group and remove it.  Absent is fine.
+
+    A scope is systemd's to remove, when it is empty: it would not notice that of one which is gone
+    when it looks, and keep the unit for ever.
+    """
     import time
 
     for _ in range(200):
         try:
+            if path.endswith(".scope"):
+                if "populated 1" not in _read(path + "/cgroup.events"):
+                    return
+                raise BlockingIOError(errno.EBUSY, "not empty")
             os.rmdir(path)
             return
         except FileNotFoundError:
@@ -282,8 +323,10 @@ def remove(path: str) -> None:
         except OSError:
             try:
                 _write(path + "/cgroup.kill", "1")
-            except FileNotFoundError:
-                return
+            except OSError as e:
+                if e.errno in (errno.ENOENT, errno.ENODEV):
+                    return
+                raise
             _remove_below(path)
         time.sleep(0.005)
     raise CrunpyError(f"removing cgroup {path}: processes in it do not end")

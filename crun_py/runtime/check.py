@@ -104,10 +104,16 @@ def _process(process: Object) -> None:
             raise _wrong(where, "soft is above hard")
     sets = _field(process, "process", "capabilities", dict)
     for name in ("bounding", "effective", "permitted", "inheritable", "ambient"):
-        _field(sets, "process.capabilities", name, list)
-    for name in ("apparmorProfile", "selinuxLabel"):
-        if process.get(name):
-            raise Unsupported(f"config.json: process.{name} is not done here")
+        words = _field(sets, "process.capabilities", name, list)
+        if not all(isinstance(word, str) for word in words):
+            raise _wrong(f"process.capabilities.{name}", "not a list of texts")
+    if process.get("apparmorProfile"):
+        from crun_py.ns import apparmor
+
+        if not apparmor.enabled():
+            raise Unsupported("config.json: process.apparmorProfile: this host has no AppArmor")
+    if process.get("selinuxLabel"):
+        raise Unsupported("config.json: process.selinuxLabel is not done here")
 
 
 def _user(user: Object) -> None:

@@ -253,6 +253,11 @@ def process_steps(
     plan.add(p.ENV, *process["env"])
     if reap:
         plan.add(p.INIT)
+    if profile := process.get("apparmorProfile"):
+        from crun_py.ns import apparmor
+
+        text, files = apparmor.confine(profile)
+        plan.add(p.CONFINE, text, *files)
     plan.add(p.EXEC, *process["args"])
 
 

@@ -29,7 +29,7 @@ _STARTED, _FAILED_STEP = 0, 1
 _SIGINT = 2
 
 _RESULT = "<iiii256s"
-"""struct result in _native/monitor.c."""
+"""struct result in _native/core.h."""
 
 
 def _memfd(name: str, data: bytes) -> int:
@@ -96,6 +96,8 @@ def _explain(plan: p.Plan, index: int, error: int, about: str) -> CrunpyError:
         hint = "this kernel or the container we run in does not allow this mount"
     if step.op == p.RLIMIT and error == errno.EPERM:
         hint = "only root with CAP_SYS_RESOURCE can raise a limit: ulimit -Hn, prlimit --nofile"
+    if step.op == p.CONFINE and error == errno.ENOENT:
+        hint = "the profile is not loaded: apparmor_parser --replace FILE, as root"
     if error == errno.ENOSPC and step.op == p.UNSHARE:
         hint = NO_NAMESPACE
     elif error == errno.ENOSPC:

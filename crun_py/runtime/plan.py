@@ -32,12 +32,12 @@ SETNS, UNSHARE, PROPAGATION, OVERLAY, BINDROOT, MOUNT, BIND, MKDIR = range(1, 9)
 SYMLINK, MASK, READONLY, TERMINAL, PIVOT, ROOTFLAGS, LOOPBACK, HOSTNAME = range(9, 17)
 DOMAINNAME, SYSCTL, RLIMIT, OOMSCORE, KEYRING, CHDIR, UMASK, USER = range(17, 25)
 BOUNDING, CAPS, NONEWPRIVS, SECCOMP, ENV, EXEC, ENTERROOT, INIT, GATE = range(25, 34)
-ATTACH, KEEP, DEVICE, CLEAR, ENTERPID = range(34, 39)
+ATTACH, KEEP, DEVICE, CLEAR, ENTERPID, CONFINE = range(34, 40)
 
 # what the monitor must know
 SET_ID, SET_CLONE, SET_CGROUP, SET_CLIENT, SET_RESULT, SET_RUNDIR = range(100, 106)
 SET_STATEDIR, SET_LOG, SET_STDIO, SET_CLEANUP, SET_HOLD = range(106, 111)
-SET_HEALTH, SET_RESTART, SET_TIMEOUT, SET_USERNS, SET_DNS = range(111, 116)
+SET_HEALTH, SET_RESTART, SET_TIMEOUT, SET_USERNS, SET_DNS, SET_NOTIFY = range(111, 117)
 
 NAMESPACES = {
     CLONE_NEWNS: "mnt",
@@ -53,11 +53,11 @@ _INIT_NAMES = """
 setns unshare propagation overlay bindroot mount bind mkdir symlink mask readonly
 terminal pivot rootflags loopback hostname domainname sysctl rlimit oomscore keyring chdir
 umask user bounding caps nonewprivs seccomp env exec enterroot init gate attach keep
-device clear enterpid
+device clear enterpid confine
 """
 _MONITOR_NAMES = """
 set_id set_clone set_cgroup set_client set_result set_rundir set_statedir set_log set_stdio
-set_cleanup set_hold set_health set_restart set_timeout set_userns set_dns
+set_cleanup set_hold set_health set_restart set_timeout set_userns set_dns set_notify
 """
 _NAMES = dict(enumerate(_INIT_NAMES.split(), SETNS))
 _NAMES |= dict(enumerate(_MONITOR_NAMES.split(), SET_ID))
@@ -94,6 +94,8 @@ class Step:
             return f"bind {words[0]} on {words[1]}" + (
                 " read-only" if self.a & (RDONLY | RDONLY_TOP) else ""
             )
+        if self.op == CONFINE:
+            return f"{self.name} {words[0]}"
         if self.op == DEVICE:
             return f"device {words[1]}"
         if self.op == SYSCTL:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from crun_py.model.spec import DEFAULT_SECCOMP, OPTIONAL_SYSCTLS
+from crun_py.runtime.allowed import rules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from crun_py.documents.spec import (
         LinuxDevice,
-        LinuxDeviceCgroup,
         Mount,
         SeccompRule,
         Spec,
@@ -36,7 +36,7 @@ def portable(spec: Spec, root: str, namespaces: Mapping[str, str]) -> Spec:
         for entry in linux["namespaces"]
     ]
     devices = linux["devices"] = [_device(entry) for entry in linux.get("devices", ())]
-    linux["resources"] = {**linux.get("resources", {}), "devices": _rules(devices)}
+    linux["resources"] = {**linux.get("resources", {}), "devices": rules(devices, {})}
     optional = annotations.pop(OPTIONAL_SYSCTLS, "").split(",")
     if "sysctl" in linux:
         linux["sysctl"] = {
@@ -49,8 +49,8 @@ def portable(spec: Spec, root: str, namespaces: Mapping[str, str]) -> Spec:
 
         names = spec["process"]["capabilities"]["bounding"]
         profile = seccomp_profile.default_profile(names, seccomp.machine())
-        rules = [rule for rule in profile["syscalls"] if _plain(rule)]
-        linux["seccomp"] = {**profile, "syscalls": rules}
+        plain = [rule for rule in profile["syscalls"] if _plain(rule)]
+        linux["seccomp"] = {**profile, "syscalls": plain}
     user = spec["process"]["user"].copy()
     user.pop("keepGroups", None)
     return {
@@ -81,17 +81,3 @@ def _mount(entry: Mount) -> Mount:
     if entry["destination"] != "/dev":
         return entry
     return {**entry, "options": [word for word in entry.get("options", []) if word != "nodev"]}
-
-
-def _rules(devices: list[LinuxDevice]) -> list[LinuxDeviceCgroup]:
-    """The device cgroup that allows these and terminals alone (config-linux.md, "Allowed Device
-    list")."""
-    rules: list[LinuxDeviceCgroup] = [{"allow": False, "access": "rwm"}]
-    for device in devices:
-        rules.append(_rule(device["type"], device["major"], device["minor"]))
-    terminals: LinuxDeviceCgroup = {"allow": True, "access": "rwm", "type": "c", "major": 136}
-    return [*rules, terminals, _rule("c", 5, 2)]
-
-
-def _rule(kind: str, major: int, minor: int) -> LinuxDeviceCgroup:
-    return {"allow": True, "access": "rwm", "type": kind, "major": major, "minor": minor}
