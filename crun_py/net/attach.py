@@ -9,8 +9,10 @@ Which steps the host's side takes is the driver's (driver.py).
 
 from __future__ import annotations
 
-from crun_py import notices
-from crun_py.errors import CrunpyError
+import os
+
+from crun_py import jsonfile, notices
+from crun_py.errors import CrunpyError, NotFound
 from crun_py.model.network import Attachment
 from crun_py.net import config, inside, ip, ipam
 from crun_py.net.bridge import Bridge, hardware
@@ -29,6 +31,10 @@ def driver_of(name: str) -> Driver:
     """The driver of this name."""
     if name == "bridge":
         return Bridge()
+    if name == "unmanaged":
+        from crun_py.net.unmanaged import Unmanaged
+
+        return Unmanaged()
     from crun_py.net.shared_link import SharedLink
 
     return SharedLink()
@@ -56,7 +62,7 @@ def setup(
 
     ports:   already reserved (ports.reserve), so every host_port is a number.
     names:   by which the network's other containers find it.
-    number:  of the interface: eth0, eth1 …, unless `join` names it.
+    number:  of the interface: eth0, eth1 … (or the network's prefix), unless `join` names it.
     place:   another one for each of the container's interfaces.
     hub, host_address: see Attachment; we are in the hub.
     default: the families whose default route leads over this network.
@@ -69,11 +75,11 @@ def setup(
     if not mac and network.driver != "ipvlan":
         mac = hardware(str(addresses.get("ip") or addresses["ip6"])).hex(":")
     attachment = Attachment(
-        driver=network.driver,
+        driver=network.kind,
         network=network.name,
         container_id=container_id,
         hostname=hostname,
-        interface=join.interface or f"eth{number}",
+        interface=join.interface or f"{network.bridge.prefix}{number}",
         host_interface=f"veth{container_id[:8]}" + (f"-{place}" if place else ""),
         mac=mac,
         table=network.table,
@@ -82,13 +88,14 @@ def setup(
         hub=hub,
         host_address=host_address,
         link_local=join.link_local,
+        routed=network.bridge.routed,
     )
     attachment = replaced(attachment, **addresses)
     try:
         note(attachment)
-        driver = driver_of(network.driver)
+        driver = driver_of(network.kind)
         with inside.socket(netns_fd) as sock:
-            driver.link(paths, network, attachment, netns_fd)
+            _link(driver, paths, network, attachment, netns_fd)
             inside.configure(sock, netns_fd, network, attachment, join, default=default)
         if ports:
             driver.publish(paths, network, attachment)
@@ -99,6 +106,23 @@ def setup(
         _undo(paths, attachment, netns_fd)
         raise
     return attachment
+
+
+def _link(
+    driver: Driver, paths: Paths, network: Network, attachment: Attachment, netns_fd: int
+) -> None:
+    """Make the interface and tables while nobody removes the network, or they would stay for ever;
+    later the container's record keeps it.  Raises NotFound when the network is gone."""
+    if network.name == config.DEFAULT:  # nobody can remove it
+        driver.link(paths, network, attachment, netns_fd)
+        return
+    with jsonfile.Lock(paths.networks + "/.lock", shared=True):
+        if not os.path.exists(f"{paths.networks}/{network.name}.json"):
+            raise NotFound(
+                f"connecting to network {network.name!r}: it was removed just now",
+                hint="crunpy network ls lists them",
+            )
+        driver.link(paths, network, attachment, netns_fd)
 
 
 def _addresses(
@@ -123,7 +147,7 @@ def _addresses(
             address = ipam.allocate(
                 paths, network, container_id, wanted or None, alive, subnet=subnet
             )
-            gateway = "" if network.internal else subnet.gateway
+            gateway = subnet.gateway if network.leads_out else ""
             found |= {"ip" + end: address, "prefix" + end: prefix, "gateway" + end: gateway}
     except BaseException:
         ipam.release(paths, network.name, container_id)

@@ -29,25 +29,10 @@ class Bridge(Driver):
     def link(self, paths: Paths, network: Network, attachment: Attachment, netns_fd: int) -> None:
         with netlink.Socket() as sock, nft.socket() as filter_sock:
             bridge = _bridge(paths, network, sock, filter_sock)
-            add = (
-                netlink.veth_add(
-                    attachment.host_interface,
-                    attachment.interface,
-                    netns_fd,
-                    bridge,
-                    bytes.fromhex(attachment.mac.replace(":", "")),
-                    network.mtu or (_HUB_MTU if attachment.hub else 0),
-                ),
-                netlink.port_hairpin(attachment.host_interface),
-            )
             _let_through(network, filter_sock)
             if is_guarded(network):
                 nft_guard.add(filter_sock, attachment)
-            try:
-                sock.do(*add)
-            except FileExistsError:  # left by a container of this id that crashed
-                sock.do(netlink.link_delete(attachment.host_interface))
-                sock.do(*add)
+            port(sock, network, attachment, netns_fd, bridge)
 
     def publish(self, paths: Paths, network: Network, attachment: Attachment) -> None:
         with nft.socket() as filter_sock:
@@ -63,6 +48,7 @@ class Bridge(Driver):
                         filter_sock, attachment.table, nft.entries(attachment),
                         lambda: _refuse_taken(paths, attachment),
                     )  # fmt: skip
+                    nft.open_ports(filter_sock, attachment.table, nft.opened(attachment))
 
     def unpublish(self, paths: Paths, attachment: Attachment) -> None:
         if attachment.ports:
@@ -72,6 +58,7 @@ class Bridge(Driver):
                 nft.socket(later=True) as sock,
             ):
                 nft.unpublish(sock, attachment.table, nft.entries(attachment))
+                nft.close_ports(sock, attachment.table, nft.opened(attachment))
 
     def unlinked(self, attachment: Attachment) -> None:
         with nft.socket(later=True) as sock:
@@ -90,6 +77,31 @@ class Bridge(Driver):
             from crun_py.net import nft_forward
 
             nft_forward.take_back(filter_sock, network.interface)
+
+
+def port(
+    sock: netlink.Socket, network: Network, attachment: Attachment, netns_fd: int, bridge: int
+) -> None:
+    """Make the container's interface, whose other end is a port of the bridge (an index)."""
+    name = attachment.host_interface
+    add = [
+        netlink.veth_add(
+            name,
+            attachment.interface,
+            netns_fd,
+            bridge,
+            bytes.fromhex(attachment.mac.replace(":", "")),
+            network.mtu or (_HUB_MTU if attachment.hub else 0),
+        ),
+        netlink.port_modes(name, isolated=not network.bridge.between),
+    ]
+    try:
+        sock.do(*add)
+    except FileExistsError:  # of this container's last start: the kernel may be about to delete it
+        netlink.delete_if_there(sock, name)
+        sock.do(*add)
+    if network.bridge.vlan:
+        sock.do(*netlink.port_vlan(netlink.link_index(sock, name), network.bridge.vlan))
 
 
 def _refuse_taken(paths: Paths, attachment: Attachment) -> None:
@@ -112,6 +124,15 @@ def _let_through(network: Network, filter_sock: netlink.Socket) -> None:
         from crun_py.net import nft_forward
 
         nft_forward.let_through(filter_sock, network.interface, there)
+
+
+def _plain(network: Network) -> list[int]:
+    """The families whose packets leave as they are."""
+    return [
+        family
+        for family, name in nft.NAMES.items()
+        if not network.bridge.masquerade or name in network.bridge.routed
+    ]
 
 
 def _mac(network: Network) -> str:
@@ -178,6 +199,8 @@ def _ensure(
                 network.interface,
                 _subnets(network),
                 internal=network.internal,
+                between=network.bridge.between,
+                plain=_plain(network),
             )
         return index
 

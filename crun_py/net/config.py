@@ -12,7 +12,7 @@ import os
 from crun_py import jsonfile
 from crun_py.clock import now
 from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument, NotFound
-from crun_py.model.network import DRIVERS, Join, Network, NetworkRequest, Subnet
+from crun_py.model.network import DRIVERS, USUAL, Join, Network, NetworkRequest, Subnet
 from crun_py.net import ip
 from crun_py.net.files import is_name
 from crun_py.paths import Paths, private_dir
@@ -132,7 +132,7 @@ def create(paths: Paths, request: NetworkRequest, *, exist_ok: bool = False) -> 
             name=name,
             id=os.urandom(32).hex(),
             created=now(),
-            table=f"crunpy_{key}" if key else "crunpy",
+            table=table(paths),
             driver=request.driver,
             subnets=(*subnets, *_chosen(request, subnets, key, used)),
             interface=_interface(request, key, there),
@@ -145,6 +145,7 @@ def create(paths: Paths, request: NetworkRequest, *, exist_ok: bool = False) -> 
             metric=request.metric,
             routes=request.routes,
             labels=request.labels,
+            bridge=request.bridge,
             options=request.options,
         )
         write(paths, network)
@@ -215,6 +216,8 @@ def _checked(request: NetworkRequest) -> list[Subnet]:
         raise InvalidArgument(f"mtu {request.mtu}: IPv6 needs at least 1280")
     if request.driver != "bridge" or request.mode or request.parent:
         _check_driver(request)
+    if request.bridge != USUAL:
+        _check_bridge(request)
     for server in request.dns_servers:
         ip.packed(server)
     for route in request.routes:
@@ -255,7 +258,7 @@ _NOT_FOR_CONTAINERS = ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/16", "fe80
 
 def _hosts(request: NetworkRequest, subnets: list[Subnet]) -> list[tuple[int, int, int]]:
     """The subnets that the host itself is on, for a bridge."""
-    if not subnets or request.driver != "bridge":
+    if not subnets or request.driver != "bridge" or not request.bridge.managed:
         return []
     from crun_py.net import netlink
 
@@ -280,6 +283,22 @@ def _check_driver(request: NetworkRequest) -> None:
         raise InvalidArgument(f"network mode {request.mode!r}: not known", hint=known)
     if request.parent and driver == "bridge":
         raise InvalidArgument(f"parent {request.parent!r}: a bridge has none")
+
+
+def _check_bridge(request: NetworkRequest) -> None:
+    asked = request.bridge
+    if request.driver != "bridge":
+        raise InvalidArgument(f"options of a bridge: driver {request.driver} has none")
+    if not 0 <= asked.vlan <= 4094:
+        raise InvalidArgument(f"vlan {asked.vlan} is not between 1 and 4094")
+    if not asked.managed and not request.interface:
+        raise InvalidArgument("a bridge of the host's own: which one?", hint="--interface-name")
+    for family in asked.routed:
+        if family not in ("ipv4", "ipv6"):
+            raise InvalidArgument(f"routed family {family!r}: ipv4 or ipv6")
+    if asked.host_ip:
+        ip.packed(asked.host_ip)
+    check_interface(asked.prefix + "0")
 
 
 def _asks_ipv6(request: NetworkRequest) -> bool:
@@ -310,6 +329,12 @@ def _within(address: str, subnet: tuple[int, int, int]) -> str:
 # ---- what is chosen ----
 
 
+def table(paths: Paths) -> str:
+    """The name of the store's nftables tables."""
+    key = _store_key(paths)
+    return f"crunpy_{key}" if key else "crunpy"
+
+
 def _store_key(paths: Paths) -> str:
     """ "" for the default store, else six hexadecimal digits that stand for its path."""
     if paths.root == DEFAULT_ROOT:
@@ -327,6 +352,8 @@ def _interface(request: NetworkRequest, key: str, there: list[Network]) -> str:
     wanted = request.interface
     if wanted:
         check_interface(wanted)
+        if not request.bridge.managed:
+            return wanted
         if wanted in taken:
             raise Conflict(f"interface {wanted}: network {taken[wanted]!r} has it")
         from crun_py.net import netlink

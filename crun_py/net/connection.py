@@ -21,7 +21,7 @@ from crun_py.errors import Conflict, CrunpyError, InvalidArgument, Unsupported
 from crun_py.model.network import Join, PortMapping
 from crun_py.net import attached, config, ip
 from crun_py.paths import in_user_namespace
-from crun_py.record import from_json
+from crun_py.record import from_json, replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Connection:
     outward:     the host's own address, where a hub stands between it and the container.
     hub:         inode of the namespace that stands for the host, 0 for the host's.
     dns_sockets: where it asks for names, () if nobody answers; dns_servers: whom to ask for other
-    names, () for the host's.
+    names, () for the networks' or the host's.
     """
 
     __slots__ = ("attachments", "dns_servers", "dns_sockets", "held", "hub", "namespace", "outward",
@@ -104,9 +104,14 @@ def check_mode(mode: str, *, ports: bool) -> None:
     on the host's, they have no meaning and are let be, as Docker does.  Raises Unsupported for
     what only a plain user's container can have."""
     word, _, options = mode.partition(":")
-    if word in HELPERS and (options or not in_user_namespace()):
-        what = f"options {options!r}" if options else "root's containers have bridges"
-        raise Unsupported(f"network mode {mode!r}: {what}", hint="--network bridge")
+    if word in HELPERS:
+        if not in_user_namespace():
+            raise Unsupported(
+                f"network mode {mode!r}: root's containers have bridges", hint="--network bridge"
+            )
+        from crun_py.net import helper_options
+
+        helper_options.parse(mode)
     if word == "ns" and not options.startswith("/"):
         raise InvalidArgument(f"network mode {mode!r}: ns:/PATH, of a network namespace")
     if ports and word in ("container", "ns"):
@@ -135,7 +140,9 @@ def connect(container: Container, *, rootless: bool, userns: int = -1) -> Connec
     asked = [] if alone else joined(container)
     joins = [(join, config.load(container.paths, join.network)) for join in asked]
     ports = [from_json(PortMapping, p) for p in network["ports"]]
-    validate([network for _, network in joins], ports)
+    networks = [network for _, network in joins]
+    ports = asked_on(outward_network(networks), ports)
+    validate(networks, ports)
     if userns >= 0:
         from crun_py.ns import idmap
 
@@ -172,15 +179,25 @@ def validate(networks: list[Network], ports: list[PortMapping]) -> None:
     for network in networks:
         from crun_py.net import attach
 
-        driver = attach.driver_of(network.driver)
+        driver = attach.driver_of(network.kind)
         driver.validate(network, ports if network is outward else ())
+
+
+def asked_on(network: Network | None, ports: Sequence[PortMapping]) -> list[PortMapping]:
+    """The ports as the network has them published: at its own address of the host, or where the
+    host only routes, at none."""
+    if not network:
+        return [*ports]
+    if network.only_routed:
+        return [replaced(port, host_ip="", host_port=0, host_last=0) for port in ports]
+    usual = network.bridge.host_ip
+    return [replaced(port, host_ip=port.host_ip or usual) for port in ports] if usual else [*ports]
 
 
 def outward_network(networks: list[Network]) -> Network | None:
     """The one of a container's networks that its ports are published on: the first bridge that is
     not internal."""
-    bridges = (n for n in networks if n.driver == "bridge" and not n.internal)
-    return next(bridges, None)
+    return next((network for network in networks if network.publishes), None)
 
 
 def _connect_all(
@@ -189,13 +206,15 @@ def _connect_all(
     joins: list[tuple[Join, Network]],
     ports: list[PortMapping],
 ) -> None:
-    if ports:
+    outward = outward_network([network for _, network in joins])
+    on_host = bool(ports) and not (outward and outward.only_routed)
+    if on_host:
         from crun_py.net import ports as host_ports
 
         held, ports = host_ports.reserve(ports, container.paths)
         connection.held = dict(zip(held, map(host_ports.key, ports), strict=True))
     _attach_all(container, connection, joins, ports)
-    if ports:
+    if on_host:
         own = dict(zip(held, ports, strict=True))
         _relay(connection, {fd: p for fd, p in own.items() if host_ports.is_relayed(p)})
         _relay(connection, host_ports.relayed(ports))
@@ -217,13 +236,14 @@ def _connect_hub(
     fd = hub.obtain(paths)
     connection.held[fd] = 0
     connection.hub = os.fstat(fd).st_ino
-    chosen = hub.forward(paths, ports)
+    own, chosen = hub.forward(paths, ports)
+    connection.held.update(dict.fromkeys(own, 0))
     try:
         inside.run(fd, lambda: _attach_all(container, connection, joins, chosen))
         if chosen:
             from crun_py.net import ports as host_ports
 
-            _relay(connection, host_ports.relayed(chosen))
+            _relay(connection, {**own, **host_ports.relayed(chosen)})
         answer(container, connection, [network for _, network in joins])
     except BaseException:
         hub.leave(paths, container.id, chosen)
@@ -242,11 +262,12 @@ def _relay(connection: Connection, sockets: dict[int, PortMapping]) -> None:
 
 
 def target(there: Attachment, port: PortMapping) -> str:
-    """ "ADDRESS PORT" by which this host reaches what is published there."""
-    if there.helper or there.hub:
-        return f"127.0.0.1 {port.host_port}"
-    if there.ip and port.host_ip == "":  # wherever NAT leads by then
-        return f"127.0.0.1 {port.host_port}"
+    """ "ADDRESS PORT" by which this host (or the hub) reaches what is published there; with an "@"
+    before it, by which it is reached from within the container."""
+    if there.helper:
+        return f"@{there.ip} {port.container_port}"
+    if there.ip and port.host_ip == "" and not there.hub:
+        return f"127.0.0.1 {port.host_port}"  # wherever NAT leads by then
     return f"{there.ip or there.ip6} {port.container_port}"
 
 
@@ -278,9 +299,7 @@ def answer(container: Container, connection: Connection, networks: list[Network]
     exposed = {text.partition("/")[0] for text in container.record["config"]["exposed"]}
     aside = dns.PORT in served or str(dns.PORT) in exposed
     connection.dns_sockets = dns.sockets(connection.namespace, aside=aside)
-    chosen: list[str] = [*container.record["network"]["dns"]]
-    chosen = chosen or [server for network in named for server in network.dns_servers]
-    connection.dns_servers = tuple(dict.fromkeys(chosen))
+    connection.dns_servers = dns.asked(container.record["network"]["dns"])
 
 
 def attach_one(
@@ -312,11 +331,11 @@ def attach_one(
             ports,
             hostname=container.record["hostname"],
             names=names.of(container, join) if network.dns else (),
-            number=_number(before),
+            number=_number(before, network.bridge.prefix),
             place=_place(before),
             hub=connection.hub,
             host_address="" if network.internal else connection.outward,
-            default=_undecided(before) if not network.internal else (),
+            default=_undecided(before) if network.leads_out else (),
             alive=lambda other: os.path.isdir(container.paths.run_container(other)),
             note=note,
         )
@@ -325,14 +344,14 @@ def attach_one(
         attached.write(container.run_directory, before)
         raise
     if network.dns:
-        names.add(container.paths, made, internal=network.internal)
+        names.add(container.paths, made, network)
     return made
 
 
-def _number(attachments: Sequence[Attachment]) -> int:
+def _number(attachments: Sequence[Attachment], prefix: str) -> int:
     """The number of the next interface."""
     taken = {attachment.interface for attachment in attachments}
-    return next(n for n in range(len(taken) + 1) if f"eth{n}" not in taken)
+    return next(n for n in range(len(taken) + 1) if f"{prefix}{n}" not in taken)
 
 
 def _place(attachments: Sequence[Attachment]) -> int:
@@ -348,27 +367,47 @@ def _undecided(attachments: Sequence[Attachment]) -> tuple[int, ...]:
     return tuple(width for width, there in decided.items() if not there)
 
 
+def passed_on(mode: str, ports: Sequence[PortMapping]) -> list[PortMapping]:
+    """Those that the monitor passes on, beside pasta or slirp4netns (a network mode): they know
+    IPv4 alone, and it may be wanted (port_handler=)."""
+    every = False
+    if mode.startswith("slirp4netns:"):
+        from crun_py.net import helper_options
+
+        every = helper_options.parse(mode).passes_on
+    return [port for port in ports if port.protocol == "tcp" and (every or ":" in port.host_ip)]
+
+
 def _connect_user(container: Container, connection: Connection, ports: list[PortMapping]) -> None:
+    from crun_py.net import ports as host_ports
     from crun_py.net import rootless
 
     assert connection.namespace is not None
+    mode = container.record["network"]["mode"]
+    ours = passed_on(mode, ports)
+    held, own = host_ports.reserve(ours, container.paths)
+    connection.held.update(dict.fromkeys(held, 0))
+    for fd in held:
+        host_ports.listen(fd)
     started = rootless.start(
         connection.namespace,
-        ports,
+        [port for port in ports if port not in ours],
         container.run_directory,
         container.paths,
-        only=container.record["network"]["mode"],
+        mode=mode,
     )
     try:
+        started = replaced(started, ports=(*started.ports, *own))
         attached.write(container.run_directory, (started,))
     except BaseException:
         rootless.stop(started)  # nobody else would know of it
         raise
     connection.attachments = (started,)
-    if ports and started.helper == "slirp4netns":  # pasta listens there itself
-        from crun_py.net import ports as host_ports
-
-        _relay(connection, host_ports.relayed(started.ports))
+    relayed = dict(zip(held, own, strict=True))
+    relayed |= host_ports.relayed(own)
+    if started.helper == "slirp4netns":  # pasta listens there itself
+        relayed |= host_ports.relayed(started.ports)
+    _relay(connection, relayed)
 
 
 def _join(paths: Paths, container_id: str) -> Connection:

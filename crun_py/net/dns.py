@@ -22,7 +22,7 @@ from crun_py.net import inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 ADDRESS, PORT = "127.0.0.11", 53
 FILE = "names"
@@ -59,6 +59,13 @@ def sockets(netns_fd: int, *, aside: bool = False) -> tuple[int, int]:
             raise CrunpyError.from_os(f"opening the DNS sockets at {ADDRESS}", e) from e
         raise
     return made[0], made[1]
+
+
+def asked(servers: Sequence[str]) -> tuple[str, ...]:
+    """Whom a container asks for other names by its own --dns, for SET_DNS: from within (by "@"), so
+    that servers of its networks may be among them; but the host's loopback from the host."""
+    inside = not any(server.startswith("127.") or server == "::1" for server in servers)
+    return tuple(dict.fromkeys("@" + server if inside else server for server in servers))
 
 
 def _loopback_up() -> None:

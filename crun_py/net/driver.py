@@ -8,11 +8,16 @@ the container's, CAP_SYS_ADMIN.
 
 from __future__ import annotations
 
+import errno
+
+from crun_py.errors import NotFound
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crun_py.model.network import Attachment, Network, PortMapping
+    from crun_py.net import netlink
     from crun_py.paths import Paths
 
 
@@ -47,3 +52,15 @@ class Driver:
 
     def remove(self, network: Network) -> None:
         """Delete the host's side of a network; the caller has seen that nobody uses it."""
+
+
+def index_of(network: Network, name: str, what: str, sock: netlink.Socket) -> int:
+    """The index of an interface of the host that a network needs.  Raises NotFound."""
+    from crun_py.net import netlink
+
+    try:
+        return netlink.link_index(sock, name)
+    except OSError as e:
+        if e.errno != errno.ENODEV:
+            raise
+        raise NotFound(f"network {network.name!r}: there is no {what} {name}") from None

@@ -15,7 +15,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from crun_py.errors import Conflict, CrunpyError, Unsupported
 from crun_py.model.network import Network
-from crun_py.net import ip
+from crun_py.net import ip, netlink
 from crun_py.net.sysctl import read, write
 
 _UNICAST, _NODAD = 1, 2  # RTN_UNICAST, IFA_F_NODAD
@@ -53,6 +53,8 @@ def make_bridge(network: Network, mac: str) -> int:
         # its own link-local address is nobody else's: the first container would wait for it
         write(f"ipv6/conf/{name}/accept_dad", "0", absent_ok=True)
         write(f"ipv6/conf/{name}/disable_ipv6", "0" if network.ipv6 else "1", absent_ok=True)
+        if network.bridge.vlan:
+            _filter(ipr, index, network)
         ipr.link("set", index=index, state="up")
         for subnet in network.subnets:
             _, prefix, width = ip.subnet(subnet.subnet)
@@ -70,6 +72,14 @@ def make_bridge(network: Network, mac: str) -> int:
             if subnet.gateway:
                 _unless_there(add)
         return index
+
+
+def _filter(ipr: IPRoute, index: int, network: Network) -> None:
+    doing = f"filtering VLAN {network.bridge.vlan} on bridge {network.interface}"
+    with _errors(doing, hint="the kernel lacks CONFIG_BRIDGE_VLAN_FILTERING"):
+        ipr.link("set", index=index, kind="bridge", br_vlan_filtering=1)
+        with netlink.Socket() as sock:
+            sock.do(*netlink.port_vlan(index, network.bridge.vlan, bridge=True))
 
 
 def forward_ipv6() -> None:
@@ -111,8 +121,8 @@ def _unless_there(act: Callable[[], object]) -> None:
 class _errors:
     """Netlink's refusals as errors of ours, naming what was being done."""
 
-    def __init__(self, doing: str) -> None:
-        self._doing = doing
+    def __init__(self, doing: str, hint: str = _HINT) -> None:
+        self._doing, self._hint = doing, hint
 
     def __enter__(self) -> None:
         return None
@@ -121,5 +131,5 @@ class _errors:
         if isinstance(error, NetlinkError):
             os_error = OSError(error.code, str(error))
             if error.code == errno.EOPNOTSUPP:
-                raise Unsupported.from_os(self._doing, os_error, hint=_HINT) from error
+                raise Unsupported.from_os(self._doing, os_error, hint=self._hint) from error
             raise CrunpyError.from_os(self._doing, os_error) from error

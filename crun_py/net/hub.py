@@ -4,7 +4,9 @@ for root, and slirp4netns as its way out and in.
 No process is there for its sake: the monitors of the containers that are connected hold it, by a
 descriptor each, and slirp4netns ends with the last of them.  It belongs to the user namespace in
 which the first of these containers was made; whoever wants to connect one more makes that container
-in the same one (engine/context.py), for nobody else may touch the hub.
+in the same one (engine/context.py), for nobody else may touch the hub.  To published ports of tcp a
+container's monitor listens, and passes connections on into the hub (_native/relay.c): that is ten
+times as fast.
 
     RUN/networks/hub.json       the hub's inode, and slirp4netns's pid
     RUN/networks/.hub.lock      held from before the user namespace is chosen until one is connected
@@ -19,6 +21,7 @@ from crun_py._native import check, lib
 from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument
 from crun_py.model.network import Attachment
 from crun_py.net import attached, inside, ipam, netlink, rootless
+from crun_py.net.ports import listen, reserve
 from crun_py.net.sysctl import write as sysctl
 from crun_py.paths import Paths, private_dir
 from crun_py.record import from_json, replaced, to_json
@@ -172,6 +175,8 @@ def repair(paths: Paths, fd: int) -> None:
     for container, _ in _holders(paths):
         for attachment in attached.of(container):
             for port in attachment.ports:
+                if port.protocol == "tcp":
+                    continue  # a monitor's
                 try:
                     rootless.forward(
                         _directory(paths), replaced(port, container_port=port.host_port)
@@ -222,14 +227,32 @@ def _noted(paths: Paths) -> Attachment | None:
         return None
 
 
-def forward(paths: Paths, ports: Sequence[PortMapping]) -> list[PortMapping]:
-    """Let the host answer on `ports`, for the hub; with the numbers that were chosen.
+def forward(
+    paths: Paths, ports: Sequence[PortMapping]
+) -> tuple[dict[int, PortMapping], list[PortMapping]]:
+    """Let the host answer on `ports`: descriptors of sockets that listen there for the container's
+    monitor (tcp), the others by slirp4netns, which leads to the hub; all with the numbers that
+    were chosen, in their order.
 
     All or none: raises Conflict, InvalidArgument, Unsupported.
     """
-    return rootless.publish(_directory(paths), ports, paths, same=True)
+    rootless.check_protocols(ports)
+    stream = [port for port in ports if port.protocol == "tcp"]
+    held, taken = reserve(stream, paths)
+    try:
+        for fd in held:
+            listen(fd)
+        others = [port for port in ports if port.protocol != "tcp"]
+        forwarded = rootless.publish(_directory(paths), others, paths, same=True)
+    except BaseException:
+        for fd in held:
+            os.close(fd)
+        raise
+    streams, rest = iter(taken), iter(forwarded)
+    chosen = [next(streams if port.protocol == "tcp" else rest) for port in ports]
+    return dict(zip(held, taken, strict=True)), chosen
 
 
 def unforward(paths: Paths, ports: Sequence[PortMapping]) -> None:
-    """Undo `forward`."""
-    rootless.unforward(_directory(paths), ports)
+    """Undo `forward` in slirp4netns."""
+    rootless.unforward(_directory(paths), [port for port in ports if port.protocol != "tcp"])

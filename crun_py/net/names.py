@@ -1,7 +1,9 @@
 """The names of containers on networks, in the file that those who answer for them read.
 
 One line for each address: OWNER NETWORK ADDRESS NAME…; `!` before the network of one that is
-internal.  The file is replaced whole, under a lock: a reader sees all of a change or nothing.
+internal.  A line `@ NETWORK SERVER…` has whom the containers of a network ask for other names,
+where that is not the host's servers.  The file is replaced whole, under a lock: a reader sees all
+of a change or nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from crun_py.model.network import Attachment, Join
+    from crun_py.model.network import Attachment, Join, Network
     from crun_py.paths import Paths
     from crun_py.state import Container
 
@@ -33,22 +35,45 @@ def of(container: Container, join: Join) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.lower() for name in named if name))
 
 
-def add(paths: Paths, attachment: Attachment, *, internal: bool) -> None:
+def add(paths: Paths, attachment: Attachment, network: Network) -> None:
     """Let the network's other containers find one by its names (`attachment.aliases`)."""
-    owner, network = attachment.container_id, attachment.network
+    owner = attachment.container_id
     own = [
-        dns.line(owner, network, address, attachment.aliases, internal=internal)
+        dns.line(owner, network.name, address, attachment.aliases, internal=network.internal)
         for address in (attachment.ip, attachment.ip6)
         if address
     ]
     start = own[0][: own[0].index(" ", len(owner) + 1) + 1]
-    _change(paths, lambda lines: [*(line for line in lines if not line.startswith(start)), *own])
+
+    def change(lines: list[str]) -> list[str]:
+        return _with_servers([*(x for x in lines if not x.startswith(start)), *own], network)
+
+    _change(paths, change)
+
+
+def servers(paths: Paths, network: Network) -> None:
+    """The containers that run on a network ask its servers from now on."""
+    _change(paths, lambda lines: _with_servers(lines, network))
+
+
+def _with_servers(lines: list[str], network: Network) -> list[str]:
+    start = f"@ {network.name} "
+    left = [line for line in lines if not line.startswith(start)]
+    used = any(line.split(" ", 2)[1].lstrip("!") == network.name for line in left)
+    return [*left, start + " ".join(network.dns_servers)] if used and network.dns_servers else left
 
 
 def remove(paths: Paths, container_id: str, network: str) -> None:
     """Undo `add`; nothing, when it is undone."""
     starts = (f"{container_id} {network} ", f"{container_id} !{network} ")
-    _change(paths, lambda lines: [line for line in lines if not line.startswith(starts)])
+
+    def change(lines: list[str]) -> list[str]:
+        left = [line for line in lines if not line.startswith(starts)]
+        if any(line.split(" ", 2)[1].lstrip("!") == network for line in left if line[0] != "@"):
+            return left
+        return [line for line in left if not line.startswith(f"@ {network} ")]
+
+    _change(paths, change)
 
 
 def _change(paths: Paths, change: Callable[[list[str]], list[str]]) -> None:

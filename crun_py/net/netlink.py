@@ -32,7 +32,7 @@ NLM_F_APPEND = 0x800
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
 
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWADDR, RTM_GETADDR = 20, 22
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26
 
@@ -46,6 +46,10 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 1
 _IFLA_LINKINFO, _IFLA_NET_NS_FD, _IFLA_EXT_MASK = 18, 28, 29
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_MODE = 4, 5, 4
+_IFLA_BRPORT_ISOLATED, _AF_BRIDGE, _IFLA_AF_SPEC = 33, 7, 26
+_IFLA_BRIDGE_FLAGS, _IFLA_BRIDGE_VLAN_INFO, _BRIDGE_FLAGS_SELF = 0, 2, 2
+_VLAN_PVID, _VLAN_UNTAGGED = 2, 4
+_VLAN, _U16 = Struct("=HH"), Struct("=H")
 _RTEXT_FILTER_SKIP_STATS = 8
 _RT_TABLE_MAIN, _RTPROT_BOOT, _RTN_UNICAST = 254, 3, 1
 
@@ -274,15 +278,33 @@ def veth_add(name: str, peer: str, netns_fd: int, master: int, mac: bytes, mtu: 
     return RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body
 
 
-def port_hairpin(name: str) -> Message:
+def port_modes(name: str, *, isolated: bool = False) -> Message:
     """Let the bridge send a frame back through the port `name` that it came from: with
-    br_netfilter a container's packet to its own published port takes this way."""
-    mode = attr(_IFLA_BRPORT_MODE, b"\1")
+    br_netfilter a container's packet to its own published port takes this way.  isolated: but
+    none to other ports that are."""
+    mode = attr(_IFLA_BRPORT_MODE, b"\1") + (
+        attr(_IFLA_BRPORT_ISOLATED, b"\1") if isolated else b""
+    )
     body = _IFINFO.pack(0, 0, 0, 0, 0) + string(_IFLA_IFNAME, name)
     body += nest(
         _IFLA_LINKINFO, string(_IFLA_INFO_SLAVE_KIND, "bridge"), nest(_IFLA_INFO_SLAVE_DATA, mode)
     )
     return RTM_NEWLINK, 0, body
+
+
+def port_vlan(index: int, vlan: int, *, bridge: bool = False) -> list[Message]:
+    """Put the port (or the bridge itself) with this index into a VLAN, untagged, and into no
+    other one."""
+    head = _IFINFO.pack(_AF_BRIDGE, 0, index, 0, 0)
+    flags = attr(_IFLA_BRIDGE_FLAGS, _U16.pack(_BRIDGE_FLAGS_SELF)) if bridge else b""
+
+    def info(number: int, how: int) -> bytes:
+        return nest(_IFLA_AF_SPEC, flags + attr(_IFLA_BRIDGE_VLAN_INFO, _VLAN.pack(how, number)))
+
+    found = [(RTM_SETLINK, 0, head + info(vlan, _VLAN_PVID | _VLAN_UNTAGGED))]
+    if vlan != 1:
+        found.insert(0, (RTM_DELLINK, 0, head + info(1, 0)))
+    return found
 
 
 def link_up(index: int) -> Message:

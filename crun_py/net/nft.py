@@ -15,6 +15,7 @@ from crun_py.errors import CrunpyError, Unsupported
 from crun_py.net import ip
 from crun_py.net.netlink import (
     NETLINK_NETFILTER,
+    NFPROTO_BRIDGE,
     NFPROTO_IPV4,
     NFPROTO_IPV6,
     NLM_F_ACK,
@@ -33,7 +34,7 @@ from crun_py.net.netlink import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from crun_py.model.network import Attachment
 
@@ -50,12 +51,15 @@ Entry = tuple[str, str, int, str, int]
 
 def entries(attachment: Attachment) -> list[Entry]:
     """The nftables elements that lead the ports to a container, in each family that it has; an
-    address of the host is of one.  In a hub all come to its one address."""
+    address of the host is of one.  In a hub, which has not the host's addresses, all come to its
+    own; but the monitor passes on what comes to one of the host's by tcp."""
     return [
         (host_ip, port.protocol, port.host_port, address, port.container_port)
         for port in attachment.ports
         for address in (attachment.ip, attachment.ip6)
-        for host_ip in ("" if attachment.hub else port.host_ip,)
+        for host_ip in ("" if attachment.hub and port.protocol != "tcp" else port.host_ip,)
+        if not attachment.routed or (address and NAMES[family_of(address)] not in attachment.routed)
+        if attachment.hub == 0 or port.protocol != "tcp" or host_ip in ("", "0.0.0.0", "::")
         if address and host_ip != "::1" and (not host_ip or ip.width(host_ip) == ip.width(address))
     ]
 
@@ -64,6 +68,7 @@ FILTER_TABLE = "filter"
 """That of iptables-nft, in each family (nft_forward)."""
 FAMILIES = (NFPROTO_IPV4, NFPROTO_IPV6)
 """Each has a table of its own, with the same name."""
+NAMES = {NFPROTO_IPV4: "ipv4", NFPROTO_IPV6: "ipv6"}
 
 
 def family_of(text: str) -> int:
@@ -157,12 +162,30 @@ def has_bridge(sock: Socket, table: str, interface: str, family: int = NFPROTO_I
     return True
 
 
+def opened(attachment: Attachment) -> list[tuple[str, str, int]]:
+    """(address, protocol, port) of the container's own that are published by routing alone."""
+    return [
+        (address, port.protocol, port.container_port)
+        for port in attachment.ports
+        for address in (attachment.ip, attachment.ip6)
+        if address and NAMES[family_of(address)] in attachment.routed
+    ]
+
+
 def add_bridge(
-    sock: Socket, table: str, interface: str, subnets: list[str], *, internal: bool = False
+    sock: Socket,
+    table: str,
+    interface: str,
+    subnets: list[str],
+    *,
+    internal: bool = False,
+    between: bool = True,
+    plain: Sequence[int] = (),
 ) -> None:
     """Make the tables unless they exist and add a bridge with its subnets, in one transaction.
 
-    The caller holds a lock: rules added twice would be there twice.  Raises Unsupported.
+    between: its containers reach each other; plain: the families that are not translated.  The
+    caller holds a lock: rules added twice would be there twice.  Raises Unsupported.
     """
     messages: list[Message] = []
     for family in FAMILIES:
@@ -173,19 +196,32 @@ def add_bridge(
             from crun_py.net import nft_table  # once per boot
 
             messages += nft_table.messages(table, family)
-        for name, one in _bridge_elements(interface, own, internal):
-            messages.append(elements(_NEWELEMENT, NLM_F_CREATE, family, table, name, [one]))
+        for name, one in _bridge_elements(interface, own):
+            wanted = {"internal": internal, "pairs": between, "plain": family in plain}
+            if wanted.get(name, True):
+                messages.append(elements(_NEWELEMENT, NLM_F_CREATE, family, table, name, [one]))
     try:
         commit(sock, messages)
     except OSError as e:
+        if e.errno == errno.ENOENT:
+            raise _outdated(table, e) from e
         raise _unsupported(e) from e
+
+
+def _outdated(table: str, error: OSError) -> CrunpyError:
+    return CrunpyError.from_os(
+        f"adding to nftables table {table}",
+        error,
+        hint=f"another version made it: `nft delete table ip {table}` (and ip6), then "
+        "`crunpy network reload -a`",
+    )
 
 
 def remove_bridge(sock: Socket, table: str, interface: str, subnets: list[str]) -> None:
     """Take a bridge out of the sets; that it is not there is no error."""
     for family in FAMILIES:
         own = [subnet for subnet in subnets if family_of(subnet) == family]
-        for name, one in _bridge_elements(interface, own, True):
+        for name, one in _bridge_elements(interface, own):
             try:
                 commit(sock, [elements(_DELELEMENT, 0, family, table, name, [one])])
             except OSError as e:
@@ -193,11 +229,11 @@ def remove_bridge(sock: Socket, table: str, interface: str, subnets: list[str]) 
                     raise CrunpyError.from_os(f"removing {interface} from nftables", e) from e
 
 
-def _bridge_elements(interface: str, subnets: list[str], internal: bool) -> list[tuple[str, bytes]]:
+def _bridge_elements(interface: str, subnets: list[str]) -> list[tuple[str, bytes]]:
     """(set, element) of each set that lists bridges."""
     key = _name_key(interface)
-    found = [("bridges", element(key)), ("pairs", element(key + key))]
-    found += [("internal", element(key))] if internal else []
+    found = [(name, element(key)) for name in ("bridges", "internal", "plain")]
+    found.append(("pairs", element(key + key)))
     for text in subnets:
         subnet = ip.subnet(text)
         size = subnet[2] // 8
@@ -221,6 +257,16 @@ def exists(sock: Socket, table: str, family: int = NFPROTO_IPV4) -> bool:
     return True
 
 
+def remove_tables(sock: Socket, table: str) -> None:
+    """Delete a store's tables, in all families; those that are not there are no error."""
+    for family in (*FAMILIES, NFPROTO_BRIDGE):
+        try:
+            commit(sock, [nft_message(_DELTABLE, 0, family, string(1, table))])
+        except OSError as e:
+            if e.errno not in (errno.ENOENT, errno.EOPNOTSUPP, errno.EAFNOSUPPORT):
+                raise CrunpyError.from_os(f"removing nftables table {table}", e) from e
+
+
 def publish(sock: Socket, table: str, entries: list[Entry], check: Callable[[], None]) -> None:
     """Publish `entries`, all or none.
 
@@ -241,6 +287,34 @@ def publish(sock: Socket, table: str, entries: list[Entry], check: Callable[[], 
             commit(sock, _grouped(_DELELEMENT, 0, table, stale) + create)
     except OSError as e:
         raise CrunpyError.from_os(f"publishing ports in nftables table {table}", e) from e
+
+
+def _opened(entry: tuple[str, str, int]) -> bytes:
+    address, protocol, port = entry
+    packed = bytes((PROTOCOLS[protocol], 0, 0, 0)) + port.to_bytes(2, "big") + b"\0\0"
+    return element(ip.packed(address) + packed)
+
+
+def open_ports(sock: Socket, table: str, entries: list[tuple[str, str, int]]) -> None:
+    """Let in what is routed to (address, protocol, port) of containers; again is no error."""
+    for entry in entries:
+        family = family_of(entry[0])
+        try:
+            message = elements(_NEWELEMENT, NLM_F_CREATE, family, table, "open", [_opened(entry)])
+            commit(sock, [message])
+        except OSError as e:
+            raise _outdated(table, e) from e
+
+
+def close_ports(sock: Socket, table: str, entries: list[tuple[str, str, int]]) -> None:
+    """Undo `open_ports`; what is gone is no error."""
+    for entry in entries:
+        family = family_of(entry[0])
+        try:
+            commit(sock, [elements(_DELELEMENT, 0, family, table, "open", [_opened(entry)])])
+        except OSError as e:
+            if e.errno != errno.ENOENT:
+                raise CrunpyError.from_os(f"closing ports in nftables table {table}", e) from e
 
 
 def unpublish(sock: Socket, table: str, entries: list[Entry]) -> None:

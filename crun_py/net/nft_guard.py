@@ -5,6 +5,7 @@ that may be behind it, so that no container speaks as another one or as the gate
     set macs        (interface, hardware address)
     set senders     (interface, IPv4 address)
     set senders6    (interface, IPv6 address)
+    set whole       (interface, hardware address, IPv4 address): what most packets are looked up by
     prerouting      what comes from a guarded interface and is not in them is dropped, senders in
                     ARP and targets in neighbour advertisements too; so are router advertisements
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from crun_py.model.network import Attachment
 
 _NEWELEMENT, _DELELEMENT = 12, 14
+_WHOLE = "whole"
 _ABSENT = (errno.ENOENT, errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 
 
@@ -36,6 +38,7 @@ def _of(attachment: Attachment) -> list[tuple[str, bytes]]:
     for address in (attachment.ip, *attachment.link_local):
         if address:
             found.append(("senders", element(name + ip.packed(address))))
+            found.append((_WHOLE, element(name + mac + b"\0\0" + ip.packed(address))))
     if attachment.ip6:
         found.append(("senders6", element(name + ip.packed(attachment.ip6))))
     return found
@@ -61,11 +64,27 @@ def add(sock: Socket, attachment: Attachment) -> None:
             messages = nft_table.guard(table)
             try:
                 nft.commit(sock, [*messages, *wanted])
-            except FileExistsError:  # another command has just made it
-                nft.commit(sock, wanted)
+            except FileExistsError:
+                _add_to(sock, attachment)
     except OSError as e:
         if e.errno not in _ABSENT:
             raise
+
+
+def _add_to(sock: Socket, attachment: Attachment) -> None:
+    """To a table that another command has just made, or another version, without `whole`."""
+    for known in (True, False):
+        try:
+            wanted = [
+                elements(_NEWELEMENT, NLM_F_CREATE, NFPROTO_BRIDGE, attachment.table, name, [one])
+                for name, one in _of(attachment)
+                if known or name != _WHOLE
+            ]
+            nft.commit(sock, wanted)
+            return
+        except FileNotFoundError:
+            if not known:
+                raise
 
 
 def remove(sock: Socket, attachment: Attachment) -> None:

@@ -6,11 +6,13 @@
     map ports            (protocol, host port) -> (container address, port)
     map address_ports    (host address, protocol, host port) -> (container address, port)
     set internal         bridges of networks that have no way out, and none in
+    set plain            bridges of networks whose packets leave as they are
+    set open             (address of a container, protocol, port) that may be reached by routing
     raw                  nobody on a bridge reaches the host's 127.0.0.0/8 (route_localnet)
     prerouting, output   DNAT for packets to a local address, by the two maps
     postrouting          masquerade what leaves a bridge for elsewhere, what comes from
                          127.0.0.1, and what returns to the network it came from
-    forward              of an internal bridge: its own network alone; to others: only answers,
+    forward              answers; of an internal bridge: its own network alone; to others: only
                          published ports, and its own network
 
 127.0.0.1 has no like in the table of IPv6: the kernel routes nothing from or to ::1.
@@ -48,6 +50,7 @@ _HOST_ORDER = b"\0\4" + _HOST32.pack(1)
 
 _DROP, _ACCEPT = 0, 1
 _R1, _R_NEXT4, _R_NEXT16 = 1, 9, 2  # register 1, and what lies 4 and 16 bytes on
+_R_BEHIND_MAC = 14  # eight bytes behind _R_NEXT16
 _R1_FIRST = 8  # the first four bytes of register 1; the next number is what lies four bytes on
 _IIFNAME, _OIFNAME, _L4PROTO = 6, 7, 16
 _NETWORK, _TRANSPORT = 1, 2
@@ -110,6 +113,7 @@ _TO_LOOPBACK = _payload(_NETWORK, 16, 1, _R1) + _compare(b"\x7f")
 _TO_LOOPBACK6 = _payload(_NETWORK, 24, 16, _R1) + _compare(bytes(15) + b"\1")
 _FROM_BRIDGE = _meta(_IIFNAME, _R1) + _in_set("bridges")
 _TO_BRIDGE = _meta(_OIFNAME, _R1) + _in_set("bridges")
+_NOT_PLAIN = _in_set("plain", inverted=True)  # of what is in the register: after _FROM_BRIDGE
 _NOT_TO_BRIDGE = _meta(_OIFNAME, _R1) + _in_set("bridges", inverted=True)
 _FROM_INTERNAL = _meta(_IIFNAME, _R1) + _in_set("internal")
 _TO_INTERNAL = _meta(_OIFNAME, _R1) + _in_set("internal")
@@ -158,6 +162,17 @@ def _published(family: int) -> tuple[bytes, ...]:
     )
 
 
+def _to_open(family: int) -> bytes:
+    offset, length = _DESTINATION[family]
+    behind = _R1_FIRST + length // 4
+    return (
+        _payload(_NETWORK, offset, length, _R1)
+        + _meta(_L4PROTO, behind)
+        + _payload(_TRANSPORT, 2, 2, behind + 1)
+        + _in_set("open")
+    )
+
+
 def _chains(family: int) -> tuple[tuple[str, str, int, int, tuple[bytes, ...]], ...]:
     """(name, type, hook, priority, rules) of each."""
     loopback = family == NFPROTO_IPV4
@@ -166,7 +181,7 @@ def _chains(family: int) -> tuple[tuple[str, str, int, int, tuple[bytes, ...]], 
     # to ::1 comes what a container's monitor passes on (net/ports.py)
     passed_on = () if loopback else (_TO_LOOPBACK6 + _verdict(_ACCEPT),)
     return (
-        *([("raw", "filter", 0, -300, (_FROM_BRIDGE + _TO_LOOPBACK + _verdict(_DROP),))]
+        *([("raw", "filter", 0, -300, (_TO_LOOPBACK + _FROM_BRIDGE + _verdict(_DROP),))]
           if loopback else []),
         ("prerouting", "nat", 0, -100, (*strangers, *_published(family))),
         ("output", "nat", 3, -100, (*passed_on, *_published(family))),
@@ -176,7 +191,7 @@ def _chains(family: int) -> tuple[tuple[str, str, int, int, tuple[bytes, ...]], 
             4,
             100,
             (
-                _FROM_BRIDGE + _NOT_TO_BRIDGE + _MASQUERADE,
+                _FROM_BRIDGE + _NOT_PLAIN + _NOT_TO_BRIDGE + _MASQUERADE,
                 *([_FROM_LOOPBACK + _TO_BRIDGE + _MASQUERADE] if loopback else []),
                 _DNATED + _from_own_subnet(family) + _MASQUERADE,
             ),
@@ -187,12 +202,14 @@ def _chains(family: int) -> tuple[tuple[str, str, int, int, tuple[bytes, ...]], 
             2,
             0,
             (
+                # nothing is established that was not let through; most packets are such
+                _conntrack(_CT_STATE, _ESTABLISHED_RELATED) + _verdict(_ACCEPT),
                 _FROM_INTERNAL + _BETWEEN_BRIDGES + _verdict(_DROP),
                 _TO_INTERNAL + _BETWEEN_BRIDGES + _verdict(_DROP),
                 _NOT_TO_BRIDGE + _verdict(_ACCEPT),
-                _conntrack(_CT_STATE, _ESTABLISHED_RELATED) + _verdict(_ACCEPT),
                 _DNATED + _verdict(_ACCEPT),
                 _WITHIN_BRIDGE + _verdict(_ACCEPT),
+                _to_open(family) + _verdict(_ACCEPT),
                 _verdict(_DROP),
             ),
         ),
@@ -204,6 +221,8 @@ _MAP, _INTERVAL, _CONCATENATION = 8, 4, 0x80
 _SETS: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = (
     ("bridges", (_IFNAME,), ()),
     ("internal", (_IFNAME,), ()),
+    ("plain", (_IFNAME,), ()),
+    ("open", (_ADDRESS, _PROTOCOL, _SERVICE), ()),
     ("pairs", (_IFNAME, _IFNAME), ()),
     ("subnets", (_IFNAME, _ADDRESS), ()),
     ("ports", (_PROTOCOL, _SERVICE), (_ADDRESS, _SERVICE)),
@@ -257,6 +276,8 @@ def guard(table: str) -> list[Message]:
     family = NFPROTO_BRIDGE
     drop = _verdict(_DROP)
     rules = (
+        _is(_IPV4_TYPE) + _meta(_IIFNAME, _R1) + _payload(_LINK, 6, 6, _R_NEXT16)
+        + _payload(_NETWORK, 12, 4, _R_BEHIND_MAC) + _in_set("whole") + _verdict(_ACCEPT),
         _meta(_IIFNAME, _R1) + _in_set("guarded", inverted=True) + _verdict(_ACCEPT),
         _pretends("macs", _LINK, 6, 6) + drop,
         _is(_IPV4_TYPE) + _pretends("senders", _NETWORK, 12, 4) + drop,
@@ -273,6 +294,7 @@ def guard(table: str) -> list[Message]:
         ("macs", (_IFNAME, _ETHERADDR), 24),
         ("senders", (_IFNAME, _ADDRESS), 20),
         ("senders6", (_IFNAME, _ADDRESS6), 32),
+        ("whole", (_IFNAME, _ETHERADDR, _ADDRESS), 28),
     )
     flags = NLM_F_CREATE | NLM_F_EXCL
     found = [nft_message(_NEWTABLE, flags, family, string(1, table), be32(2, 0))]
@@ -326,7 +348,7 @@ def messages(table: str, family: int) -> list[Message]:
         elif name == "subnets":
             parts = [nest(1, be32(1, _length((kind,), family))) for kind in key]
             values.append(nest(9, nest(2, *parts)))
-        else:
+        elif _IFNAME in key:
             values.append(attr(13, _HOST_ORDER))
         found.append(nft_message(_NEWSET, NLM_F_CREATE, family, *values, be32(10, number)))
     for name, kind, hook, priority, rules in _chains(family):

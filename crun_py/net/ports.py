@@ -59,6 +59,15 @@ def relayed(ports: Iterable[PortMapping]) -> dict[int, PortMapping]:
     return found
 
 
+def listen(fd: int) -> None:
+    """Have a socket that holds a port listen, for a monitor that passes connections on."""
+    sock = _socket.socket(fileno=fd)
+    try:
+        _listen(sock)
+    finally:
+        sock.detach()
+
+
 def key(port: PortMapping) -> int:
     """By which a container's monitor knows the socket that holds a port."""
     return PROTOCOLS[port.protocol] << 16 | port.host_port
@@ -67,7 +76,7 @@ def key(port: PortMapping) -> int:
 def parse(spec: str) -> list[PortMapping]:
     """The ports of one -p option: [[IP:][HOST]:]CONTAINER[/PROTOCOL], each possibly a range.
 
-    Raises InvalidArgument for a malformed one, Unsupported for an IPv6 host address.
+    Raises InvalidArgument for a malformed one, Unsupported for udp at ::1.
     """
     body, slash, protocol = spec.partition("/")
     protocol = protocol.lower() if slash else "tcp"
@@ -216,7 +225,7 @@ def _refused(port: PortMapping, error: OSError) -> CrunpyError:
     return CrunpyError.from_os(doing, error, hint=hint)
 
 
-_BACKLOG = 128
+_BACKLOG = 1024
 
 
 def _bind(host_ip: str, number: int, protocol: str) -> tuple[int, int]:
@@ -242,12 +251,18 @@ def _bind(host_ip: str, number: int, protocol: str) -> tuple[int, int]:
     try:
         _bind_exclusively(sock, name)
         if ":" in host_ip and protocol == "tcp":
-            sock.listen(_BACKLOG)
+            _listen(sock)
         number = number or sock.getsockname()[1]
     except BaseException:
         sock.close()
         raise
     return sock.detach(), number
+
+
+def _listen(sock: _socket.socket) -> None:
+    # what is accepted has this too: who binds the port next is not hindered by its TIME_WAIT
+    sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+    sock.listen(_BACKLOG)
 
 
 def _bind_exclusively(sock: _socket.socket, name: str | tuple[str, int]) -> None:

@@ -24,7 +24,14 @@ def add(container: Container, wanted: Sequence[PortMapping]) -> list[PortMapping
     Unsupported.
     """
     found = _outward(container)
-    if found.helper == "pasta":
+    if not found.helper:
+        network = config.load(container.paths, found.network)
+        wanted = connection.asked_on(network, wanted)
+        if network.only_routed:
+            attach.publish(container.paths, replaced(found, ports=tuple(wanted)))
+            _note(container, found, (*found.ports, *wanted))
+            return [*wanted]
+    if found.helper == "pasta" and not all(map(ports.is_relayed, wanted)):
         raise Unsupported(
             f"publishing ports of {container.name}: pasta takes them at the start only",
             hint="crunpy network create NAME, and run it with --network NAME",
@@ -62,26 +69,61 @@ def _add(
 
 
 def _relay(container: Container, more: Attachment) -> None:
-    for fd, port in ports.relayed(more.ports).items():
-        monitor.keep(container.run_directory, fd, ports.key(port), connection.target(more, port))
-        os.close(fd)
+    _hand_over(container, more, ports.relayed(more.ports))
 
 
 def _add_for_user(
     container: Container, found: Attachment, wanted: Sequence[PortMapping]
 ) -> list[PortMapping]:
-    from crun_py.net import hub, rootless
+    from crun_py.net import hub
 
     if found.helper:
-        chosen = rootless.publish(container.run_directory, wanted, container.paths)
-        _relay(container, replaced(found, ports=tuple(chosen)))
-        return chosen
+        return _add_beside_helper(container, found, wanted)
     with hub.Locked(container.paths):
-        chosen = hub.forward(container.paths, wanted)
+        own, chosen = hub.forward(container.paths, wanted)
         more = replaced(found, ports=tuple(chosen))
-        reconnect.on_host(found.hub, container, lambda: attach.publish(container.paths, more))
-        _relay(container, more)
+        try:
+            _hand_over(container, more, own)
+            reconnect.on_host(found.hub, container, lambda: attach.publish(container.paths, more))
+            _relay(container, more)
+        except BaseException:
+            _drop(container, [*own.values()])
+            hub.unforward(container.paths, chosen)
+            raise
         return chosen
+
+
+def _add_beside_helper(
+    container: Container, found: Attachment, wanted: Sequence[PortMapping]
+) -> list[PortMapping]:
+    from crun_py.net import rootless
+
+    ours = connection.passed_on(container.record["network"]["mode"], wanted)
+    held, own = ports.reserve(ours, container.paths)
+    more = replaced(found, ports=tuple(own))
+    try:
+        for fd in held:
+            ports.listen(fd)
+        _hand_over(container, more, dict(zip(held, own, strict=True)))
+        others = [port for port in wanted if port not in ours]
+        chosen = rootless.publish(container.run_directory, others, container.paths)
+    except BaseException:
+        _drop(container, own)
+        raise
+    if found.helper == "slirp4netns":
+        _relay(container, replaced(found, ports=(*chosen, *own)))
+    return [*chosen, *own]
+
+
+def _hand_over(container: Container, more: Attachment, held: dict[int, PortMapping]) -> None:
+    """Sockets that listen go to the monitor, which passes connections on."""
+    try:
+        for fd, port in held.items():
+            target = connection.target(more, port)
+            monitor.keep(container.run_directory, fd, ports.key(port), target)
+    finally:
+        for fd in held:
+            os.close(fd)
 
 
 def remove(container: Container, gone: Sequence[PortMapping]) -> list[PortMapping]:
@@ -98,12 +140,13 @@ def remove(container: Container, gone: Sequence[PortMapping]) -> list[PortMappin
             raise NotFound(f"port {ports.described(port)} of {container.name} is not published")
         chosen += [one for one in same if one not in chosen]
     less = replaced(found, ports=tuple(chosen))
-    if found.helper == "pasta":
+    if found.helper == "pasta" and not all(map(ports.is_relayed, chosen)):
         raise Unsupported(f"ports of {container.name}: pasta keeps them to the end")
     if found.helper:
         from crun_py.net import rootless
 
-        rootless.unforward(container.run_directory, chosen)
+        if found.helper == "slirp4netns":
+            rootless.unforward(container.run_directory, chosen)
         _drop(container, chosen)
     elif found.hub:
         from crun_py.net import hub
@@ -142,7 +185,7 @@ def _outward(container: Container) -> Attachment:
         if attachment.helper:
             return attachment
         network = config.load(container.paths, attachment.network)
-        if attachment.driver == "bridge" and not network.internal:
+        if network.publishes:
             return attachment
     mode = container.record["network"]["mode"]
     if connection.is_alone(mode):

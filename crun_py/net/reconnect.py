@@ -43,9 +43,11 @@ def add(container: Container, pid: int, join: Join) -> Attachment:
 
         connection.hub = hub.held_by(container.status())
     if connection.hub:
-        from crun_py.net import rootless
+        from crun_py.net import hub, rootless
 
         connection.outward = rootless.outward_address()
+        with hub.Locked(container.paths):  # its slirp4netns ends with the last attachment
+            on_host(connection.hub, container, lambda: None, repair=True)
     try:
         validate([network], [])
         try:
@@ -83,8 +85,10 @@ def _answer_late(container: Container, connection: Connection, network: Network)
     )
 
 
-def on_host(inode: int, container: Container, act: Callable[[], T]) -> T:
-    """act() where the host's end of interfaces is: in the hub of this inode, if it is not 0."""
+def on_host(inode: int, container: Container, act: Callable[[], T], *, repair: bool = False) -> T:
+    """act() where the host's end of interfaces is: in the hub of this inode, if it is not 0.
+
+    repair: under the hub's lock, start its slirp4netns if that has ended."""
     if not inode:
         return act()
     from crun_py.net import hub, inside
@@ -95,13 +99,17 @@ def on_host(inode: int, container: Container, act: Callable[[], T]) -> T:
     if fd < 0:
         raise Conflict(f"changing the networks of container {container.name}: it has ended")
     try:
+        if repair:
+            hub.repair(container.paths, fd)
         return inside.run(fd, act)
     finally:
         os.close(fd)
 
 
-def take(container: Container, pid: int, network: str) -> None:
-    """Disconnect a running container from a network.  Raises NotFound, CrunpyError."""
+def take(container: Container, pid: int, network: str) -> tuple[PortMapping, ...]:
+    """Disconnect a running container from a network; the ports that are to be published anew.
+
+    Raises NotFound, CrunpyError."""
     connection = _running(container, pid)
     try:
         found = connection.attachments
@@ -112,8 +120,14 @@ def take(container: Container, pid: int, network: str) -> None:
         left = tuple(a for a in found if a.network != network)
         attached.write(container.run_directory, left)
         _reroute(connection, found, left)
+        if any(a.hub for a in gone) and not any(a.hub for a in left):
+            from crun_py.net import hub
+
+            with hub.Locked(container.paths):
+                hub.leave(container.paths, container.id, ())
         if ports := tuple(port for attachment in gone for port in attachment.ports):
-            attached.write(container.run_directory, _with_ports(container, left, ports))
+            return _move_ports(container, left, ports)
+        return ()
     finally:
         connection.close()
 
@@ -141,29 +155,26 @@ def _reroute(
                 continue  # somebody in the container was faster
 
 
-def _with_ports(
+def _move_ports(
     container: Container, left: tuple[Attachment, ...], ports: tuple[PortMapping, ...]
-) -> tuple[Attachment, ...]:
-    """`left`, one of which answers on the ports from now on; without one they are given up."""
+) -> tuple[PortMapping, ...]:
+    """One of `left` answers on the ports from now on, if it can; those that are to be published
+    there anew."""
     from crun_py import monitor
-    from crun_py.net import attach, hub
+    from crun_py.net import attach
     from crun_py.net.ports import key
 
     paths = container.paths
-    new = next((a for a in left if a.driver == "bridge"
-                and not config.load(paths, a.network).internal), None)  # fmt: skip
-    if new is None:
+    new = next((a for a in left if config.load(paths, a.network).publishes), None)
+    if new is None or new.hub:  # whereto the monitor passes connections on is another address
         for port in ports:
             monitor.drop(container.run_directory, key(port))
-        return left
+        return ports if new else ()
     more = replaced(new, ports=ports)
-    if not new.hub:
-        attach.publish(paths, more)
-    else:
-        with hub.Locked(paths):
-            hub.forward(paths, ports)
-            on_host(new.hub, container, lambda: attach.publish(paths, more))
-    return tuple(more if a == new else a for a in left)
+    attach.publish(container.paths, more)
+    now = [more if attachment == new else attachment for attachment in left]
+    attached.write(container.run_directory, now)
+    return ()
 
 
 def _running(container: Container, pid: int) -> Connection:
@@ -199,8 +210,8 @@ def renamed(container: Container) -> None:
         attached.write(container.run_directory, after)
         for attachment in after:
             if attachment.aliases:
-                internal = config.load(container.paths, attachment.network).internal
-                names.add(container.paths, attachment, internal=internal)
+                network = config.load(container.paths, attachment.network)
+                names.add(container.paths, attachment, network)
 
 
 def reload(container: Container) -> None:

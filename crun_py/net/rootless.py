@@ -22,7 +22,7 @@ from crun_py import caller, jsonfile
 from crun_py._native import lib
 from crun_py.errors import NO_PROCESS, Conflict, CrunpyError, Unsupported
 from crun_py.model.network import Attachment, PortMapping
-from crun_py.net import inside, ip, netlink
+from crun_py.net import helper_options, inside, ip, netlink
 from crun_py.net.ports import described, reserve
 from crun_py.record import replaced
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from crun_py.paths import Paths
 
 _INSTALL = "install one of them: apt install passt (or slirp4netns)"
-_SLIRP_ADDRESS, _SLIRP_DNS = "10.0.2.100", "10.0.2.3"
 _ELSEWHERE = "198.51.100.1"
 """An address of nobody (RFC 5737), reached by the default route."""
 _SIGTERM, _SIGKILL, _SIGPIPE = 15, 9, 13
@@ -47,12 +46,13 @@ def start(
     run_dir: str,
     paths: Paths | None = None,
     *,
-    only: str = "",
+    mode: str = "",
 ) -> Attachment:
     """Connect the network namespace `netns_fd` and publish `ports`; ready on return.
 
     run_dir: an existing directory of the container's for a socket and a pid file.  paths: of the
-    store whose containers an error names.  only: pasta or slirp4netns, and not the other one.
+    store whose containers an error names.  mode: pasta or slirp4netns, and not the other one, with
+    options (helper_options.py).
     Returns what `stop` needs, with the ports as they really are, addresses and interface as seen
     inside, dns (addresses that answer inside whatever the host's resolv.conf says) and
     host_address (by which services of the host on all its addresses are reached, "" for none).
@@ -60,6 +60,7 @@ def start(
     /dev/net/tun, CrunpyError.
     """
     check_protocols(ports)
+    only = mode.partition(":")[0]
     pasta = "" if only == "slirp4netns" else _find("pasta")
     slirp = "" if only == "pasta" else _find("slirp4netns")
     if not pasta and not slirp:
@@ -73,7 +74,7 @@ def start(
     try:
         with inside.socket(netns_fd, ipv6=True) as sock:
             sock.do(netlink.link_up(1))
-            made = _first_that_works(pasta, slirp, netns_fd, ports, run_dir)
+            made = _first_that_works(pasta, slirp, netns_fd, ports, run_dir, mode)
             try:
                 return replaced(made, ports=tuple(ports), **_seen(sock))
             except BaseException:
@@ -86,11 +87,11 @@ def start(
 def check_protocols(ports: Sequence[PortMapping]) -> None:
     """Raises Unsupported for a port that the programs do not forward."""
     for port in ports:
-        if port.protocol == "sctp" or ":" in port.host_ip:
-            what = "sctp" if port.protocol == "sctp" else "addresses of IPv6"
+        if port.protocol != "tcp" and (port.protocol == "sctp" or ":" in port.host_ip):
+            what = "sctp" if port.protocol == "sctp" else "udp at addresses of IPv6"
             raise Unsupported(
                 f"publishing port {described(port)}: users' networks do not forward {what}",
-                hint="tcp and udp, of IPv4",
+                hint="tcp, and udp of IPv4",
             )
 
 
@@ -104,7 +105,7 @@ def slirp_program() -> str:
 
 
 def _first_that_works(
-    pasta: str, slirp: str, netns_fd: int, ports: list[PortMapping], run_dir: str
+    pasta: str, slirp: str, netns_fd: int, ports: list[PortMapping], run_dir: str, mode: str
 ) -> Attachment:
     drivers = [(_pasta, pasta), (slirp4netns, slirp)]
     if pasta and slirp and _is_unreliable(pasta):
@@ -113,7 +114,7 @@ def _first_that_works(
     for driver, program in drivers:
         if program:
             try:
-                return driver(program, netns_fd, ports, run_dir)
+                return driver(program, netns_fd, ports, run_dir, mode)
             except Conflict:
                 raise
             except CrunpyError as e:
@@ -159,7 +160,9 @@ def _seen(sock: netlink.Socket) -> dict[str, str | int]:
     return {}
 
 
-def _pasta(program: str, netns_fd: int, ports: list[PortMapping], run_dir: str) -> Attachment:
+def _pasta(
+    program: str, netns_fd: int, ports: Sequence[PortMapping], run_dir: str, mode: str
+) -> Attachment:
     """Start pasta, which goes into the background when all is set up."""
     pid_file = run_dir + "/pasta.pid"
     arguments = ["pasta", "--config-net", "--no-netns-quit", "--no-map-gw", "--quiet"]
@@ -168,6 +171,8 @@ def _pasta(program: str, netns_fd: int, ports: list[PortMapping], run_dir: str) 
         specs = [_pasta_port(port) for port in ports if port.protocol == protocol]
         for spec in specs or ["none"]:
             arguments += [option, spec]
+    if mode.startswith("pasta:"):
+        arguments += helper_options.parse(mode).arguments
     arguments += ["--netns", f"/proc/self/fd/{netns_fd}"]
     reader, writer = os.pipe()
     try:
@@ -206,12 +211,13 @@ def _read_all(reader: int) -> str:
 
 
 def slirp4netns(
-    program: str, netns_fd: int, ports: Sequence[PortMapping], run_dir: str
+    program: str, netns_fd: int, ports: Sequence[PortMapping], run_dir: str, mode: str = ""
 ) -> Attachment:
     """Start slirp4netns and wait until it has configured the interface and the ports."""
     log = run_dir + "/slirp4netns.log"
-    arguments = ["slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback"]
-    arguments += ["--enable-sandbox", "--enable-seccomp", "--netns-type=path"]
+    options = helper_options.parse(mode)
+    arguments = ["slirp4netns", "--configure", "--enable-sandbox", "--enable-seccomp"]
+    arguments += ["--netns-type=path", *options.arguments]
     ready, writer = os.pipe()
     # a socket's name is short (108 bytes), so it gets one below a descriptor
     directory = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -242,7 +248,7 @@ def slirp4netns(
     finally:
         os.close(ready)
         os.close(directory)
-    return replaced(made, dns=(_SLIRP_DNS,), host_address=outward_address())
+    return replaced(made, dns=(options.dns,), host_address=outward_address())
 
 
 def outward_address() -> str:
@@ -353,7 +359,6 @@ def _add_forward(path: str, port: PortMapping) -> None:
             "proto": port.protocol,
             "host_addr": port.host_ip or "0.0.0.0",
             "host_port": port.host_port,
-            "guest_addr": _SLIRP_ADDRESS,
             "guest_port": port.container_port,
         },
     }

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import errno
 
-from crun_py.errors import InvalidArgument, NotFound, Unsupported
+from crun_py.errors import InvalidArgument, Unsupported
 from crun_py.net import inside, netlink
-from crun_py.net.driver import Driver
+from crun_py.net.driver import Driver, index_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,14 +67,7 @@ def _parent(network: Network) -> int:
     """The index of the interface of the host.  Raises NotFound, InvalidArgument."""
     with netlink.Socket() as sock:
         if network.parent:
-            try:
-                return netlink.link_index(sock, network.parent)
-            except OSError as e:
-                if e.errno != errno.ENODEV:
-                    raise
-                raise NotFound(
-                    f"network {network.name!r}: there is no interface {network.parent}"
-                ) from None
+            return index_of(network, network.parent, "interface", sock)
         found = netlink.default_link(sock)
         if not found:
             raise InvalidArgument(
