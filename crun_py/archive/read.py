@@ -1,12 +1,12 @@
 """The entries of a tar stream, one after the other (tar(5): ustar, pax and GNU names).
 
-The stream may come from anybody: a header of any kind costs at most a mebibyte, and what a
+The stream may come from anybody: the headers of an entry cost at most a mebibyte, and what a
 header says of lengths and owners is checked before it is believed.  Sparse files are refused.
 """
 
 from __future__ import annotations
 
-from crun_py.archive.header import BLOCK, CHARACTER, FILE, Entry
+from crun_py.archive.header import BLOCK, BLOCKDEV, CHARACTER, FILE, Entry
 from crun_py.errors import ImageError
 
 TYPE_CHECKING = False
@@ -17,6 +17,7 @@ _META_BYTES = 1 << 20
 _ENTRIES = 4_000_000
 _PIECE_BYTES = 1 << 20
 _MAX_ID = (1 << 32) - 2
+_MAX_DEVICE = (1 << 31) - 1
 _META = b"xgLK"
 _SAME = {b"\0": FILE, b"7": FILE}
 
@@ -24,12 +25,18 @@ _SAME = {b"\0": FILE, b"7": FILE}
 class Reader:
     """Reads entries by `read(n)`, which returns n bytes of the uncompressed archive.
 
-    label: what errors, which are ImageError, call the archive.  An entry's content and the padding
-    behind it are the caller's to read, or to skip, before the next entry.
+    label: what errors, which are ImageError, call the archive.  ended: whether there is nothing
+    more; with it an archive may end without the blocks that tar(5) wants there, and without the
+    padding before them, as what docker's command line makes of a context with a Dockerfile from
+    elsewhere.  An entry's content and the padding behind it are the caller's to read, or to skip,
+    before the next entry.
     """
 
-    def __init__(self, read: Callable[[int], bytes], label: str) -> None:
+    def __init__(
+        self, read: Callable[[int], bytes], label: str, ended: Callable[[], bool] | None = None
+    ) -> None:
         self._read, self._label = read, label
+        self._ended = ended or (lambda: False)
         self._count = self._padding = 0
         self.left = 0
 
@@ -40,7 +47,10 @@ class Reader:
     def next(self) -> Entry | None:
         """The next entry; None at the end.  Its name is as it stands in the archive."""
         extra: dict[str, bytes] = {}
+        room = _META_BYTES
         while True:
+            if not extra and self._count and self._ended():
+                return None
             block = self._read(BLOCK)
             if not any(block):
                 return None
@@ -52,7 +62,8 @@ class Reader:
             if kind not in _META:
                 return self._entry(block, _SAME.get(kind, kind), extra)
             size = self._number(block[124:136])
-            if size > _META_BYTES:
+            room -= size
+            if room < 0:  # of one, or of all before an entry
                 raise self.error("a header that is too large")
             data = self._read(size + -size % BLOCK)[:size]
             if kind == b"x":
@@ -64,7 +75,8 @@ class Reader:
 
     def skip_padding(self) -> None:
         """To be called when the content has been read."""
-        self._read(self._padding)
+        if not self._padding or not self._ended():
+            self._read(self._padding)
         self._padding = 0
 
     def content(self) -> Iterator[bytes]:
@@ -90,8 +102,8 @@ class Reader:
             size=size if kind == FILE else 0,  # whatever the field says, nothing follows others
             mtime=self._time(extra, block[136:148]),
             link=extra.get("linkpath") or block[157:257].partition(b"\0")[0],
-            device=(self._number(block[329:337]), self._number(block[337:345]))
-            if kind >= CHARACTER
+            device=(self._device(block[329:337]), self._device(block[337:345]))
+            if kind in (CHARACTER, BLOCKDEV)
             else (0, 0),
         )
         if b"\0" in entry.name or b"\0" in entry.link:
@@ -131,6 +143,12 @@ class Reader:
             raise self.error(f"an owner out of range: {number}")
         return number
 
+    def _device(self, field: bytes) -> int:
+        number = self._number(field)
+        if number > _MAX_DEVICE:
+            raise self.error(f"a device out of range: {number}")
+        return number
+
     def _time(self, extra: dict[str, bytes], field: bytes) -> int:
         if "mtime" not in extra:
             return self._number(field)
@@ -167,6 +185,12 @@ class Stream:
         self._pieces, self._label = pieces, label
         self._held = b""
         self._at = 0
+
+    def ended(self) -> bool:
+        """Whether there is nothing more."""
+        if self._at == len(self._held):
+            self._held, self._at = next(self._pieces, b""), 0
+        return not self._held
 
     def read(self, size: int) -> bytes:
         """`size` bytes.  Raises ImageError at the end."""

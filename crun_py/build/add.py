@@ -104,7 +104,8 @@ def extract(read: Callable[[int], bytes], extractor: Extractor, label: str) -> N
     Raises ImageError, CrunpyError.
     """
     pieces = _plain(read, label)
-    extractor.extract(Reader(Stream(pieces, label).read, label))
+    stream = Stream(pieces, label)
+    extractor.extract(Reader(stream.read, label, stream.ended))
     size = 0
     for piece in pieces:  # who writes into a pipe must not find it closed
         size += len(piece)

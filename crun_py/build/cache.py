@@ -13,7 +13,7 @@ import time
 
 from crun_py import jsonfile
 from crun_py.build.layer import Layer
-from crun_py.clock import parse_rfc3339
+from crun_py.clock import known_ns
 from crun_py.errors import CorruptState
 from crun_py.oci.chain import is_unpacked, layer_directory
 from crun_py.oci.store import gc
@@ -24,6 +24,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.paths import Paths
     from crun_py.workspace import Workspace
+
+
+STEP = {
+    "created": str,
+    "layer?": (None, {"chain_id": str, "diff_id": str, "size": int, "content": int}),
+}
+"""What KEY.json says."""
 
 
 def digest(*parts: str) -> str:
@@ -55,13 +62,13 @@ class Cache:
         """What the step `key` came to on top of the layers `chain`; None: it is not known, or
         its layer has gone."""
         try:
-            found = jsonfile.read(f"{self._directory}/{key}.json")
+            found = jsonfile.read(f"{self._directory}/{key}.json", STEP)
             layer = Layer(**found["layer"]) if found.get("layer") else None
-            step = Step(str(found["created"]), layer)
+            step = Step(found["created"], layer)
             os.utime(f"{self._directory}/{key}.json")  # builder prune goes by it
-        except (FileNotFoundError, CorruptState, KeyError, TypeError):
+        except (FileNotFoundError, CorruptState, TypeError):
             return None
-        if self._older_s and parse_rfc3339(step.created) < time.time_ns() - self._older_s * 1e9:
+        if self._older_s and known_ns(step.created) < time.time_ns() - self._older_s * 1e9:
             return None
         if layer and not all(is_unpacked(self._paths, c) for c in (*chain, layer.chain_id)):
             return None

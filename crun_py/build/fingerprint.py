@@ -56,10 +56,10 @@ class Known:
 
     def _read(self) -> dict[str, str]:
         try:
-            found = jsonfile.read(self._path)
+            found: dict[str, str] = jsonfile.read(self._path, {str: str})
         except (FileNotFoundError, CorruptState):
             return {}
-        return found if isinstance(found, dict) else {}
+        return found
 
     def save(self) -> None:
         """Keep what was learnt."""

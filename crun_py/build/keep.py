@@ -6,6 +6,7 @@ import os
 import time
 
 from crun_py import jsonfile
+from crun_py.build.cache import STEP
 from crun_py.errors import Conflict, CorruptState
 from crun_py.oci.chain import layer_directory
 from crun_py.oci.store import gc
@@ -54,7 +55,7 @@ def things(paths: Paths) -> list[Kept]:
 def _steps(paths: Paths) -> Iterator[Kept]:
     for name, used in _files(paths.root + "/build/cache", ".json"):
         try:
-            layer = jsonfile.read(f"{paths.root}/build/cache/{name}.json").get("layer")
+            layer = jsonfile.read(f"{paths.root}/build/cache/{name}.json", STEP).get("layer")
         except (FileNotFoundError, CorruptState):
             layer = None
         chain_id = layer["chain_id"] if layer else ""
@@ -67,8 +68,8 @@ def _mounts(paths: Paths) -> Iterator[Kept]:
     for name, used in _files(paths.root + "/build/mounts", ".lock"):
         path = f"{paths.root}/build/mounts/{name}"
         try:
-            text = str(jsonfile.read(path + ".json")["id"])
-        except (FileNotFoundError, CorruptState, KeyError):
+            text = str(jsonfile.read(path + ".json", {"id": object})["id"])
+        except (FileNotFoundError, CorruptState):
             text = name
         yield Kept(kind="mount", name=name, text=text, size=disk_usage(path), used=used)
 

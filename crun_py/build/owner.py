@@ -5,6 +5,7 @@ from __future__ import annotations
 from crun_py.errors import InvalidArgument
 from crun_py.ns import users
 from crun_py.overlay.view import LayeredView
+from crun_py.quantity import is_number
 
 
 def owner(text: str, trees: list[str]) -> tuple[int, int]:
@@ -15,9 +16,9 @@ def owner(text: str, trees: list[str]) -> tuple[int, int]:
     """
     name, _, group = text.partition(":")
     users.check_text(text)
-    if name.isdigit() and not group:
+    if is_number(name) and not group:
         group = name
-    if name.isdigit() and group.isdigit():
+    if is_number(name) and is_number(group):
         return int(name), int(group)
     if not trees:
         raise InvalidArgument(f"owner {text}: there is no /etc/passwd to look it up in")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from crun_py.build.layer import Times
 from crun_py.errors import BuildError
 from crun_py.model.container import CreateRequest
+from crun_py.model.registry import PullRequest
 from crun_py.record import record
 
 TYPE_CHECKING = False
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from crun_py.build.agent import Ssh
     from crun_py.build.errors import Source
+    from crun_py.build.output import Output
     from crun_py.oci.store.image import Image
 
     Pairs = tuple[tuple[str, str], ...]
@@ -68,6 +70,44 @@ class BuildRequest:
     insecure: bool = False
     proxies: Pairs = ()
     jobs: int = 0
+
+
+@record
+class BuildJob:
+    """All that one command builds, and what becomes of it.
+
+    requests: one for each platform.  directory: the context: a directory, archive, URL or
+    repository, "-" for standard input.  dockerfile, ignore_file: other ones than its own.
+    contexts: further ones, by name in small letters.  environment: of git and agents.
+    pull: how the images are obtained that it begins with.  cache_from, cache_to: repositories for
+    the steps of other machines' builds.
+    names: full references; of several platforms a list has them.  lists: manifest lists that the
+    images become parts of.  outputs: where results go beside the store; of none of them an image
+    stays there, unless it has a name.
+    """
+
+    requests: tuple[BuildRequest, ...]
+    directory: str = "."
+    dockerfile: str = ""
+    ignore_file: str = ""
+    contexts: dict[str, str] = {}  # noqa: RUF012
+    environment: dict[str, str] = {}  # noqa: RUF012
+    pull: PullRequest = PullRequest()
+    cache_from: tuple[str, ...] = ()
+    cache_to: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
+
+
+@record
+class Built:
+    """id: sha256:… of the image, or of the list of several platforms' images.  digest: of its
+    manifest.  names: full references."""
+
+    id: str
+    digest: str
+    names: tuple[str, ...] = ()
 
 
 @record

@@ -6,6 +6,7 @@ anything is made of it.
 
 from __future__ import annotations
 
+from crun_py import clock
 from crun_py.errors import ImageError
 
 TYPE_CHECKING = False
@@ -59,10 +60,20 @@ def _history(value: object) -> bool:
     return isinstance(value, list) and all(map(_step, value))
 
 
+def _rootfs(value: object) -> bool:
+    return isinstance(value, dict) and _texts(value.get("diff_ids"))
+
+
+def _time(value: object) -> bool:
+    return isinstance(value, str) and (not value or bool(clock.valid(value)))
+
+
 def _step(value: object) -> bool:
-    names = ("created", "created_by", "author", "comment")
-    return isinstance(value, dict) and all(
-        value.get(name) is None or _text(value[name]) for name in names
+    names = ("created_by", "author", "comment")
+    return (
+        isinstance(value, dict)
+        and (value.get("created") is None or _time(value["created"]))
+        and all(value.get(name) is None or _text(value[name]) for name in names)
     )
 
 
@@ -83,7 +94,7 @@ _TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
 
 
 _ABOUT: dict[str, tuple[Callable[[object], bool], str]] = {
-    "created": (_text, "a text"),
+    "created": (_time, "a time"),
     "author": (_text, "a text"),
     "comment": (_text, "a text"),
     "docker_version": (_text, "a text"),
@@ -91,6 +102,7 @@ _ABOUT: dict[str, tuple[Callable[[object], bool], str]] = {
     "variant": (_text, "a text"),
     "os.version": (_text, "a text"),
     "os.features": (_texts, "a list of texts"),
+    "rootfs": (_rootfs, "an object with diff_ids"),
     "history": (_history, "a list of steps"),
 }
 

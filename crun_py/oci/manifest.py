@@ -13,6 +13,7 @@ from crun_py import jsonfile
 from crun_py.errors import CrunpyError, ImageError, InvalidArgument
 from crun_py.oci import config
 from crun_py.oci.reference import parse_digest
+from crun_py.quantity import is_number
 from crun_py.record import without_empty
 
 TYPE_CHECKING = False
@@ -239,7 +240,7 @@ def split_platform(text: str) -> tuple[str, str, str]:
 def _variants(architecture: str, variant: str) -> list[str]:
     """Acceptable variants, best first."""
     if architecture == "arm":
-        newest = int(variant[1:]) if variant[1:].isdigit() else 7
+        newest = int(variant[1:]) if is_number(variant[1:]) else 7
         return [f"v{n}" for n in range(min(newest, 8), 4, -1)] + [""]
     if architecture == "arm64":
         return [variant, "", "v8"] if variant in ("", "v8") else [variant, "v8", ""]
@@ -317,7 +318,7 @@ def _load(data: bytes, doing: str) -> Any:
         raise ImageError(f"{doing}: larger than {DOCUMENT_LIMIT >> 20} MiB")
     try:
         value = jsonfile.loads(data)
-    except (ValueError, RecursionError) as e:
+    except ValueError as e:
         raise ImageError(f"{doing}: not valid JSON") from e
     if not isinstance(value, dict):
         raise ImageError(f"{doing}: not a JSON object")

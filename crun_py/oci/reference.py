@@ -89,11 +89,14 @@ class Reference:
     @property
     def familiar_name(self) -> str:
         """The name as docker shows it: `nginx`, `user/app`, `quay.io/a/b`."""
+        path = self.repository
         if self.registry != DEFAULT_REGISTRY:
             return self.name
-        if self.repository.count("/") == 1:
-            return self.repository.removeprefix("library/")
-        return self.repository
+        short = path.removeprefix("library/") if path.count("/") == 1 else path
+        for text in (short, path):
+            if is_short(text) and not _is_image_id(text):
+                return text
+        return self.name  # docker.io/localhost/x is not localhost/x
 
     @property
     def familiar(self) -> str:
@@ -125,7 +128,7 @@ def parse(text: str) -> Reference:
     registry, repository = split_registry(rest)
     if not registry:
         registry = DEFAULT_REGISTRY
-        if len(rest) == 64 and _HEX.issuperset(rest):
+        if _is_image_id(rest):
             raise _invalid(text, "64 hexadecimal digits are an image id, not a name")
     if registry == DEFAULT_REGISTRY and repository and "/" not in repository:
         repository = "library/" + repository
@@ -188,6 +191,10 @@ def parse_digest(text: str) -> str:
 def is_id_prefix(text: str) -> bool:
     """Whether `text` can be (the start of) an image id."""
     return 0 < len(text) <= 64 and _HEX.issuperset(text)
+
+
+def _is_image_id(text: str) -> bool:
+    return len(text) == 64 and _HEX.issuperset(text)
 
 
 def is_tag(text: str) -> bool:

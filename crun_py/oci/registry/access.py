@@ -72,7 +72,7 @@ class Access:
     def _credentials(self, endpoint: Endpoint) -> auth.Credentials | None:
         if self._creds and not endpoint.is_mirror:
             user, _, password = self._creds.partition(":")
-            return auth.Credentials(user, password)
+            return auth.of_words(user, password)
         return auth.find(endpoint.registry, endpoint.repository, self._authfile)
 
 

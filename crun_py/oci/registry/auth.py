@@ -15,6 +15,7 @@ from crun_py import caller, jsonfile
 from crun_py.errors import CrunpyError
 from crun_py.oci.reference import DEFAULT_REGISTRY
 from crun_py.oci.registry.registries import DOCKER_API_HOST
+from crun_py.paths import host_uid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,21 +91,10 @@ def files() -> list[str]:
     found = []
     if runtime := caller.variable("XDG_RUNTIME_DIR"):
         found.append(runtime + "/containers/auth.json")
-    elif (uid := _host_uid()) == 0 or os.path.isdir(f"/run/containers/{uid}"):
+    elif (uid := host_uid()) == 0 or os.path.isdir(f"/run/containers/{uid}"):
         found.append(f"/run/containers/{uid}/auth.json")
     docker = caller.variable("DOCKER_CONFIG") or caller.home(".docker")
     return [*found, caller.config_home() + "/containers/auth.json", docker + "/config.json"]
-
-
-def _host_uid() -> int:
-    """Whose files they are: in a user namespace of ours root is the user who called."""
-    uid = os.getuid()
-    with open("/proc/self/uid_map", encoding="ascii") as f:
-        for line in f:
-            inside, outside, count = map(int, line.split())
-            if inside <= uid < inside + count:
-                return outside + uid - inside
-    return uid
 
 
 def _in_file(path: str, config: AuthFile, registry: str, repository: str) -> Credentials | None:
@@ -167,6 +157,11 @@ def _from_helper(helper: str, key: str) -> Credentials | None:
         raise CrunpyError(
             f"asking credential helper docker-credential-{helper}: malformed answer"
         ) from e
+    return of_words(user, secret)
+
+
+def of_words(user: str, secret: str) -> Credentials:
+    """Credentials of a user's name and secret, which is a token for docker's name "<token>"."""
     return Credentials("", "", secret) if user == "<token>" else Credentials(user, secret)
 
 

@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from crun_py import jsonfile
-from crun_py.errors import RegistryError
+from crun_py.errors import NotInRegistry, RegistryError
 from crun_py.oci.manifest import ACCEPT, DOCUMENT_LIMIT
 from crun_py.oci.registry import challenge
 from crun_py.oci.registry.auth import Credentials
@@ -133,6 +133,19 @@ class Registry:
         """
         self.ask("GET", "")
 
+    def date(self) -> str:
+        """What the registry's clock says (RFC 9110, "Date"), "" when it does not tell; also when it
+        does not let us in.  Raises RegistryError when it does not answer."""
+        while True:
+            try:
+                response = self._exchange("GET", self._url(""), {}, "", b"")
+            except _UNREACHED as e:
+                if self._fall_back_to_http(e):
+                    continue
+                raise self._error(cause_of(e), _hint(e)) from e
+            with closing(response):
+                return str(response.headers.get("date", ""))
+
     def tags(self) -> list[str]:
         """All tags of the repository (distribution-spec, "Listing Tags").
 
@@ -147,7 +160,7 @@ class Registry:
             answer = self.ask("GET", target, limit=DOCUMENT_LIMIT)
             try:
                 value = jsonfile.loads(answer.body)[key] or []
-            except (ValueError, KeyError, TypeError, RecursionError) as e:
+            except (ValueError, KeyError, TypeError) as e:
                 raise self._error(f"it sent something else than a list of {key}") from e
             found += [text for text in value if isinstance(text, str)]
             link = answer.headers.get("link", "")
@@ -421,7 +434,7 @@ class Registry:
         try:
             answer = jsonfile.loads(self._body(response, _ERROR_LIMIT))
             token = answer.get("token") or answer.get("access_token")
-        except (ValueError, RecursionError, AttributeError) as e:
+        except (ValueError, AttributeError) as e:
             raise self._error("its token server sent something else than a token") from e
         if not isinstance(token, str) or not token.isprintable() or not token.isascii():
             raise self._error("its token server sent something else than a token")
@@ -498,8 +511,9 @@ class Registry:
         if status == 404:
             if not repository:
                 return self._error(f"it has nothing like that{said}")
-            return self._error(
-                f"it has no such image or part of it: {repository}{said}", "check name and tag"
+            return NotInRegistry(
+                self._error(f"it has no such image or part of it: {repository}{said}").message,
+                hint="check name and tag",
             )
         if status == 429:
             return self._error(
@@ -515,7 +529,7 @@ def _message(body: bytes) -> str:
     try:
         first = jsonfile.loads(body)["errors"][0]
         text = str(first.get("message") or first["code"])
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return ""
     text = "".join(c if c.isprintable() else " " for c in text[:200])
     return f" ({text})"

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
+from crun_py.quantity import is_number
+
 
 class Patience:
     """How long to wait, in seconds, and how often to try.
@@ -43,9 +45,9 @@ class Patience:
 
 
 def _retry_after_s(text: str) -> float:
-    if text.strip().isdigit():
-        return float(text.strip()[:6])
+    if is_number(seconds := text.strip()):
+        return float(seconds)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0

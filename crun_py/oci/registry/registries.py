@@ -151,7 +151,7 @@ class Registries:
             return
         except OSError as e:
             raise CrunpyError.from_os(f"reading {path}", e) from e
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as e:
             raise CrunpyError(f"reading {path}: {e}") from e
         try:
             self.search = _list(value, "unqualified-search-registries", str, self.search)
@@ -213,7 +213,9 @@ def _list(table: dict[str, object], name: str, kind: type[T], otherwise: list[T]
 def daemon_settings(files: list[str] | None = None) -> dict[str, object]:
     """What docker's daemon.json says: the machine's, and over it the user's own.
 
-    One that cannot be read or is no JSON object says nothing.
+    One that cannot be read or is no JSON object says nothing.  CRUNPY_REGISTRY_MIRRORS,
+    CRUNPY_INSECURE_REGISTRIES and CRUNPY_LABELS, which the options --registry-mirror … of `daemon`
+    set, say more, with blanks between.
     """
     config = caller.config_home()
     found: dict[str, object] = {}
@@ -224,7 +226,17 @@ def daemon_settings(files: list[str] | None = None) -> dict[str, object]:
             continue
         if isinstance(value, dict):
             found |= value
+    for key, name in _VARIABLES.items():
+        if further := caller.variable(name).split():
+            found[key] = [*further, *_texts(found.get(key))]
     return found
+
+
+_VARIABLES = {
+    "registry-mirrors": "CRUNPY_REGISTRY_MIRRORS",
+    "insecure-registries": "CRUNPY_INSECURE_REGISTRIES",
+    "labels": "CRUNPY_LABELS",
+}
 
 
 def _texts(value: object) -> list[str]:

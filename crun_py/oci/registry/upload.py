@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from crun_py.errors import RegistryError
 from crun_py.oci.registry.client import Dropped, Registry
+from crun_py.quantity import is_number
 
 _NO_BODY = {"content-length": "0"}
 Pieces = Callable[[int], Iterator[bytes]]
@@ -74,7 +75,7 @@ def send(
             if failures >= registry.patience.tries:
                 raise RegistryError(f"{e.message}, sending blob {digest[:19]}", hint=e.hint) from e
             registry.patience.sleep(registry.patience.backoff_s(failures - 1))
-            url, done = _where(registry, url)
+            url, done = _where(registry, url, size)
 
 
 def _patch(
@@ -101,7 +102,7 @@ def _patch(
     return registry.absolute(answer.url, answer.headers.get("location", "") or url)
 
 
-def _where(registry: Registry, url: str) -> tuple[str, int]:
+def _where(registry: Registry, url: str, size: int) -> tuple[str, int]:
     """(where to go on with a broken upload, bytes that have arrived); ("", 0) to begin anew."""
     if not url:
         return "", 0
@@ -110,7 +111,7 @@ def _where(registry: Registry, url: str) -> tuple[str, int]:
     except RegistryError:
         return "", 0
     first, _, last = answer.headers.get("range", "").rpartition("=")[2].partition("-")
-    if first != "0" or not last.isdigit():
+    if first != "0" or not is_number(last) or int(last) >= size:
         return "", 0
     # `0-0` is what registries say of an upload without a byte
     done = int(last) + 1 if int(last) else 0

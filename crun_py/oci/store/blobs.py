@@ -12,14 +12,22 @@ import fcntl
 import os
 
 from crun_py import jsonfile
-from crun_py.errors import CrunpyError, ImageError, NotFound
+from crun_py.errors import CorruptState, CrunpyError, ImageError, InvalidArgument, NotFound
 from crun_py.oci.chain import digest_of
 from crun_py.oci.reference import parse_digest
+from crun_py.oci.store import unsettled
 from crun_py.paths import Paths, private_dir
+from crun_py.shapes import fits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from crun_py.documents.image import Descriptor
+
+
+_DOCUMENT_BYTES = 4 << 20
+_PIECE = 1 << 20
 
 
 def blob_path(paths: Paths, digest: str) -> str:
@@ -54,12 +62,30 @@ def read(paths: Paths, digest: str, limit: int) -> bytes:
     return data
 
 
-def put(paths: Paths, data: bytes) -> str:
-    """Store a small blob; returns its digest."""
+def document(paths: Paths, digest: str, shape: object) -> Any:
+    """The JSON in a small blob, of the `shape` (shapes.py).
+
+    Raises NotFound, or CrunpyError naming the blob.
+    """
+    try:
+        value = jsonfile.loads(read(paths, digest, _DOCUMENT_BYTES))
+    except ValueError:
+        value = None
+    if not fits(value, shape):
+        raise CorruptState(
+            f"reading blob {digest}: it is damaged", hint="crunpy system check --repair"
+        )
+    return value
+
+
+def put(paths: Paths, data: bytes, *, durable: bool = False) -> str:
+    """Store a small blob; returns its digest.  durable: at once, else `sync` does that."""
     digest = digest_of(data)
-    if not has(paths, digest, len(data)):
+    if durable or not has(paths, digest, len(data)):
         with lock(paths, digest):
-            jsonfile.write_bytes(blob_path(paths, digest), data, durable=False, mode=0o644)
+            if not durable:
+                unsettled.note(paths, "blob", digest)
+            jsonfile.write_bytes(blob_path(paths, digest), data, durable=durable, mode=0o644)
     return digest
 
 
@@ -83,6 +109,7 @@ def sync(paths: Paths) -> None:
     """Blobs and layers are on the disk before a name points to them."""
     from crun_py._native import check, lib
 
+    written = unsettled.notes(paths)
     for directory in {
         os.stat(p).st_dev: p for p in (paths.images, paths.layers) if os.path.isdir(p)
     }.values():
@@ -91,6 +118,27 @@ def sync(paths: Paths) -> None:
             check(lib.crunpy_syncfs(fd), directory)
         finally:
             os.close(fd)
+    unsettled.settled(paths, written)
+
+
+def is_whole(paths: Paths, digest: str) -> bool:
+    """Whether a blob is what its name says; one that is removed just now is."""
+    import hashlib
+
+    made = hashlib.sha256()
+    try:
+        fd = os.open(blob_path(paths, digest), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # a link, or something that cannot be read
+    with open(fd, "rb") as file:
+        try:
+            while piece := file.read(_PIECE):
+                made.update(piece)
+        except OSError:
+            return False  # a directory, a bad disk
+    return digest == "sha256:" + made.hexdigest()
 
 
 def sweep(paths: Paths) -> int:
@@ -128,9 +176,33 @@ def _sweep_one(stem: str) -> bool:
 
 
 def read_index(paths: Paths) -> list[Descriptor]:
-    """The descriptors of index.json; none when there is no store yet."""
+    """The descriptors of index.json; none when there is no store yet.
+
+    Other tools write there too: what leads to no blob is passed over, and so is what a
+    descriptor says in another form than the specification has it.  Raises CorruptState.
+    """
     try:
-        found: list[Descriptor] = jsonfile.read(paths.images + "/index.json").get("manifests") or []
+        found = jsonfile.read(paths.images + "/index.json", _INDEX)
     except FileNotFoundError:
         return []
-    return [entry for entry in found if isinstance(entry, dict)]
+    return [made for entry in found.get("manifests") or [] if (made := descriptor(entry))]
+
+
+_INDEX = {"manifests?": (None, [object])}
+_FIELDS: dict[str, object] = {
+    "mediaType": str, "size": int, "annotations": {str: str}, "platform": {str: object},
+}  # fmt: skip
+
+
+def descriptor(value: object) -> Descriptor | None:
+    """What the JSON `value` says as a descriptor; None where it names no blob."""
+    if not isinstance(value, dict) or not fits(value, {"digest": str}):
+        return None
+    try:
+        parse_digest(value["digest"])
+    except InvalidArgument:
+        return None
+    found = {k: v for k, v in value.items() if k not in _FIELDS or fits(v, _FIELDS[k])}
+    made: Descriptor = {"digest": value["digest"], "size": 0}
+    made.update(found)  # type: ignore[typeddict-item]
+    return made

@@ -12,13 +12,16 @@ from crun_py import jsonfile
 from crun_py.errors import Conflict, CrunpyError, NotFound
 from crun_py.oci.chain import chain_ids
 from crun_py.oci.reference import is_id_prefix, parse_digest
-from crun_py.oci.store import blobs, layers
+from crun_py.oci.store import blobs, layers, unsettled
 from crun_py.oci.store.blobs import read_index
 from crun_py.paths import Paths
+from crun_py.shapes import fits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Mapping
+
+    from crun_py.documents.image import Descriptor
 
 _WANTED = "/.collect"
 CACHED = "cached"
@@ -62,12 +65,39 @@ def sweep(paths: Paths) -> int:
     swept = blobs.sweep(paths) + layers.sweep(paths)
     if not os.path.isdir(paths.images):
         return swept
+    swept += drop_doubtful(paths)
     with jsonfile.Lock(paths.images + "/.lock"):
         for name in os.listdir(paths.images):
             if name.startswith(".index.json.") and name.endswith(".tmp"):
                 os.unlink(f"{paths.images}/{name}")
                 swept += 1
     return swept
+
+
+def drop_doubtful(paths: Paths) -> int:
+    """Delete what is lost of blobs and layers that had not been written out when the machine
+    stopped; returns how many that were.  The layers of an image were, before it got its name."""
+    if not unsettled.doubtful(paths):
+        return 0
+    dropped = 0
+    with unsettled.lock(paths):
+        _, kept_layers = _kept(paths)
+        for note, kind, digest in unsettled.doubtful(paths):
+            if kind == "layer" and digest[7:] not in kept_layers:
+                dropped += layers.remove(paths, digest)
+            elif kind == "blob":
+                dropped += _drop_damaged(paths, digest)
+            unsettled.settled(paths, [note])
+    return dropped
+
+
+def _drop_damaged(paths: Paths, digest: str) -> bool:
+    """Delete a blob unless it is whole; whether it was deleted."""
+    with blobs.lock(paths, digest):
+        if blobs.is_whole(paths, digest):
+            return False
+        os.unlink(blobs.blob_path(paths, digest))
+        return True
 
 
 def tidy(paths: Paths) -> list[str]:
@@ -79,11 +109,18 @@ def tidy(paths: Paths) -> list[str]:
         return collect(paths)
 
 
-def _collect(paths: Paths) -> list[str]:
+def _kept(paths: Paths) -> tuple[set[str], set[str]]:
+    """The digits of the blobs and layers that images refer to."""
     kept_blobs: set[str] = set()
     kept_layers: set[str] = set()
     for entry in read_index(paths):
         _mark(paths, entry.get("digest"), kept_blobs, kept_layers)
+    return kept_blobs, kept_layers
+
+
+def _collect(paths: Paths) -> list[str]:
+    noted = unsettled.notes(paths)
+    kept_blobs, kept_layers = _kept(paths)
     for chain_id, below in cached(paths).items():
         kept_layers |= {c[7:] for c in (chain_id, *below)}
     deleted = [
@@ -95,7 +132,14 @@ def _collect(paths: Paths) -> list[str]:
     for name in _hex_names(directory):
         if name not in kept_blobs:
             os.unlink(f"{directory}/{name}")
+    gone = [name for name in noted if not _is_there(paths, *name.split("-"))]
+    unsettled.settled(paths, gone)
     return deleted
+
+
+def _is_there(paths: Paths, kind: str, digits: str) -> bool:
+    where = paths.layers if kind == "layer" else paths.images + "/blobs/sha256"
+    return os.path.lexists(f"{where}/{digits}")
 
 
 def cached(paths: Paths) -> dict[str, list[str]]:
@@ -115,23 +159,37 @@ def _mark(paths: Paths, digest: str, kept_blobs: set[str], kept_layers: set[str]
     hex_digits = parse_digest(digest)[7:]
     if hex_digits in kept_blobs:
         return
-    try:
-        value = jsonfile.loads(blobs.read(paths, digest, _DOCUMENT_LIMIT))
-    except NotFound:
+    value = _document(paths, digest)
+    if value is None:
         return
     kept_blobs.add(hex_digits)
-    if "manifests" in value:
-        for entry in value["manifests"]:
-            _mark(paths, entry["digest"], kept_blobs, kept_layers)
-        return
-    for entry in [*value.get("layers", []), value["config"]]:
+    for entry in _descriptors(value.get("manifests")):
+        _mark(paths, entry["digest"], kept_blobs, kept_layers)
+    config = _descriptors([value.get("config")])
+    for entry in [*_descriptors(value.get("layers")), *config]:
         kept_blobs.add(parse_digest(entry["digest"])[7:])
+    image = _document(paths, config[0]["digest"]) if config else None
+    rootfs = image.get("rootfs") if image else None
+    if isinstance(rootfs, dict) and fits(rootfs, {"diff_ids": [str]}):
+        # else it is an artifact, which has no layers
+        kept_layers.update(chain_id[7:] for chain_id in chain_ids(rootfs["diff_ids"]))
+
+
+def _document(paths: Paths, digest: str) -> Mapping[str, object] | None:
+    """The object in a blob, an empty one for what is none: a damaged blob is not in the way of
+    removing others.  None: the store lacks it."""
     try:
-        config = jsonfile.loads(blobs.read(paths, value["config"]["digest"], _DOCUMENT_LIMIT))
-        diff_ids = config["rootfs"]["diff_ids"]
-    except (CrunpyError, ValueError, KeyError):  # an artifact: it has blobs but no layers
-        return
-    kept_layers.update(chain_id[7:] for chain_id in chain_ids(diff_ids))
+        found: Mapping[str, object] = blobs.document(paths, digest, {str: object})
+        return found
+    except NotFound:
+        return None
+    except CrunpyError:
+        return {}
+
+
+def _descriptors(values: object) -> list[Descriptor]:
+    found = values if isinstance(values, list) else []
+    return [made for value in found if (made := blobs.descriptor(value))]
 
 
 def _hex_names(directory: str) -> list[str]:

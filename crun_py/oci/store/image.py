@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from crun_py import jsonfile
-from crun_py.errors import CrunpyError
+from crun_py import clock, jsonfile
+from crun_py.errors import CorruptState
 from crun_py.oci.chain import chain_ids, diff_path
 from crun_py.oci.reference import parse, parse_digest
 from crun_py.oci.store import blobs
 from crun_py.paths import Paths
+from crun_py.shapes import IMAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from crun_py.documents.image import Descriptor as Entry
-    from crun_py.documents.image import ImageDocument
+    from crun_py.documents.image import ImageDocument, Manifest
     from crun_py.oci.reference import Reference
 
 CONFIG = "io.crunpy.config"
@@ -26,7 +26,8 @@ SOURCE = "io.crunpy.source"
 MADE = "io.crunpy.made"
 UNDIGESTED = "io.crunpy.undigested"  # the name's repository says no digest of the image
 OURS = (CONFIG, CHAIN, CREATED, SIZE, SOURCE, MADE)
-_DOCUMENT_LIMIT = 4 << 20
+_MANIFEST = {"config": {"digest": str}}
+_ANNOTATED = {"annotations?": (None, {str: str})}
 
 
 class Image:
@@ -70,7 +71,7 @@ class Image:
         self._manifest_is(entry, facts)
         self.id = parse_digest(facts[CONFIG])[7:]
         self.chain = [parse_digest("sha256:" + digits) for digits in facts[CHAIN].split()]
-        self.created = facts.get(CREATED, "")
+        self.created = clock.valid(facts.get(CREATED, ""))
         self.size = int(facts.get(SIZE) or 0)
 
     def _manifest_is(self, entry: Entry, facts: dict[str, str]) -> None:
@@ -101,13 +102,14 @@ class Image:
     def config(self) -> ImageDocument:
         """The whole image config (image-spec, config.md), read when first asked for."""
         if self._config is None:
-            self._config = _document(self._paths, "sha256:" + self.id)
+            self._config = blobs.document(self._paths, "sha256:" + self.id, IMAGE)
         return self._config
 
     @property
     def annotations(self) -> dict[str, str]:
         """Those of the manifest."""
-        return _document(self._paths, self.digest).get("annotations") or {}
+        found: Manifest = blobs.document(self._paths, self.digest, _ANNOTATED)
+        return found.get("annotations") or {}
 
     @property
     def layers(self) -> list[str]:
@@ -140,8 +142,9 @@ class Image:
 def facts_of(paths: Paths, entry: Entry) -> dict[str, str]:
     """Those annotations of the image of a descriptor, read from its blobs.  Raises CrunpyError,
     KeyError, TypeError or ValueError for what is not an image."""
-    config_digest = _document(paths, entry["digest"])["config"]["digest"]
-    config = _document(paths, config_digest)
+    manifest: Manifest = blobs.document(paths, entry["digest"], _MANIFEST)
+    config_digest = manifest["config"]["digest"]
+    config: ImageDocument = blobs.document(paths, config_digest, IMAGE)
     chain = chain_ids([parse_digest(d) for d in config["rootfs"]["diff_ids"]])
     created = config.get("created")
     return {
@@ -153,15 +156,9 @@ def facts_of(paths: Paths, entry: Entry) -> dict[str, str]:
 
 
 def layer_size(paths: Paths, chain_id: str) -> int:
-    """Bytes of file content of layer `chain_id`; 0 when it is not unpacked."""
+    """Bytes of file content of layer `chain_id`; 0 when it is not unpacked, or not known."""
     try:
-        return int(jsonfile.read(diff_path(paths, chain_id)[:-5] + "/layer.json")["size"])
-    except FileNotFoundError:
+        found = jsonfile.read(diff_path(paths, chain_id)[:-5] + "/layer.json", {"size": int})
+        return int(found["size"])
+    except (FileNotFoundError, CorruptState):
         return 0
-
-
-def _document(paths: Paths, digest: str) -> Any:
-    value = jsonfile.loads(blobs.read(paths, digest, _DOCUMENT_LIMIT))
-    if not isinstance(value, dict):
-        raise CrunpyError(f"reading blob {digest}: not a JSON object")
-    return value

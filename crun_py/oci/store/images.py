@@ -16,12 +16,12 @@ from crun_py import clock, events, jsonfile
 from crun_py.errors import Conflict, CrunpyError, NotFound
 from crun_py.oci.reference import Reference, is_id_prefix, is_short, other_spelling, parse
 from crun_py.oci.store import blobs
+from crun_py.oci.store.entries import called, maybe_with_id, name_of, named, without_name
 from crun_py.oci.store.image import (
     CHAIN,
     CONFIG,
     CREATED,
     MADE,
-    OURS,
     SOURCE,
     UNDIGESTED,
     Image,
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     Rows = list[tuple[str, str, str]]
     Users = Callable[[str], list[str]]
 
-REF_NAME = "org.opencontainers.image.ref.name"
-CONTAINERD_NAME = "io.containerd.image.name"
 _RESERVE_BYTES = 64 << 10
 _LIST_ENDINGS = ("index.v1+json", "list.v2+json")
 
@@ -74,7 +72,7 @@ class ImageStore:
                 continue
             image, facts = found
             known = images.setdefault(image.id, image)
-            if name := _name_of(entry):
+            if name := name_of(entry):
                 known.named(name, entry, facts)
         return [*images.values()]
 
@@ -96,7 +94,7 @@ class ImageStore:
 
     def has(self, image_id: str) -> bool:
         """Whether there is the image with the id (hex digits) `image_id`."""
-        return any(self._id_of(e) == image_id for e in _maybe_with_id(self._entries(), image_id))
+        return any(self._id_of(e) == image_id for e in maybe_with_id(self._entries(), image_id))
 
     def find(self, text: str) -> Image:
         """As lookup, but raises NotFound when there is none."""
@@ -155,7 +153,7 @@ class ImageStore:
                 return self._by_id(entries, text), ""
             raise
         # the usual case: whatever else is in the store is not looked at
-        if found := _by_name(self._images(_called(entries, str(reference))), text, reference):
+        if found := _by_name(self._images(called(entries, str(reference))), text, reference):
             return found
         images, lists = self._images(entries), self._lists(entries)
         for known in (images, lists):
@@ -168,7 +166,7 @@ class ImageStore:
         return self._by_id(entries, text) if is_id_prefix(text) else None, ""
 
     def _by_id(self, entries: Entries, prefix: str) -> Image | ManifestList | None:
-        images = self._images(_maybe_with_id(entries, prefix))
+        images = self._images(maybe_with_id(entries, prefix))
         if len(prefix) == 64:
             for image in images:
                 if image.id == prefix:
@@ -193,9 +191,9 @@ class ImageStore:
         """Take in an image whose config and layers are in the store, under `names`.
 
         A name that another image has moves to this one.  source: digest by which the
-        registry knows it, where that is an index.  made: the manifest was written here, not
-        by whoever made the image, so a push may compress its layers.  The caller has made
-        blobs and layers durable.  Raises NotFound when a part is missing, CrunpyError.
+        registry knows it, where that is an index.  made: the manifest was written here, so a
+        push may compress its layers.  The caller has put the manifest, and made blobs and layers
+        durable (blobs.sync).  Raises NotFound when a part is missing, CrunpyError.
         """
         digest = blobs.put(self.paths, manifest)
         entry: Entry = {"mediaType": media_type, "digest": digest, "size": len(manifest)}
@@ -208,12 +206,12 @@ class ImageStore:
         with self._lock():
             entries = self._entries()
             old = [e for e in entries if e.get("digest") == digest]
-            if names and all(_named(entry, name) in old for name in names):
+            if names and all(named(entry, name) in old for name in names):
                 return self.find("sha256:" + facts[CONFIG][7:])  # as it was
-            for name in names or [n for e in old if (n := _name_of(e))] or [""]:
-                entries = _without_name(entries, name) if name else entries
-                entries = [e for e in entries if e.get("digest") != digest or _name_of(e)]
-                entries.append(_named(entry, name))
+            for name in names or [n for e in old if (n := name_of(e))] or [""]:
+                entries = without_name(entries, name) if name else entries
+                entries = [e for e in entries if e.get("digest") != digest or name_of(e)]
+                entries.append(named(entry, name))
             self._write(entries)
         return self.find("sha256:" + facts[CONFIG][7:])
 
@@ -228,9 +226,9 @@ class ImageStore:
             found = self.find_any(source)
             entries = self._entries()
             mine = next(e for e in entries if e.get("digest") == found.digest)
-            entries = _without_name(entries, str(name))
-            entries = [e for e in entries if e.get("digest") != found.digest or _name_of(e)]
-            self._write([*entries, _named(mine, str(name))])
+            entries = without_name(entries, str(name))
+            entries = [e for e in entries if e.get("digest") != found.digest or name_of(e)]
+            self._write([*entries, named(mine, str(name))])
         events.image(self.paths, "tag", found.id, name.familiar)
 
     def lists(self) -> Lists:
@@ -247,22 +245,22 @@ class ImageStore:
 
             if not listed.is_list(entry) or not blobs.has(self.paths, entry["digest"]):
                 continue
-            created = (entry.get("annotations") or {}).get(CREATED) or ""
-            made = lists.setdefault(entry["digest"], listed.ManifestList(entry, str(created)))
-            if name := _name_of(entry):
+            created = clock.valid((entry.get("annotations") or {}).get(CREATED, ""))
+            made = lists.setdefault(entry["digest"], listed.ManifestList(entry, created))
+            if name := name_of(entry):
                 made.names.append(name)
         return [*lists.values()]
 
     def put_list(self, name: str, data: bytes, media_type: str) -> str:
         """Make the manifest list `data` known as `name`, a full reference; its digest."""
-        digest = blobs.put(self.paths, data)
+        digest = blobs.put(self.paths, data, durable=True)
         facts = {CREATED: clock.now()}
         entry: Entry = {"mediaType": media_type, "digest": digest, "size": len(data)}
         entry["annotations"] = facts
         with self._lock():
             # what had the name is an older state of the list
-            kept = [e for e in self._entries() if _name_of(e) != name]
-            self._write([*kept, _named(entry, name)])
+            kept = [e for e in self._entries() if name_of(e) != name]
+            self._write([*kept, named(entry, name)])
         return digest
 
     def remove_list(self, found: ManifestList, name: str = "") -> Names:
@@ -273,7 +271,7 @@ class ImageStore:
             entries = [
                 e
                 for e in self._entries()
-                if e.get("digest") != found.digest or _name_of(e) not in (gone or [""])
+                if e.get("digest") != found.digest or name_of(e) not in (gone or [""])
             ]
             self._write(entries)
             lines = [f"Untagged: {parse(n).familiar}" for n in gone]
@@ -300,7 +298,7 @@ class ImageStore:
             if wanted and wanted.digest and not parse(name).digest:
                 name = self._without_digest(entries, wanted)
             else:
-                entries = _without_name(entries, name)
+                entries = without_name(entries, name)
             self._write(entries)
         events.image(self.paths, "untag", found.id, parse(name).familiar)
         return name
@@ -308,7 +306,7 @@ class ImageStore:
     def _without_digest(self, entries: Entries, wanted: Reference) -> str:
         """Note in `entries` that the tags of a repository say no digest of it any more."""
         for i, entry in enumerate(entries):
-            name = _name_of(entry)
+            name = name_of(entry)
             annotations = entry.get("annotations") or {}
             same = bool(name) and parse(name).name == wanted.name
             if same and wanted.digest in (entry.get("digest"), annotations.get(SOURCE)):
@@ -359,7 +357,7 @@ class ImageStore:
                 _refuse_used(text, in_use(image.id))
                 entries = self._entries()
                 for n in gone:
-                    entries = _without_name(entries, n)
+                    entries = without_name(entries, n)
                 mine = {e["digest"] for e in entries if self._id_of(e) == image.id}
                 left = [e for e in entries if e.get("digest") not in mine]
                 self._delete(mine if not holders else set(), left)
@@ -385,9 +383,7 @@ class ImageStore:
         wanted no more."""
         entries = self._entries()
         mine = {e["digest"] for e in entries if self._id_of(e) == image.id}
-        return [
-            e for e in _without_name(entries, name) if _name_of(e) or e.get("digest") not in mine
-        ]
+        return [e for e in without_name(entries, name) if name_of(e) or e.get("digest") not in mine]
 
     def _tell(self, action: str, image: Image | ManifestList, names: Names) -> None:
         for name in names:
@@ -451,7 +447,7 @@ class ImageStore:
 
         damaged: digests of blobs that are none.  Raises CorruptState."""
         told = ((e, str(e.get("digest", "")), self._lacks(e, damaged)) for e in self._entries())
-        return [(_name_of(e) or digest, digest, why) for e, digest, why in told if why]
+        return [(name_of(e) or digest, digest, why) for e, digest, why in told if why]
 
     def _lacks(self, entry: Entry, damaged: Collection[str]) -> str:
         try:
@@ -493,53 +489,6 @@ class ImageStore:
     def _id_of(self, entry: Entry) -> str:
         found = self._image(entry)
         return found[0].id if found else ""
-
-
-def _name_of(entry: Entry) -> str:
-    """The full reference of a descriptor, "" when it has none that is valid."""
-    annotations = entry.get("annotations") or {}
-    name = annotations.get(REF_NAME) or ""
-    try:
-        # other tools write a tag alone, and the name to containerd's annotation
-        full = name if "/" in name else annotations.get(CONTAINERD_NAME) or name
-        return str(parse(full)) if full else ""
-    except CrunpyError:
-        return ""
-
-
-def _called(entries: Entries, name: str) -> Entries:
-    """All entries of the image that has exactly this name; none where no image has it, or
-    another tool's entries are among them."""
-    about = [entry.get("annotations") or {} for entry in entries]
-    wanted = {a.get(CONFIG) for a in about if a.get(REF_NAME) == name}
-    if len(wanted) != 1 or None in wanted or any(CONFIG not in a for a in about):
-        return []
-    return [e for e, a in zip(entries, about, strict=True) if a[CONFIG] in wanted]
-
-
-def _maybe_with_id(entries: Entries, prefix: str) -> Entries:
-    """The entries of which our annotations do not say that the image's id begins otherwise."""
-    start = "sha256:" + prefix
-    about = [(entry, (entry.get("annotations") or {}).get(CONFIG)) for entry in entries]
-    return [e for e, c in about if not isinstance(c, str) or c.startswith(start)]
-
-
-def _named(entry: Entry, name: str) -> Entry:
-    kept = {k: v for k, v in (entry.get("annotations") or {}).items() if k in OURS}
-    if name:
-        kept[REF_NAME] = kept[CONTAINERD_NAME] = name
-    return {**entry, "annotations": kept}
-
-
-def _without_name(entries: list[Entry], name: str) -> list[Entry]:
-    """`entries` where nobody has `name`; whoever had no other keeps a nameless one."""
-    kept = [e for e in entries if _name_of(e) != name]
-    present = {e.get("digest") for e in kept}
-    for entry in entries:
-        if _name_of(entry) == name and entry.get("digest") not in present:
-            kept.append(_named(entry, ""))
-            present.add(entry.get("digest"))
-    return kept
 
 
 def _by_name(

@@ -15,7 +15,7 @@ from crun_py import jsonfile
 from crun_py._native import check, ffi, lib
 from crun_py.errors import CrunpyError, ImageError, Unsupported
 from crun_py.oci.chain import layer_directory
-from crun_py.oci.store import lower
+from crun_py.oci.store import lower, unsettled
 from crun_py.paths import Paths, in_user_namespace, private_dir
 from crun_py.tree import DIRECTORY, remove_tree
 
@@ -83,6 +83,7 @@ class Place:
         try:
             about = {"schema": 1, "diff_id": diff_id, "size": size}
             jsonfile.write(self.path + "/layer.json", about, durable=False)
+            unsettled.note(self._paths, "layer", chain_id)
             os.rename(self.path, target)
             os.unlink(target + "/owner")
         except OSError as e:

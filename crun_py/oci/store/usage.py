@@ -72,7 +72,8 @@ def _parts(paths: Paths, image: Image) -> dict[str, int]:
     parts = dict(zip(image.chain, image.layer_sizes, strict=True))
     try:
         value = jsonfile.loads(blobs.read(paths, image.digest, _DOCUMENT_LIMIT))
-        digests = [image.digest, *(e["digest"] for e in [value["config"], *value["layers"]])]
+        parts_of = [blobs.descriptor(part) for part in [value["config"], *value["layers"]]]
+        digests = [image.digest, *(part["digest"] for part in parts_of if part)]
     except (CrunpyError, ValueError, KeyError, TypeError):
         return parts  # a damaged image takes what its layers take
     for digest in digests:

@@ -6,6 +6,7 @@ import os
 
 from crun_py._native import lib
 from crun_py.errors import CrunpyError
+from crun_py.oci.store import unsettled
 from crun_py.oci.store.blobs import blob_path
 from crun_py.paths import Paths
 
@@ -18,8 +19,9 @@ class Part:
     doing: what errors say.  The caller holds its lock.
     """
 
-    def __init__(self, path: str, doing: str) -> None:
+    def __init__(self, paths: Paths, path: str, doing: str) -> None:
         self.path = path
+        self._paths = paths
         self._doing = doing
         self.size = self._started = 0
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -41,10 +43,11 @@ class Part:
         except OSError as e:
             raise CrunpyError.from_os(self._doing, e) from e
 
-    def rename(self, target: str) -> None:
-        """Give it its name.  The caller makes it durable (syncfs)."""
+    def rename(self, digest: str) -> None:
+        """Make it the blob `digest`.  The caller makes it durable (blobs.sync)."""
+        unsettled.note(self._paths, "blob", digest)
         try:
-            os.rename(self.path, target)
+            os.rename(self.path, blob_path(self._paths, digest))
         except OSError as e:
             raise CrunpyError.from_os(self._doing, e) from e
         self.close()
@@ -63,10 +66,10 @@ class Writer(Part):
     """A blob of known digest being written.  The caller checks digest and size."""
 
     def __init__(self, paths: Paths, digest: str) -> None:
-        self._target = blob_path(paths, digest)
+        self._digest = digest
         path = f"{paths.images}/.staging/{digest.rpartition(':')[2]}.part"
-        super().__init__(path, f"writing blob {digest}")
+        super().__init__(paths, path, f"writing blob {digest}")
 
     def commit(self) -> None:
-        """Give the verified blob its name.  The caller makes it durable (syncfs)."""
-        self.rename(self._target)
+        """Give the verified blob its name.  The caller makes it durable (blobs.sync)."""
+        self.rename(self._digest)

@@ -160,7 +160,7 @@ def _fill(content: Content, paths: Paths, manifest: Manifest) -> None:
     content.configs[manifest.config.digest] = config
     content.layers = [*{layer.digest: layer.size for layer in manifest.layers}.items()]
     content.chain = [layer.digest for layer in manifest.layers]
-    content.platform = stated_platform(jsonfile.loads(config))
+    content.platform = stated_platform(blobs.document(paths, content.config, {str: object}))
 
 
 # ---- another compression or format ----
@@ -185,7 +185,7 @@ def rewritten(
     NotFound.
     """
     check("" if kind == PLAIN else kind, level)
-    value: ManifestDocument = jsonfile.loads(blobs.read(paths, digest, DOCUMENT_LIMIT))
+    value: ManifestDocument = blobs.document(paths, digest, {str: object})
     manifest = parse(jsonfile.dumps(value).encode())
     assert isinstance(manifest, Manifest)
     repack.complete(paths, manifest)
@@ -263,7 +263,7 @@ def rewritten_list(
             report=report,
         )
 
-    value: Index = jsonfile.loads(blobs.read(paths, digest, DOCUMENT_LIMIT))
+    value: Index = blobs.document(paths, digest, {"manifests": [{"digest": str}]})
     parts: list[Content] = []
     entries: list[Descriptor] = []
     try:

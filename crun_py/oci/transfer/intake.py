@@ -104,6 +104,7 @@ def take(
             data, manifest, digest = resolve(source, reference, job.platform)
             config = _config(job, source, manifest)
             _layers(job, manifest, config, source.blob)
+            blobs.put(paths, data)
             blobs.sync(paths)
             image = job.store.add(data, manifest.media_type, names, source=digest, made=made)
     except (CrunpyError, OSError) as e:
@@ -198,8 +199,9 @@ def keep(job: Job, source: Source, reference: str) -> tuple[str, Manifest]:
     data, manifest, _ = resolve(source, reference, job.platform)
     config = _config(job, source, manifest)
     _layers(job, manifest, config, source.blob, unpack=False)
+    digest = blobs.put(job.paths, data)
     blobs.sync(job.paths)
-    return blobs.put(job.paths, data), manifest
+    return digest, manifest
 
 
 # ---- layers ----

@@ -224,7 +224,8 @@ class Lists:
         return self._access
 
     def _value(self, found: ManifestList) -> IndexDocument:
-        value: IndexDocument = jsonfile.loads(blobs.read(self._paths, found.digest, DOCUMENT_LIMIT))
+        shape = {"manifests": [{"digest": str}]}
+        value: IndexDocument = blobs.document(self._paths, found.digest, shape)
         return value
 
     def _put(self, name: str, value: IndexDocument) -> str:
@@ -269,7 +270,7 @@ class Lists:
         data = blobs.read(self._paths, digest, DOCUMENT_LIMIT)
         manifest = parse(data)
         assert isinstance(manifest, Manifest)
-        config = jsonfile.loads(blobs.read(self._paths, manifest.config.digest, DOCUMENT_LIMIT))
+        config = blobs.document(self._paths, manifest.config.digest, {str: object})
         return {
             "mediaType": manifest.media_type,
             "digest": digest,

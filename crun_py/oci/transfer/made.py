@@ -12,7 +12,7 @@ import os
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError
 from crun_py.oci.causes import named
-from crun_py.oci.chain import chain_ids, diff_path, digest_of, is_unpacked
+from crun_py.oci.chain import chain_ids, diff_path, is_unpacked
 from crun_py.oci.manifest import DOCKER_CONFIG, DOCKER_MANIFEST, OCI_CONFIG, OCI_MANIFEST
 from crun_py.oci.store import blobs, gc
 from crun_py.oci.store.image import Image
@@ -54,7 +54,7 @@ class _Layer:
         stem = f"{paths.images}/.staging/{os.urandom(32).hex()}"
         self._lock = jsonfile.Lock(stem + ".lock")
         self._lock.__enter__()
-        self._part = Part(stem + ".part", "writing the store")
+        self._part = Part(paths, stem + ".part", "writing the store")
         self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
         self._stage = Stage(paths)
         self._held: list[bytes] = []
@@ -128,7 +128,7 @@ class _Layer:
         self.diff_id = "sha256:" + self._plain.hexdigest()
         self.digest = "sha256:" + self._packed.hexdigest()
         with blobs.lock(self._paths, self.digest):
-            self._part.rename(blobs.blob_path(self._paths, self.digest))
+            self._part.rename(self.digest)
 
     @property
     def error(self) -> BaseException | None:
@@ -237,8 +237,9 @@ def put(
     if annotations:
         manifest["annotations"] = annotations
     data = jsonfile.dumps(manifest).encode()
-    if not blobs.has(paths, digest_of(data)):
-        blobs.sync(paths)  # else it has been here before
+    digest = blobs.put(paths, data)
+    if not any(entry["digest"] == digest for entry in blobs.read_index(paths)):
+        blobs.sync(paths)  # else that was done when it was taken in
     return ImageStore(paths).add(data, manifest_type, names, made=built)
 
 
@@ -258,7 +259,7 @@ def below_of(paths: Paths, base: Image | None, form: str) -> list[Descriptor]:
     if base is None:
         return []
     layer_type = _TYPES[form][2]
-    value: Manifest = jsonfile.loads(blobs.read(paths, base.digest, 4 << 20))
+    value: Manifest = blobs.document(paths, base.digest, {"layers": [{"digest": str}]})
     docker = ".docker." in layer_type
     found: list[Descriptor] = []
     for entry in value["layers"]:

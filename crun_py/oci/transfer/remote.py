@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError, RegistryError
 from crun_py.oci.causes import named
-from crun_py.oci.manifest import DOCUMENT_LIMIT, host_platform, parse_config
+from crun_py.oci.chain import digest_of
+from crun_py.oci.manifest import DOCUMENT_LIMIT, Index, host_platform, parse_config, stated_platform
+from crun_py.oci.manifest import parse as parse_manifest
 from crun_py.oci.reference import Reference, parse
 from crun_py.oci.registry.access import Access
 from crun_py.oci.registry.client import Registry
@@ -18,7 +20,7 @@ from crun_py.paths import Paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crun_py.documents.image import ImageDocument
+    from crun_py.documents.image import ImageDocument, Platform
 
 
 class Described:
@@ -80,5 +82,31 @@ def describe(paths: Paths, text: str, access: Access | None = None) -> Described
             found.familiar_names = [r.familiar for r in parsed if r.tag]
             found.familiar_digests = [f"{r.familiar_name}@{digest}" for r in parsed]
             return found
+    except CrunpyError as e:
+        raise named(None, f"inspecting {text}", e) from e
+
+
+class Distributed:
+    """A manifest or list as its registry has it.  platforms: that it is for; size: in bytes."""
+
+    def __init__(self, media_type: str, digest: str, size: int, platforms: list[Platform]) -> None:
+        self.media_type, self.digest, self.size = media_type, digest, size
+        self.platforms = platforms
+
+
+def distributed(paths: Paths, text: str, access: Access) -> Distributed:
+    """What a registry has as `text`.  Raises CrunpyError with `text` in the message."""
+    try:
+        with opened(paths, text, access) as (source, reference, _):
+            data, content_type = source.manifest(reference)
+            found = parse_manifest(data, content_type=content_type)
+            if isinstance(found, Index):
+                platforms = [entry.platform for entry in found.manifests if entry.platform]
+            else:
+                document = source.small_blob(found.config.digest, DOCUMENT_LIMIT)
+                check_config(document, found.config)
+                config = parse_config(document, len(found.layers))
+                platforms = [stated_platform(config)]
+            return Distributed(found.media_type, digest_of(data), len(data), platforms)
     except CrunpyError as e:
         raise named(None, f"inspecting {text}", e) from e

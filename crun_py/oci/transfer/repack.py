@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import os
 
-from crun_py import jsonfile
 from crun_py.archive.pack import Packer
 from crun_py.errors import CorruptState, CrunpyError
 from crun_py.ns import user
 from crun_py.oci.chain import chain_ids, diff_path, is_unpacked
-from crun_py.oci.manifest import DOCUMENT_LIMIT, compression
-from crun_py.oci.store import blobs
+from crun_py.oci.manifest import compression
+from crun_py.oci.store import blobs, gc, unsettled
+from crun_py.shapes import IMAGE
 from crun_py.tree import DIRECTORY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from crun_py.documents.image import ImageDocument
     from crun_py.oci.manifest import Manifest
     from crun_py.paths import Paths
 
@@ -42,11 +43,12 @@ def complete(paths: Paths, manifest: Manifest) -> None:
 
     Raises CrunpyError, CorruptState for a tree that was changed.
     """
+    gc.drop_doubtful(paths)
     plain = {layer.digest for layer in manifest.layers if not compression(layer.media_type)}
     missing = {digest for digest in plain if not blobs.has(paths, digest)}
     if not missing:
         return
-    config = jsonfile.loads(blobs.read(paths, manifest.config.digest, DOCUMENT_LIMIT))
+    config: ImageDocument = blobs.document(paths, manifest.config.digest, IMAGE)
     diff_ids = config["rootfs"]["diff_ids"]
     if user.needed():
         user.enter()  # the files have owners that only root of our user namespace can read
@@ -70,6 +72,7 @@ def _write(paths: Paths, diff_id: str, tree: str) -> None:
                     f"packing layer {diff_id[:19]}: its files are not what they were",
                     hint="build the image again with --no-cache",
                 )
+            unsettled.note(paths, "blob", diff_id)
             os.rename(part, target)
         except OSError as e:
             raise CrunpyError.from_os(f"packing layer {diff_id[:19]}", e) from e

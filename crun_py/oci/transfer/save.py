@@ -20,7 +20,8 @@ from crun_py import jsonfile, outfile
 from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.oci.manifest import OCI_INDEX
 from crun_py.oci.reference import parse
-from crun_py.oci.store.images import CONTAINERD_NAME, REF_NAME, ImageStore
+from crun_py.oci.store.entries import CONTAINERD_NAME, REF_NAME
+from crun_py.oci.store.images import ImageStore
 from crun_py.oci.store.tarball import TarOut
 from crun_py.oci.transfer import content
 from crun_py.oci.transfer.content import Content

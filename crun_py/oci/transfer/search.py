@@ -10,6 +10,7 @@ from crun_py.oci.reference import DEFAULT_REGISTRY, split_registry
 from crun_py.oci.registry.access import Access, registry_of
 from crun_py.oci.registry.client import Registry
 from crun_py.oci.transfer.pull import all_tags
+from crun_py.quantity import is_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Filter:
         self._flags: dict[str, bool] = {}
         for text in texts:
             key, _, value = text.partition("=")
-            if key == "stars" and value.isdigit():
+            if key == "stars" and is_number(value):
                 self.stars = int(value)
             elif key in _FILTERS[1:] and value in ("true", "false", "1", "0", ""):
                 self._flags[key] = value not in ("false", "0")
@@ -111,12 +112,13 @@ def _search(registry: Registry, text: str) -> list[SearchRow]:
     try:
         results = jsonfile.loads(answer.body)["results"]
         return [_row(result) for result in results]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise RegistryError("it sent something else than search results") from e
 
 
 def _row(result: dict[str, Any]) -> SearchRow:
-    stars = int(result.get("star_count") or 0)
+    said = result.get("star_count")
+    stars = said if isinstance(said, int) else 0
     official, automated = ("[OK]" if result.get(f"is_{k}") else "" for k in _KINDS)
     return {
         "Name": printable(str(result["name"])),

@@ -20,7 +20,7 @@ from crun_py.oci.manifest import (
     OCI_MANIFEST,
 )
 from crun_py.oci.reference import parse, parse_digest
-from crun_py.oci.store.images import CONTAINERD_NAME, REF_NAME
+from crun_py.oci.store.entries import CONTAINERD_NAME, REF_NAME
 from crun_py.oci.store.inflate import kind_of
 
 TYPE_CHECKING = False
@@ -125,7 +125,7 @@ class Source:
         try:
             found: object = jsonfile.loads(self._files.read(name, DOCUMENT_LIMIT))
             return found
-        except (ValueError, RecursionError) as e:
+        except ValueError as e:
             raise ImageError(f"reading {self.label}: {name} is not valid JSON") from e
 
 
@@ -200,7 +200,7 @@ class Docker(Source):
         data = self._files.read(_inside(config, self.label), DOCUMENT_LIMIT)
         try:
             diff_ids = jsonfile.loads(data)["rootfs"]["diff_ids"]
-        except (ValueError, KeyError, TypeError, RecursionError) as e:
+        except (ValueError, KeyError, TypeError) as e:
             raise ImageError(f"reading {self.label}: {config} is not an image config") from e
         if not isinstance(diff_ids, list) or len(diff_ids) != len(layers):
             raise ImageError(f"reading {self.label}: {len(layers)} layers for other diff_ids")

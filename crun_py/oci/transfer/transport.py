@@ -16,6 +16,7 @@ from crun_py.oci.store.layers import Limits
 from crun_py.oci.store.tarball import Archive
 from crun_py.oci.transfer.source import Dir, DirectoryFiles, Docker, Found, Layout, Source
 from crun_py.paths import Paths
+from crun_py.quantity import is_number
 
 FILES = ("oci", "oci-archive", "docker-archive", "dir")
 _PIECE_BYTES = 256 << 10
@@ -133,7 +134,7 @@ def _chosen(source: Source, place: Place) -> list[Found]:
     """The images that `place` names; without a name there may be but one."""
     found = source.images()
     wanted = place.name
-    if wanted.startswith("@") and wanted[1:].isdigit():
+    if wanted.startswith("@") and is_number(wanted[1:]):
         found = found[int(wanted[1:]) : int(wanted[1:]) + 1]
     elif wanted:
         found = [f for f in found if f.tag == wanted or _full(wanted) in f.names]
