@@ -91,9 +91,9 @@ class Container(Inside):
         if not self.info.auto_remove:
             await self.reload()
 
-    async def restart(self, timeout: int | None = None) -> None:
-        """Stop it if it runs, and start it."""
-        await self._worker.call("containers.restart", self.id, timeout_s=timeout)
+    async def restart(self, timeout: int | None = None, *, signal: int | None = None) -> None:
+        """Stop it if it runs, and start it.  timeout, signal: as for `stop`."""
+        await self._worker.call("containers.restart", self.id, timeout_s=timeout, signal=signal)
         await self.reload()
 
     async def kill(self, signal: int = 9) -> None:

@@ -15,7 +15,14 @@ from crun_py.library.create_options import Filters, Pathname
 from crun_py.library.values import every, expect
 from crun_py.model.event import Event
 from crun_py.model.registry import RegistryAccess
-from crun_py.model.system import DiskUsage, EngineInfo, EngineVersion, Fault, SystemPruned
+from crun_py.model.system import (
+    DiskUsage,
+    EngineInfo,
+    EngineVersion,
+    Fault,
+    Finding,
+    SystemPruned,
+)
 from crun_py.worker.channel_async import AsyncWorker
 
 
@@ -65,6 +72,17 @@ class Engine:
         compared with their digests."""
         found = await self._worker.call("checking.check", repair=repair, quick=quick)
         return every(Fault, found)
+
+    async def doctor(self, *, online: bool = False) -> list[Finding]:
+        """What works on this host, what does not, and the commands that mend it.
+
+        online: ask registries and mirrors too, at most some seconds each."""
+        return every(Finding, await self._worker.call("doctor.doctor", online=online))
+
+    async def reset(self) -> None:
+        """Remove everything in the store: containers, also those that run, images, networks,
+        volumes, secrets, what builds keep.  Nobody else may be at work with it."""
+        await self._worker.call("reset.reset")
 
     async def events(
         self,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import Unpack
 
-from crun_py.library import options, values
+from crun_py.build.request import Built
+from crun_py.errors import InvalidArgument
+from crun_py.library import build_options, options, values
+from crun_py.library.build_options import BuildOptions
 from crun_py.library.create_options import Filters, Pathname
 from crun_py.library.values import OnEvent, expect
-from crun_py.model.container import CreateRequest, Limits
 from crun_py.model.files import FileChange
 from crun_py.model.image import (
     HistoryStep,
@@ -17,6 +20,7 @@ from crun_py.model.image import (
     Pushed,
     RemovedPart,
 )
+from crun_py.model.pruned import Pruned
 from crun_py.model.registry import PullRequest, PushChange, RegistryAccess, SearchResult
 from crun_py.worker.channel_async import AsyncWorker
 
@@ -68,43 +72,39 @@ class Images:
         return expect(Pushed, done)
 
     async def build(
+        self, directory: Pathname, *, on_event: OnEvent = None, **given: Unpack[BuildOptions]
+    ) -> ImageSummary:
+        """Build an image from a directory with a Dockerfile, a tar archive, a URL or a git
+        repository; of several platforms, the list with the first of `tags`.
+
+        given: BuildOptions.  on_event: is given build Events: steps as they begin, what they
+        print.  Raises BuildError, which has the lines around the step that failed.
+        """
+        job = build_options.job(directory, given)
+        if len(job.requests) > 1 and not job.names:
+            raise InvalidArgument("building for several platforms: the list needs a name in tags")
+        done = expect(Built, await self._worker.call("build.build", job, on_event=on_event))
+        return await self.get(done.names[0] if len(job.requests) > 1 else done.id)
+
+    async def build_files(
         self,
         directory: Pathname,
+        destination: Pathname,
         *,
-        tags: Iterable[str] = (),
-        dockerfile: Pathname | None = None,
-        build_args: Mapping[str, str] | None = None,
-        target: str = "",
-        platform: str = "",
-        labels: Mapping[str, str] | None = None,
-        secrets: Mapping[str, bytes] | None = None,
-        cache: bool = True,
-        pull: str = "missing",
-        network: str = "",
-        limits: Limits | None = None,
-        timestamp: int | None = None,
-        squash: bool = False,
-        registry: RegistryAccess | None = None,
+        kind: str = "local",
+        compression: str = "",
         on_event: OnEvent = None,
-    ) -> ImageSummary:
-        """Build an image from a directory with a Dockerfile.
+        **given: Unpack[BuildOptions],
+    ) -> None:
+        """Build, and write the result to `destination` instead of the store.
 
-        dockerfile: another one than the directory's.  secrets: id to content, for RUN --mount.
-        cache: steps of earlier builds are used.  network: of RUN.  limits: of what RUN runs.
-        timestamp: seconds since 1970, for everything that is made.  squash: one layer.
-        on_event: is given build Events: steps as they begin, what they print.
-        Raises BuildError, which has the lines around the step that failed.
+        kind: local (a directory with its files), tar (an archive of them), oci or docker (an
+        archive of the image, its layers with `compression` gzip, zstd or none).
+        An image stays in the store if it is given `tags`.  Raises as `build`.
         """
-        asked = options.build_request(
-            tags, build_args, target, platform, labels, secrets, cache, network, timestamp, squash,
-            CreateRequest(limits=limits or Limits()),
-        )  # fmt: skip
-        wanted = PullRequest(policy=pull, platform=platform, access=registry or RegistryAccess())
-        made = await self._worker.call(
-            "build.build", asked, options.absolute(directory),
-            "" if dockerfile is None else options.absolute(dockerfile), wanted, on_event=on_event,
-        )  # fmt: skip
-        return await self.get("sha256:" + expect(str, made))
+        outputs = (build_options.output(kind, destination, compression=compression),)
+        job = build_options.job(directory, given, outputs)
+        expect(Built, await self._worker.call("build.build", job, on_event=on_event))
 
     async def list(self, filters: Filters = ()) -> tuple[ImageSummary, ...]:
         """All, newest first; filters: KEY=VALUE as of `images --filter`."""
@@ -142,6 +142,17 @@ class Images:
             "image_removal.prune", options.filters(filters), everything=all
         )
         return expect(PrunedImages, done)
+
+    async def prune_build_cache(self, filters: Filters = (), *, keep_bytes: int = 0) -> Pruned:
+        """Remove what builds keep for the builds to come, the oldest first, until no more than
+        `keep_bytes` are left.
+
+        filters: until=24h, what was not wanted for so long; type=layer or mount.
+        """
+        done = await self._worker.call(
+            "build.prune_cache", options.filters(filters), keep_bytes=keep_bytes
+        )
+        return expect(Pruned, done)
 
     async def save(
         self, names: str | Iterable[str], target: Pathname, *, format: str = "docker-archive"

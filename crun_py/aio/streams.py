@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py.aio import _io
 from crun_py.errors import CrunpyError
-from crun_py.library.values import expect
+from crun_py.library.values import OnEvent, expect
 from crun_py.worker.channel_async import AsyncStream, AsyncWorker
 
 
@@ -16,9 +16,18 @@ class Attached:
     """
 
     def __init__(
-        self, worker: AsyncWorker, call: str, arguments: tuple[object, ...], *, reads: bool
+        self,
+        worker: AsyncWorker,
+        call: str,
+        arguments: tuple[object, ...],
+        *,
+        reads: bool,
+        on_event: OnEvent = None,
+        further: tuple[object, ...] = (),
     ) -> None:
+        """further: arguments of the call after the streams."""
         self._worker, self._call, self._arguments = worker, call, arguments
+        self._on_event, self._further = on_event, further
         self._reads = reads
         self._stream: AsyncStream | None = None
         self.stdin: _io.Writer | None = None
@@ -31,7 +40,9 @@ class Attached:
             self.stdin, typed = await _io.input_pipe()
         self.stdout, out = await _io.output_pipe()
         self.stderr, err = await _io.output_pipe()
-        self._stream = self._worker.stream(self._call, *self._arguments, typed, out, err)
+        self._stream = self._worker.stream(
+            self._call, *self._arguments, typed, out, err, *self._further, on_event=self._on_event
+        )
         try:
             await self._stream.__anext__()  # it has begun
         finally:

@@ -93,9 +93,9 @@ class Container(Inside):
         if not self.info.auto_remove:
             self.reload()
 
-    def restart(self, timeout: int | None = None) -> None:
-        """Stop it if it runs, and start it."""
-        self._worker.call("containers.restart", self.id, timeout_s=timeout)
+    def restart(self, timeout: int | None = None, *, signal: int | None = None) -> None:
+        """Stop it if it runs, and start it.  timeout, signal: as for `stop`."""
+        self._worker.call("containers.restart", self.id, timeout_s=timeout, signal=signal)
         self.reload()
 
     def kill(self, signal: int = 9) -> None:

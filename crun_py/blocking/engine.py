@@ -17,7 +17,14 @@ from crun_py.library.create_options import Filters, Pathname
 from crun_py.library.values import every, expect
 from crun_py.model.event import Event
 from crun_py.model.registry import RegistryAccess
-from crun_py.model.system import DiskUsage, EngineInfo, EngineVersion, Fault, SystemPruned
+from crun_py.model.system import (
+    DiskUsage,
+    EngineInfo,
+    EngineVersion,
+    Fault,
+    Finding,
+    SystemPruned,
+)
 from crun_py.worker.channel import Worker
 
 
@@ -67,6 +74,17 @@ class Engine:
         compared with their digests."""
         found = self._worker.call("checking.check", repair=repair, quick=quick)
         return every(Fault, found)
+
+    def doctor(self, *, online: bool = False) -> list[Finding]:
+        """What works on this host, what does not, and the commands that mend it.
+
+        online: ask registries and mirrors too, at most some seconds each."""
+        return every(Finding, self._worker.call("doctor.doctor", online=online))
+
+    def reset(self) -> None:
+        """Remove everything in the store: containers, also those that run, images, networks,
+        volumes, secrets, what builds keep.  Nobody else may be at work with it."""
+        self._worker.call("reset.reset")
 
     def events(
         self,

@@ -9,7 +9,15 @@ from collections.abc import Iterable, Mapping
 from crun_py.library import options, values
 from crun_py.library.create_options import Filters
 from crun_py.library.values import expect
-from crun_py.model.network import Join, NetworkInfo, NetworkRequest, Route, Subnet
+from crun_py.model.network import (
+    USUAL,
+    BridgeOptions,
+    Join,
+    NetworkInfo,
+    NetworkRequest,
+    Route,
+    Subnet,
+)
 from crun_py.model.pruned import Pruned
 from crun_py.worker.channel import Worker
 
@@ -37,6 +45,8 @@ class Networks:
         parent: str = "",
         mode: str = "",
         mtu: int = 0,
+        metric: int = 0,
+        bridge: BridgeOptions = USUAL,
         routes: Iterable[Route] = (),
         labels: Mapping[str, str] | None = None,
         exist_ok: bool = False,
@@ -47,7 +57,8 @@ class Networks:
         choose; ipv6: it chooses one of IPv6 too.  internal: no way out, and none in.  dns:
         containers find each other by their names; dns_servers: who answers for other names, ()
         for the host's.  interface: the bridge's name; parent, mode: of macvlan and ipvlan.
-        routes: of its containers, beside the default one.  exist_ok: one that is there is no error.
+        bridge: what a bridge does otherwise.  metric: of the default route.  routes: of its
+        containers, beside the default one.  exist_ok: one that is there is no error.
         Raises Conflict when the name or a subnet is taken, InvalidArgument.
         """
         request = NetworkRequest(
@@ -62,6 +73,8 @@ class Networks:
             parent=parent,
             mode=mode,
             mtu=mtu,
+            metric=metric,
+            bridge=bridge,
             routes=tuple(routes),
             labels=options.by_key(labels, "labels"),
         )
@@ -101,13 +114,16 @@ class Networks:
         ip6: str = "",
         mac: str = "",
         aliases: Iterable[str] = (),
+        links: Mapping[str, str] | None = None,
     ) -> None:
         """Connect a container, by its name or id; one that runs, at once.
 
-        Raises NotFound, Conflict when it is connected or an address is taken.
+        links: others on the network, and what this one calls them.  Raises NotFound, Conflict when
+        it is connected, an address is taken, or a linked one does not run.
         """
         join = Join(name, ip=ip, ip6=ip6, mac=mac, aliases=options.texts(aliases, "aliases"))
-        self._worker.call("networks.connect", name, container, join)
+        linked = tuple(options.by_key(links, "links").items())
+        self._worker.call("networks.connect", name, container, join, linked)
 
     def disconnect(self, name: str, container: str, *, force: bool = False) -> None:
         """Disconnect a container; force: that it is not connected is no error.
@@ -119,7 +135,7 @@ class Networks:
     def update(
         self, name: str, *, dns_add: Iterable[str] = (), dns_drop: Iterable[str] = ()
     ) -> NetworkInfo:
-        """Change its name servers, for containers that start from now on."""
+        """Change its name servers; containers that run on it ask them at once."""
         self._worker.call(
             "networks.update",
             name,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from crun_py.blocking import _io
 from crun_py.errors import CrunpyError
-from crun_py.library.values import expect
+from crun_py.library.values import OnEvent, expect
 from crun_py.worker.channel import Stream, Worker
 
 
@@ -18,9 +18,18 @@ class Attached:
     """
 
     def __init__(
-        self, worker: Worker, call: str, arguments: tuple[object, ...], *, reads: bool
+        self,
+        worker: Worker,
+        call: str,
+        arguments: tuple[object, ...],
+        *,
+        reads: bool,
+        on_event: OnEvent = None,
+        further: tuple[object, ...] = (),
     ) -> None:
+        """further: arguments of the call after the streams."""
         self._worker, self._call, self._arguments = worker, call, arguments
+        self._on_event, self._further = on_event, further
         self._reads = reads
         self._stream: Stream | None = None
         self.stdin: _io.Writer | None = None
@@ -33,7 +42,9 @@ class Attached:
             self.stdin, typed = _io.input_pipe()
         self.stdout, out = _io.output_pipe()
         self.stderr, err = _io.output_pipe()
-        self._stream = self._worker.stream(self._call, *self._arguments, typed, out, err)
+        self._stream = self._worker.stream(
+            self._call, *self._arguments, typed, out, err, *self._further, on_event=self._on_event
+        )
         try:
             self._stream.__next__()  # it has begun
         finally:

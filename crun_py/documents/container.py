@@ -124,6 +124,15 @@ class Device(TypedDict):
     access: str
 
 
+class DeviceRule(TypedDict):
+    """A model.container.DeviceRule."""
+
+    type: str
+    major: int
+    minor: int
+    access: str
+
+
 class Ulimit(TypedDict):
     name: str
     soft: int
@@ -151,7 +160,9 @@ class Host(TypedDict, total=False):
     init: bool
     limits: dict[str, object]
     shm_size: int
+    storage_bytes: int
     device: list[Device]
+    device_rules: list[DeviceRule]
     sysctl: dict[str, str]
     oom_score_adj: int
     group_add: list[str]
@@ -159,6 +170,7 @@ class Host(TypedDict, total=False):
     umask: int
     userns: str
     systemd: str
+    sdnotify: str
     tz: str
     passwd: bool
     pidfile: str
@@ -216,7 +228,8 @@ class Record(TypedDict):
     image_id: hex digits, "" with rootfs.  layers: paths below ROOT, base first; without any
     rootfs is there, a directory of the host.  links, requires: ids of other containers.
     timeout: in seconds, 0 for none.  timezone: a file of the host.  cgroup_parent: "-" for no
-    cgroup.  create_command: the command line, if it was one.
+    cgroup.  cgroup_manager: who makes it, "" for systemd where it is there.  create_command: the
+    command line, if it was one.
     """
 
     version: int
@@ -236,6 +249,7 @@ class Record(TypedDict):
     timezone: str
     annotations: dict[str, str]
     cgroup_parent: str
+    cgroup_manager: NotRequired[str]
     auto_remove: bool
     config: Config
     network: Network

@@ -39,6 +39,7 @@ class Process(TypedDict):
     rlimits: NotRequired[list[Rlimit]]
     noNewPrivileges: NotRequired[bool]
     oomScoreAdj: NotRequired[int]
+    apparmorProfile: NotRequired[str]
 
 
 class Root(TypedDict):

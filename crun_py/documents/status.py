@@ -7,7 +7,8 @@ from typing import TypedDict
 
 class StatusNote(TypedDict, total=False):
     """state: starting, initialized, running, restarting or exited.  A pid counts only with its
-    start time (clock ticks after boot) and the boot's id."""
+    start time (clock ticks after boot) and the boot's id.  log_lost: entries that the log lacks at
+    its end."""
 
     state: str
     pid: int
@@ -20,6 +21,7 @@ class StatusNote(TypedDict, total=False):
     exit_code: int
     signal: int
     oom_killed: bool
+    log_lost: int
 
 
 class HealthResult(TypedDict):

@@ -12,7 +12,8 @@ import os
 from crun_py import jsonfile, state, volumes
 from crun_py.errors import CorruptState, CrunpyError, NotFound
 from crun_py.model.system import Fault
-from crun_py.oci.store import blobs
+from crun_py.oci.store import blobs, unsettled
+from crun_py.shapes import VOLUME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     """And what mends it, None for what only its user can."""
 
 CALLS = ("check",)
-_PIECE = 1 << 20
 
 
 def check(context: Context, *, repair: bool = False, quick: bool = False) -> tuple[Fault, ...]:
@@ -75,6 +75,11 @@ def _strays(context: Context, quick: bool) -> Iterator[Found]:
             Fault("leftover", "images", f"{len(parts)} blobs were being written"),
             lambda: (gc.sweep(paths), None)[1],
         )
+    if lost := len(unsettled.doubtful(paths)):
+        yield (
+            Fault("leftover", "images", f"{lost} parts were not on the disk at the last stop"),
+            lambda: (gc.sweep(paths), None)[1],
+        )
 
 
 def _names(directory: str) -> list[str]:
@@ -116,7 +121,7 @@ def _drop(paths: Paths, digest: str) -> Callable[[], None]:
 
     def act() -> None:
         with blobs.lock(paths, digest):
-            if not _is_whole(paths, digest):
+            if not blobs.is_whole(paths, digest):
                 os.unlink(blobs.blob_path(paths, digest))
 
     return act
@@ -125,36 +130,20 @@ def _drop(paths: Paths, digest: str) -> Callable[[], None]:
 def _damaged_blobs(paths: Paths) -> set[str]:
     """Digests of blobs that are none.  No lock is needed: a blob that has a name never changes."""
     names = (n for n in _names(paths.images + "/blobs/sha256") if len(n) == 64)
-    return {digest for digest in map("sha256:{}".format, names) if not _is_whole(paths, digest)}
-
-
-def _is_whole(paths: Paths, digest: str) -> bool:
-    """Whether a blob is what its name says; one that is removed just now is."""
-    import hashlib
-
-    made = hashlib.sha256()
-    try:
-        fd = os.open(blobs.blob_path(paths, digest), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False  # a link, or something that cannot be read
-    with open(fd, "rb") as file:
-        try:
-            while piece := file.read(_PIECE):
-                made.update(piece)
-        except OSError:
-            return False  # a directory, a bad disk
-    return digest == "sha256:" + made.hexdigest()
+    doubtful = {digest for _, _, digest in unsettled.doubtful(paths)}  # they are told of above
+    found = {"sha256:" + name for name in names} - doubtful
+    return {digest for digest in found if not blobs.is_whole(paths, digest)}
 
 
 # ---- containers ----
 
 
 def _containers(context: Context, quick: bool) -> Iterator[Found]:
+    from crun_py.container import lifecycle
+
     paths = context.paths
     there = set(state.ids(paths))
-    for container_id in sorted(there):
+    for container_id in sorted(there - set(lifecycle.outlived(paths))):
         yield from _container(paths, container_id)
     names = paths.containers + "/.names"
     for name in _names(names):
@@ -216,7 +205,7 @@ def _volumes(context: Context, quick: bool) -> Iterator[Found]:
             yield Fault("volume", name, "it has no directory for its content"), None
             continue
         try:
-            jsonfile.read(directory + "/volume.json")
+            jsonfile.read(directory + "/volume.json", VOLUME)
         except (FileNotFoundError, CorruptState):
             yield Fault("volume", name, "what was noted of it is lost; its content is there"), None
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from crun_py.model.pruned import Pruned
     from crun_py.model.running import HealthChecked
 
-CALLS = ("exists", "stop", "kill", "restart", "pause", "unpause", "rename", "update", "remove",
-         "sweep", "prune", "cleanup", "check_health")  # fmt: skip
+CALLS = ("exists", "resize", "stop", "kill", "restart", "pause", "unpause", "rename", "update",
+         "remove", "sweep", "prune", "cleanup", "check_health")  # fmt: skip
 _SIGKILL = 9
 
 
@@ -100,6 +100,18 @@ def unpause(context: Context, name: str) -> None:
     from crun_py.container import control
 
     control.pause(state.find(context.paths, name), False)
+
+
+def resize(context: Context, name: str, rows: int, columns: int) -> None:
+    """Give the terminal of a container that runs another size, in characters.  Raises NotFound."""
+    from crun_py import monitor
+
+    container = state.find(context.paths, name)
+    sock = monitor.connect(container.run_directory)
+    try:
+        os.write(sock, b"w" + rows.to_bytes(2, "little") + columns.to_bytes(2, "little"))
+    finally:
+        os.close(sock)
 
 
 def rename(context: Context, name: str, new: str) -> None:

@@ -42,6 +42,10 @@ class Context:
     showing:  gives for the time of a pull or push the function that is called with its Progress,
               or None.
     rootless: this process is root of a user namespace that a plain user made.
+    cgroup_manager: who makes the cgroups of new containers (systemd, cgroupfs) where their
+              requests do not say so, "" for systemd where it is there.
+    notify_socket: the address by which the service manager is told of containers that are started
+              (NOTIFY_SOCKET), "" when this process is no unit's command.
     """
 
     def __init__(
@@ -53,11 +57,14 @@ class Context:
     ) -> None:
         """root, run: as for Paths."""
         self.paths = Paths(root, run)
-        refuse_foreign(self.paths.run)
+        refuse_foreign(self.paths.root, "CRUNPY_ROOT")
+        refuse_foreign(self.paths.run, "CRUNPY_RUNROOT")
         self.explain = explain
         self.report: Callable[[object], None] = report or _ignore
         self.showing: Callable[[], AbstractContextManager[Showing]] = lambda: _Shown(self.report)
         self.rootless = False
+        self.cgroup_manager = ""
+        self.notify_socket = ""
 
     def enter(self, *modes: str) -> None:
         """Become root in a user namespace, for work on layers and mounts.  Nothing for root.

@@ -81,10 +81,14 @@ def streamed(
     stdin: Descriptor | None,
     stdout: Descriptor | None,
     stderr: Descriptor | None,
+    sizes: Descriptor | None = None,
 ) -> Iterator[int]:
-    """Run a command in a container whose streams are descriptors; 0 at once, then its exit code."""
+    """Run a command in a container whose streams are descriptors; 0 at once, then its exit code.
+
+    sizes: of its terminal, see Client.
+    """
     from crun_py.engine.streams import opened
 
     yield 0
-    with opened(stdin, stdout, stderr) as client:
+    with opened(stdin, stdout, stderr, sizes=sizes) as client:
         yield execute(context, name, request, client)

@@ -109,22 +109,26 @@ def remove(context: Context, name: str, *, force: bool = False) -> str:
     network = config.resolve(context.paths, name)
     if network.name == config.DEFAULT:
         raise InvalidArgument(f"removing network {network.name!r}: it is the default network")
-    with _lock(context.paths):
-        for container in users(context.paths, network.name):
-            if not force:
-                raise Conflict(
-                    f"removing network {network.name!r}: container {container.name} has it",
-                    hint=f"crunpy rm {container.name}, or network rm --force",
-                )
+    while True:
+        # without our lock, for which a container that just starts waits with its own
+        for container in users(context.paths, network.name) if force else ():
             ending.remove(container, force=True)
-        _remove(context, network)
-    return network.name
+        with _lock(context.paths):
+            left = users(context.paths, network.name)
+            if not left:
+                _remove(context, network)
+                return network.name
+        if not force:
+            raise Conflict(
+                f"removing network {network.name!r}: container {left[0].name} has it",
+                hint=f"crunpy rm {left[0].name}, or network rm --force",
+            )
 
 
 def _remove(context: Context, network: Network) -> None:
     if not context.rootless:
         try:
-            attach.driver_of(network.driver).remove(network)
+            attach.driver_of(network.kind).remove(network)
         except OSError as e:
             raise CrunpyError.from_os(f"removing network {network.name!r}", e) from e
     config.remove(context.paths, network.name)
@@ -157,11 +161,18 @@ def prune(context: Context, filters: Sequence[str] = ()) -> Pruned:
 # ---- containers ----
 
 
-def connect(context: Context, name: str, container_name: str, join: Join | None = None) -> None:
+def connect(
+    context: Context,
+    name: str,
+    container_name: str,
+    join: Join | None = None,
+    links: Sequence[tuple[str, str]] = (),
+) -> None:
     """Connect a container to a network; one that runs, at once.
 
-    join: what it asks of the network.  Raises NotFound, Conflict when it is connected, or an
-    address is taken.
+    join: what it asks of the network.  links: (container, alias), others on it that this one knows
+    by a further name.  Raises NotFound, Conflict when it is connected, an address is taken, or it
+    runs and a linked one does not.
     """
     container = state.find(context.paths, container_name)
     network = config.resolve(context.paths, name)
@@ -174,24 +185,43 @@ def connect(context: Context, name: str, container_name: str, join: Join | None 
         if network.name in container.networks:
             raise Conflict(f"container {container.name} is connected to {network.name!r} already")
         status = container.status()
+        linked = _linked(container, network, links, running=status.running)
         if status.running:
             reconnect.add(container, status.pid, asked)
-            _publish_again(container)
-        _rewrite(container, [*container.record["network"]["networks"], to_json(asked)])
+            ports = container.record["network"]["ports"]
+            _publish_again(container, [from_json(PortMapping, port) for port in ports])
+        joins = [*container.record["network"]["networks"], to_json(asked)]
+        _rewrite(container, joins, [*container.record["links"], *linked])
     if status.running:
         _tell(context, container)
     events.network(context.paths, "connect", network, container.id)
 
 
-def _publish_again(container: Container) -> None:
-    """What was given up when it left the last network on which that could be."""
-    wanted = container.record["network"]["ports"]
+def _linked(
+    container: Container, network: Network, links: Sequence[tuple[str, str]], *, running: bool
+) -> list[documents.Link]:
+    if not links:
+        return []
+    from crun_py.container import links as linking
+
+    chosen = linking.chosen(container.paths, tuple(links), network.name)
+    for link in chosen:
+        other = state.load(container.paths, link["id"])
+        if network.name not in other.networks:
+            raise Conflict(f"linking container {other.name}: it is not on {network.name!r}")
+        if running and not other.status().running:
+            raise Conflict(f"linking container {other.name}: it is not running")
+    return chosen
+
+
+def _publish_again(container: Container, wanted: Sequence[PortMapping]) -> None:
+    """What was given up when it left the network on which that was."""
     if not wanted or any(attachment.ports for attachment in attached.of(container)):
         return
     from crun_py.net import publish as publishing
 
     try:
-        publishing.add(container, [from_json(PortMapping, port) for port in wanted])
+        publishing.add(container, wanted)
     except CrunpyError as e:  # a network that does not lead out, or somebody else has them
         notices.warn(f"container {container.name}: {e.line()}")
 
@@ -218,9 +248,10 @@ def disconnect(context: Context, name: str, container_name: str, *, force: bool 
             raise NotFound(f"container {container.name} is not connected to {network.name!r}")
         status = container.status()
         if status.running:
-            reconnect.take(container, status.pid, network.name)
-        left = container.record["network"]["networks"]
-        _rewrite(container, [join for join in left if join["network"] != network.name])
+            _publish_again(container, reconnect.take(container, status.pid, network.name))
+        joins = container.record["network"]["networks"]
+        left = [join for join in joins if join["network"] != network.name]
+        _rewrite(container, left, _links_on(container, {join["network"] for join in left}))
     if status.running:
         _tell(context, container)
     events.network(context.paths, "disconnect", network, container.id)
@@ -276,7 +307,7 @@ def _publishing(context: Context, name: str) -> Container:
     status = container.status()
     context.join(status) if status.alive else context.enter()
     mode: str = container.record["network"]["mode"]
-    if connection.is_alone(mode) and mode not in connection.HELPERS:
+    if connection.is_alone(mode) and mode.partition(":")[0] not in connection.HELPERS:
         raise InvalidArgument(
             f"publishing ports of {container.name}: network mode {mode!r} publishes none"
         )
@@ -300,13 +331,27 @@ def _changeable(context: Context, container: Container, network: str) -> None:
         )
 
 
-def _rewrite(container: Container, joins: list[documents.Join]) -> None:
-    """Write the record anew with other networks."""
-    _write(container, {**container.record["network"], "networks": joins})
+def _links_on(container: Container, networks: set[str]) -> list[documents.Link]:
+    """The links of a container to those that share one of the networks with it."""
+    if not container.record["links"]:
+        return []
+    from crun_py.container import links
+
+    return [link for link, other in links.present(container) if networks & {*other.networks}]
 
 
-def _write(container: Container, network: documents.Network) -> None:
-    record: documents.Record = {**container.record, "network": network}
+def _rewrite(
+    container: Container, joins: list[documents.Join], links: list[documents.Link]
+) -> None:
+    """Write the record anew with other networks and links."""
+    _write(container, {**container.record["network"], "networks": joins}, links)
+
+
+def _write(
+    container: Container, network: documents.Network, links: list[documents.Link] | None = None
+) -> None:
+    kept = container.record["links"] if links is None else links
+    record: documents.Record = {**container.record, "network": network, "links": kept}
     jsonfile.write(container.directory + "/container.json", record)
     container.record = record
 
@@ -326,11 +371,12 @@ def update(
     dns_add: Sequence[str] = (),
     dns_drop: Sequence[str] = (),
 ) -> Network:
-    """Change the name servers of a network, for containers that start from now on.
+    """Change the name servers of a network; containers that run on it ask them at once.
 
     Raises NotFound, InvalidArgument.
     """
     from crun_py.net import ip
+    from crun_py.net import names as known
 
     context.enter()
     for server in (*dns_add, *dns_drop):
@@ -343,4 +389,5 @@ def update(
         kept += [server for server in dns_add if server not in kept]
         changed = replaced(network, dns_servers=tuple(kept))
         config.write(context.paths, changed)
+        known.servers(context.paths, changed)
     return changed

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from crun_py.engine.context import Context
     from crun_py.oci.registry.access import Access
 
-CALLS = ("login", "still_logged_in", "user_of", "logout", "logout_everywhere", "search", "tags")
+CALLS = ("login", "try_login", "still_logged_in", "user_of", "logout", "logout_everywhere",
+         "search", "tags")  # fmt: skip
 
 
 def access(reach: RegistryAccess | None) -> Access:
@@ -43,12 +44,27 @@ def login(
     from crun_py.oci.registry import auth
     from crun_py.oci.registry import login as keeping
 
+    try_login(context, registry, user, password, reach=reach)
     host, path = _split(registry)
     authfile = reach.authfile or None if reach else None
-    credentials = auth.Credentials(user, password)
-    keeping.check(access(reach), host, credentials)
-    keeping.save(host, path, credentials, authfile)
+    keeping.save(host, path, auth.Credentials(user, password), authfile)
     return authfile or auth.files()[0]
+
+
+def try_login(
+    context: Context,
+    registry: str,
+    user: str,
+    password: str,
+    *,
+    reach: RegistryAccess | None = None,
+) -> None:
+    """Try credentials at `registry`, which are not kept.  Raises RegistryError."""
+    from crun_py.oci.registry import auth
+    from crun_py.oci.registry import login as keeping
+
+    host, _ = _split(registry)
+    keeping.check(access(reach), host, auth.Credentials(user, password))
 
 
 def still_logged_in(

@@ -10,7 +10,7 @@ from crun_py.model.container import Client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from crun_py.engine.context import Context
     from crun_py.model.container import CreateRequest
@@ -37,7 +37,13 @@ def run(
     """
     foreground.check(request.tty, request.open_stdin, client)
     container = create.make(context, request, wanted, subnet=subnet)
-    code = foreground.run(container, client, rootless=context.rootless, explain=context.explain)
+    code = foreground.run(
+        container,
+        client,
+        rootless=context.rootless,
+        explain=context.explain,
+        notify=context.notify_socket,
+    )
     if remove_image:
         _remove_image(container, context)
     return code
@@ -54,7 +60,13 @@ def run_detached(
     """Make and start a container; its id.  keep: as of Client.  Raises as create.make."""
     container = create.make(context, request, wanted, subnet=subnet)
     try:
-        lifecycle.start(container, rootless=context.rootless, explain=context.explain, keep=keep)
+        lifecycle.start(
+            container,
+            rootless=context.rootless,
+            explain=context.explain,
+            keep=keep,
+            notify=context.notify_socket,
+        )
     except BaseException:
         foreground.discard(container)
         raise
@@ -137,12 +149,15 @@ def started_streamed(
     stdout: Descriptor | None,
     stderr: Descriptor | None,
 ) -> Iterator[int]:
-    """As `streamed`, of a container that is started then: nothing is missed."""
+    """As `streamed`, of a container that is started then: nothing is missed.  context.report is
+    given a Started."""
     from crun_py.engine.streams import opened
+    from crun_py.model.state import Started
 
     yield 0
     with opened(stdin, stdout, stderr) as client:
-        yield start_attached(context, name, client)
+        tell = lambda: context.report(Started(container=name))  # noqa: E731
+        yield start_attached(context, name, client, tell)
 
 
 def _remove_image(container: Container, context: Context) -> None:
@@ -155,20 +170,42 @@ def _remove_image(container: Container, context: Context) -> None:
 
 
 def start(context: Context, name: str) -> None:
-    """Start a container; one that runs already is no error.  Raises NotFound, CommandError."""
+    """Start a container; one that runs already is no error.  Raises NotFound, CommandError; then
+    nothing is left of a container with --rm, as docker's."""
     container = state.find(context.paths, name)
     if not container.status().running:
         context.enter(*container.modes)
-        lifecycle.start(container, rootless=context.rootless, explain=context.explain)
+        try:
+            lifecycle.start(
+                container,
+                rootless=context.rootless,
+                explain=context.explain,
+                notify=context.notify_socket,
+            )
+        except BaseException:
+            foreground.discard(container)
+            raise
 
 
-def start_attached(context: Context, name: str, client: Client) -> int:
-    """Start a container, or take one that runs, and stay with it; its exit code."""
+def start_attached(
+    context: Context, name: str, client: Client, started: Callable[[], object] | None = None
+) -> int:
+    """Start a container, or take one that runs, and stay with it; its exit code.  started: as of
+    foreground.run."""
     container = state.find(context.paths, name)
     if container.status().running:
+        if started:
+            started()
         return attach_to(container, client)
     context.enter(*container.modes)
-    return foreground.run(container, client, rootless=context.rootless, explain=context.explain)
+    return foreground.run(
+        container,
+        client,
+        rootless=context.rootless,
+        explain=context.explain,
+        started=started,
+        notify=context.notify_socket,
+    )
 
 
 def init(context: Context, name: str) -> None:

@@ -80,6 +80,7 @@ def info(found: Container) -> ContainerInfo:
         mounts=tuple(_mount_point(entry) for entry in record["mounts"]),
         tty=record["config"]["tty"],
         open_stdin=record["config"]["open_stdin"],
+        stdin_once=record["config"]["stdin_once"],
         auto_remove=record["auto_remove"],
     )
 

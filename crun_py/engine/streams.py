@@ -56,16 +56,17 @@ class Captured:
 class opened:  # used as a function is
     """A client with these descriptors; the null device for those that are None."""
 
-    def __init__(self, *files: Descriptor | None) -> None:
-        self._files = files
+    def __init__(self, *files: Descriptor | None, sizes: Descriptor | None = None) -> None:
+        self._files, self._sizes = files, sizes
         self._null = -1
 
     def __enter__(self) -> Client:
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         stdin, stdout, stderr = (self._null if f is None else f.fd for f in self._files)
         return Client(
-            stdin=stdin, stdout=stdout, stderr=stderr, sig_proxy=False, detach_keys=_NO_KEYS
-        )
+            stdin=stdin, stdout=stdout, stderr=stderr, sig_proxy=False, detach_keys=_NO_KEYS,
+            relayed=True, sizes=self._sizes.fd if self._sizes else -1,
+        )  # fmt: skip
 
     def __exit__(self, *_: object) -> None:
         os.close(self._null)

@@ -23,7 +23,7 @@ def info(context: Context) -> dict[str, object]:
     from crun_py.show import info as facts
     from crun_py.show import podman_info
 
-    found = facts.gather(context.paths)
+    found = facts.gather(context.paths, context.cgroup_manager)
     return {**found, **podman_info.as_json(found)}
 
 

@@ -56,3 +56,24 @@ def resume(context: Context, container_id: str) -> str:
     context.enter(*container.modes)
     lifecycle.start(container, rootless=context.rootless)
     return container.name
+
+
+def due_at_shutdown(context: Context) -> tuple[str, ...]:
+    """The ids of the containers that run and whose policy starts them again after a boot."""
+    from crun_py.container import restart
+
+    found = state.every(context.paths)
+    return tuple(container.id for container in found if restart.due_at_shutdown(container))
+
+
+def suspend(context: Context, container_id: str) -> str:
+    """Stop a container for a shutdown: no user wanted that, so that `resume` starts it again; its
+    name.  Raises NotFound."""
+    from crun_py.container import ending, restart
+
+    container = state.load(context.paths, container_id)
+    status = container.status()
+    context.join(status) if status.alive else context.enter()
+    ending.stop(container)
+    restart.begin(container)
+    return container.name

@@ -65,4 +65,5 @@ def _used(container: Container, before: Usage, after: Usage) -> Stats:
         sent_bytes=after.sent,
         read_bytes=after.read,
         written_bytes=after.written,
+        pressure=after.pressure,
     )

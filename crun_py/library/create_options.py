@@ -9,6 +9,7 @@ from typing import TypedDict
 from crun_py.model.container import (
     Bind,
     Device,
+    DeviceRule,
     HealthCheck,
     ImageMount,
     KernelMount,
@@ -68,10 +69,11 @@ class CreateOptions(TypedDict, total=False):
     dns, dns_search, dns_options
     links              containers and what they are called inside
     memory, memory_swap, cpus, cpu_shares, cpuset_cpus, pids_limit     or all of them: limits
-    shm_size           of /dev/shm
+    shm_size           of /dev/shm; storage_size: what the writable layer may hold
     privileged, cap_add, cap_drop, no_new_privileges, seccomp          or all of them: security
     read_only          the root file system
-    devices            of the host: "/dev/fuse", or Device
+    devices            of the host: "/dev/fuse", or Device; of CDI: "vendor.com/class=name"
+    device_rules       what may be opened beside them: "c 42:* rmw", or DeviceRule
     ulimits            Ulimit, or texts NAME=SOFT:HARD
     sysctls            KEY: VALUE
     pid, ipc, uts, cgroupns, userns: private, host, container:NAME …   or all of them: namespaces
@@ -92,7 +94,8 @@ class CreateOptions(TypedDict, total=False):
     oom_score_adj      preference of the OOM killer
     volumes_from       containers whose mounts it gets, NAME or NAME:ro
     requires           containers that are started before
-    cgroup_parent      the cgroup above its own
+    cgroup_parent      the cgroup or slice above its own
+    cgroup_manager     who makes it: systemd or cgroupfs
     rootfs             a directory of the host instead of an image
     platform, pull     of the image: OS/ARCH; missing, always, newer or never
     registry           RegistryAccess: how its registry is reached
@@ -132,6 +135,7 @@ class CreateOptions(TypedDict, total=False):
     pids_limit: int
     limits: Limits
     shm_size: int | str
+    storage_size: int | str
     privileged: bool
     cap_add: Iterable[str]
     cap_drop: Iterable[str]
@@ -140,6 +144,7 @@ class CreateOptions(TypedDict, total=False):
     security: Security
     read_only: bool
     devices: Iterable[str | Device]
+    device_rules: Iterable[str | DeviceRule]
     ulimits: Iterable[str | Ulimit]
     sysctls: Mapping[str, str]
     pid: str
@@ -167,6 +172,7 @@ class CreateOptions(TypedDict, total=False):
     volumes_from: Iterable[str]
     requires: Iterable[str]
     cgroup_parent: str
+    cgroup_manager: str
     rootfs: Pathname
     platform: str
     pull: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from crun_py import clock, hints, quantity, signals
 from crun_py.errors import InvalidArgument
@@ -23,6 +23,7 @@ from crun_py.model.container import (
     Bind,
     CreateRequest,
     Device,
+    DeviceRule,
     Environment,
     ExecRequest,
     Limits,
@@ -38,9 +39,6 @@ from crun_py.net import ports as published
 from crun_py.options import mounts as mount_texts
 from crun_py.options import parts
 from crun_py.record import replaced
-
-if TYPE_CHECKING:
-    from crun_py.build.request import BuildRequest
 
 T = TypeVar("T")
 
@@ -61,6 +59,8 @@ def requests(
     rootfs = given.get("rootfs")
     restart = given.get("restart", usual.restart)
     stop_signal = given.get("stop_signal", 0)
+    asked = several(given.get("devices", ()))
+    nodes, cdi = parts.devices(one for one in asked if isinstance(one, str))
     request = CreateRequest(
         image="" if rootfs else image,
         rootfs=absolute(rootfs) if rootfs else "",
@@ -88,10 +88,13 @@ def requests(
         ulimits=tuple(u if isinstance(u, Ulimit) else parts.ulimit(u)
                       for u in several(given.get("ulimits", ()))),
         sysctls={**given.get("sysctls", {})},
-        devices=tuple(d if isinstance(d, Device) else parts.device(d)
-                      for d in several(given.get("devices", ()))),
+        devices=(*(one for one in asked if isinstance(one, Device)), *nodes),
+        device_rules=tuple(r if isinstance(r, DeviceRule) else parts.device_rule(r)
+                           for r in several(given.get("device_rules", ()))),
+        cdi=cdi,
         read_only=given.get("read_only", False),
         shm_bytes=size(given.get("shm_size", usual.shm_bytes), "shm_size"),
+        storage_bytes=size(given.get("storage_size", 0), "storage_size"),
         oom_score_adj=given.get("oom_score_adj", 0),
         umask=given.get("umask", usual.umask),
         stop_signal=signals.number(stop_signal) if isinstance(stop_signal, str) else stop_signal,
@@ -109,6 +112,7 @@ def requests(
         timezone=given.get("timezone", ""),
         requires=several(given.get("requires", ())),
         cgroup_parent=given.get("cgroup_parent", ""),
+        cgroup_manager=given.get("cgroup_manager", ""),
         binds=_volumes(given),
     )  # fmt: skip
     wanted = PullRequest(
@@ -141,42 +145,6 @@ def exec_request(
         workdir=working_dir,
         user=str(user),
         privileged=privileged,
-    )
-
-
-def build_request(
-    tags: Iterable[str],
-    build_args: Mapping[str, str] | None,
-    target: str,
-    platform: str,
-    labels: Mapping[str, str] | None,
-    secrets: Mapping[str, bytes] | None,
-    cache: bool,
-    network: str,
-    timestamp: int | None,
-    squash: bool,
-    container: CreateRequest,
-) -> BuildRequest:
-    """What `images.build` asks the engine for.  Raises InvalidArgument."""
-    hints.check_call(build_request, (), locals())
-    from crun_py.build.layer import Times
-    from crun_py.build.request import BuildRequest, Secret
-    from crun_py.oci.reference import parse
-
-    stamp = -1 if timestamp is None else timestamp
-    return BuildRequest(
-        names=tuple(str(parse(name)) for name in several(tags)),
-        build_args=tuple((build_args or {}).items()),
-        target=target,
-        platform=platform,
-        labels=tuple((labels or {}).items()),
-        secrets=tuple(Secret(id=key, content=value) for key, value in (secrets or {}).items()),
-        cache=cache,
-        network="" if network in ("default", "private") else network,
-        times=Times(set=stamp),
-        created=stamp,
-        squash="new" if squash else "",
-        container=container,
     )
 
 

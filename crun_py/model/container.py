@@ -68,7 +68,8 @@ class VolumeMount:
 
     subpath: a directory or file in it that is mounted alone, and must be there.
     name: "" for one that goes with the container.  copy: a new volume gets what the image has at
-    the target.  labels, options: of the volume, if it is made for this (volume create).
+    the target.  labels, options: of the volume, if it is made for this (volume create).  overlay:
+    what is written stays out of it, and goes with the container.
     """
 
     name: str
@@ -85,16 +86,19 @@ class VolumeMount:
     labels: dict[str, str] = {}  # noqa: RUF012  # a record is not changed
     options: dict[str, str] = {}  # noqa: RUF012
     subpath: str = ""
+    overlay: bool = False
 
 
 @record(kw_only=False)
 class Tmpfs:
     """Memory that looks like a directory.  options: as tmpfs(5) names them (size=64m, mode=1777);
     those that are not named there: nosuid, nodev and noexec, unless exec, suid or dev is.
-    tmpcopyup: at each start it gets what the container's own files have there."""
+    tmpcopyup: at each start it gets what the container's own files have there.  chown: it belongs
+    to the container's user."""
 
     target: str
     options: tuple[str, ...] = ()
+    chown: bool = False
 
 
 @record(kw_only=False)
@@ -174,6 +178,23 @@ class Device:
 
 
 @record(kw_only=False)
+class DeviceRule:
+    """Devices that the container's processes may open or make, beside those that it is given.
+
+    type: c, b, or a for both.  major, minor: -1 for all.  access: some of "rwm" (m: make a node).
+    """
+
+    type: str = "a"
+    major: int = -1
+    minor: int = -1
+    access: str = "rwm"
+
+    def __str__(self) -> str:
+        numbers = ("*" if n < 0 else str(n) for n in (self.major, self.minor))
+        return f"{self.type} {':'.join(numbers)} {self.access}"
+
+
+@record(kw_only=False)
 class RestartPolicy:
     """When a container that ended is started again.
 
@@ -224,7 +245,8 @@ class LogConfig:
 class Security:
     """privileged: all capabilities and devices, nothing hidden.  default_capabilities: None for
     docker's.  seccomp: default, unconfined or the path of a profile.  mask, unmask: paths that are
-    hidden, or not; unmask ALL: none.  options: how it was written, for `inspect`."""
+    hidden, or not; unmask ALL: none.  apparmor: a profile, unconfined, or "" for ours.  options:
+    how it was written, for `inspect`."""
 
     privileged: bool = False
     cap_add: tuple[str, ...] = ()
@@ -234,6 +256,7 @@ class Security:
     seccomp: str = "default"
     mask: tuple[str, ...] = ()
     unmask: tuple[str, ...] = ()
+    apparmor: str = ""
     options: tuple[str, ...] = ()
 
 
@@ -322,17 +345,23 @@ class CreateRequest:
     changed.  command, entrypoint: None for the image's.
     stdin_once: its input ends with the first client's.  user: NAME|UID[:GROUP|GID], "" for the
     image's.  groups: further ones; keep_groups: the caller's own.  hostname: "" for the id.
-    shm_bytes: of /dev/shm.  umask: of its processes.  stop_signal: 0 for the image's.
+    shm_bytes: of /dev/shm.  storage_bytes: what its writable layer may hold, 0 for no limit.
+    umask: of its processes.  stop_signal: 0 for the image's.
     init: a small init is process 1.  systemd: true (if it is the command), false or always.
     requires: containers that are started before.  timeout_s: it is killed then, 0 for never.
     timezone: "" for the image's, local, or a name like Europe/Berlin.
+    device_rules: what may be opened beside devices.  cdi: devices by the names of their
+    descriptions, VENDOR/CLASS=NAME.
     read_only: the root; read_only_tmpfs: but for /run, /tmp, /var/tmp.
     passwd: a user that the image lacks is added to its passwd and group, passwd_entry and
     group_entry: with these lines.  image_volumes: what the image's VOLUMEs are: bind, tmpfs or
     ignore.  volumes_from: mounts of other containers, NAME[:ro].  cgroup: whether it gets one;
-    cgroup_parent: below this one.  pid_file, monitor_pid_file, id_file: files of the host that the
-    numbers are written to.
+    cgroup_parent: below this one, or this slice.  cgroup_manager: systemd or cgroupfs makes it,
+    "" for systemd where it is there.  pid_file, monitor_pid_file, id_file: files of the host that
+    the numbers are written to.
     secrets: what it gets of them.
+    sdnotify: who tells the service manager that it is ready, where a command of a unit starts it:
+    container, conmon, healthy or ignore.
     pids_optional: a limit of processes that the host cannot keep is no error.
     binds, mount_texts: how the mounts were written, for `inspect`; created_by: the command line;
     ineffective: what was asked for and cannot be had.  replace: a container of this name is
@@ -369,15 +398,19 @@ class CreateRequest:
     ulimits: tuple[Ulimit, ...] = ()
     sysctls: dict[str, str] = {}  # noqa: RUF012
     devices: tuple[Device, ...] = ()
+    device_rules: tuple[DeviceRule, ...] = ()
+    cdi: tuple[str, ...] = ()
     read_only: bool = False
     read_only_tmpfs: bool = False
     shm_bytes: int = SHM_BYTES
+    storage_bytes: int = 0
     oom_score_adj: int = 0
     umask: int = 0o022
     stop_signal: int = 0
     stop_timeout_s: int = STOP_TIMEOUT_S
     init: bool = False
     systemd: str = "true"
+    sdnotify: str = "container"
     restart: RestartPolicy = RestartPolicy()
     health: HealthCheck = HealthCheck()
     log: LogConfig = LogConfig()
@@ -389,6 +422,7 @@ class CreateRequest:
     requires: tuple[str, ...] = ()
     cgroup: bool = True
     cgroup_parent: str = ""
+    cgroup_manager: str = ""
     pid_file: str = ""
     monitor_pid_file: str = ""
     id_file: str = ""
@@ -425,7 +459,9 @@ class Client:
     streams: stdin, stdout, stderr, or some of them; () for all that it has.  stdin, stdout, stderr:
     this process's descriptors for them.  sig_proxy: signals that we get are passed on.
     detach_keys: what is typed to leave it running, b"" for nothing.  keep: how many of our
-    descriptors from 3 on the command gets.
+    descriptors from 3 on the command gets.  relayed: stdin is a program's, which may stand for a
+    terminal elsewhere.  sizes: a descriptor that gives sizes of that terminal, rows and columns in
+    two bytes each; -1 for none.
     """
 
     streams: tuple[str, ...] = ()
@@ -435,3 +471,5 @@ class Client:
     sig_proxy: bool = True
     detach_keys: bytes = b"\x10\x11"
     keep: int = 0
+    relayed: bool = False
+    sizes: int = -1

@@ -53,6 +53,32 @@ class Route:
 
 
 @record
+class BridgeOptions:
+    """What a network of driver bridge does otherwise.
+
+    between: its containers reach each other (docker's enable_icc).  masquerade: what they send to
+    elsewhere has the host's address.  routed: the families, "ipv4" and "ipv6", for which the host
+    only routes: no translation, and a published port is the container's own, at its own address.
+    host_ip: where ports without an address are published, "" for all.  prefix: of its containers'
+    interfaces' names.  default_route: whether one leads over it.  vlan: of its ports, 0 for none;
+    the bridge filters then.  managed: False where the bridge is the host's own: nothing is
+    published, and the host is not changed.
+    """
+
+    between: bool = True
+    masquerade: bool = True
+    routed: tuple[str, ...] = ()
+    host_ip: str = ""
+    prefix: str = "eth"
+    default_route: bool = True
+    vlan: int = 0
+    managed: bool = True
+
+
+USUAL = BridgeOptions()
+
+
+@record
 class NetworkRequest:
     """A network that is to be made.
 
@@ -60,8 +86,9 @@ class NetworkRequest:
     IPv6 too.  internal: no way out, and none in.  dns: containers find each other by their names;
     dns_servers: who answers for other names, () for the host's.  interface: the bridge's name, or
     (macvlan, ipvlan) parent: the interface of the host that they share, and mode.  mtu: 0 for the
-    kernel's.  options: as they were written (--opt); hidden to nobody.  pools: where subnets are
-    chosen from, networks of IPv4 and the prefix length of a part; () for the engine's own.
+    kernel's.  bridge: what a bridge does otherwise.  options: as they were written (--opt); hidden
+    to nobody.  pools: where subnets are chosen from, networks of IPv4 and the prefix length of a
+    part; () for the engine's own.
     """
 
     name: str = ""
@@ -78,6 +105,7 @@ class NetworkRequest:
     metric: int = 0
     routes: tuple[Route, ...] = ()
     labels: dict[str, str] = {}  # noqa: RUF012  # a record is not changed
+    bridge: BridgeOptions = USUAL
     options: dict[str, str] = {}  # noqa: RUF012
     pools: tuple[tuple[str, int], ...] = ()
 
@@ -105,7 +133,31 @@ class Network:
     metric: int = 0
     routes: tuple[Route, ...] = ()
     labels: dict[str, str] = {}  # noqa: RUF012
+    bridge: BridgeOptions = USUAL
     options: dict[str, str] = {}  # noqa: RUF012
+
+    @property
+    def kind(self) -> str:
+        """The driver, or "unmanaged" for a bridge that is the host's own."""
+        return self.driver if self.bridge.managed else "unmanaged"
+
+    @property
+    def leads_out(self) -> bool:
+        """Whether a default route may lead over it."""
+        return not self.internal and self.bridge.default_route
+
+    @property
+    def publishes(self) -> bool:
+        """Whether ports of its containers can be published."""
+        return self.kind == "bridge" and not self.internal
+
+    @property
+    def only_routed(self) -> bool:
+        """Whether published ports are the containers' own, and none of the host's."""
+        return all(
+            ("ipv6" if ":" in subnet.subnet else "ipv4") in self.bridge.routed
+            for subnet in self.subnets
+        )
 
     @property
     def ipv6(self) -> bool:
@@ -145,7 +197,8 @@ class Attachment:
     began at start_time (clock ticks after boot).  interface is the container's end, host_interface
     the host's; prefix is the subnet's length in bits.  dns: servers that the network brings along;
     host_address: by which the container reaches the host.  hub: the inode of the network
-    namespace that stands for the host, 0 for the host's own (net/hub.py).
+    namespace that stands for the host, 0 for the host's own (net/hub.py).  routed: as of
+    BridgeOptions.
     """
 
     driver: str
@@ -167,6 +220,7 @@ class Attachment:
     dns: tuple[str, ...] = ()
     host_address: str = ""
     link_local: tuple[str, ...] = ()
+    routed: tuple[str, ...] = ()
     hub: int = 0
     helper: str = ""
     pid: int = 0

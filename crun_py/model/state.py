@@ -60,6 +60,7 @@ class ContainerInfo:
     mounts: tuple[MountPoint, ...]
     tty: bool
     open_stdin: bool
+    stdin_once: bool
     auto_remove: bool
 
     @property
@@ -76,6 +77,13 @@ class Finished:
     exit_code: int
     stdout: bytes
     stderr: bytes
+
+
+@record
+class Started:
+    """A container runs now.  container: its id or name."""
+
+    container: str
 
 
 @record

@@ -12,7 +12,8 @@ class Stats:
     cpu_ns: since its cgroup was made; cpu_percent: of one processor, while it was looked at.
     memory_bytes: without page cache that can be dropped; memory_limit_bytes: at most the host's.
     pids: processes and threads.  received_bytes, sent_bytes: by its network interfaces;
-    read_bytes, written_bytes: by its disks.
+    read_bytes, written_bytes: by its disks.  pressure: "cpu", "memory" and "io", how much of the
+    last 10 s, in per cent, some process waited for it; 0 where the host does not tell.
     """
 
     id: str
@@ -26,3 +27,4 @@ class Stats:
     sent_bytes: int
     read_bytes: int
     written_bytes: int
+    pressure: dict[str, float]

@@ -40,6 +40,20 @@ class Fault:
 
 
 @record
+class Finding:
+    """What the doctor found out about one thing.
+
+    name: of the thing.  status: ok, warning (something that not everybody needs does not work) or
+    error.  message: what works, or does not.  fix: the command that mends it, "" for none.
+    """
+
+    name: str
+    status: str
+    message: str
+    fix: str = ""
+
+
+@record
 class EngineVersion:
     """The engine and what it runs on.  commit, built: "" where the build noted none (built: RFC
     3339); architecture: as images name it (amd64)."""
