@@ -1,0 +1,1 @@
+"""Docker's Engine API over HTTP: JSON → a call of the library → JSON."""

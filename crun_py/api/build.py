@@ -1,0 +1,131 @@
+"""/build, as docker's classic builder answers it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from crun_py.api import archives
+from crun_py.api.http import Exchange, HttpError
+from crun_py.api.lines import Lines
+from crun_py.build.request import BuildEvent, Built
+from crun_py.library import build_options
+from crun_py.library.values import expect
+from crun_py.model.container import Limits
+from crun_py.oci.reference import parse
+from crun_py.record import replaced
+
+if TYPE_CHECKING:
+    from crun_py.aio import Engine
+    from crun_py.api.routes import Routes
+    from crun_py.build.request import BuildJob
+    from crun_py.library.build_options import BuildOptions
+
+
+def register(routes: Routes) -> None:
+    """Add what is here."""
+    routes.add("POST", "/build", build)
+
+
+def job(exchange: Exchange) -> BuildJob:
+    """What ImageBuild asks for.  Raises InvalidArgument, HttpError."""
+    if exchange.query.get("version") == "2" or exchange.query.get("session"):
+        raise HttpError(501, "BuildKit sessions are not served: DOCKER_BUILDKIT=0 does without")
+    given: BuildOptions = {
+        "tags": [value for key, value in exchange.queries if key == "t"],
+        "build_args": _texts(exchange, "buildargs"),
+        "labels": _texts(exchange, "labels"),
+        "target": exchange.query.get("target", ""),
+        "platform": exchange.query.get("platform", "").strip("/"),
+        "cache": not exchange.flag("nocache"),
+        "pull": "always" if exchange.flag("pull") else "missing",
+        "network": _network(exchange),
+        "squash": exchange.flag("squash"),
+        "limits": Limits(
+            memory_bytes=exchange.number("memory") or None,
+            memory_swap_bytes=exchange.number("memswap") or None,
+            cpu_shares=exchange.number("cpushares") or None,
+            cpu_period_us=exchange.number("cpuperiod") or None,
+            cpu_quota_us=exchange.number("cpuquota") or None,
+            cpuset_cpus=exchange.query.get("cpusetcpus", ""),
+            cpuset_mems=exchange.query.get("cpusetmems", ""),
+        ),
+    }
+    if hosts := [v for v in exchange.query.get("extrahosts", "").split(",") if v]:
+        given["containers"] = {"extra_hosts": dict(text.partition(":")[::2] for text in hosts)}
+    made = build_options.job("/", given)
+    return replaced(made, directory="-", dockerfile=_dockerfile(exchange))
+
+
+def _network(exchange: Exchange) -> str:
+    """podman's clients say a number, buildah's NetworkConfigurationPolicy."""
+    mode = exchange.query.get("networkmode", "")
+    return {"0": "", "1": "none", "2": ""}.get(mode, mode)
+
+
+def _dockerfile(exchange: Exchange) -> str:
+    """Its name in the context; podman's clients say it as a list of one.  Raises HttpError."""
+    text = exchange.query.get("dockerfile", "")
+    if not text.startswith("["):
+        return text
+    try:
+        (found,) = json.loads(text)
+    except (ValueError, TypeError):
+        raise HttpError(400, "dockerfile is not one name") from None
+    return str(found)
+
+
+def _texts(exchange: Exchange, name: str) -> dict[str, str]:
+    """An object of texts in the query, those that are null left out.  Raises HttpError."""
+    try:
+        found = json.loads(exchange.query.get(name) or "{}")
+        values = {key: value for key, value in found.items() if value is not None}
+    except (ValueError, AttributeError, RecursionError):
+        raise HttpError(400, f"{name} is not a JSON object") from None
+    if not all(isinstance(value, str) for value in values.values()):
+        raise HttpError(400, f"{name} is not a JSON object of texts")
+    return values
+
+
+def _text(event: BuildEvent) -> str:
+    """What docker's classic builder says."""
+    return {
+        "step": f"Step {event.number}/{event.total} : {event.text}\n",
+        "cached": " ---> Using cache\n",
+        "container": f" ---> Running in {event.text[:12]}\n",
+        "output": event.data.decode(errors="replace"),
+        "done": f" ---> {event.text}\n",
+        "warning": f"[Warning] {event.text}\n",
+    }.get(event.kind, "")
+
+
+async def build(engine: Engine, exchange: Exchange, _: str) -> None:
+    """ImageBuild: the context is the body, or what `remote` names."""
+    asked = job(exchange)
+    quiet = exchange.flag("q")
+    lines = Lines(exchange)
+
+    def told(event: object) -> None:
+        if isinstance(event, BuildEvent) and not quiet and (text := _text(event)):
+            lines.put({"stream": text})
+
+    async with lines.telling():
+        if remote := exchange.query.get("remote"):
+            found = [await engine._worker.call(
+                "build.build", replaced(asked, directory=remote), on_event=told
+            )]  # fmt: skip
+        else:
+            found = await archives.received(
+                engine, exchange, "build.streamed", asked, on_event=told
+            )
+        done = expect(Built, found[-1])
+        if exchange.path.startswith("/libpod/"):
+            lines.put({"stream": done.id.removeprefix("sha256:") + "\n"})
+            return
+        lines.put({"aux": {"ID": done.id}})
+        if quiet:
+            lines.put({"stream": done.id + "\n"})
+        else:
+            lines.put({"stream": f"Successfully built {done.id[7:19]}\n"})
+        for name in () if quiet else done.names:
+            lines.put({"stream": f"Successfully tagged {parse(name).familiar}\n"})
