@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from crun_py.errors import RegistryError as RegistryError
     from crun_py.errors import TimedOut as TimedOut
     from crun_py.errors import Unsupported as Unsupported
+    from crun_py.library.build_options import BuildOptions as BuildOptions
     from crun_py.library.create_options import CreateOptions as CreateOptions
     from crun_py.library.values import CrunpyWarning as CrunpyWarning
     from crun_py.library.values import PublishedPorts as PublishedPorts
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from crun_py.model.container import UNLIMITED as UNLIMITED
     from crun_py.model.container import Bind as Bind
     from crun_py.model.container import Device as Device
+    from crun_py.model.container import DeviceRule as DeviceRule
     from crun_py.model.container import GiB as GiB
     from crun_py.model.container import HealthCheck as HealthCheck
     from crun_py.model.container import IdMap as IdMap
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
     from crun_py.model.image import Pushed as Pushed
     from crun_py.model.image import RemovedPart as RemovedPart
     from crun_py.model.network import Attachment as Attachment
+    from crun_py.model.network import BridgeOptions as BridgeOptions
     from crun_py.model.network import Endpoint as Endpoint
     from crun_py.model.network import Join as Join
     from crun_py.model.network import Network as Network
@@ -101,6 +104,7 @@ if TYPE_CHECKING:
     from crun_py.model.system import EngineInfo as EngineInfo
     from crun_py.model.system import EngineVersion as EngineVersion
     from crun_py.model.system import Fault as Fault
+    from crun_py.model.system import Finding as Finding
     from crun_py.model.system import Space as Space
     from crun_py.model.system import SystemPruned as SystemPruned
     from crun_py.model.volume import VolumeInfo as VolumeInfo
@@ -111,22 +115,24 @@ _NAMES = {
     "build.request": "BuildEvent",
     "errors": "BuildError CommandError Conflict ContainerError CorruptState CrunpyError ImageError "
     "InvalidArgument NotFound RegistryError TimedOut Unsupported",
+    "library.build_options": "BuildOptions",
     "library.create_options": "CreateOptions",
     "library.values": "CrunpyWarning PublishedPorts Ran",
-    "model.container": "GiB KiB MiB UNLIMITED Bind Device HealthCheck IdMap ImageMount KernelMount "
-    "Limits LogConfig Namespaces Networking RestartPolicy SecretUse Security Tmpfs Ulimit "
-    "VolumeMount",
+    "model.container": "GiB KiB MiB UNLIMITED Bind Device DeviceRule HealthCheck IdMap ImageMount "
+    "KernelMount Limits LogConfig Namespaces Networking RestartPolicy SecretUse "
+    "Security Tmpfs Ulimit VolumeMount",
     "model.event": "Event",
     "model.files": "FileChange",
     "model.image": "HistoryStep ImageSummary LoadedImage PrunedImages Pushed RemovedPart",
-    "model.network": "Attachment Endpoint Join Network NetworkInfo PortMapping Route Subnet",
+    "model.network": "Attachment BridgeOptions Endpoint Join Network NetworkInfo PortMapping "
+    "Route Subnet",
     "model.pruned": "Pruned",
     "model.registry": "EntryChange Missing Progress PushChange RegistryAccess SearchResult",
     "model.running": "HealthChecked ProcessTable",
     "model.secret": "SecretInfo",
     "model.state": "ContainerInfo MountPoint",
     "model.stats": "Stats",
-    "model.system": "DiskUsage EngineInfo EngineVersion Fault Space SystemPruned",
+    "model.system": "DiskUsage EngineInfo EngineVersion Fault Finding Space SystemPruned",
     "model.volume": "VolumeInfo",
 }
 """Where the public names are.  Nothing is loaded before it is asked for: a command begins with

@@ -31,7 +31,12 @@ _FREQUENT = ("run", "exec", "ps", "create", "start", "stop", "rm", "logs", "insp
 
 
 def _report(error: CrunpyError) -> int:
-    os.write(2, f"crunpy: error: {error.line()}\n".encode(errors="backslashreplace"))
+    from crun_py.cli import explained
+
+    try:
+        os.write(2, f"crunpy: error: {explained.line(error)}\n".encode(errors="backslashreplace"))
+    except OSError:  # a full disk, or nobody reads: there is no other place to say it
+        return error.exit_code
     return error.exit_code
 
 
@@ -113,6 +118,9 @@ def entry() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         status = 128 + _SIGPIPE
+    except OSError as e:
+        error = CrunpyError.from_os("writing the output", e)
+        status = status or _report(error)
     if _verb(sys.argv[1:]) in _FREQUENT:
         bundle.keep()
     os._exit(status)

@@ -19,8 +19,25 @@ def rfc3339(ns: int) -> str:
 
 
 def local(text: str) -> str:
-    """An RFC 3339 time as Go prints one, in our time zone: 2026-01-31 13:00:00 +0100 CET."""
+    """An RFC 3339 time as Go prints one, in our time zone: 2026-01-31 13:00:00 +0100 CET; what is
+    none, as it is."""
+    if not valid(text):
+        return text
     return time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(parse_rfc3339(text) // 10**9))
+
+
+def valid(text: str) -> str:
+    """`text` if it is an RFC 3339 time, else ""."""
+    try:
+        parse_rfc3339(text)
+    except ValueError:
+        return ""
+    return text
+
+
+def known_ns(text: str) -> int:
+    """As parse_rfc3339, 0 for what is no time: for what others have written."""
+    return parse_rfc3339(text) if valid(text) else 0
 
 
 def _days(year: int, month: int, day: int) -> int:
@@ -32,10 +49,13 @@ def _days(year: int, month: int, day: int) -> int:
     return since_0000 + (153 * shifted + 2) // 5 + day - 719469
 
 
+_LONGEST, _MARKS = 60, ("--T::", "-- ::")
+
+
 def parse_rfc3339(text: str) -> int:
     """RFC 3339 (Z or an offset, any fraction) as nanoseconds since 1970.  Raises ValueError."""
     date, rest = text[:19], text[19:]
-    if date[4::3] not in ("--T::", "-- ::") or len(date) < 19:
+    if not text.isascii() or not 19 <= len(text) <= _LONGEST or date[4::3] not in _MARKS:
         raise ValueError(f"not an RFC 3339 time: {text}")
     year, month, day = int(date[:4]), int(date[5:7]), int(date[8:10])
     hour, minute, second = int(date[11:13]), int(date[14:16]), int(date[17:19])
@@ -51,6 +71,8 @@ def parse_rfc3339(text: str) -> int:
         rest = rest[1 + len(digits) :]
     if rest[:1] in ("+", "-"):
         hours, _, minutes = rest[1:].partition(":")
+        if not 0 <= int(hours) < 24 or not 0 <= int(minutes or 0) < 60:
+            raise ValueError(f"not an RFC 3339 time: {text}")
         offset = int(hours) * 3600 + int(minutes or 0) * 60
         seconds -= offset if rest[0] == "+" else -offset
     elif rest.upper() not in ("", "Z"):

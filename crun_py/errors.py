@@ -69,11 +69,13 @@ class CrunpyError(Exception):
     def __reduce__(self) -> tuple[Callable[..., CrunpyError], tuple[dict[str, object]]]:
         return from_json, (self.to_json(),)
 
-    def line(self) -> str:
-        """The one line that a user sees: message and hint, nothing in it drives the terminal."""
+    def line(self, further: str = "") -> str:
+        """The one line that a user sees: message and hint, nothing in it drives the terminal.
+
+        further: one more hint."""
         hint = self.hint or _SHORT.get(self.errno or 0, "")
-        hint = f" ({hint})" if hint else ""
-        return printable(self.message + hint)
+        hint = "; ".join(filter(None, (hint, further)))
+        return printable(self.message + (f" ({hint})" if hint else ""))
 
     more: tuple[str, ...] = ()
     """Attributes of a class of errors that go along to another process."""
@@ -125,6 +127,10 @@ class ImageError(CrunpyError):
 
 class RegistryError(CrunpyError):
     """A registry refused, failed or sent something else than it should."""
+
+
+class NotInRegistry(RegistryError):
+    """The registry that was asked has nothing of the name."""
 
 
 class TimedOut(CrunpyError):

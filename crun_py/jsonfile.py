@@ -14,6 +14,7 @@ import os
 import time
 
 from crun_py.errors import Conflict, CorruptState, CrunpyError
+from crun_py.shapes import fits
 
 _SMALL = 16 << 10
 
@@ -51,7 +52,7 @@ except (ImportError, AttributeError, TypeError):
 
 
 def loads(data: bytes | str) -> Any:
-    """The value of JSON text.  Raises ValueError (or RecursionError) as `json.loads` does."""
+    """The value of JSON text.  Raises ValueError, also for what is nested too deeply."""
     text = data.decode() if isinstance(data, bytes) else data
     if _scan is not None:
         text = text.strip(" \t\n\r")
@@ -59,11 +60,31 @@ def loads(data: bytes | str) -> Any:
             value, end = _scan(text, 0)
         except (StopIteration, SystemError):  # malformed: `json` finds the words for it
             end = -1
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
         if end == len(text):
             return value
     import json
 
-    return json.loads(text)
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def first(text: str) -> object:
+    """The value that `text` begins with, whatever follows it.  Raises ValueError."""
+    try:
+        if _scan is not None:
+            value, _ = _scan(text, 0)
+        else:
+            import json
+
+            value, _ = json.JSONDecoder().raw_decode(text)
+    except (StopIteration, SystemError, RecursionError):
+        raise ValueError("no JSON") from None
+    found: object = value
+    return found
 
 
 def dumps(value: object, *, indent: int | None = None) -> str:
@@ -157,15 +178,19 @@ def read_bytes(path: str) -> bytes:
         os.close(fd)
 
 
-def read(path: str) -> Any:
+def read(path: str, shape: object = object) -> Any:
     """The value in the JSON file `path`.
 
-    Raises FileNotFoundError when it is absent, CorruptState when it is not JSON.
+    Raises FileNotFoundError when it is absent, CorruptState when it is not JSON, or not of the
+    `shape` (shapes.py).
     """
     try:
-        return loads(read_bytes(path))
-    except (ValueError, RecursionError) as e:
+        value = loads(read_bytes(path))
+    except ValueError as e:
         raise CorruptState(f"reading {path}: not valid JSON") from e
+    if not fits(value, shape):
+        raise CorruptState(f"reading {path}: it does not say what it should")
+    return value
 
 
 class Lock:

@@ -2,6 +2,8 @@
 
 A reader follows the file by its inode: after a rotation it reads the old one to its end
 and goes on with the new.  A torn last line (the monitor was killed) is passed over.
+Where a full disk took no more, an entry without text says how many are missing, and of the last
+ones status.json does: readers are told by a warning.
 """
 
 from __future__ import annotations
@@ -9,8 +11,8 @@ from __future__ import annotations
 import os
 import time
 
-from crun_py import jsonfile
-from crun_py.clock import parse_rfc3339
+from crun_py import clock, jsonfile, notices
+from crun_py.clock import known_ns
 from crun_py.errors import Unsupported
 
 TYPE_CHECKING = False
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 18
 _POLL_S = 0.05
 _TRIES = 20
+_K8S_LOST = b"P:lost="
 
 
 def _files(path: str) -> list[str]:
@@ -37,10 +40,13 @@ def _files(path: str) -> list[str]:
 
 
 def _parse_k8s(line: bytes) -> LogLine | None:
-    """`TIME STREAM F|P TEXT`: P marks a part of a line."""
+    """`TIME STREAM F|P TEXT`: P marks a part of a line, P:lost=N that N entries are missing."""
     parts = line.split(b" ", 3)
     if len(parts) < 4 or parts[1] not in (b"stdout", b"stderr"):
         return None
+    if parts[2].startswith(_K8S_LOST):
+        number = parts[2].removeprefix(_K8S_LOST)
+        return _loss(parts[0].decode("ascii", "replace"), int(number) if number.isdigit() else 1)
     text = parts[3].decode("utf-8", "replace") + ("\n" if parts[2] == b"F" else "")
     return {"log": text, "stream": parts[1].decode(), "time": parts[0].decode("ascii", "replace")}
 
@@ -52,7 +58,41 @@ def _parse_json(line: bytes) -> LogLine | None:
         return None
     texts = ("log", "stream", "time")
     whole = isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in texts)
-    return entry if whole else None
+    return entry if whole and isinstance(entry.get("lost", 0), int) else None
+
+
+def _loss(time: str, count: int) -> LogLine:
+    return {"log": "", "stream": "stderr", "time": time, "lost": count}
+
+
+def note_loss(container: Container, count: int) -> None:
+    """Before a start: write into the log how many entries of the last run it lacks, for the new
+    run's status will not tell.  On a disk that is still full nothing is written."""
+    entry = _loss(clock.now(), count)
+    line = (
+        f"{entry['time']} stderr {_K8S_LOST.decode()}{count} \n"
+        if container.record["log"]["driver"] == "k8s-file"
+        else jsonfile.dumps(entry) + "\n"
+    ).encode()
+    try:
+        fd = os.open(container.log_path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:  # it was removed, with what could be said of it
+        return
+    try:
+        size = os.fstat(fd).st_size
+        try:
+            whole = os.write(fd, line) == len(line)
+        except OSError:
+            whole = False
+        if not whole:
+            os.ftruncate(fd, size)
+    finally:
+        os.close(fd)
+
+
+def _warn(container: Container, count: int, where: str) -> None:
+    lines = "a line is" if count == 1 else f"{count} lines are"
+    notices.warn(f"log of container {container.name}: {lines} missing {where}: the disk was full")
 
 
 def _backwards(paths: list[str]) -> Iterator[tuple[int, int, bytes]]:
@@ -78,15 +118,18 @@ def _backwards(paths: list[str]) -> Iterator[tuple[int, int, bytes]]:
                 yield i, 0, held.rstrip(b"\n")
 
 
-def _tail(paths: list[str], lines: int, whole: Callable[[bytes], bool]) -> tuple[list[str], int]:
+def _tail(
+    paths: list[str], lines: int, whole: Callable[[bytes], bool | None]
+) -> tuple[list[str], int]:
     """Where the last `lines` lines begin: the files from there on and the first one's offset.
 
-    whole: whether an entry is a line, or the last piece of one.
+    whole: whether an entry is a line, or the last piece of one; None when it is no text at all.
     """
     begin = (0, 0)
     counted = 0
     for i, offset, entry in _backwards(paths):
-        if whole(entry) or not counted:
+        ends = whole(entry)
+        if ends or (ends is False and not counted):
             counted += 1
             if counted > lines:
                 break
@@ -107,6 +150,7 @@ def read(
 
     follow: wait for more until the container has ended.  tail: only the last so many lines.
     since_ns, until_ns: times in nanoseconds since 1970.  running: tells whether more may come.
+    Warns of entries that a full disk did not take.
     Raises Unsupported for a container whose log nobody can read.
     """
     driver = container.record["log"]["driver"]
@@ -121,21 +165,27 @@ def read(
     def alive() -> bool:
         return go_on() and (until_ns is None or time.time_ns() <= until_ns)
 
-    def whole(line: bytes) -> bool:
+    def whole(line: bytes) -> bool | None:
         entry = parse(line)
-        return entry is not None and entry["log"].endswith("\n")
+        return None if entry is None or "lost" in entry else entry["log"].endswith("\n")
 
     for line in lines(container.log_path, follow, tail, alive, whole):
         entry = parse(line)
         if entry is None:
             continue
         if since_ns is not None or until_ns is not None:
-            at = parse_rfc3339(entry["time"])
+            at = known_ns(entry["time"])
             if since_ns is not None and at < since_ns:
                 continue
             if until_ns is not None and at > until_ns:
                 return
-        yield entry
+        if "lost" in entry:
+            _warn(container, entry["lost"], f"before {entry['time']}")
+        else:
+            yield entry
+    lost = container.status().log_lost
+    if lost:
+        _warn(container, lost, "at its end")
 
 
 def lines(
@@ -143,7 +193,7 @@ def lines(
     follow: bool,
     tail: int | None,
     alive: Callable[[], bool],
-    whole: Callable[[bytes], bool] = lambda line: True,
+    whole: Callable[[bytes], bool | None] = lambda line: True,
 ) -> Iterator[bytes]:
     """The entries of a log that may be rotated while it is read, without their newlines.
 

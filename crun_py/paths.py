@@ -13,14 +13,16 @@ from crun_py import caller
 from crun_py.errors import CrunpyError
 
 
-def _default_root() -> str:
+def default_root() -> str:
+    """Where the store is when nobody says where."""
     if os.geteuid() == 0 and not in_user_namespace():
         return "/var/lib/crunpy"
     base = caller.data_home()
     return os.path.join(base, "crunpy")
 
 
-def _default_run() -> str:
+def default_run() -> str:
+    """The same of what a reboot may forget."""
     if os.geteuid() == 0 and not in_user_namespace():
         return "/run/crunpy"
     base = caller.variable("XDG_RUNTIME_DIR")
@@ -71,8 +73,8 @@ class Paths:
     __slots__ = ("root", "run")
 
     def __init__(self, root: str | None = None, run: str | None = None) -> None:
-        self.root = os.path.abspath(root or caller.variable("CRUNPY_ROOT") or _default_root())
-        self.run = os.path.abspath(run or caller.variable("CRUNPY_RUNROOT") or _default_run())
+        self.root = os.path.abspath(root or caller.variable("CRUNPY_ROOT") or default_root())
+        self.run = os.path.abspath(run or caller.variable("CRUNPY_RUNROOT") or default_run())
 
     @property
     def images(self) -> str:
@@ -109,21 +111,27 @@ class Paths:
         return f"{self.run}/containers/{container_id}"
 
 
-def refuse_foreign(path: str) -> None:
-    """Raises CrunpyError when `path`, a run directory in /tmp, was made by somebody else.
+def refuse_foreign(path: str, variable: str) -> None:
+    """Raises CrunpyError when `path`, the root or run directory, is somebody else's to write to; an
+    empty one of ours (a tmpfs that was just mounted) becomes ours alone.
 
-    Whoever owns it could put files of his own there, or read ours.
+    Whoever can write there says what containers may do, to a root who starts them.  variable:
+    the one that names another directory.
     """
-    if not path.startswith("/tmp/"):
-        return
     try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        # in /tmp anybody may have put a link in our way
+        found = os.lstat(path) if path.startswith("/tmp/") else os.stat(path)
+    except OSError:
+        return  # it is made, or what hinders that is told then
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    open_to_others = found.st_mode & 0o022
+    if ours and open_to_others and not os.listdir(path):
+        os.chmod(path, found.st_mode & 0o1755)
+        open_to_others = len(os.listdir(path))  # somebody was faster
+    if not ours or open_to_others:
         raise CrunpyError(
             f"using directory {path}: it belongs to another user, or others may write to it",
-            hint="set CRUNPY_RUNROOT to a directory of your own",
+            hint=f"set {variable} to a directory of your own",
         )
 
 
@@ -145,3 +153,14 @@ def private_dir(path: str) -> str:
             f"creating directory {path}", e, hint="choose a store with --root and --runroot"
         ) from e
     return path
+
+
+def host_uid() -> int:
+    """Our user on the host, whom we are root for in a user namespace of his own."""
+    uid = os.geteuid()
+    with open("/proc/self/uid_map", encoding="ascii") as f:
+        for line in f:
+            inside, outside, count = map(int, line.split())
+            if inside <= uid < inside + count:
+                return outside + uid - inside
+    return uid

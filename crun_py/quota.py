@@ -11,20 +11,29 @@ import os
 from crun_py._native import check, lib
 from crun_py.errors import CrunpyError, Unsupported
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _NO_QUOTAS = (errno.ENOTTY, errno.EOPNOTSUPP, errno.ENOSYS, errno.ESRCH, errno.EINVAL, errno.ENOENT)
 _LEAST = 1 << 30
 """Below lie numbers that administrators choose (projid(5))."""
 
 
-def limit(directory: str, bytes_: int) -> None:
-    """Let the new, empty `directory` hold so much, as a project of its own.
+def limit(directories: Iterable[str], bytes_: int) -> None:
+    """Let new, empty directories together hold so much, as a project of their own.
 
     Raises Unsupported where the file system, or a plain user, cannot.
     """
+    project = _LEAST + int.from_bytes(os.urandom(4), "little") % _LEAST
+    for directory in directories:
+        _limit(directory, project, bytes_)
+
+
+def _limit(directory: str, project: int, bytes_: int) -> None:
     doing = f"a size of {bytes_} bytes"
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        project = _LEAST + int.from_bytes(os.urandom(4), "little") % _LEAST
         check(lib.crunpy_limit_tree(fd, project, bytes_), directory)
     except OSError as e:
         if e.errno == errno.EPERM:

@@ -124,9 +124,9 @@ def default_mounts(
     return mounts
 
 
-def capabilities(names: list[str], user: User, added: bool) -> Capabilities:
-    """The five sets.  A user other than root has none but those added, which are then
-    ambient too; inheritable stays empty for root (CVE-2022-24769)."""
+def capabilities(names: list[str], user: User, added: Iterable[str]) -> Capabilities:
+    """The five sets.  A user other than root has none but those of `added` (--cap-add), which are
+    then ambient too; inheritable stays empty for root (CVE-2022-24769)."""
     if user.uid == 0:
         return {
             "bounding": names,
@@ -135,7 +135,8 @@ def capabilities(names: list[str], user: User, added: bool) -> Capabilities:
             "inheritable": [],
             "ambient": [],
         }
-    own = names if added else []
+    wanted = {caps.canonical(name) for name in added}
+    own = [name for name in names if name in wanted or "ALL" in wanted]
     return {
         "bounding": names,
         "effective": own,
@@ -180,13 +181,14 @@ def build(
     resources: LinuxResources | None = None,
     userns: UserNamespace | None = None,
     systemd: bool = False,
+    apparmor: str = "",
 ) -> Spec:
     """The whole config.json of a container that `request` asks for; the other arguments say what
     its image and this host make of it.
 
     devices: those of the host, all of which a privileged container has instead of the usual ones.
     userns: of its own.  systemd: it is the command: its units may make namespaces under the
-    default filter.  Raises InvalidArgument.
+    default filter.  apparmor: the profile that confines it.  Raises InvalidArgument.
     """
     security = request.security
     default = security.default_capabilities
@@ -245,10 +247,12 @@ def build(
         "args": args,
         "env": env,
         "cwd": cwd,
-        "capabilities": capabilities(names, user, bool(security.cap_add) or security.privileged),
+        "capabilities": capabilities(names, user, security.cap_add),
         "rlimits": rlimits(request.ulimits, host.hard_nofile),
         "noNewPrivileges": security.no_new_privileges,
     }
+    if apparmor:
+        process["apparmorProfile"] = apparmor
     if request.oom_score_adj:
         process["oomScoreAdj"] = request.oom_score_adj
     if request.keep_groups:

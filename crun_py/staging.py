@@ -18,9 +18,13 @@ from crun_py.tree import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
 PREFIX, SUFFIX = ".new-", ".lock"
+_TRANSIENT, _STARTED = "transient", "started"
+"""In the directory of a container that goes when it ends (--rm): a symlink that says whether it was
+ever started.  Its files are not written through to the disk, but this name is there after a power
+cut if the directory's own is."""
 
 
 def _unless_gone(path: str) -> None:
@@ -29,6 +33,26 @@ def _unless_gone(path: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         return
+
+
+def note_transient(directory: str, *, started: bool = False) -> None:
+    """A container that goes when it ends is made in `directory`, or is started."""
+    path = f"{directory}/{_TRANSIENT}"
+    if started:
+        _unless_gone(path)
+    os.symlink(_STARTED if started else "made", path)
+
+
+def outlived(paths: Paths) -> Iterator[tuple[str, bool]]:
+    """Containers with that note and without a run directory: (id, was started).  After a boot: else
+    they are just made, or being removed."""
+    for container_id in os.listdir(paths.containers) if os.path.isdir(paths.containers) else ():
+        try:
+            noted = os.readlink(f"{paths.container(container_id)}/{_TRANSIENT}")
+        except OSError:
+            continue
+        if not os.path.isdir(paths.run_container(container_id)):
+            yield container_id, noted == _STARTED
 
 
 class Claim:

@@ -17,10 +17,11 @@ from __future__ import annotations
 import os
 import time
 
-from crun_py import jsonfile
+from crun_py import clock, jsonfile
 from crun_py._native import check, lib
 from crun_py.errors import Conflict, CorruptState, CrunpyError, Gone, InvalidArgument, NotFound
 from crun_py.paths import Paths, private_dir
+from crun_py.shapes import RECORD, SPEC, fits
 from crun_py.staging import Staging
 
 TYPE_CHECKING = False
@@ -66,6 +67,11 @@ def _number(found: Mapping[str, object], key: str, default: int = 0) -> int:
     return value if isinstance(value, int) else default
 
 
+def _time(found: Mapping[str, object], key: str) -> str:
+    value = found.get(key)
+    return clock.valid(value) if isinstance(value, str) else ""
+
+
 class Status:
     """What became of a container.
 
@@ -74,12 +80,14 @@ class Status:
             its monitor waits to start it again) or "exited".
     pid:    of its first process on the host while it has one, else 0.
     signal: that ended it, 0 when it exited.
+    log_lost: entries that a full disk did not take, so that they lack at the end of its log.
     Times are RFC 3339 in UTC, "" when there is none.
     """
 
     __slots__ = (
         "exit_code",
         "finished_at",
+        "log_lost",
         "monitor_pid",
         "oom_killed",
         "pid",
@@ -96,11 +104,12 @@ class Status:
         self.pid = _number(found, "pid") if running or state == "initialized" else 0
         self.start_ticks = _number(found, "start_ticks")
         self.monitor_pid = _number(found, "monitor_pid")
-        self.started_at = str(found.get("started_at") or "")
-        self.finished_at = "" if running else str(found.get("finished_at") or "")
+        self.started_at = _time(found, "started_at")
+        self.finished_at = "" if running else _time(found, "finished_at")
         self.exit_code = _number(found, "exit_code", UNKNOWN_EXIT if unseen else 0)
         self.signal = 0 if running else _number(found, "signal")
         self.oom_killed = found.get("oom_killed") is True
+        self.log_lost = _number(found, "log_lost")
         self.unseen = unseen
 
     @property
@@ -186,12 +195,9 @@ class Container:
             return document
         path = self.directory + "/config.json"
         try:
-            spec: Spec = jsonfile.read(path)
+            spec: Spec = jsonfile.read(path, SPEC)
         except FileNotFoundError:
             raise CorruptState(f"reading {path}: it is gone") from None
-        parts = ("process", "linux", "root", "mounts", "annotations")
-        if not isinstance(spec, dict) or not all(part in spec for part in parts):
-            raise CorruptState(f"reading {path}: not an OCI runtime spec")
         return spec
 
     def lock(self, timeout_s: float | None = None) -> jsonfile.Lock:
@@ -286,15 +292,17 @@ def _told(paths: Paths, container_id: str, found: StatusNote) -> Status:
     the monitor is about to note it, or will never, for it was killed too."""
     path = paths.run_container(container_id) + "/status.json"
     deadline = time.monotonic() + _NOTING_S
-    while _noting(found) and time.monotonic() < deadline:
-        time.sleep(0.002)
+    while True:
+        noting = _noting(found) and time.monotonic() < deadline
         try:
-            now = jsonfile.read(path)
+            now = jsonfile.read(path)  # also where it is gone: it may just have noted the end
         except (FileNotFoundError, CorruptState):
             now = {}
-        if now != found:
-            return status(paths, container_id)
-    return Status("exited", found, unseen=True)
+        if now != found and (told := status(paths, container_id)).state != "created":
+            return told
+        if not noting:
+            return Status("exited", found, unseen=True)
+        time.sleep(0.002)
 
 
 def _noting(found: StatusNote) -> bool:
@@ -361,15 +369,15 @@ class Stopping:
 def open_pid(status: Status) -> int:
     """A pidfd of the container's first process.  Raises NotFound when it has ended."""
     if status.pid <= 0:
-        raise NotFound("the container's process has ended")
+        raise NotFound("looking for the container's process: it has just ended")
     try:
         fd = os.pidfd_open(status.pid)
     except ProcessLookupError:
-        raise NotFound("the container's process has ended") from None
+        raise NotFound("looking for the container's process: it has just ended") from None
     # the pid may have been reused before we held it: then the start time differs
     if start_ticks(status.pid) != status.start_ticks:
         os.close(fd)
-        raise NotFound("the container's process has ended")
+        raise NotFound("looking for the container's process: it has just ended")
     return fd
 
 
@@ -474,14 +482,6 @@ def ids(paths: Paths) -> list[str]:
         return []
 
 
-_NEEDED = frozenset(
-    "name created image image_id args hostname domainname namespaces userns links requires timeout "
-    "timezone annotations cgroup_parent auto_remove config network log restart create_command "
-    "host mounts layers".split()
-)
-"""What every record has."""
-
-
 def _damaged(container_id: str) -> CorruptState:
     return CorruptState(
         f"reading container {container_id[:12]}: its container.json is damaged",
@@ -508,7 +508,7 @@ def load(paths: Paths, container_id: str) -> Container:
             record = upgraded(record)
         except (LookupError, ValueError, TypeError, AttributeError, InvalidArgument):
             raise _damaged(container_id) from None
-    if not record.keys() >= _NEEDED:
+    if not fits(record, RECORD) or not record["args"]:
         raise _damaged(container_id)
     return Container(paths, record)
 

@@ -12,6 +12,7 @@ import os
 from crun_py import jsonfile
 from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument, NotFound
 from crun_py.paths import Paths, private_dir
+from crun_py.shapes import VOLUME
 from crun_py.staging import unclaimed
 from crun_py.tree import remove_tree
 
@@ -102,12 +103,12 @@ def about(paths: Paths, name: str) -> Volume:
     """volume.json of a volume.  Raises NotFound; of a damaged one only the name is known."""
     if not name or "/" in name or not os.path.isdir(data_directory(paths, name)):
         raise NotFound(f"no such volume: {name}", hint="crunpy volume ls lists them")
-    try:
-        found: Volume | None = jsonfile.read(f"{paths.volumes}/{name}/volume.json")
-    except (FileNotFoundError, CorruptState):
-        found = None
     known: Volume = {"name": name, "created": "", "labels": {}, "anonymous": False}
-    return {**known, **found} if isinstance(found, dict) else known
+    try:
+        found: Volume = jsonfile.read(f"{paths.volumes}/{name}/volume.json", VOLUME)
+    except (FileNotFoundError, CorruptState):
+        return known
+    return {**known, **found}
 
 
 def resolve(paths: Paths, text: str) -> str:
@@ -217,10 +218,10 @@ def options_of(paths: Paths, name: str) -> dict[str, str]:
     """The driver's options of a volume (type, device, o), docker volume create(1), which say
     what is mounted in its place; {} for one whose files are its own, or that is not there."""
     try:
-        found = jsonfile.read(f"{paths.volumes}/{check_name(name)}/volume.json").get("options")
-    except (FileNotFoundError, CorruptState, AttributeError):
+        found = jsonfile.read(f"{paths.volumes}/{check_name(name)}/volume.json", VOLUME)
+    except (FileNotFoundError, CorruptState):
         return {}
-    return mounted_instead(found) if isinstance(found, dict) else {}
+    return mounted_instead(found.get("options", {}))
 
 
 SIZE = "size"
@@ -238,7 +239,7 @@ def _prepare_data(data: str, fill: Callable[[str], None] | None, size: int = 0) 
     if size:
         from crun_py import quota
 
-        quota.limit(data, size)
+        quota.limit([data], size)
     if fill:
         fill(data)
 
@@ -247,10 +248,10 @@ def _first_use(paths: Paths, name: str, stage: str, fill: Callable[[str], None])
     """Fill a volume that `volume create` made and no container has had, unless it has content."""
     file = f"{paths.volumes}/{name}/volume.json"
     try:
-        if not jsonfile.read(file).get("unused"):
+        if not jsonfile.read(file, VOLUME).get("unused"):
             return
         with jsonfile.Lock(f"{paths.volumes}/{name}/lock"):
-            about: Volume = jsonfile.read(file)
+            about: Volume = jsonfile.read(file, VOLUME)
             if about.pop("unused", None) and not os.listdir(data_directory(paths, name)):
                 _prepare_data(stage, fill, int(about.get("options", {}).get(SIZE, "0")))
                 os.rename(stage, data_directory(paths, name))  # in place of the empty one

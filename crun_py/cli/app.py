@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import keyword
+import os
 import sys
 from typing import Any
 
@@ -16,8 +17,10 @@ import typer
 
 from crun_py import __version__
 from crun_py.cli import dispatch, fast
+from crun_py.cli.foreign import FOREIGN
 from crun_py.cli.verbs import ALIASES, GROUP_SUMMARIES, GROUPS, VERBS
-from crun_py.errors import CrunpyError, InvalidArgument
+from crun_py.errors import CrunpyError, InvalidArgument, Unsupported
+from crun_py.show.version import PODMAN_VERSION
 from crun_py.values import FLAG, LIST, OPTIONAL, SWITCH, VALUE, Values, destination
 
 TYPE_CHECKING = False
@@ -119,15 +122,25 @@ def _sign(function: Any, parameters: list[inspect.Parameter]) -> None:
 
 def _main(ctx: typer.Context, **given: Any) -> None:
     """Run, build and share containers without a daemon."""
-    if given["version"]:
-        sys.stdout.write(f"crunpy version {__version__}\n")
-        raise typer.Exit
     if ctx.invoked_subcommand is None:
         sys.stdout.write(ctx.get_help() + "\n")
         raise typer.Exit
 
 
-_sign(_main, _options((*fast.GLOBAL_OPTIONS, ("-v --version", "flag", "Print the version", ""))))
+def _version(asked: bool) -> None:
+    """Whatever else is said, even if that is no command: podman-compose adds an empty word, and
+    takes the last one of ours for podman's version."""
+    if asked:
+        as_podman = os.environ.get("CRUNPY_AS") == "podman"
+        podmans = f", as podman version {PODMAN_VERSION}" if as_podman else ""
+        sys.stdout.write(f"crunpy version {__version__}{podmans}\n")
+        raise typer.Exit
+
+
+_VERSION = typer.Option(
+    False, "-v", "--version", help="Print the version", is_eager=True, callback=_version
+)
+_sign(_main, [*_options(fast.GLOBAL_OPTIONS), _parameter("version", bool, _VERSION)])
 
 
 def build(words: list[str]) -> typer.Typer:
@@ -193,6 +206,9 @@ def _explain(words: list[str], message: str) -> CrunpyError:
         group = next((w for w in words if w in GROUPS), "")
         known = [*GROUPS[group]] if group else [*VERBS, *ALIASES, *GROUPS]
         shown = f"{group} {bad}" if group else bad
+        if shown in FOREIGN:
+            why, instead = FOREIGN[shown]
+            return Unsupported(f"{shown}: {why}", hint=instead)
         return InvalidArgument(f"{shown}: no such command", hint=_nearest(bad, known) or hint)
     if "no such option" in text:
         bad = text.partition(": ")[2].split()[0] if ": " in text else ""

@@ -274,18 +274,9 @@ def _device_value(value: str, option: str) -> None:
 
 
 def _device_rule(value: str, option: str) -> None:
-    """TYPE MAJOR:MINOR ACCESS, as in device_cgroup's files: `c 1:3 rwm`."""
-    words = value.split(" ")
-    numbers = words[1].split(":") if len(words) == 3 else []
-    good = len(numbers) == 2 and words[0] in ("a", "b", "c") and len(words[2]) > 0
-    if not (
-        good
-        and set(words[2]) <= set("rwm")
-        and all(n == "*" or quantity.is_number(n) for n in numbers)
-    ):
-        raise InvalidArgument(
-            f"{option} {_shown(value)}: not TYPE MAJOR:MINOR ACCESS", hint="c 1:3 rwm"
-        )
+    from crun_py.options import parts
+
+    parts.device_rule(value)
 
 
 def _namespace(*words: str) -> Check:

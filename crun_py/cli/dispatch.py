@@ -26,11 +26,27 @@ def execute(call: Call) -> int:
         )
     if general.text("config"):
         os.environ["DOCKER_CONFIG"] = general.text("config")
+    for key, name in (
+        ("registry_mirror", "CRUNPY_REGISTRY_MIRRORS"),
+        ("insecure_registry", "CRUNPY_INSECURE_REGISTRIES"),
+    ):
+        if texts := general.texts(key):
+            os.environ[name] = " ".join((*texts, os.environ.get(name, "")))
     caller.has(os.environ)
     checks.check(call.verb, call.module.OPTIONS, call.values)
     checks.names_beside(call.verb, call.module.ARGUMENTS, call.values, call.arguments)
     notices.listen(write_warning)
     explain = write_error if general.flag("debug") else None
     context = Context(general.maybe("root"), general.maybe("runroot"), explain)
+    context.cgroup_manager = _cgroup_manager(general.text("cgroup_manager"))
+    context.notify_socket = os.environ.get("NOTIFY_SOCKET", "")
     result: int = call.module.main(call.values, call.arguments, context)
     return result
+
+
+def _cgroup_manager(name: str) -> str:
+    if name:
+        from crun_py.cgroup import manager
+
+        manager.check(name, "")
+    return name

@@ -24,11 +24,18 @@ GLOBAL_OPTIONS = (
     ("--runroot", VALUE, "Directory of what a reboot may forget", "DIR"),
     ("-D --debug", FLAG, "Print each step of the plan as it is carried out", ""),
     ("--config", VALUE, "Directory of docker's config.json", "DIR"),
+    ("--cgroup-manager", VALUE, "systemd or cgroupfs: who makes cgroups", "NAME"),
+    ("--registry-mirror", "list", "Ask there first for docker.io's images", "URL"),
+    (
+        "--insecure-registry",
+        "list",
+        "Do without TLS or a known certificate there",
+        "HOST",
+    ),
     # other engines' options: without a service these have one meaning only, or none
     ("-c --context --connection", VALUE, "", "NAME"),
     ("-H --host --url", VALUE, "", "ADDRESS"),
     ("-l --log-level", VALUE, "", "LEVEL"),
-    ("--cgroup-manager", VALUE, "", "NAME"),
     ("--events-backend", VALUE, "", "NAME"),
     ("--runtime", VALUE, "", "NAME"),
     ("--storage-driver", VALUE, "", "NAME"),
@@ -148,6 +155,8 @@ def parse(words: list[str]) -> Call | None:
     if verb not in VERBS:
         return None
     module = load(verb)
+    if getattr(module, "PASSED_ON", False):  # another program's words, its --help too
+        return Call(verb, module, general, Values(module.OPTIONS), rest)
     parsed = scan(module.OPTIONS, rest, mixed=getattr(module, "MIXED", True))
     if parsed is None or not count_fits(module.ARGUMENTS, len(parsed[1])):
         return None

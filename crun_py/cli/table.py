@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from crun_py import jsonfile
+from crun_py.errors import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,9 +63,14 @@ def _print(lines: list[str]) -> None:
 
 
 def lay_out(lines: list[list[str]], least: int = 0) -> None:
-    """Columns three spaces apart and `least` wide, as text/tabwriter sets them for Docker."""
+    """Columns three spaces apart and `least` wide, as text/tabwriter sets them for Docker.
+
+    What is in a cell may be a stranger's, the name of a container's process say: it neither
+    drives the terminal nor begins a line.
+    """
     if not lines:
         return
+    lines = [[*map(printable, line)] for line in lines]
     widths = [
         max(least, max((len(line[i]) for line in lines if len(line) > i + 1), default=0) + 3)
         for i in range(max(map(len, lines)))

@@ -69,6 +69,15 @@ _SYSTEM = {
     "system df": ("system.df", "Show what takes space on the disk"),
     "system prune": ("system.prune", "Remove everything that is not used"),
     "system check": ("system.check", "Look whether the store is whole, and mend it"),
+    "system reset": ("system.reset", "Remove everything: containers, images, networks, volumes"),
+    "system migrate": ("system.migrate", "Stop all containers, so that new maps of ids hold"),
+    "system renumber": ("system.renumber", "Nothing: locks have no numbers here"),
+    "system service": ("system.service", "Serve Docker's Engine API on sockets"),
+    "system generator": ("system.generator", "Make systemd's units of .container files (Quadlet)"),
+    "system install-generator": (
+        "system.install_generator",
+        "Have systemd read .container files at each boot",
+    ),
     "system resume": ("system.resume", "After a boot, start what restart policies want"),
 }
 _NETWORK = {
@@ -124,6 +133,10 @@ _ENGINE = {
     ),
     "__complete": ("system.complete", ""),
     "events": ("system.events", "Show what happened to containers, images and volumes"),
+    "compose": ("system.compose", "Run docker-compose or podman-compose with this engine"),
+    "daemon": ("system.daemon", "`system service` with dockerd's options"),
+    "auto-update": ("system.auto_update", "Give containers of systemd's units newer images"),
+    "doctor": ("system.doctor", "Tell what the host lacks, and the commands that mend it"),
     "unshare": ("system.unshare", "Run a command in a plain user's user namespace"),
     "info": ("system.info", "Show the engine's set-up and the host's abilities"),
 }
@@ -188,12 +201,20 @@ GROUPS = {
         "inspect": "buildx inspect",
         "version": "version",
     },
-    "container": {**_members(_CONTAINER), "ls": "ps", "list": "ps", "umount": "unmount"},
+    "container": {
+        **_members(_CONTAINER),
+        "ls": "ps",
+        "list": "ps",
+        "remove": "rm",
+        "umount": "unmount",
+    },
     "image": {
         **{word: verb for word, verb in _members(_IMAGE).items() if verb not in _TOP_ONLY},
         "ls": "images",
         "list": "images",
         "rm": "rmi",
+        "remove": "rmi",
+        "search": "search",
         "umount": "image unmount",
     },
 }

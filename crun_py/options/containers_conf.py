@@ -61,6 +61,8 @@ _KEYS: dict[str, dict[str, tuple[str, str]]] = {
         "volumes": ("list", "volume"),
     },
     "engine": {
+        "cgroup_manager": ("text", ""),
+        "compose_providers": ("list", ""),
         "detach_keys": ("text", "detach_keys"),
         "env": ("list", ""),
         "image_volume_mode": ("text", "image_volume"),
@@ -182,7 +184,8 @@ class Defaults:
 
     environment: KEY=VALUE, for containers.  own_environment: for us.  capabilities: those that a
     container has unless options say otherwise; None for ours.  subnet: of the default network.
-    pids_optional: the limit of processes is given up where it cannot be had.
+    pids_optional: the limit of processes is given up where it cannot be had.  cgroup_manager: who
+    makes cgroups, "" for who does it usually.
     """
 
     def __init__(self, values: Values) -> None:
@@ -192,6 +195,7 @@ class Defaults:
         self.capabilities: tuple[str, ...] | None = None
         self.subnet = ""
         self.pids_optional = False
+        self.cgroup_manager = ""
 
     def completed(self, request: CreateRequest) -> CreateRequest:
         """What is asked for, with what no option says."""
@@ -201,6 +205,7 @@ class Defaults:
             environment=replaced(variables, inherited={**variables.inherited, **given}),
             security=replaced(request.security, default_capabilities=self.capabilities),
             pids_optional=self.pids_optional,
+            cgroup_manager=self.cgroup_manager,
         )
 
 
@@ -341,6 +346,38 @@ def _volumes(made: Defaults, setting: Setting, check: Check) -> None:
     made.values = values.with_texts("volume", [*new, *values.texts("volume")])
 
 
+def cgroup_manager(files: list[str], tell: Callable[[str], object]) -> str:
+    """Who makes cgroups, "" where the files do not say.  Raises InvalidArgument, which names the
+    file."""
+    setting = load(files, tell).get("engine.cgroup_manager")
+    if setting is None:
+        return ""
+    from crun_py.cgroup import manager
+
+    try:
+        manager.check(setting.text, "")
+    except InvalidArgument as e:
+        raise setting.wrong(e.message) from e
+    return setting.text
+
+
+def compose_providers(files: list[str], tell: Callable[[str], object]) -> list[str]:
+    """Programs that `compose` may run, the first that is there; none where the files do not say."""
+    setting = load(files, tell).get("engine.compose_providers")
+    return setting.texts if setting else []
+
+
+def _of_another_verb(made: Defaults, setting: Setting, check: Check) -> None:
+    """Nothing that containers are made with."""
+
+
+def _cgroup_manager(made: Defaults, setting: Setting, check: Check) -> None:
+    from crun_py.cgroup import manager
+
+    manager.check(setting.text, "")
+    made.cgroup_manager = setting.text
+
+
 def _default_network(made: Defaults, setting: Setting, check: Check) -> None:
     """Of root's containers; a plain user's are alone unless they ask for a network."""
     from crun_py.ns import user
@@ -407,6 +444,8 @@ _SPECIAL: dict[str, Callable[[Defaults, Setting, Check], None]] = {
     "containers.default_sysctls": _sysctls,
     "containers.default_ulimits": _by_name("ulimit"),
     "containers.env": _environment,
+    "engine.cgroup_manager": _cgroup_manager,
+    "engine.compose_providers": _of_another_verb,
     "engine.env": _own_environment,
     "containers.ipcns": _namespace("ipc"),
     "containers.log_driver": _log_driver,

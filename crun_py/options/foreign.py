@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _WINDOWS = "it is for containers on Windows"
 _RT = "cgroup v2 has no such controller"
+_LSM = "the container is confined as whoever starts it; no profile or label is set"
 
 REFUSED: dict[str, tuple[str, str, str]] = {
     "chrootdirs": ("list", "the hosts, hostname and resolv.conf are in the root alone", ""),
@@ -22,20 +23,17 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "cpu-percent": ("value", _WINDOWS, "--cpus"),
     "cpu-rt-period": ("value", _RT, ""),
     "cpu-rt-runtime": ("value", _RT, ""),
-    "gpus": ("value", "there is no GPU runtime to ask", "--device /dev/dri and the like"),
     "hostuser": ("list", "the host's users are not copied into the image's", "--passwd-entry"),
     "io-maxbandwidth": ("value", _WINDOWS, "--device-read-bps"),
     "io-maxiops": ("value", _WINDOWS, "--device-read-iops"),
     "personality": ("value", "the execution domain stays Linux", ""),
     "pod": ("value", "there are no pods", "--network container:NAME"),
     "pod-id-file": ("value", "there are no pods", ""),
-    "storage-opt": ("list", "a writable layer has no size limit of its own", ""),
     "use-api-socket": ("flag", "there is no API socket to hand in", ""),
 }
 """option: (kind, why not, what does instead)."""
 
 WARNED: dict[str, tuple[str, str]] = {
-    "device-cgroup-rule": ("list", "there is no device cgroup; --device gives a device"),
     "kernel-memory": ("value", "the kernel has no such limit any more"),
     "memory-swappiness": ("value", "cgroup v2 has no swappiness of its own"),
     "oom-kill-disable": ("flag", "cgroup v2 cannot switch its OOM killer off"),
@@ -47,7 +45,6 @@ ACCEPTED: dict[str, str] = {
     "init-path": "value",
     "rdt-class": "value",
     "runtime": "value",
-    "sdnotify": "value",
     "seccomp-policy": "value",
 }
 
@@ -88,8 +85,21 @@ def ineffective(values: Values) -> dict[str, str]:
 
 def warnings(values: Values) -> list[str]:
     """A line for each option that will have no effect."""
-    return [
+    found = [
         f"--{name} has no effect: {why}"
         for name, (_, why) in WARNED.items()
         if values.given(_key(name))
     ]
+    # who names a profile counts on its confinement; who wants none loses nothing
+    for text in values.texts("security_opt"):
+        key, _, value = text.replace(":", "=", 1).partition("=")
+        named = value not in ("unconfined", "disable", "nested")
+        if named and (key == "label" or (key == "apparmor" and not _has_apparmor())):
+            found.append(f"--security-opt {text} has no effect: {_LSM}")
+    return found
+
+
+def _has_apparmor() -> bool:
+    from crun_py.ns import apparmor
+
+    return apparmor.enabled()

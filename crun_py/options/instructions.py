@@ -76,15 +76,13 @@ def _variables(config: Config) -> dict[str, str]:
 def json_list(text: str) -> list[object] | None:
     """The list that a JSON array means, whatever follows it; None for anything else, which is a
     shell's text."""
-    end = text.find("]") if text.startswith("[") else -1
-    while end >= 0:
-        try:
-            value = jsonfile.loads(text[: end + 1])
-        except (ValueError, RecursionError):
-            end = text.find("]", end + 1)  # within a string, or no JSON at all
-            continue
-        return value if isinstance(value, list) else None
-    return None
+    if not text.startswith("["):
+        return None
+    try:
+        found = jsonfile.first(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, list) else None
 
 
 def _words(text: str) -> list[str] | None:

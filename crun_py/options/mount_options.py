@@ -28,7 +28,7 @@ _KEYS = {
     "volume": {"volume-nocopy", "nocopy", "volume-label", "volume-driver", "volume-opt", "z", "U",
                "idmap", "subpath"},
     "tmpfs": {"tmpfs-size", "tmpfs-mode", "size", "mode", "uid", "gid", "notmpcopyup",
-              "tmpcopyup"},
+              "tmpcopyup", "U"},
     "image": {"subpath"},
     "glob": {"bind-propagation", "bind-nonrecursive", "bind-recursive", "z", "U", "idmap"},
     "devpts": {"uid", "gid", "mode", "max"},
@@ -180,7 +180,7 @@ def _tmpfs(text: str, given: dict[str, str], target: str) -> Tmpfs:
         if not quantity.is_number(plain):
             raise InvalidArgument(f"mount {text!r}: {name} {value!r} is not a number")
         options.append(f"{name}={value}")
-    return Tmpfs(target=target, options=tuple(options))
+    return Tmpfs(target=target, options=tuple(options), chown=_switch(text, given, "U"))
 
 
 def _kernel(text: str, given: dict[str, str], target: str, kind: str) -> KernelMount:

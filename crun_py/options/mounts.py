@@ -47,26 +47,22 @@ def volume(text: str) -> Bind | VolumeMount:
             chown="U" in options, overlay="O" in options, idmapped="idmap" in options, mode=mode,
             id_map=parts.mount_id_map(id_map, text),
         )  # fmt: skip
-    if "O" in options:
-        raise InvalidArgument(
-            f"volume {text!r}: O is for directories of the host", hint="a path begins with / or ./"
-        )
     return VolumeMount(
         name=check_name(source) if source else "", target=destination, mode=mode,
         read_only="ro" in options, copy="nocopy" not in options, flags=flags,
         propagation=propagation, chown="U" in options, idmapped="idmap" in options,
-        id_map=parts.mount_id_map(id_map, text),
+        id_map=parts.mount_id_map(id_map, text), overlay="O" in options,
     )  # fmt: skip
 
 
 def tmpfs(text: str) -> Tmpfs:
     """One --tmpfs option: DESTINATION[:OPTIONS].  Raises InvalidArgument."""
     path, _, given = text.partition(":")
-    options = tuple(o for o in given.split(",") if o)
+    options = tuple(o for o in given.split(",") if o and o != "U")
     bad = [o for o in options if not o.replace("=", "").replace("%", "").isalnum()]
     if bad:
         raise InvalidArgument(f"tmpfs {text!r}: option {bad[0]!r} is not known")
     destination = check_destination(path, text)
     if not destination.startswith("/sys/"):
         check_place(destination, text)
-    return Tmpfs(target=destination, options=options)
+    return Tmpfs(target=destination, options=options, chown="U" in given.split(","))

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from crun_py import quantity
 from crun_py.errors import InvalidArgument, Unsupported
-from crun_py.model.network import DRIVERS, Join, NetworkRequest, Route, Subnet
+from crun_py.model.network import (
+    DRIVERS,
+    USUAL,
+    BridgeOptions,
+    Join,
+    NetworkRequest,
+    Route,
+    Subnet,
+)
 from crun_py.net import connection, ip, shared_link
 from crun_py.record import replaced
 
@@ -88,7 +96,7 @@ def request(values: Values, name: str) -> NetworkRequest:
         name=name,
         driver=driver,
         subnets=subnets(values.texts("subnet"), values.texts("gateway"), values.texts("ip_range")),
-        ipv6=values.flag("ipv6"),
+        ipv6=values.flag("ipv6") or options.flag("enable_ipv6"),
         internal=values.flag("internal") or options.flag("internal"),
         dns=not values.flag("disable_dns"),
         dns_servers=tuple(values.texts("dns")),
@@ -99,6 +107,7 @@ def request(values: Values, name: str) -> NetworkRequest:
         metric=options.number("metric"),
         routes=tuple(route(text) for text in values.texts("route")),
         labels=labels,
+        bridge=options.bridge(),
         options=given,
     )
     options.check()
@@ -168,20 +177,22 @@ _KNOWN: dict[str, tuple[str, ...]] = {
     "bridge_name": (_DOCKER + "bridge.name",),
     "mode": ("mode", "macvlan_mode", "ipvlan_mode"),
     "internal": ("internal",),
-    # as it is anyway: networks do not reach each other, containers of one do, and what leaves is
-    # translated
-    "usual": ("guard", "isolate",
-              _DOCKER + "bridge.enable_ip_masquerade", _DOCKER + "bridge.enable_icc",
-              _DOCKER + "bridge.host_binding_ipv4", _DOCKER + "container_iface_prefix",
-              _DOCKER + "enable_ipv4", _DOCKER + "enable_ipv6", "no_default_route", "vrf"),
+    "enable_ipv6": (_DOCKER + "enable_ipv6",),
+    "between": (_DOCKER + "bridge.enable_icc",),
+    "masquerade": (_DOCKER + "bridge.enable_ip_masquerade",),
+    "host_ip": (_DOCKER + "bridge.host_binding_ipv4", _DOCKER + "host_ipv4"),
+    "prefix": (_DOCKER + "container_iface_prefix",),
+    "no_default_route": ("no_default_route",),
+    "vlan": ("vlan",),
+    "ipv4": (_DOCKER + "bridge.gateway_mode_ipv4",),
+    "ipv6": (_DOCKER + "bridge.gateway_mode_ipv6",),
+    # as it is anyway: networks do not reach each other
+    "usual": ("guard", "isolate", _DOCKER + "enable_ipv4", "vrf"),
 }  # fmt: skip
 _USUAL = {
     "guard": ("true", "1", "false", "0"),
     "isolate": ("true", "1", "strict", "false", "0"),
-    _DOCKER + "bridge.enable_ip_masquerade": ("true", "1"),
-    _DOCKER + "bridge.enable_icc": ("true", "1"),
     _DOCKER + "enable_ipv4": ("true", "1"),
-    _DOCKER + "bridge.host_binding_ipv4": ("0.0.0.0",),
 }
 
 
@@ -190,6 +201,7 @@ class _Options:
 
     def __init__(self, driver: str, given: dict[str, str]) -> None:
         self._driver, self._left = driver, given
+        self._managed = True
 
     def text(self, name: str) -> str:
         for key in _KNOWN[name]:
@@ -201,17 +213,42 @@ class _Options:
         text = self.text(name)
         return quantity.whole(text, name) if text else 0
 
-    def flag(self, name: str) -> bool:
+    def flag(self, name: str, usual: bool = False) -> bool:
         if not any(key in self._left for key in _KNOWN[name]):
-            return False
+            return usual
         text = self.text(name)
-        if text not in _BOOLEANS:
+        if text.lower() not in _BOOLEANS:
             raise InvalidArgument(f"option {name}={text}: not true or false")
-        return _BOOLEANS[text]
+        return _BOOLEANS[text.lower()]
+
+    def bridge(self) -> BridgeOptions:
+        """What is said of a bridge; for another driver it is left, and refused."""
+        if self._driver != "bridge":
+            return USUAL
+        found = BridgeOptions(
+            between=self.flag("between", usual=True),
+            masquerade=self.flag("masquerade", usual=True),
+            routed=tuple(family for family in ("ipv4", "ipv6") if self._routed(family)),
+            host_ip=self.text("host_ip"),
+            prefix=self.text("prefix") or "eth",
+            default_route=not self.flag("no_default_route"),
+            vlan=self.number("vlan"),
+            managed=self._managed,
+        )
+        return replaced(found, host_ip="") if found.host_ip == "0.0.0.0" else found
+
+    def _routed(self, family: str) -> bool:
+        text = self.text(family)
+        if text not in ("", "nat", "routed"):
+            raise Unsupported(f"option gateway_mode_{family}={text}", hint="nat or routed")
+        return text == "routed"
 
     def mode(self) -> str:
         text = self.text("mode")
         known = shared_link.MODES.get(self._driver)
+        if self._driver == "bridge" and text in ("managed", "unmanaged"):
+            self._managed = text == "managed"
+            return ""
         if not text:
             return ""
         if known is None:

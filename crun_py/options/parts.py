@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from crun_py import jsonfile, quantity
 from crun_py.errors import InvalidArgument
-from crun_py.model.container import Device, IdMap, LogConfig, RestartPolicy, Security, Ulimit
+from crun_py.model.container import (
+    Device,
+    DeviceRule,
+    IdMap,
+    LogConfig,
+    RestartPolicy,
+    Security,
+    Ulimit,
+)
 from crun_py.model.spec import RLIMIT_NAMES
 
 TYPE_CHECKING = False
@@ -130,11 +138,49 @@ def own_ulimits() -> tuple[Ulimit, ...]:
     )
 
 
+def devices(texts: Iterable[str], gpus: str = "") -> tuple[tuple[Device, ...], tuple[str, ...]]:
+    """Of --device, nodes of the host and names of CDI devices, VENDOR/CLASS=NAME; gpus: --gpus, all
+    or device=NAME,…, which are such.  Raises InvalidArgument."""
+    own, named = [], []
+    for text in texts:
+        kind, equals, name = text.partition("=")
+        if equals and "/" in kind and not text.startswith((".", "/")):
+            if not name or not all(c.isalnum() or c in "_.:-" for c in name):
+                raise InvalidArgument(f"device {text!r}: not VENDOR/CLASS=NAME")
+            named.append(text)
+        else:
+            own.append(device(text))
+    if gpus:
+        word, equals, names = gpus.strip('"').partition("=")
+        if gpus != "all" and not (word == "device" and names):
+            raise InvalidArgument(f"gpus {gpus!r}: all, or device=NAME,…", hint="--gpus all")
+        named += [f"nvidia.com/gpu={name}" for name in (names.split(",") if equals else ["all"])]
+    return tuple(own), tuple(named)
+
+
 def device(text: str) -> Device:
     """HOST[:CONTAINER[:rwm]]."""
     source, _, rest = text.partition(":")
     target, _, access = rest.partition(":")
     return Device(source=source, target=target or source, access=access)
+
+
+def device_rule(text: str) -> DeviceRule:
+    """TYPE MAJOR:MINOR ACCESS, as in the files of cgroup v1's device controller: `c 1:* rwm`.
+    Raises InvalidArgument."""
+    words = text.split(" ")
+    numbers = words[1].split(":") if len(words) == 3 else []
+    good = len(numbers) == 2 and words[0] in ("a", "b", "c") and words[2]
+    if not good or not {*words[2]} <= {*"rwm"} or not all(map(_is_device_number, numbers)):
+        raise InvalidArgument(
+            f"device cgroup rule {text[:40]!r}: not TYPE MAJOR:MINOR ACCESS", hint="c 1:3 rwm"
+        )
+    major, minor = (-1 if n == "*" else int(n) for n in numbers)
+    return DeviceRule(words[0], major, minor, words[2])
+
+
+def _is_device_number(text: str) -> bool:
+    return text == "*" or (quantity.is_number(text) and int(text) < 1 << 31)
 
 
 def id_map(text: str, kind: str) -> tuple[int, int, int]:
@@ -186,9 +232,22 @@ def link(text: str) -> tuple[str, str]:
     return name, alias
 
 
+def storage_size(options: Iterable[str]) -> int:
+    """size= of --storage-opt in bytes, 0 for none.  Raises InvalidArgument."""
+    found = 0
+    for text in options:
+        key, _, value = text.partition("=")
+        if key != "size":
+            raise InvalidArgument(f"storage option {text!r}: not known", hint="size=10g")
+        found = quantity.size(value, "storage size")
+        if not found:
+            raise InvalidArgument(f"storage option {text!r}: not a size")
+    return found
+
+
 def security(options: Iterable[str]) -> Security:
     """The texts of --security-opt; labels of other systems are accepted and mean nothing."""
-    no_new_privileges, seccomp = False, "default"
+    no_new_privileges, seccomp, apparmor = False, "default", ""
     paths: dict[str, list[str]] = {"mask": [], "unmask": []}
     for option in options:
         key, sep, value = option.partition("=")
@@ -200,7 +259,9 @@ def security(options: Iterable[str]) -> Security:
             seccomp = "default" if value in ("builtin", "default") else value
         elif key in paths and value:
             paths[key].extend(value.split(":"))
-        elif key in ("label", "apparmor", "systempaths"):
+        elif key == "apparmor":
+            apparmor = value
+        elif key in ("label", "systempaths"):
             if key == "systempaths" and value == "unconfined":
                 paths["unmask"].append("ALL")
         else:
@@ -210,5 +271,5 @@ def security(options: Iterable[str]) -> Security:
             )
     return Security(
         no_new_privileges=no_new_privileges, seccomp=seccomp, mask=tuple(paths["mask"]),
-        unmask=tuple(paths["unmask"]), options=tuple(options),
+        unmask=tuple(paths["unmask"]), apparmor=apparmor, options=tuple(options),
     )  # fmt: skip

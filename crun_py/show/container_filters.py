@@ -95,7 +95,7 @@ class Filters:
         if key == "since":
             return any(str(record["created"]) > other for other in self._created[key])
         if key == "until":
-            created_ns = clock.parse_rfc3339(record["created"])
+            created_ns = clock.known_ns(record["created"])
             return all(created_ns <= point for point in self._points)
         if key == "volume":
             used = [(m["name"], m["source"], m["destination"]) for m in record["mounts"]]

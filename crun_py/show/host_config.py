@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from crun_py import quantity, spec
-from crun_py.model.container import SHM_BYTES, Limits
+from crun_py.cgroup import manager
+from crun_py.model.container import SHM_BYTES, DeviceRule, Limits
 from crun_py.record import from_json
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ def document(record: Record, log_path: str) -> dict[str, object]:
     host, network, log = record["host"], record["network"], record["log"]
     policy = record["restart"]
     limits = from_json(Limits, host.get("limits", {}))
-    rules = host.get("ineffective", {}).get("device_cgroup_rule", "")
+    rules = [str(from_json(DeviceRule, rule)) for rule in host.get("device_rules", ())]
     options = {"max-size": str(log["max_bytes"]), "max-file": str(log["max_files"])}
     written = log["driver"] != "none"
     told = {
@@ -65,12 +66,12 @@ def document(record: Record, log_path: str) -> dict[str, object]:
         "CgroupParent": record["cgroup_parent"],
         "Init": bool(host.get("init")),
         "Devices": [_device(entry) for entry in host.get("device") or []],
-        "DeviceCgroupRules": rules.split(",") if rules else None,
+        "DeviceCgroupRules": rules or None,
         "DeviceRequests": None,
         "ConsoleSize": [0, 0],
-        "StorageOpt": None,
+        "StorageOpt": {"size": str(stored)} if (stored := host.get("storage_bytes")) else None,
         # podman's
-        "CgroupManager": "cgroupfs",
+        "CgroupManager": _cgroup_manager(record),
         "CgroupMode": record["namespaces"]["cgroup"],
         "Cgroups": "disabled" if record["cgroup_parent"] == "-" else "default",
         "CgroupConf": limits.unified or None,
@@ -86,6 +87,11 @@ def document(record: Record, log_path: str) -> dict[str, object]:
         **_limits(limits),
         **_ineffective(host.get("ineffective", {})),
     }
+
+
+def _cgroup_manager(record: Record) -> str:
+    parent, rootless = record["cgroup_parent"], os.geteuid() != 0
+    return manager.chosen(record.get("cgroup_manager", ""), parent, rootless=rootless)
 
 
 def _namespaces(record: Record) -> dict[str, str]:

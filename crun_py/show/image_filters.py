@@ -64,13 +64,6 @@ def labels_of(image: Image | ManifestList) -> dict[str, str]:
     return (image.config.get("config") or {}).get("Labels") or {}
 
 
-def _created_ns(image: Image | ManifestList) -> int:
-    try:
-        return clock.parse_rfc3339(image.created)
-    except ValueError:
-        return 0
-
-
 def _values(store: ImageStore, wanted: dict[str, list[str]]) -> dict[str, list[Any]]:
     """The values of filters checked once: truth values, and times as nanoseconds."""
     prepared: dict[str, list[Any]] = {}
@@ -82,7 +75,7 @@ def _values(store: ImageStore, wanted: dict[str, list[str]]) -> dict[str, list[A
         elif key == "until":
             prepared[key] = [clock.parse_point(value) for value in values]
         elif key in ("before", "since", "after"):
-            prepared[key] = [_created_ns(store.find(value)) for value in values]
+            prepared[key] = [clock.known_ns(store.find(value).created) for value in values]
         else:
             prepared[key] = [*values]
     return prepared
@@ -123,9 +116,9 @@ def _passes(image: Image | ManifestList, wanted: dict[str, list[Any]], in_use: U
         elif key == "reference":
             good = any(reference_matches(parse(n), v) for n in image.names for v in values)
         elif key in ("before", "until"):
-            good = any(_created_ns(image) < v for v in values)
+            good = any(clock.known_ns(image.created) < v for v in values)
         else:
-            good = any(_created_ns(image) > v for v in values)
+            good = any(clock.known_ns(image.created) > v for v in values)
         if not good:
             return False
     return True

@@ -7,7 +7,9 @@ import os
 import platform
 
 from crun_py import __version__, caller, clock, state
-from crun_py.cgroup import group
+from crun_py.cgroup import manager
+from crun_py.ns import apparmor
+from crun_py.oci.reference import DEFAULT_REGISTRY
 from crun_py.oci.registry.registries import Registries, daemon_settings
 from crun_py.paths import Paths
 from crun_py.show import podman_info, version
@@ -59,17 +61,20 @@ _OF_THE_DAEMON: dict[str, object] = {
 """Docker's facts of a daemon, which is not here."""
 
 
-def gather(paths: Paths) -> dict[str, object]:
-    """Facts by Docker's names (Engine API, SystemInfo)."""
+def gather(paths: Paths, cgroup_manager: str = "") -> dict[str, object]:
+    """Facts by Docker's names (Engine API, SystemInfo).
+
+    cgroup_manager: who is to make cgroups, "" for who does it usually."""
     from crun_py.oci.store.images import ImageStore
 
     states = [container.status().state for container in state.every(paths)]
     running, paused = states.count("running"), states.count("paused")
-    base = group.base()
-    controllers = _controllers(base)
     rootless = os.geteuid() != 0
+    cgroup_manager = manager.chosen(cgroup_manager, "", rootless=rootless)
+    base = manager.base(cgroup_manager, rootless=rootless)
+    controllers = controllers_of(base)
     registries = Registries()
-    filesystem = _filesystem(paths.root)
+    filesystem = filesystem_of(paths.root)
     labels = daemon_settings().get("labels")
     facts = {
         "ID": _id(paths),
@@ -89,7 +94,7 @@ def gather(paths: Paths) -> dict[str, object]:
             "Authorization": [],
             "Log": ["json-file", "k8s-file", "none"],
         },
-        "CgroupDriver": "cgroupfs",
+        "CgroupDriver": cgroup_manager,
         "CgroupVersion": "2" if base else "1",
         "CgroupControllers": controllers,
         "Runtime": "crunpy (its own)",
@@ -103,6 +108,7 @@ def gather(paths: Paths) -> dict[str, object]:
         "CPUShares": "cpu" in controllers,
         "CPUSet": "cpuset" in controllers,
         "SecurityOptions": [
+            *(["name=apparmor"] if apparmor.enabled() else []),
             "name=seccomp,profile=builtin",
             *(["name=rootless"] if rootless else []),
         ],
@@ -129,7 +135,7 @@ def gather(paths: Paths) -> dict[str, object]:
         "RegistryConfig": {
             "Mirrors": registries.mirrors(),
             "InsecureRegistryCIDRs": ["127.0.0.0/8"],
-            "IndexConfigs": {},
+            "IndexConfigs": _indexes(registries),
         },
         "Warnings": _warnings(base, controllers),
         "ClientInfo": {
@@ -159,6 +165,19 @@ def brief(paths: Paths) -> dict[str, object]:
     return {**shown, "cgroup_version": 2 if found["CgroupVersion"] == "2" else 1}
 
 
+def _indexes(registries: Registries) -> dict[str, object]:
+    """docker.io and the registries that are configured, as docker's RegistryConfig has them."""
+    found: dict[str, object] = {
+        DEFAULT_REGISTRY: {
+            "Name": DEFAULT_REGISTRY, "Mirrors": registries.mirrors(), "Secure": True,
+            "Official": True,
+        }
+    }  # fmt: skip
+    for name in registries.insecure():
+        found[name] = {"Name": name, "Mirrors": [], "Secure": False, "Official": False}
+    return found
+
+
 def _warnings(base: str | None, controllers: list[str]) -> list[str]:
     """docker's words for what the kernel does not offer."""
     missing = [f"No {name} limit support" for name in ("memory", "cpu", "pids")
@@ -185,7 +204,7 @@ def _accounts_swap(base: str | None) -> bool:
     return False
 
 
-def _controllers(base: str | None) -> list[str]:
+def controllers_of(base: str | None) -> list[str]:
     """The cgroup v2 controllers that a container's group would have."""
     if base is None:
         return []
@@ -212,7 +231,7 @@ def _id(paths: Paths) -> str:
     return "-".join(digits[a:b] for a, b in itertools.pairwise(ends))
 
 
-def _filesystem(path: str) -> str:
+def filesystem_of(path: str) -> str:
     """The type of the file system that holds `path`, from mountinfo."""
     where = path
     while not os.path.exists(where):

@@ -9,6 +9,7 @@ from crun_py.container.record import is_systemd
 from crun_py.errors import CorruptState, InvalidArgument, NotFound
 from crun_py.model.network import Attachment, Join
 from crun_py.net import attached, config, connection
+from crun_py.ns import apparmor
 from crun_py.oci.reference import is_id_prefix, parse
 from crun_py.paths import Paths
 from crun_py.record import to_json
@@ -53,7 +54,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, object]:
         "ProcessLabel": "",
         "ExecIDs": None,
         "Platform": "linux",
-        "AppArmorProfile": "",
+        "AppArmorProfile": _profile(found),
         "HostConfig": host_config.document(record, found.log_path),
         "GraphDriver": {
             "Name": "overlay",
@@ -65,7 +66,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, object]:
                 "WorkDir": found.directory + "/work",
             },
         },
-        "Mounts": [_mount(m) for m in record["mounts"]],
+        "Mounts": [mount(m) for m in record["mounts"]],
         "Config": Struct(
             {
                 "Hostname": record["hostname"],
@@ -96,7 +97,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, object]:
                 **_config_as_podman(record),
             }
         ),
-        "NetworkSettings": _network(found, status),
+        "NetworkSettings": network_settings(found, status),
         **_as_podman(found),
     }
     if size:
@@ -156,9 +157,13 @@ def _config_as_podman(record: Record) -> dict[str, object]:
         "Timeout": record["timeout"],
         "Passwd": host.get("passwd") is not False,
         "ChrootDirs": None,
-        "sdNotifyMode": host.get("ineffective", {}).get("sdnotify", "ignore"),
+        "sdNotifyMode": host.get("sdnotify") or "container",
         "sdNotifySocket": "",
     }
+
+
+def _profile(found: Container) -> str:
+    return found.spec()["process"].get("apparmorProfile", "") if apparmor.enabled() else ""
 
 
 def _full_name(image: str) -> str:
@@ -232,7 +237,8 @@ def _healthcheck(config: Config) -> dict[str, object] | None:
     }
 
 
-def _mount(entry: MountEntry) -> dict[str, object]:
+def mount(entry: MountEntry) -> dict[str, object]:
+    """One of `Mounts`."""
     volume = entry["type"] != "bind"
     return {
         "Type": entry["type"],
@@ -248,7 +254,7 @@ def _mount(entry: MountEntry) -> dict[str, object]:
     }
 
 
-def _network(found: Container, status: Status) -> dict[str, object]:
+def network_settings(found: Container, status: Status) -> dict[str, object]:
     """`NetworkSettings`; its own addresses are those of the default network, as docker's, or else
     of the first."""
     attachments = attached.of(found) if status.running else ()
@@ -295,6 +301,16 @@ def _endpoint(found: Container, attachment: Attachment | None) -> dict[str, obje
     }
 
 
+def _links(found: Container, network: str) -> list[str]:
+    """CONTAINER:ALIAS of those on a network; Docker's default one has them elsewhere."""
+    if network == "bridge" or not found.record["links"]:
+        return []
+    from crun_py.container import links
+
+    present = links.present(found)
+    return [f"{c.name}:{link['alias']}" for link, c in present if network in c.networks]
+
+
 def _on_network(
     found: Container, name: str, join: Join, attachment: Attachment | None
 ) -> dict[str, object]:
@@ -305,7 +321,7 @@ def _on_network(
     aliases = [*join.aliases, *([found.id[:12]] if named else [])]
     return {
         "IPAMConfig": asked or None,
-        "Links": None,
+        "Links": _links(found, name) or None,
         "Aliases": aliases or None,
         "NetworkID": _network_id(found.paths, name),
         "DriverOpts": None,

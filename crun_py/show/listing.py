@@ -12,6 +12,8 @@ from crun_py.tree import disk_usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from crun_py.documents.container import Port, Record
     from crun_py.show.container_filters import Filters
     from crun_py.state import Container, Status
@@ -33,8 +35,8 @@ class Labels(str):
 
 
 def since(timestamp: str) -> str:
-    """How long ago an RFC 3339 time was, in Docker's words, without `ago`."""
-    if not timestamp:
+    """How long ago an RFC 3339 time was, in Docker's words, without `ago`; "" for none."""
+    if not clock.valid(timestamp):
         return ""
     return clock.ago(max(0, time.time_ns() - clock.parse_rfc3339(timestamp)))
 
@@ -121,31 +123,21 @@ def containers(
     filters: KEY=VALUE; the same key twice means either, different keys mean both.
     details: also the fields that only a template asks for.
     """
-    wanted: Filters | None = None
-    if filters:
-        from crun_py.show.container_filters import Filters
-
-        wanted = Filters(paths, filters)
     broken: list[str] = []
     known: dict[str, int] = {}
     rows = []
-    show_all = everything or last > 0 or (wanted is not None and wanted.any_state)
-    begun = state.begun(paths)
-    found = state.every(paths, broken, None if show_all else begun)
-    for container in found[:last] if last > 0 else found:
-        status = state.status(paths, container.id, begun=container.id in begun)
-        if not show_all and not status.running and status.state != "restarting":
-            continue
-        if wanted is None or wanted.match(container, status):
-            row = _row(container, status, whole)
-            if details:
-                row |= _details(container, status, whole)
-            if sizes:
-                row |= _sizes(container, known)
-            if namespaces:
-                row |= _namespaces(status.pid)
-            rows.append(row)
-    if everything and wanted is None:
+    for container, status in selected(
+        paths, everything=everything, last=last, filters=filters, broken=broken
+    ):
+        row = _row(container, status, whole)
+        if details:
+            row |= _details(container, status, whole)
+        if sizes:
+            row |= _sizes(container, known)
+        if namespaces:
+            row |= _namespaces(status.pid)
+        rows.append(row)
+    if everything and not filters:
         rows += [_broken_row(i, whole) for i in broken]
     if not sort:
         return rows
@@ -155,6 +147,31 @@ def containers(
     if field is None:
         return rows[::-1]
     return sorted(rows, key=lambda row: _order(row[field]))
+
+
+def selected(
+    paths: Paths,
+    *,
+    everything: bool = False,
+    last: int = 0,
+    filters: list[str] | None = None,
+    broken: list[str] | None = None,
+) -> Iterator[tuple[Container, Status]]:
+    """Those that a list shows, newest first; broken: gets the ids of those that cannot be read."""
+    wanted: Filters | None = None
+    if filters:
+        from crun_py.show.container_filters import Filters
+
+        wanted = Filters(paths, filters)
+    show_all = everything or last > 0 or (wanted is not None and wanted.any_state)
+    begun = state.begun(paths)
+    found = state.every(paths, broken, None if show_all else begun)
+    for container in found[:last] if last > 0 else found:
+        status = state.status(paths, container.id, begun=container.id in begun)
+        if not show_all and not status.running and status.state != "restarting":
+            continue
+        if wanted is None or wanted.match(container, status):
+            yield container, status
 
 
 def _order(value: object) -> tuple[int, str]:

@@ -70,7 +70,7 @@ class Filters:
 
     def _matches(self, network: Network, key: str, values: list[str]) -> bool:
         if key == "until":
-            return all(clock.parse_rfc3339(network.created) <= point for point in self._points)
+            return all(clock.known_ns(network.created) <= point for point in self._points)
         if key in ("label", "label!"):
             return all(label_matches(network.labels, v) == (key == "label") for v in values)
         return any(self._is(network, key, value) for value in values)

@@ -6,7 +6,7 @@ import os
 import platform
 
 from crun_py._native import CORE
-from crun_py.ns import caps
+from crun_py.ns import apparmor, caps
 from crun_py.ns.idmap import own_map
 from crun_py.paths import Paths
 from crun_py.show import version
@@ -57,7 +57,7 @@ def gather(paths: Paths, facts: dict[str, object], search: list[str]) -> dict[st
             "RemoteSocket": {"Path": "", "Exists": False},
             "ServiceIsRemote": False,
             "Security": {
-                "AppArmorEnabled": False,
+                "AppArmorEnabled": apparmor.enabled(),
                 "DefaultCapabilities": ",".join(caps.DEFAULT),
                 "Rootless": facts["Rootless"],
                 "SECCOMPEnabled": True,

@@ -12,5 +12,7 @@ if TYPE_CHECKING:
 
 
 def attached_ports(container: Container) -> list[Port]:
-    """The published ports of a running container, with the host ports really used."""
-    return [to_json(port) for found in attached.of(container) for port in found.ports]
+    """The published ports of a running container, with the host ports really used; none of a
+    network that the host only routes to."""
+    found = [port for attachment in attached.of(container) for port in attachment.ports]
+    return [to_json(port) for port in found if port.host_port]

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Usage:
     """What a container has used at one moment.  Times are in ns, the rest in bytes."""
 
-    __slots__ = ("at", "cpu", "limit", "memory", "pids", "read", "received", "sent", "written")
+    __slots__ = ("at", "cpu", "limit", "memory", "pids", "pressure", "read", "received", "sent",
+                 "written")  # fmt: skip
 
     def __init__(self, container: Container, status: Status) -> None:
         self.at = time.monotonic_ns()
@@ -40,6 +41,19 @@ class Usage:
         self.pids = int(count) if count else sum(int(p.status["Threads"]) for p in found)
         self.received, self.sent = _network(status.pid)
         self.read, self.written = _disk(group, found)
+        self.pressure = {name: _pressure(f"{group}/{name}.pressure") for name in PRESSED}
+
+
+PRESSED = ("cpu", "memory", "io")
+
+
+def _pressure(path: str) -> float:
+    """How much of the last 10 s, in per cent, some process waited for it; 0 where the kernel does
+    not tell (Documentation/accounting/psi.rst)."""
+    for word in processes.text(path).partition("\n")[0].split():
+        if word.startswith("avg10="):
+            return float(word[6:])
+    return 0.0
 
 
 def _flat(path: str) -> dict[str, int]:
@@ -90,6 +104,9 @@ def row(container: Container, before: Usage, after: Usage, *, whole: bool) -> di
         "NetIO": f"{human_size(after.received)} / {human_size(after.sent)}",
         "BlockIO": f"{human_size(after.read)} / {human_size(after.written)}",
         "PIDs": str(after.pids),
+        "CPUPressure": f"{after.pressure['cpu']:.2f}%",
+        "MemPressure": f"{after.pressure['memory']:.2f}%",
+        "IOPressure": f"{after.pressure['io']:.2f}%",
         # podman's names
         "ContainerID": container.id,
         "CPU": cpu,

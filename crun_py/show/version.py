@@ -8,7 +8,9 @@ import sys
 from crun_py import __version__, _native, clock, jsonfile
 from crun_py.errors import CorruptState
 
-API_VERSION, MIN_API_VERSION = "1.41", "1.24"
+API_VERSION, MIN_API_VERSION = "1.52", "1.24"
+PODMAN_VERSION = "5.0.0"
+"""Whose API and options podman's clients find here."""
 
 
 def part() -> dict[str, object]:

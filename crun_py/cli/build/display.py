@@ -7,6 +7,7 @@ import sys
 
 from crun_py import jsonfile, outfile
 from crun_py.cli.output import write
+from crun_py.engine.build import Show
 from crun_py.errors import CrunpyError, printable
 from crun_py.record import fields_of
 
@@ -19,32 +20,10 @@ if TYPE_CHECKING:
     from crun_py.oci.store.image import Image
 
 
-class Display:
-    """What shows a build; to be used in a `with`."""
-
-    def __enter__(self) -> Display:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is to be undone."""
-
-    def tell(self, event: BuildEvent) -> None:
-        """Show what happened."""
-        raise NotImplementedError
-
-    def failed(self, error: CrunpyError) -> None:
-        """Show why there is no image."""
-        raise NotImplementedError
-
-    def built(self, image: Image, request: BuildRequest) -> None:
-        """Show the end."""
-        raise NotImplementedError
-
-
 _KEPT_BYTES = 1 << 20
 
 
-class Quiet(Display):
+class Quiet(Show):
     """Nothing but the image's id; what RUN said is shown when a build fails."""
 
     def __init__(self) -> None:
@@ -66,7 +45,7 @@ class Quiet(Display):
         write("sha256:" + image.id)
 
 
-class Plain(Display):
+class Plain(Show):
     """A line for each step."""
 
     def __init__(self, out: int = 1, err: int = 2) -> None:
@@ -123,7 +102,7 @@ class Plain(Display):
             self._line(f"Successfully tagged {parse(name).familiar}")
 
 
-class Raw(Display):
+class Raw(Show):
     """An event a line, as JSON; the last one tells the image."""
 
     def tell(self, event: BuildEvent) -> None:
@@ -180,9 +159,8 @@ def warned(dockerfile: Dockerfile, stages: Stages, ignore: Ignore) -> int:
     return len(found)
 
 
-def check(dockerfile: Dockerfile, stages: Stages, ignore: Ignore) -> int:
-    """--check: print the warnings; 1 if there are some."""
-    count = warned(dockerfile, stages, ignore)
+def checked(count: int) -> int:
+    """--check: what is said at the end, and the exit status."""
     number = f"{count} warning{'s' if count > 1 else ''}" if count else "no warnings"
     write(f"Check complete, {number} found.")
     return 1 if count else 0

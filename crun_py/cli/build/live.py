@@ -8,7 +8,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from crun_py.cli.build.display import Display, show_place
+from crun_py.cli.build.display import show_place
+from crun_py.engine.build import Show
 from crun_py.errors import CrunpyError, printable
 
 TYPE_CHECKING = False
@@ -54,7 +55,7 @@ class _Running:
         return [*self.lines, *([printable(self._rest)] if self._rest else [])]
 
 
-class Terminal(Display):
+class Terminal(Show):
     """The display; to be used in a `with`."""
 
     def __init__(self) -> None:

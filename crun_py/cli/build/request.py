@@ -7,13 +7,14 @@ import os
 from crun_py import quantity
 from crun_py.errors import InvalidArgument
 from crun_py.model.container import CreateRequest
+from crun_py.model.registry import PullRequest
 from crun_py.record import replaced
 from crun_py.values import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.build.agent import Ssh
-    from crun_py.build.request import BuildRequest, Secret
+    from crun_py.build.request import BuildJob, BuildRequest, Secret
 
 _LIMITS = (
     "add_host", "cap_add", "cap_drop", "cgroup_parent", "cpu_period", "cpu_quota", "cpu_shares",
@@ -51,11 +52,51 @@ def _build_args(values: Values) -> dict[str, str]:
     return found
 
 
+_PULL = {"": "missing", "true": "always", "false": "missing", "ifmissing": "missing",
+         "ifnewer": "newer"}  # fmt: skip
+
+
+def job(values: Values, arguments: list[str]) -> BuildJob:
+    """All that the options ask for.  Raises InvalidArgument."""
+    from crun_py.build import output
+    from crun_py.build.request import BuildJob
+    from crun_py.cli import reach
+
+    here = os.getcwd()
+    outputs = tuple(output.parse(text, here) for text in values.texts("output"))
+    named = [name for each in outputs if not each.dest for name in each.names]
+    values = values.with_texts("tag", [*values.texts("tag"), *named])
+    policy = _PULL.get(values.text("pull"), values.text("pull"))
+    if values.flag("pull_always"):
+        policy = "always"
+    elif values.flag("pull_never"):
+        policy = "never"
+    return BuildJob(
+        requests=tuple(requests(values)),
+        directory=arguments[0] if arguments else ".",
+        dockerfile=values.text("file"),
+        ignore_file=values.text("ignorefile"),
+        contexts=contexts(values, here),
+        environment=dict(os.environ),
+        pull=PullRequest(policy=policy, access=reach.of(values)),
+        cache_from=tuple(values.texts("cache_from")),
+        cache_to=tuple(values.texts("cache_to")),
+        names=_names(values),
+        lists=tuple(values.given("manifest")),
+        outputs=outputs,
+    )
+
+
+def _names(values: Values) -> tuple[str, ...]:
+    from crun_py.oci.reference import parse
+
+    return tuple(str(parse(name.removeprefix("="))) for name in values.texts("tag"))
+
+
 def requests(values: Values) -> list[BuildRequest]:
     """What the options ask for, once for each platform.  Raises InvalidArgument."""
     from crun_py.build.layer import Times
     from crun_py.build.request import BuildRequest
-    from crun_py.oci.reference import parse
 
     platforms = [p for text in values.texts("platform") for p in text.split(",")]
     chosen = [None if p == "local" else p for p in platforms] or [None]
@@ -74,9 +115,8 @@ def requests(values: Values) -> list[BuildRequest]:
     ttl = values.maybe("cache_ttl")
     keep, uncached = values.switch("layers") is not False, values.texts("no_cache_filter")
     one = values.flag("squash") or not keep  # podman-build(1), --layers
-    names = tuple(str(parse(name.removeprefix("="))) for name in values.texts("tag"))
     request = BuildRequest(
-        names=names if len(found) == 1 else (),
+        names=_names(values) if len(found) == 1 else (),
         build_args=tuple(arguments.items()),
         target=values.text("target"),
         platform=found[0],

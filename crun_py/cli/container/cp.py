@@ -8,6 +8,7 @@ import sys
 from crun_py.cli.output import write_error
 from crun_py.engine import files
 from crun_py.engine.context import Context
+from crun_py.errors import printable
 from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False
@@ -38,5 +39,6 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         stream=sys.stdin.buffer if source == "-" else sys.stdout.buffer,
     )
     if not values.flag("quiet") and not copied.to_stream and os.isatty(2):
-        write_error(f"Successfully copied {human_size(copied.size_bytes)} to {copied.target}")
+        target = printable(copied.target)
+        write_error(f"Successfully copied {human_size(copied.size_bytes)} to {target}")
     return 0

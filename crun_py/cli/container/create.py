@@ -13,6 +13,7 @@ from crun_py.errors import Conflict
 from crun_py.model.registry import Missing, PullRequest
 from crun_py.options import foreign
 from crun_py.paths import configuration
+from crun_py.record import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ OPTIONS = (
     ("--security-opt", "list", "no-new-privileges, seccomp=FILE|unconfined, mask=, unmask=", "OPT"),
     ("--ulimit", "list", "A resource limit: NAME=SOFT[:HARD]", "SPEC"),
     ("--sysctl", "list", "A kernel setting of the container's namespaces", "KEY=VALUE"),
-    ("--device", "list", "A host device: HOST[:CONTAINER]", "SPEC"),
+    ("--device", "list", "A host device, HOST[:CONTAINER], or of CDI: VENDOR/CLASS=NAME", "SPEC"),
+    ("--device-cgroup-rule", "list", "Devices that may be opened: c 42:* rmw", "RULE"),
+    ("--gpus", "value", "all, or device=NAME,…: CDI devices nvidia.com/gpu=…", "GPUS"),
     ("-m --memory", "value", "Memory limit", "SIZE"),
     ("--memory-swap", "value", "Limit of memory and swap together", "SIZE"),
     ("--memory-reservation", "value", "Memory that is protected", "SIZE"),
@@ -74,6 +77,7 @@ OPTIONS = (
     ("--cpuset-cpus", "value", "CPUs it may run on", "LIST"),
     ("--pids-limit", "value", "How many processes it may have (-1: any number)", "N"),
     ("--shm-size", "value", "Size of /dev/shm", "SIZE"),
+    ("--storage-opt", "list", "size=: what its writable layer may hold (project quotas)", "OPT"),
     ("--oom-score-adj", "value", "Preference of the OOM killer", "N"),
     ("--umask", "value", "File mode mask", "MODE"),
     ("-l --label", "list", "Set a label", "KEY=VALUE"),
@@ -127,6 +131,12 @@ OPTIONS = (
     ("--tz", "value", "Time zone: local, or a name like Europe/Berlin", "ZONE"),
     ("--timeout", "value", "Seconds until it is killed", "SECONDS"),
     ("--systemd", "value", "Set up for systemd: true (if it is the command), false, always", "HOW"),
+    (
+        "--sdnotify",
+        "value",
+        "Who tells systemd that it is ready: container, conmon, healthy, ignore",
+        "MODE",
+    ),
     ("--requires", "list", "A container that is started before", "CONTAINER"),
     ("--secret", "list", "A secret: NAME[,type=mount|env,target=,uid=,gid=,mode=]", "SPEC"),
     ("--replace", "flag", "Remove a container of this name first", ""),
@@ -189,6 +199,8 @@ def asked(
     request = create_request.request(values, arguments)
     if defaults:
         request = defaults.completed(request)
+    if context.cgroup_manager:
+        request = replaced(request, cgroup_manager=context.cgroup_manager)
     for line in foreign.warnings(values):
         write_warning(line)
     policy = values.text("pull") or "missing"

@@ -42,6 +42,7 @@ def request(values: Values, arguments: list[str]) -> CreateRequest:
     overlay = values.flag("rootfs") and arguments[0].endswith(":O")
     directory = os.path.abspath(arguments[0].removesuffix(":O")) if values.flag("rootfs") else ""
     entrypoint, stop_timeout = values.maybe("entrypoint"), values.maybe("stop_timeout")
+    devices, cdi = parts.devices(values.texts("device"), values.text("gpus"))
     lines = [
         line for path in values.texts("label_file") for line in environment.lines_of(path, "label")
     ]
@@ -57,7 +58,7 @@ def request(values: Values, arguments: list[str]) -> CreateRequest:
         stdin_once=values.flag("interactive") and not values.given("detach"),
         auto_remove=values.flag("rm"),
         environment=variables(values),
-        labels=environment.labels([*lines, *values.texts("label")], "label"),
+        labels={**_unit(), **environment.labels([*lines, *values.texts("label")], "label")},
         annotations=environment.labels(values.texts("annotation"), "annotation"),
         mounts=mounted(values),
         volumes_from=tuple(
@@ -78,12 +79,15 @@ def request(values: Values, arguments: list[str]) -> CreateRequest:
         limits=limits(values),
         ulimits=ulimits(values.texts("ulimit")),
         sysctls=environment.pairs(values.texts("sysctl"), "sysctl"),
-        devices=tuple(parts.device(text) for text in values.texts("device")),
+        devices=devices,
+        device_rules=tuple(map(parts.device_rule, values.texts("device_cgroup_rule"))),
+        cdi=cdi,
         read_only=bool(values.switch("read_only")),
         read_only_tmpfs=bool(values.switch("read_only_tmpfs")),
         shm_bytes=quantity.size(values.text("shm_size"), "shm size")
         if values.text("shm_size")
         else SHM_BYTES,
+        storage_bytes=parts.storage_size(values.texts("storage_opt")),
         oom_score_adj=int(values.text("oom_score_adj") or 0),
         umask=int(values.text("umask") or "0022", 8),
         stop_signal=signals.number(values.text("stop_signal")) if values.text("stop_signal") else 0,
@@ -93,6 +97,7 @@ def request(values: Values, arguments: list[str]) -> CreateRequest:
         timeout_s=quantity.seconds(values.text("timeout") or 0, "timeout"),
         init=bool(values.switch("init")),
         systemd=(values.text("systemd") or "true").lower(),
+        sdnotify=(values.text("sdnotify") or "container").lower(),
         restart=parts.restart_policy(values.text("restart") or "no"),
         health=health(values),
         log=parts.log(values.text("log_driver") or "json-file", values.texts("log_opt")),
@@ -113,6 +118,12 @@ def request(values: Values, arguments: list[str]) -> CreateRequest:
         replace=values.flag("replace"),
         ineffective=foreign.ineffective(values),
     )
+
+
+def _unit() -> dict[str, str]:
+    """The label by which `auto-update` knows the unit that we are a command of."""
+    unit = os.environ.get("PODMAN_SYSTEMD_UNIT")
+    return {"PODMAN_SYSTEMD_UNIT": unit} if unit else {}
 
 
 def _absolute(path: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from crun_py import jsonfile, outfile
 from crun_py.cli.container.stop import patience
 from crun_py.cli.itself import program
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 ARGUMENTS = "CONTAINER"
 OPTIONS = (
     ("-n --name", "flag", "Use the container's name instead of its id", ""),
+    (
+        "--template",
+        "flag",
+        "One unit for many containers, started as NAME@INSTANCE; makes them anew",
+        "",
+    ),
     ("--new", "flag", "Make the container anew at each start, and remove it at its end", ""),
     ("-f --files", "flag", "Write the unit to a file here and print its path", ""),
     ("-t --stop-timeout --time", "value", "Seconds until SIGKILL", "SECONDS"),
@@ -26,6 +34,7 @@ OPTIONS = (
     ("--restart-sec", "value", "Seconds between restarts", "SECONDS"),
     ("--container-prefix", "value", "What the unit's name begins with (container)", "TEXT"),
     ("--separator", "value", "What comes between that and the name (-)", "TEXT"),
+    ("--pod-prefix", "value", "", "TEXT"),
     ("--no-header", "flag", "Without the comment at the top", ""),
     ("--after", "list", "A unit to start after", "UNIT"),
     ("--requires", "list", "A unit that must be there", "UNIT"),
@@ -55,6 +64,7 @@ def options_of(values: Values) -> UnitOptions:
     return UnitOptions(
         by_name=values.flag("name"),
         new=values.flag("new"),
+        template=values.flag("template"),
         stop_timeout_s=patience(values.maybe("stop_timeout")),
         start_timeout_s=patience(values.maybe("start_timeout")),
         restart_policy=values.text("restart_policy"),
@@ -65,5 +75,15 @@ def options_of(values: Values) -> UnitOptions:
         after=tuple(values.texts("after")),
         requires=tuple(values.texts("requires")),
         wants=tuple(values.texts("wants")),
-        environment=tuple(values.texts("env")),
+        environment=tuple(line for text in values.texts("env") for line in _variables(text)),
     )
+
+
+def _variables(text: str) -> list[str]:
+    """KEY=VALUE as it is; KEY and KEY* alone: those that we have."""
+    if "=" in text:
+        return [text]
+    own = os.environ
+    if text.endswith("*"):
+        return [f"{key}={own[key]}" for key in sorted(own) if key.startswith(text[:-1])]
+    return [f"{text}={own[text]}"] if text in own else []

@@ -77,6 +77,11 @@ def _asks_for_namespaces(form: str) -> bool:
 
 def show(values: Values, context: Context) -> int:
     """The table once."""
+    if values.text("format") == "json":
+        from crun_py.cli import as_podman
+
+        if as_podman.wrote(lambda: _as_podman(values, context)):
+            return 0
     last = values.text("last")
     rows = listing.containers(
         context.paths,
@@ -96,3 +101,14 @@ def show(values: Values, context: Context) -> int:
     heading = not values.flag("noheading")
     table.show(rows, columns, values.maybe("format"), quiet=quiet, heading=heading)
     return 0
+
+
+def _as_podman(values: Values, context: Context) -> object:
+    from crun_py.engine import libpod
+
+    last = values.text("last")
+    return libpod.containers(
+        context, everything=values.flag("all"), filters=values.texts("filter"),
+        sizes=values.flag("size"),
+        last=1 if values.flag("latest") else int(last) if last else 0,
+    )  # fmt: skip

@@ -41,6 +41,12 @@ COLUMNS = (
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the table."""
+    if values.text("format") == "json":
+        from crun_py.cli import as_podman
+        from crun_py.engine import libpod
+
+        if as_podman.wrote(lambda: libpod.images(context, filters=values.texts("filter"))):
+            return 0
     used = any(text.startswith("containers=") for text in values.texts("filter"))
     rows = images.rows(
         ImageStore(context.paths),

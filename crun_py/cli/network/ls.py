@@ -29,6 +29,12 @@ COLUMNS = (("NETWORK ID", "ID"), ("NAME", "Name"), ("DRIVER", "Driver"), ("SCOPE
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the table."""
+    if values.text("format") == "json":
+        from crun_py.cli import as_podman
+        from crun_py.engine import libpod
+
+        if as_podman.wrote(lambda: libpod.networks(context, values.texts("filter"))):
+            return 0
     infos = networks.infos(context, values.texts("filter"))
     rows = network_list.rows(
         context.paths, infos, values.texts("filter"), whole=values.flag("no_trunc")

@@ -18,7 +18,7 @@ OPTIONS = (
 
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
-    """Change the network's name servers, for containers that start from now on."""
+    """Change the network's name servers; containers that run on it ask them at once."""
     added = [address for text in values.texts("dns_add") for address in text.split(",")]
     dropped = [address for text in values.texts("dns_drop") for address in text.split(",")]
     write(networks.update(context, arguments[0], dns_add=added, dns_drop=dropped).name)

@@ -6,6 +6,7 @@ from crun_py import jsonfile
 from crun_py.cli.output import write
 from crun_py.engine import checking
 from crun_py.engine.context import Context
+from crun_py.errors import printable
 from crun_py.record import to_json
 
 TYPE_CHECKING = False
@@ -28,5 +29,5 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
             write(jsonfile.dumps(to_json(fault)))
         else:
             mended = " (repaired)" if fault.repaired else ""
-            write(f"{fault.kind} {fault.name}: {fault.what}{mended}")
+            write(printable(f"{fault.kind} {fault.name}: {fault.what}{mended}"))
     return 0 if all(fault.repaired for fault in found) else 1

@@ -7,6 +7,7 @@ from crun_py.cli import table
 from crun_py.cli.output import write
 from crun_py.engine import system
 from crun_py.engine.context import Context
+from crun_py.paths import configuration
 from crun_py.show.stats import binary_size
 from crun_py.show.struct import Struct
 
@@ -52,6 +53,11 @@ _ONE_BELOW_THE_OTHER = ("Labels", "RegistryMirrors", "InsecureRegistries")
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the facts; warnings last."""
+    if not context.cgroup_manager and (files := configuration()):
+        from crun_py.options import containers_conf
+
+        tell = context.explain or (lambda line: None)
+        context.cgroup_manager = containers_conf.cgroup_manager(files, tell)
     facts = Struct(system.info(context))
     if values.text("format") == "json":
         write(jsonfile.dumps(facts))

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from crun_py.values import Values
 
 ARGUMENTS = ""
-OPTIONS = (("--print-unit", "flag", "Print a systemd unit that does this at boot", ""),)
+OPTIONS = (
+    ("--print-unit", "flag", "Print a systemd unit that does this at boot", ""),
+    ("--stop", "flag", "Before a shutdown: stop them, to be started after the boot", ""),
+)
 
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
@@ -21,5 +24,8 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     if values.flag("print_unit"):
         write(units.unit_for_boot(context, program=program()).text)
         return 0
+    if values.flag("stop"):
+        running = units.due_at_shutdown(context)
+        return each_apart(running, lambda container_id: units.suspend(context, container_id))
     found = units.due_after_boot(context)
     return each_apart(found, lambda container_id: units.resume(context, container_id))

@@ -22,6 +22,12 @@ COLUMNS = (("DRIVER", "Driver"), ("VOLUME NAME", "Name"))
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the table."""
+    if values.text("format") == "json":
+        from crun_py.cli import as_podman
+        from crun_py.engine import documents
+
+        if as_podman.wrote(lambda: documents.volumes(context, values.texts("filter"))):
+            return 0
     rows = volume_list.rows(context.paths, values.texts("filter"))
     quiet = "Name" if values.flag("quiet") else ""
     table.show(

@@ -215,10 +215,10 @@ def unquoted(template: str, text: str) -> str:
         digits = body[at : at + length]
         at += length
         try:
-            if len(digits) < length or not digits.isalnum():
+            if len(digits) < length or not digits.isalnum() or not digits.isascii():
                 raise ValueError
             number = int(digits, base)
-            if length < 4 and number > 255:
+            if number > (255 if length < 4 else 0x10FFFF) or 0xD800 <= number < 0xE000:
                 raise ValueError
             # a byte, which need not be a character of its own
             made.append(chr(number) if length > 3 or number < 128 else chr(0xDC00 + number))
