@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pwd
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import images
 import pytest
-from engine import REACHABLE, USER, Engine, empty_cgroups
-from oci_images import TestImage, docker_registry, push
+from engine import REACHABLE, Engine, empty_cgroups
+from mirror import Registry, mirror, short_directory, test_user
 from programs import Programs
 
 from crun_py import caller
@@ -27,64 +23,22 @@ def base() -> Iterator[Path]:
     """A short directory that all users can enter."""
     if os.environ.get("CRUNPY_IN_TEST_NAMESPACE") != "1" or not REACHABLE.is_dir():
         pytest.fail("run by `make test` (tools/in-test-namespace), as root")
-    while True:
-        path = Path(tempfile.mkdtemp(prefix="cp", dir="/tmp"))
-        if path.name.isalnum():
-            break
-        path.rmdir()  # some peers take a path with _ before a / for no path
-    path.chmod(0o755)
+    path = short_directory("/tmp")
     yield path
     shutil.rmtree(path)
-
-
-class Registry:
-    """A docker-registry of this worker."""
-
-    def __init__(self, host: str, conf: Path, work: Path) -> None:
-        self.host, self.conf, self._work = host, conf, work
-        self._layer: bytes = b""
-
-    @property
-    def busybox(self) -> bytes:
-        """The layer of library/busybox, for images on top of it."""
-        self._layer = self._layer or images.busybox_tar()
-        return self._layer
-
-    def push(self, name: str, image: TestImage) -> str:
-        """Make `image` known as docker.io/NAME:latest; returns NAME."""
-        push(image, f"{self.host}/{name}:latest", self._work)
-        return name
 
 
 @pytest.fixture(scope="session")
 def registry(base: Path) -> Iterator[Registry]:
     """Holds library/busybox and library/nginx, and is docker.io's mirror by registries.conf."""
-    work = base / "registry"
-    work.mkdir()
-    subprocess.run(["cp", "-al", images.registry_data(), work / "data"], check=True)
-    with docker_registry(work) as host:
-        conf = base / "registries.conf"
-        conf.write_text(
-            '[[registry]]\nprefix = "docker.io"\nlocation = "docker.io"\n'
-            f'[[registry.mirror]]\nlocation = "{host}"\ninsecure = true\n'
-        )
-        yield Registry(host, conf, base)
+    with mirror(base) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
 def user_name() -> str:
     """The unprivileged user, with subordinate ids, made if absent."""
-    images.CACHE.mkdir(exist_ok=True)
-    with (images.CACHE / "user.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            pwd.getpwnam(USER)
-        except KeyError:
-            subprocess.run(["useradd", "--no-create-home", USER], check=True)
-        for file, option in (("uid", "--add-subuids"), ("gid", "--add-subgids")):
-            if f"{USER}:" not in Path(f"/etc/sub{file}").read_text():
-                subprocess.run(["usermod", option, "600000-665535", USER], check=True)
-    return USER
+    return test_user()
 
 
 @pytest.fixture(scope="session")
@@ -168,3 +122,24 @@ def fresh(
 def no_cgroups_left() -> Iterator[None]:
     yield
     assert not empty_cgroups()
+
+
+@pytest.fixture
+def served(engine: Engine) -> Iterator[Any]:
+    """A service for an engine's store (api_service.Served)."""
+    from api_service import Served
+
+    service = Served(engine)
+    yield service
+    service.end()
+    assert not service.path.exists()
+
+
+@pytest.fixture
+def client(served: Any) -> Iterator[Any]:
+    """docker-py connected to it; its containers go with it."""
+    made = served.client()
+    yield made
+    for container in made.containers.list(all=True):
+        container.remove(force=True)
+    made.close()

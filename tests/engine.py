@@ -3,6 +3,7 @@ terminal; and finding what a container left behind."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -263,6 +264,10 @@ class Engine:
         found = json.loads(self.status_file(container_id).read_text())
         return found["monitor_pid"], found["pid"]
 
+    def streams(self, container_id: str) -> int:
+        """The host pid of the process that has a running container's output and clients."""
+        return streams_of(self.pids(container_id)[0])
+
     def logs_until(self, name: str, text: str) -> str:
         """The log of `name` once `text` is in it."""
 
@@ -405,6 +410,15 @@ class Engine:
                 Path(path).unlink(missing_ok=True)
         for volume in self.volumes():
             shutil.rmtree(volume)
+
+
+def streams_of(monitor: int) -> int:
+    """The process that reads what a container writes, for this monitor."""
+    for pid in Path(f"/proc/{monitor}/task/{monitor}/children").read_text().split():
+        with contextlib.suppress(OSError):  # it ends just now
+            if Path(f"/proc/{pid}/comm").read_text() == "crunpy-streams\n":
+                return int(pid)
+    raise LookupError(f"{monitor} has no streams")
 
 
 def empty_cgroups() -> list[str]:

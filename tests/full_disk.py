@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from engine import Engine, wait_for
 
 
 def fill(directory: Path) -> Path:
@@ -18,3 +23,20 @@ def fill(directory: Path) -> Path:
             continue
     os.close(fd)
     return file
+
+
+@contextmanager
+def small_disk(engine: Engine, top: Path, mib: int = 24) -> Iterator[None]:
+    """A new engine's `top` (its root, or its home with the run directory) on a tmpfs of so many
+    MiB; afterwards the containers are removed, and it is unmounted."""
+    engine.run("version")
+    top.mkdir(parents=True, exist_ok=True)
+    options = f"size={mib}m,mode=700"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "small", top], check=True)
+    if engine.user:
+        (engine.home / "xdg").mkdir(exist_ok=True, mode=0o700)
+        subprocess.run(["chown", "-R", f"{engine.user}:", engine.home], check=True)
+    yield
+    engine.run("rm", "-fa")
+    wait_for(lambda: not engine.processes())
+    subprocess.run(["umount", top], check=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import ssl
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from oci_images import MANIFEST, TestImage, free_port
+from images import ARCHITECTURE
+from oci_images import MANIFEST, TestImage, entry, free_port, tar
 
 Rule = Callable[["Request", int], bool]
 
@@ -32,7 +36,9 @@ class Request(BaseHTTPRequestHandler):
     def serve(self) -> None:
         name = self.path.rpartition("/")[2]
         image = self.server.image
-        if "/manifests/" in self.path:
+        if self.path == "/v2/":
+            self.answer(200, b"{}")
+        elif "/manifests/" in self.path:
             self.answer(200, image.manifest, {"content-type": self.server.media_type})
         elif name in image.blobs:
             self.blob(image.blobs[name])
@@ -86,5 +92,77 @@ def once(status: int, headers: dict[str, str] | None = None) -> Rule:
         if count == 1:
             request.answer(status, b"", headers)
         return count == 1
+
+    return rule
+
+
+@contextmanager
+def serving(image: TestImage, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """A server of `image`, which is closed afterwards."""
+    server = Server(image, tls)
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def noise(n: int, seed: int) -> bytes:
+    """`n` bytes that nothing compresses."""
+    return random.Random(seed).randbytes(n)
+
+
+def layered(size: int, seed: int = 0, count: int = 3) -> TestImage:
+    """An image of `count` layers with `size` random bytes each."""
+    return TestImage(
+        *(tar(entry(f"f{n}", noise(size, seed + n))) for n in range(count)),
+        architecture=ARCHITECTURE,
+    )
+
+
+def answer(status: int, body: bytes = b"", **headers: str) -> Rule:
+    """Always this answer."""
+
+    def rule(request: Request, count: int) -> bool:
+        request.answer(status, body, {k.replace("_", "-"): v for k, v in headers.items()})
+        return True
+
+    return rule
+
+
+def cut(after: int, times: int) -> Rule:
+    """The connection breaks off after so many bytes, so many times; ranges are served."""
+
+    def rule(request: Request, count: int) -> bool:
+        if count > times:
+            return False
+        data = request.server.image.blobs[request.path.rpartition("/")[2]]
+        start = int(request.headers.get("range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        request.send_response(206 if start else 200)
+        request.send_header("content-length", str(len(data) - start))
+        request.send_header("content-range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        request.end_headers()
+        request.wfile.write(data[start : start + after])
+        request.close_connection = True
+        return True
+
+    return rule
+
+
+def slowly(bytes_each: int, pause_s: float) -> Rule:
+    """The whole blob in pieces of so many bytes, with a pause after each."""
+
+    def rule(request: Request, count: int) -> bool:
+        data = request.server.image.blobs[request.path.rpartition("/")[2]]
+        request.send_response(200)
+        request.send_header("content-length", str(len(data)))
+        request.end_headers()
+        try:
+            for at in range(0, len(data), bytes_each):
+                request.wfile.write(data[at : at + bytes_each])
+                time.sleep(pause_s)
+        except OSError:
+            request.close_connection = True
+        return True
 
     return rule

@@ -44,11 +44,18 @@ def test_points_of_rfc3339(text: str, ns: int) -> None:
     ["", "2026-01-01", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-01-32T00:00:00Z",
      "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "2026-01-01T00:00:00X",
      "2026/01/01T00:00:00Z", "2026-01-01T00-00-00Z", "x026-01-01T00:00:00Z",
-     "2026-01-01T00:00:00+x"],
+     "2026-01-01T00:00:00+x", "2026-01-01T00:00:00+99999999999:00", "2026-01-01T00:00:00+00:-1",
+     "\uff12026-01-01T00:00:00Z", "2026-01-01T00:00:00." + "1" * 5000 + "Z"],
 )  # fmt: skip
 def test_no_points_of_rfc3339(text: str) -> None:
     with pytest.raises(ValueError):
         clock.parse_rfc3339(text)
+
+
+def test_what_is_no_time_is_no_error() -> None:
+    assert clock.valid("2026-01-01T00:00:00Z") and clock.valid("soon") == ""
+    assert clock.known_ns("1970-01-01T00:00:01Z") == S and clock.known_ns("soon") == 0
+    assert clock.local("soon") == "soon"
 
 
 @given(st.datetimes(datetime.datetime(1900, 1, 1), datetime.datetime(2200, 1, 1)))

@@ -66,6 +66,23 @@ def test_deep_nesting_is_an_error_not_a_crash(tmp_path: Path) -> None:
     path.write_text("[" * 200000)
     with pytest.raises(CorruptState):
         jsonfile.read(str(path))
+    with pytest.raises(ValueError, match="nested too deeply"):
+        jsonfile.loads("[" * 200000)
+
+
+def test_what_a_text_begins_with() -> None:
+    assert jsonfile.first('["a", "b]"] x') == ["a", "b]"]
+    for text in ("", "[", '["a"', "x", "[" * 200000):
+        with pytest.raises(ValueError):
+            jsonfile.first(text)
+
+
+def test_a_file_of_another_shape(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text('{"a": "1"}')
+    assert jsonfile.read(str(path), {"a": str}) == {"a": "1"}
+    with pytest.raises(CorruptState, match="does not say what it should"):
+        jsonfile.read(str(path), {"a": int})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {1, 2}, b"x"])

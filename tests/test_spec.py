@@ -98,16 +98,19 @@ def test_settings_of_the_network_give_way_to_those_asked_for() -> None:
 
 def test_capabilities() -> None:
     names = ["CAP_CHOWN", "CAP_KILL"]
-    root = spec.capabilities(names, ROOT, True)
+    root = spec.capabilities(names, ROOT, ["KILL"])
     assert root["bounding"] == root["effective"] == root["permitted"] == names
     assert root["inheritable"] == root["ambient"] == []  # CVE-2022-24769
-    plain = spec.capabilities(names, USER, False)
+    plain = spec.capabilities(names, USER, [])
     assert plain["bounding"] == names
     assert (
         plain["effective"] == plain["permitted"] == plain["inheritable"] == plain["ambient"] == []
     )
-    added = spec.capabilities(names, USER, True)
-    assert all(added[key] == names for key in ("effective", "permitted", "ambient"))  # type: ignore[literal-required]
+    for words, own in ((["kill"], ["CAP_KILL"]), (["CAP_KILL", "net_raw"], ["CAP_KILL"]),
+                       (["all"], names)):  # fmt: skip
+        added = spec.capabilities(names, USER, words)
+        found = [added[key] for key in ("effective", "permitted", "inheritable", "ambient")]  # type: ignore[literal-required]
+        assert found == [own] * 4 and added["bounding"] == names
 
 
 def limit(name: str, soft: int, hard: int) -> dict[str, Any]:

@@ -70,10 +70,28 @@ def test_other_verbs_are_added(copy: Copy) -> None:
     assert "Bundle" in loaders(copy.run())
 
 
-def test_a_changed_source_is_loaded(copy: Copy) -> None:
+def test_what_a_verb_brings_is_made_at_once(copy: Copy) -> None:
+    """importlib is asked for a few modules only, and in the same order each time."""
+    asked = "import sys; asked = []; from crun_py.startup import Bundle; find = Bundle.find_spec\n"
+    asked += (
+        "Bundle.find_spec = lambda self, name, *a: asked.append(name) or find(self, name, *a)\n"
+    )
+    usual = copy.code
+    copy.code = usual.replace("from crun_py.__main__", asked + "from crun_py.__main__", 1)
+    copy.code = copy.code.replace("sys.exit(status)", "print(len([*filter(ours_of, asked)]))")
+    copy.code = copy.code.replace(
+        "ours = ", "ours_of = lambda n: n.startswith('crun_py.'); ours = "
+    )
+    first, *later = (int(copy.run("images").stdout.split()[-1]) for _ in range(3))
+    assert first > 25
+    assert max(later) < 10
+
+
+@pytest.mark.parametrize("name", ["cli/system/version.py", "show/version.py", "errors.py"])
+def test_a_changed_source_is_loaded(copy: Copy, name: str) -> None:
     for _ in range(2):
         loaders(copy.run())
-    source = copy.package / "cli/system/version.py"
+    source = copy.package / name
     source.write_text(source.read_text() + "\nprint('changed')\n")
     assert "changed\n" in copy.run().stdout
     assert "changed\n" in copy.run().stdout
@@ -106,6 +124,19 @@ def test_who_may_not_write_does_without(copy: Copy) -> None:
     assert "Bundle" not in loaders(copy.run(user=65534))
     assert "Bundle" not in loaders(copy.run(user=65534))
     assert not list(copy.package.glob("__pycache__/startup.*.bin"))
+
+
+def test_who_may_not_write_makes_nothing(copy: Copy) -> None:
+    """It would take longer than the rest of a plain user's command."""
+    copy.run()
+    made = "type(bundle)._batches = lambda *_: sys.exit('made'); bundle.keep()"
+    copy.code = copy.code.replace("bundle.keep()", made)
+    assert "made" in copy.run("completion", "bash").stderr
+    for folder in (copy.package, *copy.package.parents):
+        if folder != Path("/tmp") and folder != Path("/"):
+            os.chmod(folder, folder.stat().st_mode | 0o055)
+    done = copy.run("completion", "bash", user=65534)
+    assert "made" not in done.stderr and done.returncode == 0, done.stderr
 
 
 def test_a_file_that_another_took_the_place_of(copy: Copy) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from crun_py import jsonfile, state
+from crun_py import jsonfile, state, upgrade
 from crun_py.errors import Conflict, CorruptState, InvalidArgument, NotFound
 from crun_py.paths import Paths
 
@@ -25,8 +25,14 @@ def paths(tmp_path: Path) -> Paths:
 
 def record(paths: Paths, container_id: str, created: str = "2026-01-01", **changed: Any) -> None:
     """Write a container.json."""
-    found = dict.fromkeys(state._NEEDED, "")
-    found |= {"id": container_id, "version": state.VERSION, "created": created, **changed}
+    found: dict[str, Any] = {**upgrade.lost(container_id)}
+    found |= {
+        "id": container_id,
+        "args": ["x"],
+        "version": state.VERSION,
+        "created": created,
+        **changed,
+    }
     Path(paths.container(container_id)).mkdir(parents=True)
     jsonfile.write(paths.container(container_id) + "/container.json", found)
 
@@ -144,11 +150,11 @@ def test_no_record(paths: Paths) -> None:
 
 def test_what_never_ran_and_what_ended(paths: Paths) -> None:
     assert state.status(paths, A).state == "created" and state.begun(paths) == set()
-    note(paths.container(A), state="exited", exit_code=3, finished_at="then", signal=9,
-         oom_killed=True)  # fmt: skip
+    note(paths.container(A), state="exited", exit_code=3, finished_at="2026-01-01T00:00:00Z",
+         signal=9, oom_killed=True)  # fmt: skip
     found = state.status(paths, A)
     assert (found.state, found.exit_code, found.finished_at, found.signal, found.oom_killed) == (
-        "exited", 3, "then", 9, True)  # fmt: skip
+        "exited", 3, "2026-01-01T00:00:00Z", 9, True)  # fmt: skip
     assert not found.running and not found.alive and not found.unseen
 
 
@@ -221,6 +227,19 @@ def test_a_status_that_cannot_be_read(paths: Paths, text: str) -> None:
         assert (found.state, found.unseen) == ("exited", True)
 
 
+def test_an_end_that_is_noted_just_now(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two looks the monitor notes it, and is gone itself."""
+    note(paths.run_container(A), state="running", pid=2**22 + 1, start_ticks=7)
+
+    def gone(_: object) -> bool:
+        note(paths.run_container(A), state="exited", exit_code=137)
+        return False
+
+    monkeypatch.setattr(state, "_noting", gone)
+    found = state.status(paths, A)
+    assert (found.state, found.unseen, found.exit_code) == ("exited", False, 137)
+
+
 def test_a_monitor_that_waits_to_start_again(paths: Paths, other: subprocess.Popen[bytes]) -> None:
     monitor = {"monitor_" + key: value for key, value in noted(other.pid).items()}
     monitor["boot_id"] = state.boot_id()
@@ -245,5 +264,5 @@ def test_signals_go_to_the_noted_process_alone(
     os.close(state.open_pid(found))
     assert state.send_signal(found, signal.SIGKILL) and other.wait() == -signal.SIGKILL
     assert not state.send_signal(found, signal.SIGKILL)
-    with pytest.raises(NotFound, match="has ended"):
+    with pytest.raises(NotFound, match="has just ended"):
         state.open_pid(found)

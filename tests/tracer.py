@@ -3,9 +3,10 @@
     python tracer.py ROLE K SIGNAL COMMAND [ARG...]
 
 The processes are told apart by how they came to be: `cli` is the command itself, `monitor` the
-helper's child and what that becomes at the end, `init` what the monitor clones.  Only calls
-that others could notice count.  Ends when the command has ended and the others rest; prints
-the calls counted for each role and the name of the call that the victim did not make.
+helper's child and what that becomes at the end, `init` what the monitor clones first, `streams`
+what it forks next.  Only calls that others could notice count.  Ends when the command has ended and
+the others rest; prints the calls counted for each role and the name of the call that the victim did
+not make.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Tracer:
         self.counts: dict[str, int] = {}
         self.at = ""
         self.early: set[int] = set()
+        self.children: dict[int, int] = {}  # how many each has had
 
     def run(self, command: list[str]) -> int:
         """Returns the command's exit status."""
@@ -100,7 +102,7 @@ class Tracer:
             ptrace(GETEVENTMSG, pid, 0, ctypes.byref(child))
             role = self.roles[pid]
             thread = os.path.exists(f"/proc/{pid}/task/{child.value}")
-            self.roles[child.value] = role if thread else CHILDREN.get(role, "other")
+            self.roles[child.value] = role if thread else self.of_child(role, pid)
             if child.value in self.early:
                 self.early.remove(child.value)
                 ptrace(SYSCALL, child.value)
@@ -119,6 +121,12 @@ class Tracer:
         else:
             deliver = number
         ptrace(SYSCALL, pid, 0, deliver)
+
+    def of_child(self, role: str, pid: int) -> str:
+        self.children[pid] = self.children.get(pid, 0) + 1
+        if role == "monitor" and self.children[pid] == 2:
+            return "streams"
+        return CHILDREN.get(role, "other")
 
     def count(self, pid: int) -> None:
         """At a system call's entry or exit."""

@@ -98,6 +98,7 @@ ABSENT = {
     "container prune": "-f",
     "image prune": "-f",
     "system prune": "-f", "volume prune": "-f",
+    "system service": "nosuch://x", "daemon": "-H nosuch://x",  # else it listens for ever
 }  # fmt: skip
 """What follows a verb's options: things that there are not.  Nobody listens on port 1."""
 

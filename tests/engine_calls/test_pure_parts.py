@@ -177,7 +177,8 @@ def test_the_unit_for_boot_is_ours(where: Context) -> None:
 
 @pytest.mark.parametrize(
     "module", ["containers", "exchange", "files", "image_removal", "images", "inspection",
-               "manifests", "registries", "selection", "system", "units", "volumes", "waiting"]
+               "manifests", "registries", "reset", "selection", "system", "units", "volumes",
+               "waiting"]
 )  # fmt: skip
 def test_calls_are_functions_of_their_module(module: str) -> None:
     found = __import__(f"crun_py.engine.{module}", fromlist=["CALLS"])

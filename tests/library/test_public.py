@@ -74,10 +74,11 @@ def test_everything_is_documented() -> None:
 
 
 def test_options_are_documented() -> None:
-    """Each of CreateOptions in its own text."""
-    assert CreateOptions.__doc__
-    words = CreateOptions.__doc__.replace(",", " ").replace(":", " ").split()
-    assert [name for name in CreateOptions.__annotations__ if name not in words] == []
+    """Each of CreateOptions and BuildOptions in its own text."""
+    for options in (CreateOptions, crun_py.BuildOptions):
+        assert options.__doc__
+        words = options.__doc__.replace(",", " ").replace(":", " ").split()
+        assert [name for name in options.__annotations__ if name not in words] == []
 
 
 def methods(face: str) -> Iterator[tuple[str, object]]:

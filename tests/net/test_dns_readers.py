@@ -19,7 +19,7 @@ from engine import CHECKOUT
 
 FUZZ, NATIVE = CHECKOUT / "tools" / "fuzz", CHECKOUT / "crun_py" / "_native"
 sys.path.insert(0, str(FUZZ))
-import seeds  # noqa: E402
+import dns_seeds  # noqa: E402
 
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
@@ -28,7 +28,7 @@ SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 def harness(base: Path) -> Path:
     target = base / "dns-harness"
     readers = ("dns_packet.c", "dns_names.c", "dns_servers.c")
-    sources = [str(FUZZ / "dns.c"), *(str(NATIVE / name) for name in readers)]
+    sources = [str(FUZZ / "native" / "dns.c"), *(str(NATIVE / name) for name in readers)]
     for flags in (SANITIZERS, []):
         command = ["cc", "-std=gnu11", "-g", "-O1", "-DFROM_STDIN", *flags, f"-I{NATIVE}"]
         done = subprocess.run([*command, "-o", str(target), *sources], capture_output=True)
@@ -38,9 +38,9 @@ def harness(base: Path) -> Path:
 
 
 def broken(seed: int, count: int) -> Iterator[bytes]:
-    """Inputs of tools/fuzz/seeds.py with something wrong in each."""
+    """Inputs of tools/fuzz/dns_seeds.py with something wrong in each."""
     rng = random.Random(seed)
-    good = seeds.seeds()
+    good = dns_seeds.seeds()
     for _ in range(count):
         data = bytearray(rng.choice(good))
         for _ in range(rng.choice((1, 1, 2, 8))):
@@ -63,7 +63,7 @@ def broken(seed: int, count: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_broken_input(harness: Path, seed: int) -> None:
-    inputs = [*seeds.seeds(), *broken(seed, 10000)]
+    inputs = [*dns_seeds.seeds(), *broken(seed, 10000)]
     stream = b"".join(struct.pack("<I", len(data)) + data for data in inputs)
     done = subprocess.run([harness], input=stream, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr.decode()[:4000]

@@ -147,7 +147,7 @@ def test_networks_that_come_and_go_leave_nothing(
             "allocated": (engine.run_root / "networks/base.json").read_text(),
             "names": (engine.run_root / "networks/dns/names").read_text(),
             "descriptors": len(os.listdir(f"/proc/{monitor}/fd")),
-            "processes": len(engine.processes()),
+            "processes": min(len(engine.processes()) for _ in range(20)),  # some are ending
         }
 
     cycles(1)

@@ -14,7 +14,7 @@ import pytest
 
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument
 from crun_py.model.network import Attachment, Join, NetworkRequest, PortMapping, Subnet
-from crun_py.net import attach, config, ipam, netlink, nft, ports
+from crun_py.net import attach, bridge, config, ipam, netlink, nft, ports
 from crun_py.paths import Paths
 from crun_py.record import from_json, to_json
 
@@ -168,6 +168,30 @@ def test_networks_are_apart(paths: Paths) -> None:
     assert config.load(paths, "back").interface not in ruleset()
     attach.driver_of("bridge").remove(config.load(paths, "back"))
     a.close()
+
+
+def test_an_interface_of_the_last_start_that_vanishes_just_now(paths: Paths) -> None:
+    """The kernel deletes it when it gets to that: between our finding it and deleting it, too."""
+    create(paths, "net", "10.3.0.0/24")
+    network, fd = config.load(paths, "net"), netns.new_netns()
+    before = setup(paths, "net", cid(1), fd, [])
+    attach.teardown(paths, before)
+
+    class Racing(netlink.Socket):
+        def do(self, *messages: netlink.Message) -> None:
+            if messages[0][0] == netlink.RTM_DELLINK:
+                super().do(*messages)  # that is the kernel's
+            super().do(*messages)
+
+    with Racing() as sock:
+        index = netlink.link_index(sock, network.interface)
+        netns.sh("ip link show " + before.host_interface)
+        again = netns.new_netns()
+        bridge.port(sock, network, before, again, index)
+        with netns.inside(again):
+            assert "eth0" in netns.sh("ip link")
+    os.close(again)
+    os.close(fd)
 
 
 def test_nothing_is_left(paths: Paths) -> None:

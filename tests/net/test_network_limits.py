@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 from engine import Engine, free_port, wait_for
 
+NAME = f"limits{os.getpid()}"
+"""Of a network namespace, which other test runs must not have."""
 SLEEP = ("busybox", "sleep", "1000")
 SERVER = ("busybox", "nc", "-ll", "-p", "80", "-e", "echo", "served")
 
@@ -27,12 +30,12 @@ def sh(command: str) -> str:
 @pytest.fixture
 def beyond(root: Engine) -> Iterator[str]:
     """How commands are run on another machine, at 203.0.113.9; this one is 203.0.113.1."""
-    sh("ip netns add beyond; ip link add near0 type veth peer name far0 netns beyond; "
+    sh(f"ip netns add {NAME}; ip link add near0 type veth peer name far0 netns {NAME}; "
        "ip addr add 203.0.113.1/24 dev near0; ip link set near0 up; "
-       "ip -n beyond addr add 203.0.113.9/24 dev far0; ip -n beyond link set far0 up; "
-       "ip -n beyond link set lo up")  # fmt: skip
-    yield "nsenter --net=/run/netns/beyond"
-    sh("ip netns del beyond")
+       f"ip -n {NAME} addr add 203.0.113.9/24 dev far0; ip -n {NAME} link set far0 up; "
+       f"ip -n {NAME} link set lo up")  # fmt: skip
+    yield f"nsenter --net=/run/netns/{NAME}"
+    sh(f"ip netns del {NAME}")
     subprocess.run(["ip", "link", "del", "near0"], check=False)
 
 
@@ -196,7 +199,7 @@ def test_only_this_host_reaches_127_0_0_1(root: Engine, beyond: str) -> None:
     assert wait_for(lambda: read(everywhere, "203.0.113.1", beyond)) == "served"
     for words in ("flush table local", "add local 203.0.113.9 dev far0 table local",
                   "add 127.0.0.1/32 via 203.0.113.1 src 203.0.113.9"):  # fmt: skip
-        sh(f"ip -n beyond route {words}")
+        sh(f"ip -n {NAME} route {words}")
     for port in (local, everywhere):
         assert read(port, "127.0.0.1", beyond) == ""
     assert read(local) == "served"
@@ -205,7 +208,7 @@ def test_only_this_host_reaches_127_0_0_1(root: Engine, beyond: str) -> None:
 def test_addresses_of_ipv6_without_ipv6_inside(root: Engine, beyond: str) -> None:
     """What NAT cannot lead there is passed on, as Docker's proxy does."""
     sh("ip addr add fd00:99::1/64 dev near0 nodad")
-    sh("ip -n beyond addr add fd00:99::9/64 dev far0 nodad")
+    sh(f"ip -n {NAME} addr add fd00:99::9/64 dev far0 nodad")
     everywhere, both, one = free_port(), free_port(), free_port()
     root.detached("--network", "bridge", "-p", f"{everywhere}:80", "-p", f"0.0.0.0:{both}:80",
                   "-p", f"[::]:{both}:80", "-p", f"[fd00:99::1]:{one}:80", "--name", "a",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import re
 import socket
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Iterator
 
@@ -17,6 +19,8 @@ SLEEP = ("busybox", "sleep", "1000")
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 A, B, C = f"10.{30 + WORKER}.0", f"10.{40 + WORKER}.1", f"10.{50 + WORKER}.7"
 """Beginnings of subnets that the other workers' stores, which share the host, do not have."""
+UPLINK = "192.0.2.2"
+"""The host's address (tools/in-test-namespace)."""
 SIX = f"fd00:{77 + WORKER}:"
 
 
@@ -241,7 +245,31 @@ def test_the_program_of_a_users_network(user: Engine, program: str) -> None:
     state = json.loads((user.run_root / "containers" / user.inspect("a")["Id"] /
                         "network.json").read_text())  # fmt: skip
     assert state["attachments"][0]["helper"] == program
-    assert "options" in user.fails("create", "--network", f"{program}:-x", "busybox")
+
+
+def test_links_of_a_network(networks: Engine) -> None:
+    """network connect --link: one container calls another one so; both end with the connection."""
+    engine = networks
+    for name in ("back", "front"):
+        engine.ok("network", "create", name)
+    engine.ok("run", "-d", "--network", "back", "--name", "db", *SLEEP)
+    engine.ok("run", "-d", "--network", "front", "--name", "web", *SLEEP)
+    told = engine.fails("network", "connect", "--link", "nobody:x", "back", "web")
+    assert "nobody" in told
+    engine.ok("run", "-d", "--network", "front", "--name", "third", *SLEEP)
+    assert "not on" in engine.fails("network", "connect", "--link", "third", "back", "web")
+    assert engine.inspect("web")["NetworkSettings"]["Networks"].keys() == {"front"}
+    engine.ok("network", "connect", "--link", "db:store", "back", "web")
+    assert reaches(engine, "web", "store") and not reaches(engine, "third", "store")
+    on = engine.inspect("web")["NetworkSettings"]["Networks"]
+    assert on["back"]["Links"] == ["db:store"] and on["front"]["Links"] is None
+    engine.ok("restart", "-t0", "web")
+    assert reaches(engine, "web", "store")
+    engine.ok("network", "connect", "--link", "web:self", "front", "db")
+    engine.ok("rm", "-f", "-t0", "db")
+    assert engine.inspect("web")["NetworkSettings"]["Networks"]["back"]["Links"] is None
+    engine.ok("network", "disconnect", "back", "web")
+    assert not reaches(engine, "web", "store")
 
 
 def test_what_is_in_use_is_kept(networks: Engine) -> None:
@@ -442,7 +470,8 @@ def test_users_of_a_hub_that_was_killed(user: Engine) -> None:
 
 
 def test_a_hub_whose_slirp4netns_was_killed(user: Engine) -> None:
-    """Ports answer again, after `network reload` or when the next container comes."""
+    """Published ports of tcp do not mind; the way out is there again after `network reload` or when
+    the next container comes."""
     user.ok("network", "create", "back")
     port = free_port()
     user.detached("--network", "back", "--name", "a", "-p", f"{port}:80", "busybox", "httpd", "-f",
@@ -456,16 +485,53 @@ def test_a_hub_whose_slirp4netns_was_killed(user: Engine) -> None:
         except OSError:
             return False
 
-    assert wait_for(answers)
-    noted = user.run_root / "networks/hub.json"
-    another = ("run", "--rm", "--network", "back", "busybox", "true")
-    for again in (("network", "reload", "a"), another):
-        subprocess.run(["kill", "-9", str(json.loads(noted.read_text())["pid"])], check=True)
-        assert wait_for(lambda: not answers())
-        user.ok(*again)
-        assert wait_for(answers), again
+    def goes_out() -> bool:
+        ask = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w2 {UPLINK} {outside.server_port}"
+        return "200" in user.run("exec", "a", "sh", "-c", ask).out
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+    with http.server.HTTPServer(("0.0.0.0", 0), Page) as outside:
+        threading.Thread(target=outside.serve_forever, daemon=True).start()
+        assert wait_for(answers) and wait_for(goes_out)
+        noted = user.run_root / "networks/hub.json"
+        another = ("run", "--rm", "--network", "back", "busybox", "true")
+        for again in (("network", "reload", "a"), another):
+            subprocess.run(["kill", "-9", str(json.loads(noted.read_text())["pid"])], check=True)
+            assert wait_for(lambda: not goes_out())
+            assert answers()
+            user.ok(*again)
+            assert wait_for(goes_out), again
+        outside.shutdown()
     user.ok("rm", "-f", "-a", "-t0")
     user.ok("network", "rm", "back")
+
+
+def test_the_hubs_slirp4netns_ends_with_the_last_connection(user: Engine) -> None:
+    """Also where the container goes on without; it is there again for the next one."""
+    noted = user.run_root / "networks/hub.json"
+
+    def pid() -> int:
+        return int(json.loads(noted.read_text())["pid"])
+
+    user.ok("network", "create", "back")
+    port = free_port()
+    user.detached("--network", "back", "--name", "a", *server("a"))
+    first = pid()
+    user.ok("network", "disconnect", "back", "a")
+    assert wait_for(lambda: not os.path.exists(f"/proc/{first}")) and not noted.exists()
+    user.ok("network", "connect", "back", "a")
+    assert os.path.exists(f"/proc/{pid()}")
+    user.ok("port", "add", "a", f"{port}:80")
+    assert wait_for(lambda: read(port)) == "a"
+    last = pid()
+    user.ok("network", "disconnect", "back", "a")
+    user.ok("rm", "-f", "-t0", "a")
+    user.ok("network", "rm", "back")
+    assert wait_for(lambda: not os.path.exists(f"/proc/{last}"))
 
 
 def test_first_users_at_once(user: Engine) -> None:

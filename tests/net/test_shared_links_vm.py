@@ -1,4 +1,4 @@
-"""macvlan and ipvlan on a kernel that has both (Debian's 6.1 under QEMU, tests/vm/README.md)."""
+"""macvlan, ipvlan and VLANs of bridges, where the kernel has them (tests/vm/README.md)."""
 
 from __future__ import annotations
 
@@ -109,6 +109,33 @@ eth1
 dum1
 """
 
+# a bridge of the host's own, and one of ours whose ports are all in a VLAN
+VLAN = """
+ip link add mine0 type bridge vlan_filtering 1
+ip link set mine0 up
+for name in ten more twenty; do
+    case $name in twenty) number=20;; *) number=10;; esac
+    crunpy network create -o mode=unmanaged -o vlan=$number --interface-name mine0 $name > /dev/null
+    crunpy run -d --network $name --name $name --cap-add NET_ADMIN busybox sleep 1000 > /dev/null
+    crunpy exec $name ip route replace 10.0.0.0/8 dev eth0
+done
+at() { crunpy inspect -f "{{.NetworkSettings.Networks.$1.IPAddress}}" $1; }
+for who in more twenty; do
+    crunpy exec ten ping -q -c1 -W2 $(at $who) > /dev/null && echo ten reaches $who || \
+        echo ten does not reach $who
+done
+crunpy network create -o vlan=7 tagged > /dev/null
+crunpy run -d --network tagged --name tagged busybox sleep 1000 > /dev/null
+crunpy run --rm --network tagged busybox ping -q -c1 -W5 tagged > /dev/null && echo tagged
+busybox ping -q -c1 -W5 $(at tagged) > /dev/null && echo host reaches tagged
+"""
+VLAN_EXPECTED = """
+ten reaches more
+ten does not reach twenty
+tagged
+host reaches tagged
+"""
+
 END = """
 crunpy rm -f -t 0 -a > /dev/null
 crunpy network prune -f > /dev/null
@@ -135,8 +162,9 @@ def run(engine: Engine, work: Path, parent: str, script: str) -> list[str]:
 
 
 def test_containers_on_interfaces_of_the_host(fresh: Callable[[str], Engine], work: Path) -> None:
-    lines = run(fresh("root"), work, "par0", MACVLAN + IPVLAN + END)
-    assert lines == (MACVLAN_EXPECTED + IPVLAN_EXPECTED[1:] + "0\n").split("\n")[1:-1]
+    lines = run(fresh("root"), work, "par0", MACVLAN + IPVLAN + VLAN + END)
+    expected = MACVLAN_EXPECTED + IPVLAN_EXPECTED[1:] + VLAN_EXPECTED[1:]
+    assert lines == (expected + "0\n").split("\n")[1:-1]
 
 
 def test_an_interface_with_the_name_of_the_containers(

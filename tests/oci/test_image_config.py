@@ -76,6 +76,7 @@ def test_null_is_none(root: Engine, registry: Registry, config: dict[str, Any]) 
 @pytest.mark.parametrize(
     "about",
     [{"history": 5}, {"history": ["x"]}, {"history": [{"created_by": 5}]}, {"created": 5},
+     {"created": "soon"}, {"history": [{"created": "soon"}]},
      {"author": ["x"]}, {"comment": {}}, {"architecture": 64}, {"variant": []},
      {"os.version": 1}, {"os.features": "x"}, {"docker_version": 20}, {"config": "x"}],
     ids=str,

@@ -35,6 +35,9 @@ HEX = "a" * 64
             f"nginx:1@sha256:{HEX}",
         ),
         ("a__b/c--d.e", "docker.io/a__b/c--d.e:latest", "a__b/c--d.e:latest"),
+        ("docker.io/localhost/x", "docker.io/localhost/x:latest", "docker.io/localhost/x:latest"),
+        ("docker.io/a.b/c", "docker.io/a.b/c:latest", "docker.io/a.b/c:latest"),
+        (f"library/{HEX}", f"docker.io/library/{HEX}:latest", f"library/{HEX}:latest"),
         ("library/a/b", "docker.io/library/a/b:latest", "library/a/b:latest"),
     ],
 )

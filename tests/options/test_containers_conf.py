@@ -255,6 +255,52 @@ def test_a_user_namespace_of_the_file(user: Engine) -> None:
     assert user.ok(*RUN, "--userns", "host", "busybox", "id", "-u", env=env) == "0"
 
 
+IDS = """cp /etc/subuid {0}/ids; echo containers:2147483647:2147483648 >> {0}/ids
+mount --bind {0}/ids /etc/subuid; mount --bind {0}/ids /etc/subgid; exec "$@" """
+
+
+def test_user_namespaces_of_their_own_as_the_default(engine: Engine, tmp_path: Path) -> None:
+    """userns = "auto": containers get ids that no other one has, until an option says otherwise.
+    Root's are those of the user `containers`."""
+    env = conf(engine, '[containers]\nuserns = "auto"\n')
+    wrap = [] if engine.user else ["unshare", "-m", "sh", "-ec", IDS.format(tmp_path), "sh"]
+    maps = []
+    for name in ("a", "b"):
+        engine.ok("run", "-d", "--name", name, "--network", "none", "--stop-timeout", "0",
+                  "busybox", "sleep", "1000", env=env, wrap=wrap)  # fmt: skip
+        maps.append(engine.ok("exec", name, "cat", "/proc/self/uid_map").split())
+    (inside, first, count), (_, second, _) = (map(int, words[:3]) for words in maps)
+    assert inside == 0 and abs(first - second) >= count >= 1024
+    assert engine.inspect("a")["HostConfig"]["UsernsMode"] == "auto"
+    shown = ("busybox", "cat", "/proc/self/uid_map")
+    shared = engine.ok(*RUN, "--userns", "host", *shown, env=env, wrap=wrap).split()
+    assert shared[:3] not in [words[:3] for words in maps]
+    sized = conf(engine, '[containers]\nuserns = "auto:size=4096"\n')
+    own = engine.ok(*RUN, *shown, env=sized, wrap=wrap).split()
+    assert int(own[2]) == 4096
+    if not engine.user:
+        assert "/etc/subuid: no ids for containers" in engine.fails(*RUN, *shown, env=env)
+
+
+def test_who_makes_cgroups(engine: Engine) -> None:
+    env = conf(engine, '[engine]\ncgroup_manager = "cgroupfs"\n')
+    told = engine.ok("info", "-f", "{{.CgroupDriver}} {{.Host.CgroupManager}}", env=env)
+    assert told == "cgroupfs cgroupfs"
+    assert settings(engine, env)["CgroupManager"] == "cgroupfs"
+    env = conf(engine, '[engine]\ncgroup_manager = "systemd"\n')
+    assert engine.ok("info", "-f", "{{.CgroupDriver}}", env=env) == "systemd"
+    assert settings(engine, env)["CgroupManager"] == "systemd"
+    command = ("--cgroup-manager", "cgroupfs", *CREATE, "busybox")
+    container = engine.ok(*command, env=env)
+    assert engine.inspect(container)["HostConfig"]["CgroupManager"] == "cgroupfs"
+    engine.ok("rm", container)
+    env = conf(engine, '[engine]\ncgroup_manager = "wrong"\n')
+    for words in (("info",), (*CREATE, "busybox")):
+        assert "engine.cgroup_manager: cgroup manager 'wrong': not known" in engine.fails(
+            *words, env=env
+        )
+
+
 def test_a_container_keeps_what_it_was_created_with(engine: Engine) -> None:
     env = conf(engine, '[containers]\nenv = ["A=first"]\numask = "0027"\n')
     engine.ok(*CREATE, "--name", "c", "busybox", "sh", "-c", "echo $A; umask", env=env)

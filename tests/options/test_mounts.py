@@ -25,6 +25,7 @@ VOLUMES = [
     ("/a:/d:ro,rslave,noexec", Bind(source="/a", target="/d", create=True, read_only=True,
                                     propagation="rslave", flags=("noexec",),
                                     mode="ro,rslave,noexec")),
+    ("a:/d:O", VolumeMount(name="a", target="/d", overlay=True, mode="O")),
     ("/a:/d:O", Bind(source="/a", target="/d", create=True, overlay=True, mode="O")),
     ("/a:/d:idmap,z", Bind(source="/a", target="/d", create=True, idmapped=True, mode="idmap,z")),
 ]  # fmt: skip
@@ -37,7 +38,7 @@ def test_volume(text: str, expected: Bind | VolumeMount) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ":", "a:", ":/d", "a:/d:ro:x", "a:d", "a:/", "/a:/d:nope", "-x:/d", "a b:/d", "a:/d:O",
+    ["", ":", "a:", ":/d", "a:/d:ro:x", "a:d", "a:/", "/a:/d:nope", "-x:/d", "a b:/d", ":/d:O",
      "a:/d:ro,rw", "a:/d:copy,nocopy", "/a:/d:shared,private", "a:/proc",
      "data:/sys/x", "/etc:/proc/1", "a:/d/../..", "a\0:/d"],
 )  # fmt: skip

@@ -93,7 +93,7 @@ def test_render(template: str, expected: str) -> None:
     ["{{", "{{.Name", "{{.Nosuch}}", "{{.Name.Deeper}}", "{{end}}", "{{else}}", "{{if .Name}}",
      "{{range .Args}}", "{{nosuch .Name}}", "{{.Name | nosuch}}", "{{index .Args 9}}", "{{$gone}}",
      "{{(.Name}}", "{{.Name .Size}}", "{{|}}", '{{"open}}', "{{if}}x{{end}}",
-     "{{truncate .Size 1}}", "{{len .Size}}"],
+     "{{truncate .Size 1}}", "{{len .Size}}", r'{{"\ud800"}}', r'{{"\Ue0001F60"}}'],
 )  # fmt: skip
 def test_errors(template: str) -> None:
     with pytest.raises(InvalidArgument):

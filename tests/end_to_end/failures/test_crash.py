@@ -9,32 +9,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from engine import Engine, wait_for
-from full_disk import fill
+from engine import Engine
+from full_disk import fill, small_disk
+from victims import alive, kill, reboot, status_of
 
 NONE = ("--network", "none")
-
-
-def status_of(engine: Engine, name: str) -> str:
-    rows = engine.ok("ps", "-a", "--format", "{{.Names}} {{.State}} {{.Status}}").split("\n")
-    return next(row.partition(" ")[2] for row in rows if row.startswith(name + " "))
-
-
-def kill(*pids: int) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    for pid in pids:
-        wait_for(lambda pid=pid: not alive(pid), 5)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize("victims", ["monitor", "init", "monitor init", "init monitor"])
@@ -181,13 +162,9 @@ def test_reboot_while_nothing_runs(engine: Engine) -> None:
 
 
 def test_reboot_while_it_ran(engine: Engine) -> None:
-    container_id = engine.ok("run", "-d", "--name", "c", "busybox",
-                             "sh", "-c", "echo started; sleep 1000")  # fmt: skip
+    engine.ok("run", "-d", "--name", "c", "busybox", "sh", "-c", "echo started; sleep 1000")
     engine.logs_until("c", "started")
-    kill(*engine.pids(container_id))
-    for line in engine.processes():
-        os.kill(int(line.split()[0]), signal.SIGKILL)
-    shutil.rmtree(engine.run_root)
+    reboot(engine)
     assert status_of(engine, "c").startswith("exited Exited (")
     assert engine.ok("start", "c") == "c"
     assert status_of(engine, "c").startswith("running Up ")
@@ -269,22 +246,14 @@ def test_damaged_file(engine: Engine, name: str, damage: str) -> None:
 def small(fresh: Callable[[str], Engine], engine: Engine) -> Iterator[Engine]:
     """An engine whose store is on a tmpfs of 24 MB, with busybox and two containers."""
     made = fresh("user" if engine.rootless else "root")
-    made.run("version")
-    made.root.mkdir(parents=True)
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "small", made.root], check=True
-    )
-    if made.user:
-        subprocess.run(["chown", "-R", f"{made.user}:", made.home], check=True)
-    made.ok("pull", "-q", "busybox")
-    made.ok("run", "--name", "ended", *NONE, "busybox", "echo", "text")
-    made.detached(
-        "--name", "runs", "busybox", "sh", "-c", "while :; do echo tick; sleep 0.02; done"
-    )
-    yield made
-    made.run("rm", "-fa")
-    wait_for(lambda: not made.processes())
-    subprocess.run(["umount", made.root], check=True)
+    with small_disk(made, made.root):
+        made.ok("pull", "-q", "busybox")
+        made.ok("run", "--name", "ended", *NONE, "busybox", "echo", "text")
+        made.detached(
+            "--name", "runs", "busybox", "sh", "-c", "while :; do echo tick; sleep 0.02; done"
+        )
+        made.logs_until("runs", "tick")
+        yield made
 
 
 def test_disk_full(small: Engine) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from engine import Engine, wait_for
-from full_disk import fill
+from full_disk import fill, small_disk
 
 NONE = ("--network", "none")
 
@@ -22,23 +21,15 @@ def full(
     all: the run directory is on it as well; root: only what stays after a boot.
     """
     made = fresh("user" if engine.rootless else "root")
-    made.run("version")
     top = made.home if request.param == "all" else made.root
-    top.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "small", top], check=True)
-    if made.user:
-        (made.home / "xdg").mkdir(exist_ok=True, mode=0o700)
-        subprocess.run(["chown", "-R", f"{made.user}:", made.home], check=True)
-    made.ok("pull", "-q", "busybox")
-    for name in "abc":
-        made.detached("--name", name, "busybox", "sh", "-c",
-                      "trap 'exit 7' TERM; while :; do sleep 0.02; done")  # fmt: skip
-    filler = fill(top)
-    yield made, filler
-    filler.unlink(missing_ok=True)
-    made.run("rm", "-fa")
-    wait_for(lambda: not made.processes())
-    subprocess.run(["umount", top], check=True)
+    with small_disk(made, top):
+        made.ok("pull", "-q", "busybox")
+        for name in "abc":
+            made.detached("--name", name, "busybox", "sh", "-c",
+                          "trap 'exit 7' TERM; while :; do sleep 0.02; done")  # fmt: skip
+        filler = fill(top)
+        yield made, filler
+        filler.unlink(missing_ok=True)
 
 
 def codes(engine: Engine, name: str) -> tuple[int, str]:

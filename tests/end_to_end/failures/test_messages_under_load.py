@@ -8,6 +8,7 @@ fail, a lock that the test holds, a process that the kernel does not let rest.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import subprocess
@@ -294,3 +295,73 @@ def test_a_container_that_ends_while_it_is_paused(root: Engine) -> None:
     told(Result(process.returncode, "", err, b""))
     assert "container c" in err and "not running" in err
     assert "freezer" not in err and "delegated" not in err
+
+
+def test_a_container_that_ends_while_it_is_committed(root: Engine) -> None:
+    """What it has written is committed: nothing moves any more."""
+    skip_if_missing("strace")
+    container = root.detached("--name", "c", "busybox", "sh", "-c", "echo x > /x; sleep 1000")
+    group = Path(os.readlink(root.run_root / "containers" / container / "cgroup"))
+    slow = ["strace", "-f", "-o", "/dev/null", "-P", f"{group}/cgroup.freeze", "-e",
+            "inject=openat:delay_enter=1500000"]  # fmt: skip
+    process = subprocess.Popen(
+        root.command("commit", "-q", "c", "made", wrap=slow), stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    time.sleep(0.9)
+    root.ok("kill", "c")
+    wait_for(lambda: not group.exists())
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    root.ok("rmi", "made")
+
+
+def test_a_container_that_ends_while_a_command_enters_it(engine: Engine) -> None:
+    skip_if_missing("strace")
+    engine.detached("--name", "c", "busybox", "sleep", "1000")
+    slow = ["strace", "-f", "-o", "/dev/null", "-e", "trace=memfd_create",
+            "-e", "inject=memfd_create:delay_enter=1200000"]  # fmt: skip
+    process = subprocess.Popen(engine.command("exec", "c", "true", wrap=slow), text=True,
+                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+    time.sleep(0.9)
+    engine.ok("kill", "c")
+    _, err = process.communicate(timeout=30)
+    told(Result(process.returncode, "", err, b""), "it has just ended", "not running")
+
+
+def test_a_network_that_is_removed_while_a_container_connects(root: Engine) -> None:
+    """Its interface is gone, its record is still there: the container makes none anew."""
+    skip_if_missing("strace")
+    root.ok("network", "create", "n")
+    root.ok("run", "--rm", "--network", "n", "busybox", "true")
+    record = root.root / "networks/n.json"
+    slow = ["strace", "-f", "-o", "/dev/null", "-P", str(record), "-e",
+            "inject=unlink:delay_enter=1500000"]  # fmt: skip
+    shown = ["ip", "link", "show", json.loads(record.read_text())["interface"]]
+
+    def there() -> bool:
+        return subprocess.run(shown, capture_output=True).returncode == 0
+
+    assert there()
+    process = subprocess.Popen(
+        root.command("network", "rm", "n", wrap=slow), stdout=subprocess.DEVNULL
+    )
+    wait_for(lambda: not there())
+    done = root.run("run", "--rm", "--network", "n", "busybox", "true")
+    assert process.wait(timeout=30) == 0
+    assert done.code == 125, done
+    told(done, "it was removed just now")
+    assert not there()
+
+
+def test_a_network_in_use_is_removed_by_force_while_its_container_starts(root: Engine) -> None:
+    """Neither waits for the other for ever."""
+    for step in range(6):
+        root.ok("network", "create", "n")
+        starting = root.popen("run", "-d", "--name", "c", "--network", "n", "busybox", "sleep", "9")
+        time.sleep(0.03 * step)
+        removed = root.run("network", "rm", "--force", "n", timeout=30)
+        assert removed.code == 0, removed
+        assert starting.wait(timeout=30) in (0, 125)
+        root.ok("rm", "-f", "c")
+        root.run("network", "rm", "-f", "n")

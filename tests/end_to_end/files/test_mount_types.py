@@ -197,3 +197,34 @@ def test_links_of_an_image_lead_nowhere_else(engine: Engine, registry: Registry)
         assert "secret" not in done.out and done.code in (0, 125), done
     assert sorted(p.name for p in canary.iterdir()) == ["secret"]
     engine.ok("rmi", "-f", name)
+
+
+def test_idmap_with_a_users_own_map(user: Engine) -> None:
+    told = user.fails(*RUN, "--userns", "keep-id", "-v", f"{user.home}:/m:idmap", "busybox", "true")
+    assert "for root only" in told and "keep-id" in told
+
+
+def test_a_tmpfs_of_the_containers_user(engine: Engine) -> None:
+    """The option U, as of binds and volumes."""
+    show = ("busybox", "sh", "-c", "stat -c '%u:%g' /m; touch /m/f")
+    for mount in (("--tmpfs", "/m:size=1m,U"), ("--mount", "type=tmpfs,dst=/m,U=true"),
+                  ("--mount", "type=tmpfs,dst=/m,chown=true,tmpfs-mode=700")):  # fmt: skip
+        assert engine.ok(*RUN, "-u", "7:8", *mount, *show) == "7:8", mount
+    assert engine.ok(*RUN, "--mount", "type=tmpfs,dst=/m,U=false", *show) == "0:0"
+
+
+def test_a_volume_that_is_not_written(engine: Engine) -> None:
+    """-v VOLUME:…:O: changes go with the container; they are there after a restart."""
+    engine.ok("volume", "create", "kept")
+    engine.ok(*RUN, "-v", "kept:/m", "busybox", "sh", "-c", "echo one > /m/a")
+    script = "cat /m/a; echo two > /m/a; echo three > /m/b; cat /m/*"
+    made = engine.ok(
+        "create", "--network", "none", "-v", "kept:/m:O", "busybox", "sh", "-c", script
+    )
+    assert engine.ok("start", "-a", made).split() == ["one", "two", "three"]
+    assert engine.ok("start", "-a", made).split() == ["two", "two", "three"]
+    assert engine.ok(*RUN, "-v", "kept:/m", "busybox", "sh", "-c", "cat /m/*") == "one"
+    told = engine.fails("volume", "rm", "kept", code=1)
+    assert f"container {engine.inspect(made)['Name'].lstrip('/')} has it" in told
+    engine.ok("rm", made)
+    engine.ok("volume", "rm", "kept")

@@ -36,6 +36,14 @@ crunpy $run busybox sh -c '
     done'
 crunpy run --rm --network none -v small:/d busybox sh -c 'rm /d/b; echo more > /d/c; ls /d'
 crunpy volume rm small
+crunpy create --name box --network none --storage-opt size=2m busybox sh -c '
+    dd if=/dev/zero of=/a bs=64k count=8 2>/dev/null && echo some
+    dd if=/dev/zero of=/b bs=64k count=400 2>&1 | grep -o "No space\\|Disk quota exceeded"
+    rm /b; mkdir /new /other; mv /a /new; mv /new /other && mv /other/new/a /c && echo moved
+' > /dev/null
+crunpy start -a box
+crunpy inspect -f '{{.HostConfig.StorageOpt.size}}' box
+crunpy rm box
 ls -A $TMPDIR/s/root/volumes | grep -v lock || echo nothing
 """
 
@@ -56,7 +64,8 @@ def test_a_volume_holds_no_more(fresh: Callable[[str], Engine], work: Path) -> N
     script = GUEST.replace("{store}", str(engine.root)).replace("{COMMAND}", COMMAND)
     full = ["some", "No space", "1"]
     found = [line.replace("Disk quota exceeded", "No space") for line in in_vm(script, work)]
-    assert found == ["small", str(2 << 20), *full, *full, "a", "c", "small", "nothing"]
+    box = ["some", "No space", "moved", str(2 << 20), "box"]
+    assert found == ["small", str(2 << 20), *full, *full, "a", "c", "small", *box, "nothing"]
 
 
 def test_where_the_file_system_has_no_quotas(engine: Engine) -> None:
@@ -68,6 +77,9 @@ def test_where_the_file_system_has_no_quotas(engine: Engine) -> None:
     told = engine.fails(*RUN, "--mount", "type=volume,src=v,dst=/d,volume-opt=size=5m", "busybox",
                         "true")  # fmt: skip
     assert "quota" in told and engine.ps("-a") == []
+    assert "quota" in engine.fails(*RUN, "--storage-opt", "size=5m", "busybox", "true")
+    assert "size=10g" in engine.fails(*RUN, "--storage-opt", "other=1", "busybox", "true")
+    assert engine.ps("-a") == []
     assert engine.run("volume", "exists", "v").code == 1
     assert "size" in engine.fails("volume", "create", "-o", "size=much", "v")
     assert "own" in engine.fails("volume", "create", "-o", "type=tmpfs", "-o", "size=1m", "v")

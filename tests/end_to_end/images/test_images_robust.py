@@ -12,8 +12,8 @@ import subprocess
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,17 @@ from images import ARCHITECTURE
 from oci_images import CONFIG as CONFIG_TYPE
 from oci_images import INDEX, MANIFEST, TestImage, docker_registry, entry, tar
 from oci_images import LAYER as LAYER_TYPE
-from scripted import Request, Rule, Server, once
+from scripted import (
+    Request,
+    Rule,
+    answer,
+    cut,
+    layered,
+    noise,
+    once,
+    serving,
+    slowly,
+)
 
 from crun_py.oci.registry import upload
 from crun_py.oci.registry.access import Access
@@ -32,30 +42,9 @@ from crun_py.oci.registry.patience import Patience
 from crun_py.oci.registry.registries import Endpoint
 
 
-def noise(n: int, seed: int) -> bytes:
-    return random.Random(seed).randbytes(n)
-
-
-def layered(size: int, seed: int = 0, count: int = 3) -> TestImage:
-    return TestImage(
-        *(tar(entry(f"f{n}", noise(size, seed + n))) for n in range(count)),
-        architecture=ARCHITECTURE,
-    )
-
-
 @pytest.fixture
 def store(engine: Engine, fresh: Callable[[str], Engine]) -> Engine:
     return fresh("user" if engine.rootless else "root")
-
-
-@contextmanager
-def serving(image: TestImage, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
-    server = Server(image, tls)
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def content(engine: Engine) -> list[str]:
@@ -88,21 +77,8 @@ def test_killed_pulls(store: Engine) -> None:
     with serving(image) as server:
         name = f"{server.host}/a:1"
 
-        def slowly(request: Request, count: int) -> bool:
-            data = image.blobs[request.path.rpartition("/")[2]]
-            request.send_response(200)
-            request.send_header("content-length", str(len(data)))
-            request.end_headers()
-            try:
-                for at in range(0, len(data), 100_000):
-                    request.wfile.write(data[at : at + 100_000])
-                    time.sleep(0.004)
-            except OSError:
-                request.close_connection = True
-            return True
-
         layers = [layer["digest"] for layer in image.value["layers"]]  # type: ignore[attr-defined]
-        server.rules += [(digest, slowly) for digest in layers]
+        server.rules += [(digest, slowly(100_000, 0.004)) for digest in layers]
         points = random.Random(os.getpid())
         for _ in range(8):
             process = store.popen("pull", "-q", name)
@@ -138,25 +114,6 @@ def test_several_pulls_at_once(store: Engine) -> None:
 
 
 # ---- what can be recovered ----
-
-
-def cut(after: int, times: int) -> Rule:
-    """The connection breaks off after so many bytes, so many times; ranges are served."""
-
-    def rule(request: Request, count: int) -> bool:
-        if count > times:
-            return False
-        data = request.server.image.blobs[request.path.rpartition("/")[2]]
-        start = int(request.headers.get("range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
-        request.send_response(206 if start else 200)
-        request.send_header("content-length", str(len(data) - start))
-        request.send_header("content-range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        request.end_headers()
-        request.wfile.write(data[start : start + after])
-        request.close_connection = True
-        return True
-
-    return rule
 
 
 def test_recovery(root: Engine) -> None:
@@ -344,14 +301,6 @@ def test_an_upload_that_stalls_is_resumed() -> None:
 # ---- what cannot ----
 
 
-def answer(status: int, body: bytes = b"", **headers: str) -> Rule:
-    def rule(request: Request, count: int) -> bool:
-        request.answer(status, body, {k.replace("_", "-"): v for k, v in headers.items()})
-        return True
-
-    return rule
-
-
 IMAGE = layered(50_000, 50, count=2)
 LAYER = IMAGE.value["layers"][0]["digest"]  # type: ignore[index]
 BLOB = IMAGE.blobs[LAYER]
@@ -534,11 +483,12 @@ def test_full_disk(engine: Engine, fresh: Callable[[str], Engine]) -> None:
     store = fresh("user" if engine.rootless else "root")
     store.root.mkdir(parents=True)
     owner = os.stat(store.home)
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size=12m,uid={owner.st_uid},gid={owner.st_gid}", "none",
-         store.root], check=True,
-    )  # fmt: skip
     subprocess.run(["chown", "-R", f"{owner.st_uid}:{owner.st_gid}", store.home], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs",
+         "-o", f"size=12m,mode=700,uid={owner.st_uid},gid={owner.st_gid}", "none", store.root],
+        check=True,
+    )  # fmt: skip
     image = layered(6_000_000, 60)
     try:
         store.ok("pull", "-q", "busybox")

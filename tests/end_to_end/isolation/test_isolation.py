@@ -57,6 +57,20 @@ def test_capabilities_of_another_user(engine: Engine) -> None:
     assert found == {"Inh": 0, "Prm": 0, "Eff": 0, "Bnd": DEFAULT_CAPS, "Amb": 0}
     found = caps(engine, "-u", "tester", "--cap-drop", "all", "--cap-add", "net_raw")
     assert found["Eff"] == found["Prm"] == found["Amb"] == found["Bnd"] == 1 << 13
+    # of what is added it gets that alone, not what root has beside it
+    found = caps(engine, "-u", "tester", "--cap-add", "sys_ptrace")
+    assert found["Eff"] == found["Prm"] == found["Amb"] == 1 << 19
+    assert found["Bnd"] == DEFAULT_CAPS | 1 << 19
+    assert caps(engine, "-u", "tester", "--privileged")["Eff"] == 0
+    assert caps(engine, "-u", "tester", "--cap-add", "all")["Eff"] >= DEFAULT_CAPS | 1 << 21
+
+
+def test_capabilities_of_another_user_that_enters(engine: Engine) -> None:
+    read = ("grep", "^CapEff", "/proc/self/status")
+    engine.detached("--name", "c", "--cap-add", "sys_ptrace", "busybox", "sleep", "1000")
+    for user, expected in (("tester", 1 << 19), ("5000:0", 1 << 19), ("0", DEFAULT_CAPS | 1 << 19)):
+        assert int(engine.ok("exec", "-u", user, "c", *read).split()[1], 16) == expected
+    assert int(engine.ok("exec", "--privileged", "-u", "tester", "c", *read).split()[1], 16) == 0
 
 
 def test_privileged(engine: Engine) -> None:
@@ -386,3 +400,32 @@ def test_processes_are_the_containers_only(engine: Engine) -> None:
     finally:
         sleeper.kill()
         sleeper.wait()
+
+
+def test_temperatures_of_processors_are_masked(engine: Engine) -> None:
+    """Of each that there is, whatever its number; the machine's are other ones for this test."""
+    fake = """
+        mount -t tmpfs none /sys/devices/system/cpu
+        cd /sys/devices/system/cpu; mkdir -p cpu3/thermal_throttle cpu11/thermal_throttle cpu5
+        mkdir -p cpuidle/thermal_throttle; exec "$@"
+    """
+    wrap = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", fake, "sh"]
+    container_id = engine.ok("create", "--network", "none", "busybox", wrap=wrap)
+    file = engine.root / "containers" / container_id / "config.json"
+    masked = json.loads(file.read_text())["linux"]["maskedPaths"]
+    assert [path for path in masked if "thermal" in path] == [
+        "/sys/devices/system/cpu/cpu11/thermal_throttle",
+        "/sys/devices/system/cpu/cpu3/thermal_throttle",
+    ]
+
+
+@pytest.mark.parametrize(
+    "option", ["apparmor=docker-default", "label=type:svirt_t", "label:level:s0"]
+)
+def test_profiles_that_are_not_set(engine: Engine, option: str) -> None:
+    """Who names a profile of AppArmor or a label of SELinux is told that there is none."""
+    done = engine.run(*NONE, "--security-opt", option, "busybox", "true")
+    assert done.code == 0 and done.err.count("\n") == 1
+    assert f"--security-opt {option} has no effect" in done.err
+    for none in ("apparmor=unconfined", "label=disable"):
+        assert engine.run(*NONE, "--security-opt", none, "busybox", "true").err == ""

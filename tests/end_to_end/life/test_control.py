@@ -55,7 +55,7 @@ def test_paused_ones_are_stopped_killed_and_removed_at_once(root: Engine) -> Non
 def test_pause_without_a_cgroup_says_what_is_missing(user: Engine) -> None:
     sleeper(user, "c")
     message = user.fails("pause", "c")
-    assert "cgroup" in message and "Delegate=yes" in message
+    assert "cgroup" in message and "(as root: " in message
 
 
 # ---- restart, rename ----

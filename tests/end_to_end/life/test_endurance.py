@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import statistics
 import time
 
-from engine import Engine, free_port
+from endurance import create_and_remove, start_and_stop
+from engine import Engine, skip_if_missing, wait_for
 
 
 def test_start_and_stop_many_times(root: Engine) -> None:
     """With a port and a volume: descriptors, files and time stay as they were."""
-    port = free_port()
-    root.ok("create", "-p", f"{port}:80", "-v", "data:/data", "--name", "web", "--stop-timeout",
-            "0", "busybox", "sleep", "1000")  # fmt: skip
-    spans, files, descriptors = [], [], []
-    for _ in range(40):
-        began = time.monotonic()
-        root.ok("start", "web")
-        monitor = root.pids(root.inspect("web")["Id"])[0]
-        descriptors.append(len(os.listdir(f"/proc/{monitor}/fd")))
-        root.ok("stop", "web")
-        spans.append(time.monotonic() - began)
-        files.append(sum(len(names) for _, _, names in os.walk(root.root / "containers")))
-    assert len(set(descriptors)) == 1 and len(set(files[1:])) == 1
-    assert statistics.median(spans[-10:]) < 2 * statistics.median(spans[:10])
-    assert root.interfaces() == []
+    done = start_and_stop(root, 40)
+    assert len(set(done.descriptors)) == 1 and len(set(done.files[1:])) == 1
+    assert done.drift(10) < 2
+    wait_for(lambda: not root.interfaces())  # the kernel frees a network namespace a little later
     root.ok("rm", "-v", "web")
 
 
 def test_create_and_remove_many_times(root: Engine) -> None:
-    for _ in range(40):
-        container_id = root.ok("create", "--network", "none", "busybox", "true")
-        root.ok("rm", container_id)
+    create_and_remove(root, 40)
     assert not root.settled()
 
 
@@ -45,4 +31,17 @@ def test_restart_many_times_by_policy(root: Engine) -> None:
         assert sum("crunpy-monitor" in line for line in root.processes()) <= 2
         time.sleep(0.2)
     root.ok("rm", "web")
+    assert not root.settled()
+
+
+def test_many_are_removed_by_one_look_at_each(root: Engine) -> None:
+    """Whether another one shares its namespaces is asked of each; the records are read once."""
+    skip_if_missing("strace")
+    count = 30
+    for _ in range(count):
+        root.ok("create", "--network", "none", "busybox", "true")
+    trace = root.home / "trace"
+    root.ok("rm", "-a", wrap=["strace", "-f", "-o", str(trace), "-e", "trace=openat"])
+    reads = sum("/container.json" in line for line in trace.read_text().splitlines())
+    assert count <= reads < 8 * count
     assert not root.settled()

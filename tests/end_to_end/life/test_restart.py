@@ -8,6 +8,7 @@ import shutil
 import time
 
 from engine import Engine, wait_for
+from victims import reboot
 
 from crun_py import state
 
@@ -140,23 +141,31 @@ def test_a_time_out_kills(engine: Engine) -> None:
 
 def test_resume_after_a_boot(engine: Engine) -> None:
     """A boot is seen by the run directory being gone."""
-    import signal
-
     for name, policy in (("a", "always"), ("u", "unless-stopped"), ("f", "on-failure"),
                          ("n", "no"), ("s", "unless-stopped")):  # fmt: skip
         engine.detached("--name", name, "--restart", policy, "--stop-timeout", "0", "busybox",
                         "sleep", "1000")  # fmt: skip
     engine.ok("stop", "s")
-    for line in engine.processes():
-        if "crunpy-monitor" in line:
-            os.kill(int(line.split()[0]), signal.SIGKILL)
-    for line in engine.processes():
-        os.kill(int(line.split()[0]), signal.SIGKILL)
-    shutil.rmtree(engine.run_root / "containers")
+    reboot(engine)
     assert engine.ps() == []
     assert engine.ok("system", "resume").split() == ["a", "u", "f"]
     assert engine.ps() == ["a", "u", "f"]
     assert engine.ok("system", "resume") == ""
+
+
+def test_a_shutdown_is_no_users_stop(engine: Engine) -> None:
+    for name, policy in (
+        ("a", "always"),
+        ("u", "unless-stopped"),
+        ("f", "on-failure"),
+        ("n", "no"),
+    ):
+        engine.detached("--name", name, "--restart", policy, "--stop-timeout", "0", "busybox",
+                        "sleep", "1000")  # fmt: skip
+    assert sorted(engine.ok("system", "resume", "--stop").split()) == ["a", "u"]
+    assert engine.ps() == ["f", "n"]
+    assert engine.ok("system", "resume", "--stop") == ""
+    assert engine.ok("system", "resume").split() == ["a", "u"]
 
 
 def test_the_unit_that_resumes(engine: Engine) -> None:

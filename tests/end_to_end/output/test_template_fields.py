@@ -407,6 +407,7 @@ VERBS_JSON: dict[str, tuple[str, str]] = {
     "volume inspect": ("volume inspect one two", ARRAY),
     "network inspect": ("network inspect bridge host", ARRAY),
     "secret inspect": ("secret inspect word other", ARRAY),
+    "auto-update": ("auto-update --dry-run", ARRAY),
 }
 """Verbs that take templates too: docker's shapes."""
 ONLY_JSON: dict[str, tuple[str, str]] = {
@@ -424,9 +425,10 @@ NO_OUTPUT = {"commit", "push", "save", "manifest push"}
 def _two_of_each(engine: Engine) -> None:
     for name in ("word", "other"):
         engine.ok("secret", "create", name, "-", input="x")
+    updated = ("-l", "io.containers.autoupdate=local", "-l", "PODMAN_SYSTEMD_UNIT=x.service")
     for name in ("one", "two"):
         engine.ok("volume", "create", name)
-        engine.detached("--name", name, "busybox", "sleep", "600")
+        engine.detached("--name", name, *updated, "busybox", "sleep", "600")
 
 
 def _split(engine: Engine, text: str) -> list[str]:

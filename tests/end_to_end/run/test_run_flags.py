@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -406,7 +407,7 @@ def test_options_that_cannot_hold_say_why(root: Engine) -> None:
         done = root.run("create", "--network", "none", *words, "busybox")
         assert done.code == 0 and f"warning: --{name} has no effect" in done.err
     for name, kind in foreign.ACCEPTED.items():
-        value = {"init-path": "/bin/true", "sdnotify": "ignore", "seccomp-policy": "image"}
+        value = {"init-path": "/bin/true", "seccomp-policy": "image"}
         words = [f"--{name}={'true' if kind == 'switch' else value.get(name, 'x')}"]
         done = root.run("create", "--network", "none", *words, "busybox")
         assert done.code == 0 and not done.err
@@ -434,3 +435,21 @@ unsetenv unsetenv-all user uts variant volume volume-driver volumes-from workdir
 def test_every_option_of_the_peers_is_known() -> None:
     known = {word for names, *_ in run_verb.OPTIONS for word in names.split()}
     assert {f"--{name}" for name in PEERS.split()} <= known
+
+
+def test_a_device_that_its_vendor_describes(root: Engine, tmp_path: Path) -> None:
+    """CDI: --device VENDOR/CLASS=NAME."""
+    (tmp_path / "cdi").mkdir()
+    edits = {"deviceNodes": [{"path": "/dev/card0", "hostPath": "/dev/zero"}], "env": ["CARD=0"]}
+    kind = {"cdiVersion": "0.6.0", "kind": "vendor.com/card"}
+    spec = {**kind, "devices": [{"name": "0", "containerEdits": edits}]}
+    (tmp_path / "cdi/vendor.json").write_text(json.dumps(spec))
+    beside = f'mount -t overlay overlay -o lowerdir={tmp_path}:/etc /etc && exec "$@"'
+    wrap = ["unshare", "--mount", "sh", "-c", beside, "-"]
+    run = ("run", "--rm", "--network", "none", "--device")
+    script = "head -c 3 /dev/card0 | wc -c; echo $CARD; stat -c %t:%T /dev/card0"
+    out = root.ok(*run, "vendor.com/card=0", "busybox", "sh", "-c", script, wrap=wrap)
+    assert out.split() == ["3", "0", "1:5"]
+    told = root.fails(*run, "vendor.com/card=1", "busybox", "true")
+    assert "vendor.com/card=1: no file describes it" in told
+    assert "nvidia.com/gpu=all" in root.fails("create", "--gpus", "all", "busybox")

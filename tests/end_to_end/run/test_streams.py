@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -11,7 +11,9 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 from engine import Engine, wait_for
+from flood import MAX_FILE, MAX_SIZE, SLACK, flood
 
 NONE = ("run", "--rm", "--network", "none")
 
@@ -146,33 +148,31 @@ def test_a_stopped_foreground_client_does_not_delay_kill_and_rm(engine: Engine) 
 
 def test_a_flood_of_output(engine: Engine) -> None:
     """Two million lines, then one of 40 MB without an end, while a client stands still (R9):
-    nothing waits, the log keeps to its size, and the monitor to its memory."""
-    script = "seq 2000000; head -c 40000000 /dev/zero | tr '\\0' x; touch /done; sleep 1000"
-    container_id = engine.detached("--log-opt", "max-size=4m", "--log-opt", "max-file=3",
-                                   "busybox", "sh", "-c", f"sleep 0.5; {script}")  # fmt: skip
-    monitor, init = engine.pids(container_id)
-    client = engine.popen("attach", "--no-stdin", container_id)
-    assert client.stdout.readline() == b"1\n"
-    client.send_signal(signal.SIGSTOP)
-    logs = engine.root / "containers" / container_id
-    largest = 0
-    began = time.monotonic()
-    while not Path(f"/proc/{init}/root/done").exists():
-        assert time.monotonic() - began < 60
-        sizes = []
-        for file in logs.glob("container.log*"):
-            with contextlib.suppress(FileNotFoundError):  # rotated away
-                sizes.append(file.stat().st_size)
-        largest = max(largest, sum(sizes))
-        time.sleep(0.01)
-    # a file may pass its size by what one read brought
-    assert 8 << 20 < largest < 3 * ((4 << 20) + (256 << 10))
-    memory = Path(f"/proc/{monitor}/status").read_text()
-    assert int(re.search(r"VmHWM:\s+(\d+)", memory)[1]) < 4096  # type: ignore[index]
-    wait_for(lambda: engine.ok("logs", "--tail", "1", container_id).endswith("xxx"))
-    found = engine.run("logs", container_id).out
-    assert re.fullmatch("x{7000000,}", found)
-    client.kill()
+    nothing waits, the log keeps to its size, and who reads it to its memory."""
+    found = flood(engine, "seq 2000000; head -c 40000000 /dev/zero | tr '\\0' x")
+    assert 8 << 20 < found.disk < MAX_FILE * (MAX_SIZE + SLACK)
+    assert found.memory_kib < 4096
+    wait_for(lambda: engine.ok("logs", "--tail", "1", found.container).endswith("xxx"))
+    assert re.fullmatch("x{7000000,}", engine.run("logs", found.container).out)
+
+
+def test_a_flood_gets_a_wide_pipe(engine: Engine) -> None:
+    """Its writer and who reads it would wait for each other all the time; others keep the usual."""
+    script = "sleep 0.3; head -c 9000000 /dev/zero >&2; echo done; sleep 1000"
+    container_id = engine.detached("busybox", "sh", "-c", script)
+    init, reader = engine.pids(container_id)[1], engine.streams(container_id)
+    engine.logs_until(container_id, "done")
+
+    def size(stream: int) -> int:
+        """Of the pipe that is `stream` of the container, seen from the other end."""
+        target = os.readlink(f"/proc/{init}/fd/{stream}")
+        for fd in Path(f"/proc/{reader}/fd").iterdir():
+            if os.readlink(fd) == target:
+                with open(fd, "rb", opener=lambda p, f: os.open(p, f | os.O_NONBLOCK)) as pipe:
+                    return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+        pytest.fail("nobody has such a pipe")
+
+    assert (size(1), size(2)) == (64 << 10, 512 << 10)
 
 
 def test_a_flood_of_lines_is_kept_in_order(engine: Engine) -> None:

@@ -21,7 +21,7 @@ async def from_birth_to_death(engine: Engine) -> None:
     await made.start()
     await made.stop(timeout=0)
     assert (made.state, made.exit_code) == ("exited", 137)
-    await made.restart(timeout=0)
+    await made.restart(timeout=0, signal=9)
     assert made.running
     with pytest.raises(crun_py.Conflict):
         await made.remove()

@@ -63,7 +63,9 @@ async def made_and_removed(engine: Engine) -> None:
     await engine.networks.remove("back")
     with pytest.raises(crun_py.NotFound):
         await engine.networks.remove("back")
-    await engine.networks.create("last")
+    apart = crun_py.BridgeOptions(between=False, prefix="net")
+    await engine.networks.create("last", bridge=apart, metric=7)
+    assert (await engine.networks.get("last")).network.bridge == apart
     await engine.containers.create("busybox", SLEEP, network="last")
     with pytest.raises(crun_py.Conflict):
         await engine.networks.remove("last")
@@ -92,7 +94,12 @@ async def joined_and_left(engine: Engine) -> None:
     with pytest.raises(crun_py.NotFound):
         await engine.networks.disconnect("one", "web")
     await engine.networks.disconnect("one", "web", force=True)
-    await engine.networks.connect("one", "web", aliases=["again"], ip="", ip6="", mac="")
+    for bad in ("a\nb", "a b", ""):
+        with pytest.raises(crun_py.InvalidArgument, match="not a name"):
+            await engine.networks.connect("one", "web", links={peer.name: bad})
+    await engine.networks.connect("one", "web", aliases=["again"], ip="", ip6="", mac="",
+                                  links={peer.name: "other"})  # fmt: skip
+    assert await _reaches(web, "other")
     assert await _reaches(peer, "again")
     for one in (web, peer):
         await one.remove(force=True)

@@ -227,6 +227,7 @@ async def looked_at(engine: Engine) -> None:
         assert table.titles == ("PID", "COMMAND") and table.processes == (("1", "sleep 1000"),)
         try:
             used = await box.stats()
+            assert used.pressure.keys() == {"cpu", "memory", "io"}
         except crun_py.Unsupported:
             return  # a user without a cgroup of his own
         assert used.name == box.name and used.id == box.id

@@ -90,6 +90,8 @@ async def files_and_memory(engine: Engine) -> None:
             assert await _says(engine, "stat -c '%u %g' /m/file", mounts=mapped) == "7 8"
         assert await _says(engine, "mount | grep -c /t3", tmpfs=["/t3"]) == "1"
         assert await _says(engine, "df -k /dev/shm | tail -1 | grep -c 4096", shm_size="4m") == "1"
+        with pytest.raises(crun_py.Unsupported, match="quota"):
+            await _says(engine, "true", storage_size="5m")
         made = await engine.containers.create(
             "busybox", network="none", mounts=[crun_py.Bind("~", "/h", create=False)]
         )
@@ -106,6 +108,15 @@ async def files_and_memory(engine: Engine) -> None:
         await engine.volumes.remove("shared")
     device = crun_py.Device("/dev/full", "/dev/full2", "rw")
     assert await _says(engine, "test -c /dev/full2 && echo x", devices=[device]) == "x"
+    rule = crun_py.DeviceRule("c", 1, 7, "rw")
+    assert str(rule) == "c 1:7 rw"
+    write = "mknod /f c 1 7; echo x > /f 2>/dev/null; echo $?"
+    for rules in ([rule], ["c 1:7 rw"]):
+        if os.geteuid():
+            with pytest.raises(crun_py.Unsupported, match="root of the host alone"):
+                await _says(engine, write, device_rules=rules)
+        else:  # /dev/full opens, and is full
+            assert await _says(engine, write, device_rules=rules) == "1"
     device = crun_py.Device("/dev/fuse")
     assert await _says(engine, "test -c /dev/fuse && echo x", devices=[device]) == "x"
     assert await _says(engine, "test -c /dev/fuse && echo x", devices=["/dev/fuse"]) == "x"
@@ -240,7 +251,8 @@ async def a_directory_as_root(engine: Engine) -> None:
 
 async def below_a_cgroup(engine: Engine) -> None:
     try:
-        out = await _says(engine, "echo x", cgroup_parent="/crunpy-test-parent" if ROOT else "")
+        below = "/crunpy-test-parent" if ROOT else ""
+        out = await _says(engine, "echo x", cgroup_parent=below, cgroup_manager="cgroupfs")
     except crun_py.Unsupported:
         return  # no cgroup v2 here
     assert out == "x"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -100,10 +101,63 @@ async def built(engine: Engine) -> None:
         finally:
             os.chdir("/")
         assert again.id != image.id
+        await _built_files(engine, Path(home))
     await engine.images.remove("built:1")
     await engine.images.prune(all=False)
+    gone = await engine.images.prune_build_cache(filters=["until=1h"], keep_bytes=1 << 30)
+    assert gone.names == () and gone.freed_bytes == 0
     await engine.prune()
     assert len(await engine.images.list()) == 1
+
+
+async def _built_files(engine: Engine, home: Path) -> None:
+    """Further options, and results that are files."""
+    (home / "more").mkdir()
+    (home / "more/file").write_text("further")
+    (home / "ignored").write_text("FROM nothing-of-this-name\n*\n")
+    (home / "Two").write_text(
+        "FROM first\nARG TARGETARCH\nCOPY --from=also /file /copied\n"
+        "RUN hostname > /host; ulimit -n > /files; echo $TARGETARCH > /arch\n"
+    )
+    shown = home.parent / (home.name + "-out")
+    options = crun_py.BuildOptions(
+        dockerfile=home / "Two", base="busybox", contexts={"also": home / "more"},
+        network="none", annotations={"a": "b"}, environment={"E": "f"}, jobs=1,
+        no_cache_stages=["stage-0"], format="oci", ignore_file=home / "ignored",
+        containers={"ulimits": ["nofile=77"]}, insecure=False, ssh=[], cache_from=[], cache_to=[],
+        manifests=[],
+    )  # fmt: skip
+    try:
+        told: list[object] = []
+        await engine.images.build_files(home, shown, on_event=told.append, **options)
+        assert told
+        assert (shown / "copied").read_text() == "further"
+        assert (shown / "files").read_text() == "77\n"
+        before = len(await engine.images.list())
+        await engine.images.build_files(
+            home, shown / "x.tar", kind="oci", compression="none", **options
+        )
+        assert len(await engine.images.list()) == before
+        (loaded,) = await engine.images.load(shown / "x.tar")
+        await engine.images.remove(loaded.id)
+        other = {"amd64": "arm64", "arm64": "amd64"}[(shown / "arch").read_text().strip()]
+        (home / "Both").write_text("FROM scratch\nARG TARGETARCH\nLABEL arch=$TARGETARCH\n"
+                                   "COPY more/file /\n")  # fmt: skip
+        platforms = [f"linux/{other}", ""]
+        with pytest.raises(crun_py.InvalidArgument, match="needs a name"):
+            await engine.images.build(home, dockerfile=home / "Both", platform=platforms)
+        both = await engine.images.build(
+            home, dockerfile=home / "Both", platform=platforms, tags=["both:1"]
+        )
+        assert both.names == ("both:1",)
+        await engine.manifests.remove("both:1")
+    finally:
+        shutil.rmtree(shown, ignore_errors=True)
+    for wrong in ({"squash": "some"}, {"containers": {"name": "x"}}, {"jobs": "2"}):
+        with pytest.raises(crun_py.InvalidArgument):
+            await engine.images.build(home, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="no option nothing"):
+        await engine.images.build(home, nothing=1)  # type: ignore[call-arg]
 
 
 async def saved_and_loaded(engine: Engine) -> None:
@@ -194,6 +248,14 @@ async def the_whole(engine: Engine) -> None:
     assert version.kernel == info.kernel == os.uname().release
     faults: list[crun_py.Fault] = await engine.check(repair=True, quick=True)
     assert faults == [] == await engine.check()
+    findings: list[crun_py.Finding] = await engine.doctor(online=True)
+    assert {one.status for one in findings} <= {"ok", "warning", "error"}
+    assert "kernel" in {one.name for one in findings if one.status == "ok" and not one.fix}
+    with tempfile.TemporaryDirectory() as home:
+        async with crun_py.aio.Engine(root=f"{home}/root", runroot=f"{home}/run") as other:
+            await other.volumes.create("gone")
+            await other.reset()
+            assert await other.volumes.list() == ()
     usage = await engine.disk_usage()
     assert usage.images.count == 1 and isinstance(usage.volumes, crun_py.Space)
     before = time.time() - 1
