@@ -1,6 +1,10 @@
 # make test   set up everything and run all tests
+# make vm-smoke  tests that take minutes in a VM: a selection on another kernel, a reboot
 # make demo   set up and show the main job
 # make bench  time crunpy beside the peers that are installed (BENCH='--quick --only exec')
+# make fuzz    feed the readers with broken input (FUZZ='--seconds 600 untar')
+# make chaos  faults made on purpose, with figures (CHAOS='--only R1,R4 --rounds 20')
+# make soak   random commands at once for a time (SOAK='--seconds 1200 --processes 6 --seed 1')
 # make lint   formatting, lint and types alone
 SHELL := /bin/bash
 PYTHON ?= /usr/bin/python3
@@ -8,7 +12,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find crun_py -name '*.py' -o -name '*.c' -o -name '*.h') setup.py pyproject.toml bin/crunpy
 
-.PHONY: all system test demo bench lint clean
+.PHONY: all system test vm-smoke demo bench fuzz chaos soak lint clean
 
 all: $(VENV)/.built
 
@@ -33,14 +37,31 @@ lint: all
 	$(BIN)/mypy
 	tools/lint-c
 
-test: all lint
+.cache/node/.installed: tests/api/clients/package.json tools/node-packages
+	tools/node-packages
+
+test: all lint .cache/node/.installed
 	tools/in-test-namespace $(BIN)/python -m pytest -n 2 $(TESTS)
+
+vm-smoke: all
+	CRUNPY_VM_SMOKE=1 tools/in-test-namespace $(BIN)/python -m pytest tests/end_to_end/life/test_reboot_vm.py
+	tools/vm-smoke
 
 demo: all
 	$(BIN)/python tools/demo.py
 
 bench: all
 	tools/in-test-namespace $(BIN)/python tools/bench $(BENCH)
+
+fuzz: all
+	$(BIN)/pip install -q 'atheris>=3'
+	tools/in-test-namespace $(BIN)/python tools/fuzz/run $(FUZZ)
+
+chaos: all
+	tools/in-test-namespace $(BIN)/python tools/chaos $(CHAOS)
+
+soak: all
+	tools/in-test-namespace $(BIN)/python tools/soak.py $(SOAK)
 
 clean:
 	rm -rf build *.egg-info $(VENV) .cache crun_py/_native/*.so crun_py/_native/crunpy-core crun_py/_native/_shim.c

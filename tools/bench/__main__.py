@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "tests"))
 
 import containers as c
 import networks as n
-from engines import OURS, Bench, Failure, everything
+import service as s
+from engines import BUILDKIT, DOCKER, OURS, Bench, Failure, everything
 
 
 class Budget(NamedTuple):
@@ -51,15 +52,17 @@ FACTORS = {"ms": 1e3, "µs": 1e6}
 
 ROWS = (
     Row("run --network none", "ms", c.run_none,
-        (Budget("podman", 0.30), Budget("docker", 0.20), Budget(c.BARE, 3, bold=True))),
+        (Budget("podman", 0.30), Budget(DOCKER, 0.20), Budget(c.BARE, 3, bold=True))),
     Row("run on the bridge", "ms", c.run_bridge,
-        (Budget("podman", 0.25), Budget("podman", 0.15, bold=True), Budget("docker", 0.30))),
+        (Budget("podman", 0.25), Budget("podman", 0.15, bold=True), Budget(DOCKER, 0.30))),
     Row("run on a network", "ms", n.run_network, (Budget("podman", 0.20),)),
     Row("run -p", "ms", n.run_published, (Budget("podman", 0.25),)),
-    Row("exec", "ms", c.exec_true, (Budget("podman", 0.40), Budget("podman", 0.25, bold=True))),
+    Row("exec", "ms", c.exec_true,
+        (Budget("podman", 0.40), Budget("podman", 0.25, bold=True), Budget(DOCKER, 0.45))),
     Row("50 parallel run --rm", "s", c.parallel_runs, (Budget("podman", 0.30),)),
     Row("pull of nginx", "s", c.pull, (Budget("podman", 0.40), Budget("podman", 0.30, bold=True))),
     Row("save and load", "s", c.save_and_load, (Budget("podman", 0.50),)),
+    Row("commit of 128 MB", "s", c.commit, (Budget("podman", 1),)),
     Row("memory beside it", "KiB", c.memory,
         (Budget("podman", 1), Budget("podman", 0.5, bold=True))),
     Row("port throughput", "MB/s", n.throughput,
@@ -68,16 +71,23 @@ ROWS = (
         (Budget("podman", 0.5), Budget("podman", 0.2, bold=True))),
     Row("100 MB zeros, stdout", "s", c.stdout_zeros,
         (Budget("podman", 0.5), Budget("podman", 0.2, bold=True))),
-    Row("ps -a of 50", "ms", c.ps_50, (Budget("podman", 1), Budget("docker", 1, bold=True))),
+    Row("ps -a of 50", "ms", c.ps_50, (Budget("podman", 1), Budget(DOCKER, 1, bold=True))),
     Row("build, 6 steps", "ms", c.build_steps, (Budget("podman", 0.20),)),
     Row("build, 6 steps cached", "ms", c.build_cached,
-        (Budget("podman", 0.15), Budget("docker", 0.80))),
+        (Budget("podman", 0.15), Budget(DOCKER, 0.80), Budget(BUILDKIT, 0.80))),
     Row("build, 20,000 files", "s", c.build_files, (Budget("podman", 0.25),)),
     Row("build, files cached", "s", c.build_files_cached, (Budget("podman", 0.10),)),
     Row("build, 10 stages", "s", c.build_stages, ()),
     Row("library: 50 runs", "s", c.library_runs,
         (Budget(c.COMMAND, 0.70), Budget(c.DOCKER_PY, 0.10))),
     Row("library: list of 1,000", "ms", c.library_list, (Budget(c.LIMIT, 1),)),
+    Row("API: docker ps", "ms", s.ps, (Budget(DOCKER, 0.70),)),
+    Row("API: docker run --rm", "ms", s.run, (Budget(DOCKER, 0.70),)),
+    Row("API: docker-py run", "ms", s.library_run, (Budget(DOCKER, 0.70),)),
+    Row("API: build, cached", "ms", s.build_cached, (Budget(DOCKER, 0.70),)),
+    Row("API: 100 MB attached", "s", s.stdout, (Budget(DOCKER, 0.50),)),
+    Row("API: list of 1,000", "ms", s.list_of_1000, (Budget(s.LIMIT, 1),)),
+    Row("API: idle service", "MB", s.idle, (Budget(s.LIMIT, 1),)),
     Row("run on bridge, beside", "ms", n.run_bridge_beside, (Budget("podman", 0.25),)),
     Row("run on network, alone", "ms", n.run_network_alone, (Budget("podman", 0.20),)),
     Row("first network's cost", "ms", n.network_first, (Budget(n.LIMIT, 1),)),
@@ -148,6 +158,11 @@ def report(row: Row, found: dict[str, float]) -> None:
         left = own = ""
 
 
+def load() -> str:
+    """What the machine had to do; before the rows, it should be nothing."""
+    return "load " + " ".join(f"{average:.2f}" for average in os.getloadavg())
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Times crunpy beside its peers.")
     parser.add_argument("--quick", action="store_true", help="5 rounds")
@@ -159,13 +174,15 @@ def main() -> int:
         print("run by `make bench`: tools/in-test-namespace python tools/bench")
         return 1
     with everything(5 if chosen.quick else chosen.rounds) as bench:
-        print(f"medians of {bench.rounds} interleaved rounds, fewer for the long ones\n")
+        print(f"medians of {bench.rounds} interleaved rounds, fewer for the long ones")
+        print(f"{os.cpu_count()} processors, {load()}\n")
         line(*_HEADING)
         for row in rows:
             try:
                 report(row, row.measure(bench))
             except Failure as e:
                 print(f"{row.name}: {e}", flush=True)
+        print(f"\nnow {load()}")
     return 0
 
 

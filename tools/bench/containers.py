@@ -106,8 +106,25 @@ def pull(bench: Bench) -> dict[str, float]:
         os.sync()
         return puller.seconds("pull", "-q", bench.nginx)
 
-    engines = [engine for engine in bench.engines if engine.name != "docker"]
-    return bench.median(sample, rounds=max(bench.rounds // 2, 3), engines=engines)
+    return bench.median(sample, rounds=max(bench.rounds // 2, 3), engines=bench.daemonless)
+
+
+def commit(bench: Bench) -> dict[str, float]:
+    """128 MB of random bytes that a container has written."""
+    script = "head -c 134217728 /dev/urandom > /data; sync; exec sleep 1000"
+
+    def sample(engine: Engine) -> float:
+        name = bench.fresh("committed")
+        took = engine.seconds("commit", "--pause=false", container[engine.name], name)
+        engine.output("rmi", "-f", name)
+        return took
+
+    with bench.running(bench.busybox, "sh", "-c", script) as container:
+        for engine in bench.engines:
+            engine.output(
+                "exec", container[engine.name], "sh", "-c", "until pidof sleep; do :; done"
+            )
+        return bench.median(sample, rounds=max(bench.rounds // 2, 3))
 
 
 def save_and_load(bench: Bench) -> dict[str, float]:
@@ -123,27 +140,32 @@ def save_and_load(bench: Bench) -> dict[str, float]:
         archive.unlink()
         return took
 
-    engines = [engine for engine in bench.engines if engine.name != "docker"]
-    for engine in engines:
+    for engine in bench.daemonless:
         engine.output("pull", "-q", bench.nginx)
-    return bench.median(sample, rounds=max(bench.rounds // 2, 3), engines=engines)
+    return bench.median(sample, rounds=max(bench.rounds // 2, 3), engines=bench.daemonless)
 
 
 def memory(bench: Bench) -> dict[str, float]:
-    """PSS of the process beside a detached container: its init's parent."""
+    """PSS of what is beside a detached container: init's parent and its other children."""
     found: dict[str, float] = {}
     with bench.running(bench.busybox, "sleep", "1000") as container:
         time.sleep(1)
         for engine in bench.engines:
-            pid = engine.output("inspect", "--format", "{{.State.Pid}}", container[engine.name])
+            pid = engine.pid(container[engine.name])
             status = Path(f"/proc/{pid}/status").read_text()
             parent = re.search(r"^PPid:\s+(\d+)", status, re.MULTILINE)
             assert parent
-            rollup = Path(f"/proc/{parent[1]}/smaps_rollup").read_text()
-            pss = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
-            assert pss
-            found[engine.name] = float(pss[1])
+            children = Path(f"/proc/{parent[1]}/task/{parent[1]}/children").read_text().split()
+            beside = {int(parent[1]), *map(int, children)} - {pid}
+            found[engine.name] = sum(map(_pss_kib, beside))
     return found
+
+
+def _pss_kib(pid: int) -> float:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    pss = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
+    assert pss
+    return float(pss[1])
 
 
 def stdout_text(bench: Bench) -> dict[str, float]:
@@ -160,6 +182,10 @@ def stdout_zeros(bench: Bench) -> dict[str, float]:
 
 
 def through_stdout(bench: Bench, size: int, *arguments: str) -> dict[str, float]:
+    return through(bench, size, bench.engines, *arguments)
+
+
+def through(bench: Bench, size: int, engines: list[Engine], *arguments: str) -> dict[str, float]:
     """Seconds until all of a container's output has come through a pipe."""
 
     def sample(engine: Engine) -> float:
@@ -174,7 +200,7 @@ def through_stdout(bench: Bench, size: int, *arguments: str) -> dict[str, float]
             raise Failure(f"{engine.name}: {got} of {size} bytes, status {process.returncode}")
         return time.perf_counter() - start
 
-    return bench.median(sample, rounds=max(bench.rounds // 3, 1))
+    return bench.median(sample, rounds=max(bench.rounds // 3, 1), engines=engines)
 
 
 # ---- builds ----
@@ -284,8 +310,8 @@ def library_runs(bench: Bench) -> dict[str, float]:
 
 def docker_py(bench: Bench) -> Any:
     """A client of the daemon that is measured, None without one."""
-    daemon = next((engine for engine in bench.engines if engine.name == "docker"), None)
-    if daemon is None:
+    hosts = [engine.daemon for engine in bench.engines if engine.daemon]
+    if not hosts:
         print("without docker-py: there is no dockerd here")
         return None
     try:
@@ -293,7 +319,7 @@ def docker_py(bench: Bench) -> Any:
     except ImportError:
         print("without docker-py: pip install docker")
         return None
-    return library.DockerClient(base_url=daemon.command[2])
+    return library.DockerClient(base_url=hosts[0])
 
 
 def library_list(bench: Bench) -> dict[str, float]:

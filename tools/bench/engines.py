@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import images
+from docker_daemon import Unable, docker_daemon
 from oci_images import docker_registry, push
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-OURS = "crunpy"
+OURS, DOCKER, BUILDKIT = "crunpy", "docker", "BuildKit"
 BASE = "localhost/base"
 MB = 1_000_000
 
@@ -27,7 +28,8 @@ class Engine:
     """One engine with a store of its own.
 
     command: words before the verb; special: those of them that this machine needs.  run_options,
-    build_options: what this machine or the row makes it need after `run` or `build`.
+    build_options: what this machine or the row makes it need after `run` or `build`.  daemon: the
+    socket of the one whose store this is, there is no other store then.
     """
 
     def __init__(self, name: str, command: list[str], env: dict[str, str] | None = None) -> None:
@@ -36,6 +38,7 @@ class Engine:
         self.special: list[str] = []
         self.run_options: list[str] = []
         self.build_options: list[str] = []
+        self.daemon = ""
 
     def words(self, *arguments: str) -> list[str]:
         verb, *rest = arguments
@@ -53,6 +56,21 @@ class Engine:
     def seconds(self, *arguments: str) -> float:
         """How long a command takes, its output going nowhere."""
         return timed(self.words(*arguments), self.env)
+
+    def remove(self, container: str) -> None:
+        """A running container, without the wait that a stop allows it."""
+        self.output("rm", "-f", *([] if self.daemon else ["-t", "0"]), container)
+
+    def pid(self, container: str) -> int:
+        """Of a container's first process, here: docker's daemon tells its own PID namespace's."""
+        told = self.output("inspect", "--format", "{{.State.Pid}}", container)
+        if not self.daemon:
+            return int(told)
+        for status in Path("/proc").glob("[0-9]*/status"):
+            with contextlib.suppress(OSError):  # it may have ended
+                if f"\nNSpid:\t{status.parent.name}\t{told}\t1\n".encode() in status.read_bytes():
+                    return int(status.parent.name)
+        raise Failure(f"{self.name}: no process is {told} of {container}")
 
 
 class Failure(Exception):
@@ -80,6 +98,11 @@ class Bench:
         self._builders: list[Engine] | None = None
         self._numbers = iter(range(1_000_000))
 
+    @property
+    def daemonless(self) -> list[Engine]:
+        """Without docker, for what it can't do or what takes it minutes."""
+        return [engine for engine in self.engines if not engine.daemon]
+
     def fresh(self, what: str) -> str:
         """A name that was not there before."""
         return f"{what}{next(self._numbers)}"
@@ -88,8 +111,8 @@ class Bench:
         """Engines that build, whose stores hold BASE alone: what a cached build costs podman
         grows with its store.  Docker's is its daemon's.  apart: see `builder`."""
         if self._builders is None:
-            found = buildah(self)
-            self._builders = [*self.engines, *([found] if found else [])]
+            more = (buildah(self), buildkit(self))
+            self._builders = [*self.engines, *(engine for engine in more if engine)]
         return [self.builder(engine, apart=apart) for engine in self._builders]
 
     def builder(self, engine: Engine, *, apart: bool = False) -> Engine:
@@ -100,7 +123,7 @@ class Bench:
         takes longer there.
         """
         found = engine
-        if engine.name != "docker":
+        if not engine.daemon:
             home = self.base / self.fresh("build")
             home.mkdir()
             if apart:
@@ -171,7 +194,7 @@ class Bench:
         finally:
             for engine in engines:
                 if engine.name in started:
-                    engine.output("rm", "-f", "-t", "0", started[engine.name])
+                    engine.remove(started[engine.name])
 
 
 # ---- the images ----
@@ -279,35 +302,42 @@ def _runc_hint() -> str:
 
 @contextmanager
 def docker(bench: Bench) -> Iterator[Engine | None]:
-    """Docker with a daemon of our own, if one can run."""
-    if not (shutil.which("docker") and shutil.which("dockerd")):
-        yield None
-        return
-    home = bench.base / "docker"
-    home.mkdir()
-    socket = f"unix://{home}/socket"
-    engine = Engine("docker", ["docker", "--host", socket], {"DOCKER_CONFIG": str(home)})
-    command = ["dockerd", "--data-root", f"{home}/data", "--exec-root", f"{home}/exec"]
-    command += ["--pidfile", f"{home}/pid", "--host", socket]
-    with (
-        (home / "log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log) as daemon,
-    ):
+    """Docker with a daemon of our own, if one can run; it builds with its first builder."""
+    with contextlib.ExitStack() as stack:
+        engine = None
         try:
-            yield engine if _docker_works(engine, bench) else None
-        finally:
-            daemon.terminate()
-
-
-def _docker_works(engine: Engine, bench: Bench) -> bool:
-    for _ in range(100):
-        with contextlib.suppress(Failure):
+            daemon = stack.enter_context(docker_daemon(bench.base / DOCKER))
+            engine = docker_client(DOCKER, bench, daemon.command, daemon.host)
+            engine.env["DOCKER_BUILDKIT"] = "0"
             engine.output("pull", "-q", bench.busybox)
-            engine.output("pull", "-q", bench.nginx)
             engine.output("run", "--rm", bench.busybox, "true")
-            return True
-        time.sleep(0.1)
-    return False
+            print("docker is", daemon.version)
+        except (Unable, Failure) as e:
+            print("without docker:", e)
+            engine = None
+            stack.close()
+        yield engine
+
+
+def docker_client(name: str, bench: Bench, command: list[str], host: str) -> Engine:
+    engine = Engine(name, command, {"DOCKER_CONFIG": str(bench.base / "docker-config")})
+    engine.daemon = host
+    return engine
+
+
+def buildkit(bench: Bench) -> Engine | None:
+    """Docker's daemon with its second builder, the default since docker 23."""
+    for docker in bench.engines:
+        if docker.daemon:
+            engine = docker_client(BUILDKIT, bench, docker.command, docker.daemon)
+            engine.env["DOCKER_BUILDKIT"] = "1"
+            try:
+                engine.output("build", "-q", str(bench.base_context()))
+            except Failure as e:
+                print("without BuildKit:", e)
+            else:
+                return engine
+    return None
 
 
 @contextmanager
@@ -327,9 +357,9 @@ def everything(rounds: int) -> Iterator[Bench]:
             ours = new_engine(OURS, base / OURS)
             ours.output("pull", "-q", bench.busybox)
             with docker(bench) as daemon:
-                peers = {"podman": podman(bench), "docker": daemon}
-                bench.engines = [ours, *(engine for engine in peers.values() if engine)]
-                missing = [name for name, engine in peers.items() if not engine]
+                other = podman(bench)
+                bench.engines = [ours, *(engine for engine in (other, daemon) if engine)]
+                missing = [] if other else ["podman"]
                 missing += [] if shutil.which("bwrap") else ["bwrap"]
                 if missing:
                     print("not measured, for it is not here or can't run:", ", ".join(missing))

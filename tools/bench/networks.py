@@ -78,11 +78,11 @@ def _runs(bench: Bench, engines: list[Engine], *options: str) -> dict[str, float
 @functools.cache
 def _networks_cost(bench: Bench) -> Figures:
     """Seconds that the first network with names costs, and each further one; another container is
-    on all of them."""
-    engines = bench.engines
+    on all of them.  Docker's `run` takes one network alone."""
+    engines = bench.daemonless
     with (
         networks(engines, "bench1", "bench2", "bench3") as on,
-        bench.running(*on, bench.busybox, "sleep", "1000"),
+        bench.running(*on, bench.busybox, "sleep", "1000", engines=engines),
     ):
 
         def sample(engine: Engine) -> dict[str, float]:
@@ -92,7 +92,7 @@ def _networks_cost(bench: Bench) -> Figures:
             )
             return {"first": one - none, "further": (three - one) / 2, "three": three}
 
-        return bench.medians(sample)
+        return bench.medians(sample, engines=engines)
 
 
 def network_first(bench: Bench) -> dict[str, float]:
@@ -139,7 +139,7 @@ def published(
             pair = f"{ports[engine.name]}:{port}"
             options = ["-p", pair, *(["-p", f"{pair}/udp"] if udp else [])]
             container = engine.output("run", "-d", *options, *arguments)
-            stack.callback(engine.output, "rm", "-f", "-t", "0", container)
+            stack.callback(engine.remove, container)
             wait_for(ports[engine.name], http=port == 80)
         yield ports
 
@@ -322,7 +322,9 @@ def _many() -> list[str]:
 def run_range(bench: Bench) -> dict[str, float]:
     options = ("-p", f"20000-{20000 + MANY - 1}:20000-{20000 + MANY - 1}")
     command = ("run", "--rm", *options, bench.busybox, "true")
-    return bench.median(lambda engine: engine.seconds(*command), rounds=max(bench.rounds // 3, 1))
+    return bench.median(
+        lambda engine: engine.seconds(*command), max(bench.rounds // 3, 1), bench.daemonless
+    )
 
 
 @functools.cache
@@ -332,7 +334,7 @@ def _many_ports(bench: Bench) -> Figures:
     Each once, for podman takes minutes; without it where few rounds were asked for.
     """
     found: Figures = {"run": {}, "new": {}}
-    for engine in bench.engines if bench.rounds > 5 else bench.engines[:1]:
+    for engine in bench.daemonless if bench.rounds > 5 else bench.engines[:1]:
         engine.output("pull", "-q", bench.nginx)
         start = time.perf_counter()
         container = engine.output("run", "-d", *_many(), bench.nginx)
@@ -342,7 +344,7 @@ def _many_ports(bench: Bench) -> Figures:
             wait_for(last, http=True)
             found["new"][engine.name] = min(connection(last, 100) for _ in range(5))
         finally:
-            engine.output("rm", "-f", "-t", "0", container)
+            engine.remove(container)
     return found
 
 
@@ -365,7 +367,7 @@ def port_add(bench: Bench) -> dict[str, float]:
         containers = {}
         for engine, ports in zip(both, (_many(), ["-p", "18080:80"]), strict=True):
             name = ours.output("run", "-d", *ports, bench.busybox, "sleep", "1000")
-            stack.callback(ours.output, "rm", "-f", "-t", "0", name)
+            stack.callback(ours.remove, name)
             containers[engine.name] = name
 
         def sample(engine: Engine) -> float:
@@ -396,10 +398,7 @@ def _names(bench: Bench, count: int) -> Figures:
             aliases = [word for name in each for word in ("--network-alias", name)]
             words = (*on, *aliases, bench.busybox, "sleep", "1000")
             asking = stack.enter_context(bench.running(*words))
-        pids = {
-            engine.name: engine.output("inspect", "--format", "{{.State.Pid}}", asking[engine.name])
-            for engine in bench.engines
-        }
+        pids = {engine.name: engine.pid(asking[engine.name]) for engine in bench.engines}
         servers = {
             engine.name: engine.output("exec", asking[engine.name], "cat", "/etc/resolv.conf")
             for engine in bench.engines

@@ -1,13 +1,8 @@
 /* dns.c: a harness for what the DNS responder reads of strangers: packets, `names`, resolv.conf.
  *
- * An input is u16 n (big-endian), n bytes of `names`, then a query; `aa…a` is the container.  With libFuzzer
- * (tools/fuzz/run), or with -DFROM_STDIN a program that takes u32 size (little-endian), input, again and
- * again.  What must hold is asserted; the sanitizers watch the rest. */
+ * An input is u16 n (big-endian), n bytes of `names`, then a query; `aa…a` is the container. */
 #include "dns.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "harness.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ASAN 1
@@ -25,14 +20,6 @@
 
 static const char owner[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 static struct names names;
-
-static void must(bool holds, const char *what)
-{
-	if (!holds) {
-		fprintf(stderr, "does not hold: %s\n", what);
-		abort();
-	}
-}
 
 static void decide(const uint8_t *query, size_t n, bool tcp)
 {
@@ -59,7 +46,6 @@ static unsigned no_interface(const char *name)
 	return (unsigned)strlen(name);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct servers servers;
@@ -70,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		n = rest;
 	memcpy(names.text, data + 2, n);
 	ASAN_POISON_MEMORY_REGION(names.text + n, NAMES_BYTES - n);
-	names_load(&names, owner, n);
+	names_load(&names, owner, n, no_interface);
 	must(names.kept <= n, "names are kept in the place of what was read");
 	size_t asked = rest - n < QUERY_BYTES ? rest - n : QUERY_BYTES;
 	uint8_t *query = malloc(asked + 1), *text = malloc(n + 1);
@@ -87,22 +73,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ASAN_UNPOISON_MEMORY_REGION(names.text, NAMES_BYTES);
 	return 0;
 }
-
-#ifdef FROM_STDIN
-int main(void)
-{
-	static uint8_t input[1 << 17];
-	uint32_t size;
-	unsigned long count = 0;
-	while (fread(&size, sizeof(size), 1, stdin) == 1 && size <= sizeof(input) &&
-	       fread(input, 1, size, stdin) == size) {
-		uint8_t *exact = malloc(size + 1);
-		memcpy(exact, input, size);
-		LLVMFuzzerTestOneInput(exact, size);
-		free(exact);
-		count++;
-	}
-	printf("%lu\n", count);
-	return 0;
-}
-#endif

@@ -1,10 +1,8 @@
-"""Inputs to begin with for tools/fuzz/dns.c: `python seeds.py DIRECTORY` writes each to a file."""
+"""Inputs to begin with for native/dns.c."""
 
 from __future__ import annotations
 
 import struct
-import sys
-from pathlib import Path
 
 OURS, OTHERS = "a" * 64, "b" * 64
 NAMES = [
@@ -42,10 +40,3 @@ def seeds() -> list[bytes]:
     found.append(b"\0\0" + query("web", 1, b"", flags=0x2000))
     found.append(b"\0\0" + query("web", 1, b"", flags=0x8180))
     return found
-
-
-if __name__ == "__main__":
-    directory = Path(sys.argv[1])
-    directory.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(seeds()):
-        (directory / f"seed-{number:03}").write_bytes(seed)
