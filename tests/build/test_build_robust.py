@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ from building import (
     workspaces,
 )
 from engine import Engine, wait_for
-from full_disk import fill
+from full_disk import fill, small_disk
 
 ONE = """FROM busybox
 RUN --mount=type=bind,target=/ctx,rw --mount=type=cache,target=/c sleep 1000
@@ -195,14 +194,9 @@ def test_a_monitor_that_is_killed(engine: Engine) -> None:
 def small(fresh: Callable[[str], Engine], engine: Engine) -> Iterator[Engine]:
     """An engine whose store is on a tmpfs of 24 MB, with busybox."""
     made = fresh("user" if engine.rootless else "root")
-    made.run("version")
-    made.root.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "x", made.root], check=True)
-    own(made, made.home)
-    made.ok("pull", "-q", "busybox")
-    yield made
-    made.run("rm", "-fa")
-    subprocess.run(["umount", "-l", made.root], check=True)
+    with small_disk(made, made.root):
+        made.ok("pull", "-q", "busybox")
+        yield made
 
 
 FULL = {

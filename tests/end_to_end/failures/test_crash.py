@@ -279,16 +279,12 @@ def test_disk_full(small: Engine) -> None:
 
 def test_disk_full_while_pulling(fresh: Callable[[str], Engine]) -> None:
     engine = fresh("root")
-    engine.root.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=30m", "small", engine.root], check=True)
-    try:
+    with small_disk(engine, engine.root, 30):
         message = engine.fails("pull", "-q", "nginx")
         assert "no space left" in message.lower()
         assert engine.ok("images", "-q") == ""
         engine.ok("pull", "-q", "busybox")
         assert engine.ok("run", "--rm", *NONE, "busybox", "echo", "fine") == "fine"
-    finally:
-        subprocess.run(["umount", engine.root], check=True)
 
 
 DAMAGED = ["", "{", "[]", "null", '{"count": "x", "delay_ms": []}', '{"status": 5}',

@@ -164,7 +164,7 @@ class Trap:
 
 @pytest.fixture(scope="module")
 def made_trap(base: Path) -> Iterator[Trap]:
-    work = base / "trap"
+    work = base / "link-local"
     work.mkdir()
     trap = Trap(work)
     yield trap

@@ -69,10 +69,10 @@ class Traps:
 
 @pytest.fixture(scope="module")
 def built(registry: Registry, base: Path) -> Traps:
-    mark = base / "trap/mark"
-    mark.parent.mkdir()
-    mark.parent.chmod(0o1777)
-    source, program, library = base / "trap.c", base / "trap.bin", base / "trap.so"
+    place = base / "program-traps"
+    place.mkdir(exist_ok=True)
+    place.chmod(0o1777)
+    mark, source, program, library = (place / name for name in ("mark", "c.c", "program", "c.so"))
     source.write_text(TRAP)
     defined = f'-DMARK="{mark}"'
     for made, *options in ((program, "-static"), (library, "-shared", "-fPIC", "-DSHARED")):
