@@ -12,7 +12,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find crun_py -name '*.py' -o -name '*.c' -o -name '*.h') setup.py pyproject.toml bin/crunpy
 
-.PHONY: all system test vm-smoke demo bench fuzz chaos soak lint clean
+.PHONY: all system images test vm-smoke demo bench fuzz chaos soak lint clean
 
 all: $(VENV)/.built
 
@@ -40,7 +40,14 @@ lint: all
 .cache/node/.installed: tests/api/clients/package.json tools/node-packages
 	tools/node-packages
 
-test: all lint .cache/node/.installed
+# what is made of Debian's packages takes minutes on a new machine, which no test should wait for
+images: all
+	$(BIN)/python tests/images.py
+	$(BIN)/python tests/debian_images.py
+	$(BIN)/python tests/build/bases.py
+
+test: all
+	$(MAKE) -j2 lint images .cache/node/.installed
 	tools/in-test-namespace $(BIN)/python -m pytest -n 2 $(TESTS)
 
 vm-smoke: all

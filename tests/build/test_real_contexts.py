@@ -183,15 +183,15 @@ class Builder:
     def need(self, base: str) -> None:
         if base in self.has:
             return
-        self.has.add(base)
         if base in ("busybox", "nginx"):
             self.engine.ok("pull", "-q", base)
-            return
-        layout = debian_images.software() if base == SOFTWARE else bases.layout(base)
-        path = str(layout)
-        if self.engine.user:
-            path = path.replace(str(CHECKOUT), str(REACHABLE), 1)
-        self.engine.ok("load", "-q", "-i", path, timeout=120)
+        else:
+            layout = debian_images.software() if base == SOFTWARE else bases.layout(base)
+            path = str(layout)
+            if self.engine.user:
+                path = path.replace(str(CHECKOUT), str(REACHABLE), 1)
+            self.engine.ok("load", "-q", "-i", path, timeout=120)
+        self.has.add(base)
 
     def build(self, name: str) -> str:
         """The name of the image."""
