@@ -60,15 +60,18 @@ class Images:
         *,
         change: PushChange | None = None,
         registry: RegistryAccess | None = None,
+        platform: str = "",
         on_event: OnEvent = None,
     ) -> Pushed:
         """Bring an image to `destination`, by default the registry of its name.
 
-        change: compression and format there.  Raises RegistryError, NotFound.
+        change: compression and format there; platform: of a manifest list the image for that
+        alone.  Raises RegistryError, NotFound, ImageError.
         """
         done = await self._worker.call(
-            "exchange.push", name, destination, change=change, reach=registry, on_event=on_event
-        )
+            "exchange.push", name, destination, change=change, reach=registry, platform=platform,
+            on_event=on_event,
+        )  # fmt: skip
         return expect(Pushed, done)
 
     async def build(
@@ -127,13 +130,18 @@ class Images:
         """Take names from one, all without `names`; the image stays."""
         await self._worker.call("images.untag", name, names)
 
-    async def remove(self, name: str, *, force: bool = False) -> tuple[RemovedPart, ...]:
+    async def remove(
+        self, name: str, *, force: bool = False, platforms: str | Iterable[str] = ()
+    ) -> tuple[RemovedPart, ...]:
         """Take a name from one, and with the last name remove it; what is gone.
 
-        force: also with several names, and with stopped containers that use it.
-        Raises NotFound, Conflict when something uses it.
+        force: also with several names, and with stopped containers that use it; platforms: of a
+        manifest list the images for these alone.  Raises NotFound, Conflict when something uses it.
         """
-        gone = await self._worker.call("image_removal.remove", name, force=force)
+        gone = await self._worker.call(
+            "image_removal.remove", name, force=force,
+            platforms=options.texts(platforms, "platforms"),
+        )  # fmt: skip
         return tuple(values.every(RemovedPart, gone))
 
     async def prune(self, filters: Filters = (), *, all: bool = False) -> PrunedImages:
@@ -155,11 +163,19 @@ class Images:
         return expect(Pruned, done)
 
     async def save(
-        self, names: str | Iterable[str], target: Pathname, *, format: str = "docker-archive"
+        self,
+        names: str | Iterable[str],
+        target: Pathname,
+        *,
+        format: str = "docker-archive",
+        platform: str = "",
     ) -> None:
-        """Write images to a file; format: docker-archive, oci-archive, oci-dir or docker-dir."""
+        """Write images to a file; format: docker-archive, oci-archive, oci-dir or docker-dir;
+        platform: of manifest lists the images for that, this host's unless given."""
         wanted = options.texts(names, "names")
-        await self._worker.call("exchange.save", wanted, options.absolute(target), format=format)
+        await self._worker.call(
+            "exchange.save", wanted, options.absolute(target), format=format, platform=platform
+        )
 
     async def load(
         self, source: Pathname, *, platform: str | None = None, on_event: OnEvent = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from crun_py.aio import _io
 from crun_py.api.create import Fields
 from crun_py.api.http import Exchange, HttpError
+from crun_py.api.system import platform
 from crun_py.library.values import OnEvent, expect
 from crun_py.model.image import LoadedImage
 
@@ -76,7 +77,7 @@ async def export(engine: Engine, exchange: Exchange, name: str) -> None:
 async def save(engine: Engine, exchange: Exchange, name: str) -> None:
     """ImageGet."""
     await engine.images.get(name)
-    await sent(engine, exchange, "archives.save", (name,))
+    await sent(engine, exchange, "archives.save", (name,), platform(exchange))
 
 
 async def save_several(engine: Engine, exchange: Exchange, _: str) -> None:
@@ -86,7 +87,7 @@ async def save_several(engine: Engine, exchange: Exchange, _: str) -> None:
         raise HttpError(400, "no image is named")
     for name in names:
         await engine.images.get(name)
-    await sent(engine, exchange, "archives.save", names)
+    await sent(engine, exchange, "archives.save", names, platform(exchange))
 
 
 async def sent(

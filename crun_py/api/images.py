@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crun_py.api.http import Exchange
-from crun_py.api.system import filters
+from crun_py.api.system import filters, platforms
 from crun_py.api.transfers import registry_access
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ async def tag(engine: Engine, exchange: Exchange, name: str) -> None:
 
 async def remove(engine: Engine, exchange: Exchange, name: str) -> None:
     """ImageDelete."""
-    gone = await engine.images.remove(name, force=exchange.flag("force"))
+    gone = await engine.images.remove(
+        name, force=exchange.flag("force"), platforms=platforms(exchange, "platforms")
+    )
     words = {"untagged": "Untagged", "deleted": "Deleted"}
     await exchange.answer(200, [{words[one.action]: one.what} for one in gone])
 

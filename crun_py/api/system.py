@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from crun_py.api.http import Exchange, HttpError
 from crun_py.model.registry import RegistryAccess
+from crun_py.oci.manifest import platform_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,29 @@ def filters(exchange: Exchange) -> tuple[str, ...]:
     except (ValueError, AttributeError, TypeError, RecursionError):
         pass
     raise HttpError(400, "filters are not a JSON object of lists")
+
+
+def platforms(exchange: Exchange, key: str) -> list[str]:
+    """OS/ARCH[/VARIANT] of the query's values of `key`, each that text or an object of the image
+    specification's platform.  Raises HttpError."""
+    found = []
+    for text in (value for name, value in exchange.queries if name == key and value):
+        if not text.startswith("{"):
+            found.append(text)
+            continue
+        try:
+            found.append(platform_text(json.loads(text)))
+        except (ValueError, RecursionError):
+            raise HttpError(400, f"{key}: not JSON of a platform") from None
+    return found
+
+
+def platform(exchange: Exchange) -> str:
+    """The query's one `platform`, "" where there is none.  Raises HttpError."""
+    found = platforms(exchange, "platform")
+    if len(found) > 1:
+        raise HttpError(400, "platform: more than one")
+    return found[0] if found else ""
 
 
 async def ping(engine: Engine, exchange: Exchange, _: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from crun_py.api import archives
 from crun_py.api.http import Exchange, HttpError
 from crun_py.api.lines import Line, Lines
+from crun_py.api.system import platform
 from crun_py.library.values import expect
 from crun_py.model.image import Pushed
 from crun_py.model.registry import Progress, RegistryAccess
@@ -139,7 +140,7 @@ async def push(engine: Engine, exchange: Exchange, name: str) -> None:
         [_named(name, word)] if word else
         expect(tuple, await engine._worker.call("exchange.tags_of", name))
     )  # fmt: skip
-    access = registry_access(exchange)
+    access, wanted = registry_access(exchange), platform(exchange)
     lines = Lines(exchange)
     for one in names:
         await engine.images.get(one)  # a missing one has a status of its own
@@ -152,7 +153,7 @@ async def push(engine: Engine, exchange: Exchange, name: str) -> None:
             told.begin()
             done = expect(
                 Pushed, await engine._worker.call(
-                    "exchange.push", str(one), reach=access, on_event=told
+                    "exchange.push", str(one), reach=access, platform=wanted, on_event=told
                 )
             )  # fmt: skip
             tag = reference.tag or "latest"

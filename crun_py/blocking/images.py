@@ -62,15 +62,18 @@ class Images:
         *,
         change: PushChange | None = None,
         registry: RegistryAccess | None = None,
+        platform: str = "",
         on_event: OnEvent = None,
     ) -> Pushed:
         """Bring an image to `destination`, by default the registry of its name.
 
-        change: compression and format there.  Raises RegistryError, NotFound.
+        change: compression and format there; platform: of a manifest list the image for that
+        alone.  Raises RegistryError, NotFound, ImageError.
         """
         done = self._worker.call(
-            "exchange.push", name, destination, change=change, reach=registry, on_event=on_event
-        )
+            "exchange.push", name, destination, change=change, reach=registry, platform=platform,
+            on_event=on_event,
+        )  # fmt: skip
         return expect(Pushed, done)
 
     def build(
@@ -129,13 +132,18 @@ class Images:
         """Take names from one, all without `names`; the image stays."""
         self._worker.call("images.untag", name, names)
 
-    def remove(self, name: str, *, force: bool = False) -> tuple[RemovedPart, ...]:
+    def remove(
+        self, name: str, *, force: bool = False, platforms: str | Iterable[str] = ()
+    ) -> tuple[RemovedPart, ...]:
         """Take a name from one, and with the last name remove it; what is gone.
 
-        force: also with several names, and with stopped containers that use it.
-        Raises NotFound, Conflict when something uses it.
+        force: also with several names, and with stopped containers that use it; platforms: of a
+        manifest list the images for these alone.  Raises NotFound, Conflict when something uses it.
         """
-        gone = self._worker.call("image_removal.remove", name, force=force)
+        gone = self._worker.call(
+            "image_removal.remove", name, force=force,
+            platforms=options.texts(platforms, "platforms"),
+        )  # fmt: skip
         return tuple(values.every(RemovedPart, gone))
 
     def prune(self, filters: Filters = (), *, all: bool = False) -> PrunedImages:
@@ -155,11 +163,19 @@ class Images:
         return expect(Pruned, done)
 
     def save(
-        self, names: str | Iterable[str], target: Pathname, *, format: str = "docker-archive"
+        self,
+        names: str | Iterable[str],
+        target: Pathname,
+        *,
+        format: str = "docker-archive",
+        platform: str = "",
     ) -> None:
-        """Write images to a file; format: docker-archive, oci-archive, oci-dir or docker-dir."""
+        """Write images to a file; format: docker-archive, oci-archive, oci-dir or docker-dir;
+        platform: of manifest lists the images for that, this host's unless given."""
         wanted = options.texts(names, "names")
-        self._worker.call("exchange.save", wanted, options.absolute(target), format=format)
+        self._worker.call(
+            "exchange.save", wanted, options.absolute(target), format=format, platform=platform
+        )
 
     def load(
         self, source: Pathname, *, platform: str | None = None, on_event: OnEvent = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from crun_py import caller, notices
-from crun_py.cli import checks
+from crun_py.cli import checks, docker_config
 from crun_py.cli.output import write_error, write_warning
 from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
@@ -40,7 +40,8 @@ def execute(call: Call) -> int:
     context = Context(general.maybe("root"), general.maybe("runroot"), explain)
     context.cgroup_manager = _cgroup_manager(general.text("cgroup_manager"))
     context.notify_socket = os.environ.get("NOTIFY_SOCKET", "")
-    result: int = call.module.main(call.values, call.arguments, context)
+    values = docker_config.with_defaults(call.verb, call.values)
+    result: int = call.module.main(values, call.arguments, context)
     return result
 
 

@@ -96,12 +96,14 @@ def export(context: Context, name: str, target: Descriptor) -> Iterator[int]:
         files.export(context, name, stream)
 
 
-def save(context: Context, names: tuple[str, ...], target: Descriptor) -> Iterator[int]:
+def save(
+    context: Context, names: tuple[str, ...], platform: str, target: Descriptor
+) -> Iterator[int]:
     """Write images as a docker-archive.  Raises as exchange.save."""
     from crun_py.engine import exchange
 
     yield 0
-    exchange.save(context, names, target.fd)
+    exchange.save(context, names, target.fd, platform=platform)
 
 
 def import_image(

@@ -39,11 +39,13 @@ def push(
     *,
     change: PushChange | None = None,
     reach: RegistryAccess | None = None,
+    platform: str = "",
 ) -> Pushed:
     """Bring an image, or a manifest list with its images, to `destination`: a reference or
     TRANSPORT:PATH, by default the registry of its name.
 
-    Raises NotFound, InvalidArgument, RegistryError, CrunpyError.
+    platform: OS/ARCH[/VARIANT], of a list its image for that alone.  Raises NotFound,
+    InvalidArgument, ImageError (not for that platform), RegistryError, CrunpyError.
     """
     from crun_py.engine.registries import access
     from crun_py.oci.store.image import Image
@@ -52,7 +54,8 @@ def push(
     from crun_py.oci.transfer.lists import Lists
 
     destination = destination or name
-    image = ImageStore(context.paths).find_any(name)
+    store = ImageStore(context.paths)
+    image = store.find(name, platform) if platform else store.find_any(name)
     wanted = change_of(change)
     is_list = not isinstance(image, Image)
     with context.showing() as progress:
@@ -93,12 +96,14 @@ def save(
     *,
     format: str = "docker-archive",
     compression: str = "",
+    platform: str = "",
 ) -> None:
     """Write images to a file or directory, or (an archive) to a descriptor.
 
     format: docker-archive, oci-archive, oci-dir or docker-dir; compression: "gzip" for layers
-    that have none, "none" to undo theirs, "" for as they are.  Raises NotFound,
-    InvalidArgument, CrunpyError.
+    that have none, "none" to undo theirs, "" for as they are; platform: OS/ARCH[/VARIANT], of
+    manifest lists their images for that.  Raises NotFound, InvalidArgument, ImageError (not for
+    that platform), CrunpyError.
     """
     from crun_py import events
     from crun_py.oci.store import gc
@@ -111,7 +116,7 @@ def save(
         raise InvalidArgument(f"saving as {format}: a directory is written", hint="-o DIRECTORY")
     with (
         gc.pulling(context.paths),
-        saving.gathered(context.paths, [*names], compression) as images,
+        saving.gathered(context.paths, [*names], compression, platform) as images,
     ):
         if isinstance(target, int):
             saving.to_descriptor(images, format, target)
@@ -119,7 +124,8 @@ def save(
             saving.save(images, format, target)
     gc.collect_if_wanted(context.paths)
     for name in names:
-        events.image(context.paths, "save", ImageStore(context.paths).find(name).id, name)
+        image = ImageStore(context.paths).find(name, platform)
+        events.image(context.paths, "save", image.id, name)
 
 
 def load(

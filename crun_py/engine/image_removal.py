@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 
+from crun_py import staging
 from crun_py.container.uses import ImageUsers
 from crun_py.errors import Conflict, NotFound
 from crun_py.model.image import PrunedImages, RemovedPart
@@ -36,12 +37,14 @@ def remove(
     *,
     force: bool = False,
     removed: Callable[[str], None] = lambda name: None,
+    platforms: Sequence[str] = (),
 ) -> tuple[RemovedPart, ...]:
     """Take a name from an image or manifest list, and with its last name (or by an id) remove
     it; what is gone, in order.
 
     force: also one with several names, and the stopped containers that use it; `removed` is
-    given the name of each of these.  Raises NotFound, Conflict when something uses it.
+    given the name of each of these.  platforms: OS/ARCH[/VARIANT], of a list its images for these
+    alone.  Raises NotFound, ImageError (none for a platform), Conflict when something uses it.
     """
 
     def stopped(container: Container) -> None:
@@ -52,7 +55,13 @@ def remove(
 
     context.enter()
     users = ImageUsers(context.paths, stopped if force else None)
-    return _parts(_remove(ImageStore(context.paths), name, force, users))
+    store = ImageStore(context.paths)
+    if not platforms:
+        return _parts(_remove(store, name, force, users))
+    lines: list[str] = []
+    for platform in platforms:
+        lines += _remove_for(store, name, platform, force, users)
+    return _parts(lines)
 
 
 def remove_unused(context: Context, image_id: str) -> tuple[RemovedPart, ...]:
@@ -103,7 +112,40 @@ def _remove(store: ImageStore, text: str, force: bool, users: ImageUsers) -> lis
 def _remove_list(store: ImageStore, found: ManifestList, name: str, users: ImageUsers) -> list[str]:
     """Remove a list, by `name` or altogether, and its images that nothing else names or uses."""
     held = image_ids(store.paths, found)
-    lines = store.remove_list(found, name)
+    return store.remove_list(found, name) + _remove_nameless(store, held, users)
+
+
+def _remove_for(
+    store: ImageStore, text: str, platform: str, force: bool, users: ImageUsers
+) -> list[str]:
+    """Remove a list's image for `platform`, with the last one the list; or an image that is for
+    it."""
+    from crun_py.oci.store import listed
+    from crun_py.oci.transfer.lists import Lists
+
+    found, _ = store.match(text)
+    image = store.find(text, platform)
+    if not isinstance(found, ManifestList):
+        return _remove(store, text, force, users)
+    entry = listed.chosen(store.paths, found, platform)["digest"]
+    users.clear(image.id)
+    with staging.unclaimed(store.paths):
+        if using := users(image.id):
+            raise Conflict(
+                f"removing image {text} for {platform}: in use by {', '.join(using)}",
+                hint="remove these first",
+            )
+        Lists(store.paths).remove_entry(text, entry)
+    left, name = store.match(text)
+    lines = [f"Deleted: {entry}"]
+    if isinstance(left, ManifestList) and not image_ids(store.paths, left):
+        lines = _remove_list(store, left, name, users)
+    return lines + _remove_nameless(store, {image.id}, users)
+
+
+def _remove_nameless(store: ImageStore, held: set[str], users: ImageUsers) -> list[str]:
+    """Remove those of the images `held` that have no name and no use; docker's lines for that."""
+    lines: list[str] = []
     for image in store.list():
         if image.id in held and not image.names:
             # another list may have it, or a container

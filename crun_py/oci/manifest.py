@@ -250,7 +250,7 @@ def _variants(architecture: str, variant: str) -> list[str]:
 def choose(index: Index, platform: str) -> Descriptor:
     """The entry of `index` for `platform`; ImageError names what there is instead."""
     wanted_os, architecture, variant = split_platform(platform)
-    images = [m for m in index.manifests if not _is_attestation(m)]
+    images = images_in(index)
     for acceptable in _variants(architecture, variant):
         for found in images:
             if platform_of(found.platform) == (wanted_os, architecture, acceptable):
@@ -259,8 +259,13 @@ def choose(index: Index, platform: str) -> Descriptor:
     silent = [m for m in images if not m.platform]
     if len(silent) == 1 or (silent and len(silent) == len(images)):
         return silent[0]
-    there = ", ".join(sorted({_platform_text(m.platform) for m in images if m.platform}))
+    there = ", ".join(sorted({platform_text(m.platform) for m in images if m.platform}))
     raise no_platform(platform, there)
+
+
+def images_in(index: Index) -> list[Descriptor]:
+    """The entries of an index but those that only attest to others."""
+    return [entry for entry in index.manifests if not _is_attestation(entry)]
 
 
 def check_platform(config: Mapping[str, object], platform: str) -> None:
@@ -272,7 +277,7 @@ def check_platform(config: Mapping[str, object], platform: str) -> None:
     if found[1] != architecture or (
         found[2] and architecture == "arm" and found[2] not in _variants(architecture, variant)
     ):
-        raise no_platform(platform, _platform_text(config))
+        raise no_platform(platform, platform_text(config))
 
 
 def no_platform(wanted: str, there: str) -> CrunpyError:
@@ -300,7 +305,8 @@ def stated_platform(value: Mapping[str, object]) -> Platform:
     return without_empty(found)
 
 
-def _platform_text(value: Mapping[str, object]) -> str:
+def platform_text(value: Mapping[str, object]) -> str:
+    """OS/ARCH[/VARIANT] that a platform object or a config states."""
     return "/".join(part for part in platform_of(value) if part)
 
 

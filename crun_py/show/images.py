@@ -45,13 +45,30 @@ def rows(
     """One row per name of each image and manifest list, newest first unless `sort` (one of
     SORTS) says else.
 
-    reference: only names that match it; everything: also images without a name that a
-    list has; whole: ids are not cut; labels: rows have them, which takes reading each image's
-    config; in_use: what uses an image id.  Raises
-    InvalidArgument, NotFound (an image that a filter names).
+    whole: ids are not cut; labels: rows have them, which takes reading each image's config; the
+    others as for `named`.  Raises InvalidArgument, NotFound (an image that a filter names).
     """
     if sort not in SORTS:
         raise InvalidArgument(f"sort {sort!r}: not known", hint=", ".join(SORTS))
+    found = named(store, filters=filters, reference=reference, everything=everything, in_use=in_use)
+    return _sorted([_row(image, name, whole, labels) for image, name in found], sort)
+
+
+def named(
+    store: ImageStore,
+    *,
+    filters: list[str] | None = None,
+    reference: str | None = None,
+    everything: bool = False,
+    in_use: Users = lambda image_id: [],
+) -> list[tuple[Image | ManifestList, Reference | None]]:
+    """Each image and manifest list once for each name that is shown, None for one without; the
+    newest first.
+
+    reference: only names that match it; everything: also images without a name that a
+    list has; in_use: what uses an image id.  Raises InvalidArgument, NotFound (an image that a
+    filter names).
+    """
     lists = store.lists()
     wanted = parse_filters(filters or [], FILTERS)
     fits = prepare(store, wanted, in_use)
@@ -59,7 +76,7 @@ def rows(
     found: list[Image | ManifestList] = [
         *lists, *(i for i in store.list() if i.names or i.id not in held)
     ]  # fmt: skip
-    made = []
+    made: list[tuple[Image | ManifestList, Reference | None]] = []
     for image in sorted(found, key=lambda i: i.created, reverse=True):
         if not fits(image):
             continue
@@ -71,8 +88,8 @@ def rows(
         tagged = {r.name for r in names if r.tag}
         names = [r for r in names if r.tag or r.name not in tagged]  # the tag's row has the digest
         nameless: list[Reference | None] = [None] if not (image.names or reference) else []
-        made += [_row(image, name, whole, labels) for name in names or nameless]
-    return _sorted(made, sort)
+        made += [(image, name) for name in names or nameless]
+    return made
 
 
 def _held(store: ImageStore, lists: list[ManifestList]) -> set[str]:

@@ -7,10 +7,12 @@ import json
 import tarfile
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import docker
 import pytest
 from api_service import NONE, Served
+from images import ARCHITECTURE
 
 
 @pytest.fixture
@@ -140,3 +142,26 @@ def test_what_only_a_swarm_has(served: Served) -> None:
         status, said = served.ask("GET", path)
         assert status == 503 and "swarm" in said["message"]
     assert served.ask("GET", "/plugins") == (200, [])
+
+
+def test_one_platform_of_an_image(served: Served, name: str) -> None:
+    """As docker's command sends it since API 1.46: JSON, or the text of older ones."""
+    served.engine.ok("tag", "busybox", f"{name}:1")
+    own = {"os": "linux", "architecture": ARCHITECTURE}
+    other = {"os": "linux", "architecture": "s390x"}
+
+    def words(platform: object) -> str:
+        return quote(platform if isinstance(platform, str) else json.dumps(platform))
+
+    def saved(platform: object) -> bytes:
+        path = f"/v1.48/images/{name}:1/get?platform={words(platform)}"
+        return served.raw(f"GET {path} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n".encode())
+
+    assert saved(own).startswith(b"HTTP/1.1 200") and b"manifest.json" in saved(own)
+    assert saved(f"linux/{ARCHITECTURE}").startswith(b"HTTP/1.1 200")
+    assert b"linux/s390x" in saved(other) and not saved(other).startswith(b"HTTP/1.1 200")
+    assert saved("{").startswith(b"HTTP/1.1 400")
+    status, said = served.ask("DELETE", f"/v1.50/images/{name}:1?platforms={words(other)}")
+    assert status >= 400 and "linux/s390x" in said["message"]
+    status, said = served.ask("DELETE", f"/v1.50/images/{name}:1?platforms={words(own)}")
+    assert status == 200 and {"Untagged": f"{name}:1"} in said

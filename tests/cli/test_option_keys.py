@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from engine import CHECKOUT
 
-from crun_py.cli import fast
+from crun_py.cli import docker_config, fast
 from crun_py.cli.build import build, request
 from crun_py.cli.container import create, exec, run
 from crun_py.cli.image import push
@@ -29,7 +29,7 @@ ANY = {"given", "has"}
 Lookup = tuple[str, str, str, int]
 """(method, key, file, line); the key is "" when it is not a constant."""
 KNOWN_BY_TABLE = {"cli/checks.py", "cli/image/push.py", "options/foreign.py",
-                  "options/containers_conf.py"}  # fmt: skip
+                  "options/containers_conf.py", "cli/docker_config.py"}  # fmt: skip
 """Where keys come from the tables themselves."""
 
 
@@ -140,6 +140,13 @@ def test_every_lookup_is_on_the_way_of_a_verb() -> None:
     }
     missed = {look for look in everywhere - on_the_way if look[2] not in KNOWN_BY_TABLE}
     assert missed == set()
+
+
+def test_what_a_configuration_gives_is_an_option_of_the_verb() -> None:
+    for verb in docker_config._FORMATS:
+        assert kinds(verb)["format"] in TEXT
+    for verb in docker_config._ATTACHED:
+        assert kinds(verb)["detach_keys"] in TEXT
 
 
 def test_keys_are_constants() -> None:

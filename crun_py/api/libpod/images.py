@@ -200,4 +200,4 @@ async def export(engine: Engine, exchange: Exchange, _: str) -> None:
     names = tuple(value for key, value in exchange.queries if key == "references")
     if not names:
         raise HttpError(400, "no image is named")
-    await archives.sent(engine, exchange, "archives.save", names)
+    await archives.sent(engine, exchange, "archives.save", names, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from crun_py import quantity
+from crun_py.cli import docker_config
 from crun_py.errors import InvalidArgument
 from crun_py.model.container import CreateRequest
 from crun_py.model.registry import PullRequest
@@ -137,7 +138,7 @@ def requests(values: Values) -> list[BuildRequest]:
         times=times,
         created=max(times.set, times.latest),
         squash="all" if values.flag("squash_all") else "new" if one else "",
-        proxies=_proxies() if values.switch("http_proxy") else (),
+        proxies=_proxies(values.switch("http_proxy")),
         insecure="security.insecure" in values.texts("allow"),
         jobs=1 if values.flag("debug_on_failure") else int(values.text("jobs") or 0),
         older_s=_age(ttl),
@@ -180,10 +181,12 @@ def contexts(values: Values, directory: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _proxies() -> tuple[tuple[str, str], ...]:
+def _proxies(wanted: bool | None) -> tuple[tuple[str, str], ...]:
+    """What RUN gets of proxies: ours only when `wanted`, docker's file's unless it is False."""
     from crun_py.build.stages import PROXY_NAMES
 
-    return tuple((name, os.environ[name]) for name in PROXY_NAMES if name in os.environ)
+    own = {name: os.environ[name] for name in PROXY_NAMES if wanted and name in os.environ}
+    return tuple({**own, **({} if wanted is False else docker_config.proxies())}.items())
 
 
 def _age(text: str | None) -> float:

@@ -9,6 +9,7 @@ import os
 import sys
 
 from crun_py import quantity, signals
+from crun_py.cli import docker_config
 from crun_py.errors import InvalidArgument
 from crun_py.model.container import (
     SHM_BYTES,
@@ -134,7 +135,9 @@ def _absolute(path: str) -> str:
 def variables(values: Values) -> Environment:
     """What the options about variables ask for, with ours where they name them."""
     own = os.environ
-    inherited = environment.proxies(own) if values.switch("http_proxy") is not False else {}
+    inherited: dict[str, str] = {}
+    if values.switch("http_proxy") is not False:
+        inherited = {**environment.proxies(own), **docker_config.proxies()}
     if values.flag("env_host"):
         inherited |= own
     return Environment(

@@ -28,6 +28,7 @@ OPTIONS = (
     ("--sort", "value", "By created, id, repository, size or tag (created)", "KEY"),
     ("--history", "flag", "A column of all names of the image", ""),
     ("-n --noheading", "flag", "Without the heading line", ""),
+    ("--tree", "flag", "Below each image its platforms", ""),
 )
 
 COLUMNS = (
@@ -47,6 +48,8 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
 
         if as_podman.wrote(lambda: libpod.images(context, filters=values.texts("filter"))):
             return 0
+    if values.flag("tree"):
+        return _tree(values, arguments, context)
     used = any(text.startswith("containers=") for text in values.texts("filter"))
     rows = images.rows(
         ImageStore(context.paths),
@@ -73,4 +76,22 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         quiet="ID" if values.flag("quiet") else "",
         heading=not values.flag("noheading"),
     )
+    return 0
+
+
+def _tree(values: Values, arguments: list[str], context: Context) -> int:
+    """Print the tree; docker refuses the same options beside it."""
+    from crun_py.errors import InvalidArgument
+    from crun_py.show import image_tree
+
+    for name in ("quiet", "no_trunc", "digests", "format"):
+        if values.given(name):
+            raise InvalidArgument(f"images: --tree excludes --{name.replace('_', '-')}")
+    store, users = ImageStore(context.paths), ImageUsers(context.paths)
+    found = images.named(
+        store, filters=values.texts("filter"), reference=arguments[0] if arguments else None,
+        everything=values.flag("all"), in_use=users,
+    )  # fmt: skip
+    heading = [] if values.flag("noheading") else [[*image_tree.HEADING]]
+    table.lay_out(heading + [[*row] for row in image_tree.rows(store, found, users)])
     return 0

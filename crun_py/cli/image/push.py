@@ -42,6 +42,7 @@ OPTIONS = (
     ("--compress", "flag", "Compress layers that are not (to dir: only)", ""),
     *CHANGES,
     *SIGNING,
+    ("--platform", "value", "Of a manifest list the image for that alone", "PLATFORM"),
     *reach.OPTIONS,
     progress.OPTION,
 )
@@ -100,7 +101,8 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
 
 
 def _push(text: str, destination: str, values: Values, context: Context) -> None:
-    is_list = images.is_list(context, text)
+    platform = values.text("platform")
+    is_list = not platform and images.is_list(context, text)
     where = transport.split(destination)
     if values.flag("compress") and not (
         isinstance(where, transport.Place) and where.transport == "dir"
@@ -114,7 +116,7 @@ def _push(text: str, destination: str, values: Values, context: Context) -> None
         what = f"repository [{reference.name}]" if reference else str(where)
         write_error(f"The push refers to {what}")
     progress.show(context, kind, progress.PUSHED)
-    pushed = exchange.push(context, text, destination, change=change, reach=how)
+    pushed = exchange.push(context, text, destination, change=change, reach=how, platform=platform)
     write_digest(values, pushed.digest)
     if is_list:
         tell_list(kind, destination, pushed.digest)

@@ -18,12 +18,16 @@ OPTIONS = (
     ("-f --force", "flag", "Also one with several names; stopped containers go with it", ""),
     ("-i --ignore", "flag", "What is not there is no error", ""),
     ("--no-prune", "flag", "Accepted; layers in use always stay", ""),
+    ("--platform", "list", "Of manifest lists the images for these alone", "PLATFORM"),
 )
 
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print Docker's Untagged: and Deleted: lines."""
     names = arguments
+    platforms = [one for text in values.texts("platform") for one in text.split(",")]
+    if platforms and values.flag("all"):
+        raise InvalidArgument("removing: --platform excludes --all")
     if values.flag("all"):
         names = [*image_removal.everything(context)]
     elif not names:
@@ -33,11 +37,13 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         try:
             if values.flag("force"):
                 text = "sha256:" + name if values.flag("all") else name
-                parts = image_removal.remove(context, text, force=True, removed=_tell)
+                parts = image_removal.remove(
+                    context, text, force=True, removed=_tell, platforms=platforms
+                )
             elif values.flag("all"):
                 parts = image_removal.remove_unused(context, name)
             else:
-                parts = image_removal.remove(context, name)
+                parts = image_removal.remove(context, name, platforms=platforms)
         except NotFound:
             # with --all, what went with something else
             if values.flag("ignore") or values.flag("all") or values.flag("force"):

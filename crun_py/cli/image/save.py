@@ -21,6 +21,7 @@ OPTIONS = (
     ("-q --quiet", "flag", "Accepted; nothing is printed", ""),
     ("--compress", "flag", "Compress layers that are not (docker-dir only)", ""),
     ("--uncompressed", "flag", "Write layers without compression (as they are kept)", ""),
+    ("--platform", "value", "Of manifest lists the image for that", "PLATFORM"),
 )
 
 
@@ -39,5 +40,8 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         "gzip" if values.flag("compress") else "none" if values.flag("uncompressed") else ""
     )
     sys.stdout.flush()
-    exchange.save(context, arguments, output or 1, format=form, compression=compression)
+    exchange.save(
+        context, arguments, output or 1, format=form, compression=compression,
+        platform=values.text("platform"),
+    )  # fmt: skip
     return 0

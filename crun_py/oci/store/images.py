@@ -96,12 +96,17 @@ class ImageStore:
         """Whether there is the image with the id (hex digits) `image_id`."""
         return any(self._id_of(e) == image_id for e in maybe_with_id(self._entries(), image_id))
 
-    def find(self, text: str) -> Image:
-        """As lookup, but raises NotFound when there is none."""
-        image = self.lookup(text)
-        if image is None:
-            raise _unknown(text)
-        return image
+    def find(self, text: str, platform: str = "") -> Image:
+        """As lookup, but raises NotFound when there is none, and ImageError when `platform` is
+        given and the image is for another one; what a list says of its images counts."""
+        found = self.find_any(text)
+        if not isinstance(found, Image):
+            return self.member(found, platform)
+        if platform:
+            from crun_py.oci.manifest import check_platform
+
+            check_platform(found.config, platform)
+        return found
 
     def lookup_any(self, text: str) -> Image | ManifestList | None:
         """The image or manifest list that `text` means.  Raises as lookup."""
@@ -124,17 +129,24 @@ class ImageStore:
         from crun_py.oci.store import listed
 
         entry = listed.chosen(self.paths, found, platform)
-        try:
-            image = Image(self.paths, entry, facts_of(self.paths, entry))
-        except (CrunpyError, KeyError, TypeError, ValueError) as e:
+        image = self.listed(entry)
+        if image is None:
             raise NotFound(
                 f"no such image: {entry['digest']}, which {found.title} lists for this platform",
                 hint="crunpy manifest add fetches it",
-            ) from e
-        image.kept = False
+            )
         for own in self.list():
             if own.id == image.id:
                 image.known_as(own)
+        return image
+
+    def listed(self, entry: Entry) -> Image | None:
+        """The image of a descriptor that a list has, None when it is not here."""
+        try:
+            image = Image(self.paths, entry, facts_of(self.paths, entry))
+        except (CrunpyError, KeyError, TypeError, ValueError):
+            return None
+        image.kept = False
         return image
 
     def match(self, text: str) -> tuple[Image | ManifestList | None, str]:

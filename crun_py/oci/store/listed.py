@@ -5,7 +5,16 @@ from __future__ import annotations
 
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError, ImageError
-from crun_py.oci.manifest import DOCUMENT_LIMIT, INDEXES, Index, choose, host_platform, parse
+from crun_py.oci.manifest import (
+    DOCUMENT_LIMIT,
+    INDEXES,
+    Index,
+    choose,
+    host_platform,
+    images_in,
+    parse,
+    platform_text,
+)
 from crun_py.oci.reference import parse as parse_reference
 from crun_py.oci.store import blobs
 from crun_py.paths import Paths
@@ -14,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.documents.image import Descriptor as Entry
     from crun_py.documents.image import ImageAbout
+    from crun_py.oci.manifest import Descriptor
 
 _DEPTH = 3
 
@@ -72,17 +82,31 @@ def chosen(paths: Paths, found: ManifestList, platform: str) -> Entry:
     try:
         for _ in range(_DEPTH):
             descriptor = choose(_index(paths, digest), platform or host_platform())
-            entry: Entry = {
-                "digest": descriptor.digest,
-                "mediaType": descriptor.media_type,
-                "size": descriptor.size,
-            }
+            entry = _entry(descriptor)
             if not is_list(entry):
                 return entry
             digest = descriptor.digest
     except ImageError as e:
         raise ImageError(f"{found.title}: {e.message}", hint=e.hint) from e
     raise ImageError(f"{found.title}: lists within lists within lists")
+
+
+def members(paths: Paths, found: ManifestList) -> list[tuple[str, Entry]]:
+    """(platform or "", descriptor) of each image that the list names, those in lists within too,
+    but no attestations."""
+    descriptors: list[tuple[str, Entry]] = []
+    ahead = [found.digest]
+    seen: set[str] = set()
+    while ahead:
+        for descriptor in images_in(_index(paths, ahead.pop(0))):
+            if descriptor.digest in seen:
+                continue
+            seen.add(descriptor.digest)
+            if descriptor.media_type not in INDEXES:
+                descriptors.append((platform_text(descriptor.platform), _entry(descriptor)))
+            elif blobs.has(paths, descriptor.digest):
+                ahead.append(descriptor.digest)
+    return descriptors
 
 
 def holds(paths: Paths, found: ManifestList) -> set[str]:
@@ -109,6 +133,14 @@ def image_ids(paths: Paths, found: ManifestList) -> set[str]:
         except (CrunpyError, ValueError, KeyError, TypeError, AttributeError):
             continue  # a list within, or something that is no image
     return ids
+
+
+def _entry(descriptor: Descriptor) -> Entry:
+    return {
+        "digest": descriptor.digest,
+        "mediaType": descriptor.media_type,
+        "size": descriptor.size,
+    }
 
 
 def _index(paths: Paths, digest: str) -> Index:

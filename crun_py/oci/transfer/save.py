@@ -50,25 +50,30 @@ class Saved:
 
 
 @contextmanager
-def gathered(paths: Paths, texts: list[str], compression: str = "") -> Iterator[list[Saved]]:
+def gathered(
+    paths: Paths, texts: list[str], compression: str = "", platform: str = ""
+) -> Iterator[list[Saved]]:
     """The images that `texts` mean, each once with the names that were asked for.
 
     A name without tag means all tags of it, as for docker; an id gives no name.
     compression: "gzip" for layers that have none, "none" to undo theirs, "" for as they
-    are.  Raises NotFound, InvalidArgument.
+    are.  platform: which one of a manifest list, this host's unless given.  Raises NotFound,
+    InvalidArgument, ImageError (an image for another platform).
     """
     found: dict[str, Saved] = {}
     try:
-        _gather(paths, texts, compression, found)
+        _gather(paths, texts, compression, platform, found)
         yield [*found.values()]
     finally:
         for image in found.values():
             image.content.close()
 
 
-def _gather(paths: Paths, texts: list[str], compression: str, found: dict[str, Saved]) -> None:
+def _gather(
+    paths: Paths, texts: list[str], compression: str, platform: str, found: dict[str, Saved]
+) -> None:
     for text in texts:
-        for digest, name in _meant(ImageStore(paths), text):
+        for digest, name in _meant(ImageStore(paths), text, platform):
             if digest not in found:
                 found[digest] = Saved(_content(paths, digest, compression), [])
             if name and name not in found[digest].names:
@@ -83,20 +88,20 @@ def _content(paths: Paths, digest: str, compression: str) -> Content:
     )
 
 
-def _meant(store: ImageStore, text: str) -> list[tuple[str, str]]:
+def _meant(store: ImageStore, text: str, platform: str) -> list[tuple[str, str]]:
     """(digest of the manifest, full reference or "") of each image that `text` means; of a
-    manifest list that is the image for this platform, by the list's name."""
+    manifest list that is the image for the platform, by the list's name."""
     try:
         wanted = parse(text)
     except InvalidArgument:  # an id
-        return [(store.find(text).digest, "")]
+        return [(store.find(text, platform).digest, "")]
     if ":" not in text.rpartition("/")[2] and not wanted.digest:
         every = [n for found in store.everything() for n in found.names]
         tagged = [n for n in every if parse(n).name == wanted.name and parse(n).tag]
         if tagged:
-            return [(store.find(name).digest, name) for name in tagged]
+            return [(store.find(name, platform).digest, name) for name in tagged]
     _, name = store.match(text)
-    return [(store.find(text).digest, name if wanted.tag else "")]
+    return [(store.find(text, platform).digest, name if wanted.tag else "")]
 
 
 def save(images: Sequence[Saved], form: str, path: str) -> None:

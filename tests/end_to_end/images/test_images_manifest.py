@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tarfile
 from collections.abc import Callable
 from typing import Any
 
@@ -281,3 +282,72 @@ def test_inspect_elsewhere(store: Engine) -> None:
     assert found["Id"] == store.inspect("busybox")["Id"]
     assert found["RepoTags"] == ["busybox:latest"]
     assert "inspecting docker://127.0.0.1:1/x" in store.run("inspect", "docker://127.0.0.1:1/x").err
+
+
+# ---- one platform of a list ----
+
+
+@pytest.fixture
+def both(store: Engine) -> Engine:
+    """The store with a list `both` of busybox and test/arm, which have no names of their own."""
+    store.ok("manifest", "create", "both", "busybox", "test/arm")
+    store.ok("rmi", "busybox", "test/arm")
+    return store
+
+
+def test_save_and_push_one_platform(both: Engine) -> None:
+    archive = both.home / "arm.tar"
+    both.ok("save", "--platform", "linux/arm64", "-o", archive, "both")
+    with tarfile.open(archive) as file:
+        written = json.load(file.extractfile("manifest.json"))  # type: ignore[arg-type]
+        config = json.load(file.extractfile(written[0]["Config"]))  # type: ignore[arg-type]
+    assert config["architecture"] == "arm64" and written[0]["RepoTags"] == ["both:latest"]
+    target = f"{both.registry}/test/{both.home.name}-one"
+    both.ok("push", "-q", "--platform", "linux/arm64/v8", "both", target)
+    assert len(raw(target)["layers"]) == 1 and "manifests" not in raw(target)
+    for words in (("save", "-o", archive), ("push", "-q")):
+        message = both.fails(*words, "--platform", "linux/s390x", "both")
+        assert "linux/s390x" in message and "linux/arm64" in message
+    own = f"linux/{images.ARCHITECTURE}"
+    both.ok("manifest", "create", "other", "both")
+    assert both.run("save", "--platform", own, "-o", archive, "other").code == 0
+    both.ok("pull", "-q", "busybox")
+    refused = both.run("push", "--platform", "linux/arm64", "busybox")
+    assert refused.code == 125 and f"exists for {own}" in refused.err
+    both.ok("push", "-q", "--platform", own, "busybox", target)
+
+
+def test_remove_one_platform(both: Engine) -> None:
+    assert "linux/s390x" in both.run("rmi", "--platform", "linux/s390x", "both").err
+    assert len(entries(both, "both")) == 2
+    both.detached("--name", "c", "both", "sleep", "1000")
+    own = f"linux/{images.ARCHITECTURE}"
+    assert "in use by container" in both.run("rmi", "--platform", own, "both").err
+    assert both.ok("rmi", "--platform", "linux/arm64", "both").startswith("Deleted: sha256:")
+    assert [e["platform"]["architecture"] for e in entries(both, "both")] == [images.ARCHITECTURE]
+    assert both.run("save", "--platform", "linux/arm64", "both", "-o", both.home / "x").code != 0
+    both.ok("rm", "-f", "-t0", "c")
+    assert "Untagged: both:latest" in both.ok("rmi", "--platform", own, "both")
+    assert both.ok("images", "-aq") == ""
+    both.ok("pull", "-q", "busybox")
+    assert "exists for" in both.run("rmi", "--platform", "linux/arm64", "busybox").err
+    assert "Untagged: busybox:latest" in both.ok("rmi", "--platform", own, "busybox")
+    assert not list((both.root / "images/blobs/sha256").iterdir())
+
+
+def test_images_as_a_tree(both: Engine) -> None:
+    both.ok("pull", "-q", "busybox")
+    both.ok("create", "--name", "c", "--network", "none", "busybox")
+    lines = both.ok("images", "--tree").splitlines()
+    assert lines[0].split() == ["IMAGE", "ID", "DISK", "USAGE", "CONTENT", "SIZE", "EXTRA"]
+    told = {line.split()[0]: line for line in lines[1:] if line[0] not in "├└"}
+    assert set(told) == {"both:latest", "busybox:latest"}
+    assert told["both:latest"].split()[-1] == "U"
+    branches = [line.split()[:2] for line in lines if line[0] in "├└"]
+    own = f"linux/{images.ARCHITECTURE}"
+    assert sorted(branches) == sorted([["└─", own], ["├─", own], ["└─", "linux/arm64/v8"]])
+    arm = next(line for line in lines if "arm64" in line)
+    assert not arm.rstrip().endswith("U") and "0B" not in arm
+    assert both.ok("images", "--tree", "both").count("\n") == 3
+    assert "excludes --quiet" in both.fails("images", "--tree", "-q")
+    both.ok("rm", "c")

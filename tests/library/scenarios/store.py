@@ -219,6 +219,17 @@ async def lists(engine: Engine) -> None:
         on_event=seen.append,
     )  # fmt: skip
     assert pushed.is_list
+    own = "linux/arm64/v8"  # what the list says of it counts
+    one = await engine.images.push(
+        "list:1", name, platform=own, change=crun_py.PushChange(), registry=INSECURE
+    )
+    assert not one.is_list
+    with tempfile.TemporaryDirectory() as home:
+        await engine.images.save("list:1", f"{home}/one.tar", platform=own)
+        with pytest.raises(crun_py.ImageError):
+            await engine.images.save("list:1", f"{home}/one.tar", platform="linux/s390x")
+    with pytest.raises(crun_py.ImageError):
+        await engine.images.remove("list:1", platforms="linux/s390x")
     await engine.manifests.remove_entry("list:1", busybox.digest)
     await engine.manifests.remove("list:1")
     with pytest.raises(crun_py.NotFound):
