@@ -269,11 +269,15 @@ class Connection:
 
     def last_words(self) -> list[tuple[str, str]]:
         """What an answer says when the request's body was not read to its end."""
-        return [("Connection", "close")] if self._http.their_state is not h11.DONE else []
+        return [("Connection", "close")] if self._is_sending() else []
+
+    def _is_sending(self) -> bool:
+        """Whether the client has not said all of its request, or said what is none."""
+        return self._http.their_state in (h11.SEND_BODY, h11.ERROR)
 
     async def linger(self) -> None:
         """Let a client that still sends read our answer."""
-        if self._http.their_state is h11.DONE:
+        if not self._is_sending():
             return
         with contextlib.suppress(TimeoutError, OSError):
             async with asyncio.timeout(_LINGER_S):

@@ -445,3 +445,17 @@ def test_many_at_once(served: Served) -> None:
     for thread in threads:
         thread.join(timeout=120)
     assert found == [200] * 200
+
+
+def test_a_client_that_wants_the_connection_closed_does_not_wait(served: Served) -> None:
+    """`Connection: close`, and HTTP/1.0: the end of the answer is the end of the connection."""
+    for head in (
+        b"HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.0\r\nHost: d\r\n\r\n",
+    ):
+        with served.connect() as sock:
+            sock.sendall(b"GET /_ping " + head)
+            started = time.monotonic()
+            while sock.recv(1 << 16):
+                pass
+            assert time.monotonic() - started < 0.9
