@@ -24,6 +24,7 @@ CORE_SOURCES = [
     "health.c",
     "monitor.c",
     "starting.c",
+    "alone.c",
     "streams.c",
     "streams_jail.c",
     "streams_keeper.c",
@@ -104,5 +105,5 @@ class BuildExt(build_ext):
 setup(
     cffi_modules=["crun_py/_native/build_shim.py:ffibuilder"],
     cmdclass={"build_ext": BuildExt},
-    scripts=["bin/crunpy", "bin/crunpy-python"],
+    scripts=["bin/crunpy", "bin/crunpy-oci", "bin/crunpy-python"],
 )

@@ -34,7 +34,7 @@ LEVELS = {
     2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs", "archive",
         "events", "upgrade", "monitor", "secrets"),
     3: ("options", "runtime", "quadlet"),
-    4: ("container", "show", "build", "doctor"),
+    4: ("container", "show", "build", "doctor", "oci_runtime"),
     5: ("engine",),
     6: ("worker", "library"),
     7: ("aio", "blocking", "pytest_plugin"),

@@ -77,6 +77,11 @@ enum op {
 	OP_CLEAR = 37,	   /* no more nodes are made: what they were made in leaves the mount namespace */
 	OP_CONFINE = 39,   /* s0=what a security module is told s1..=its file, the first that there is */
 	OP_ENTERPID = 38,  /* become a process of the pid namespace that SET_CLONE names */
+	OP_PAUSE = 40,	   /* wait until the one who asked for the start lets us go on: hooks */
+	OP_PERSONALITY = 41, /* a=persona */
+	OP_IOPRIO = 42,	   /* a=class and level, ioprio_set(2) */
+	OP_SCHEDULER = 43, /* s0=struct sched_attr */
+	OP_PERMITTED = 44, /* a=the permitted capabilities, of which OP_CAPS has the effective ones */
 
 	/* what the monitor must know */
 	SET_ID = 100,	   /* s0 */
@@ -98,6 +103,9 @@ enum op {
 	SET_DNS = 115,	   /* a=fd of a UDP socket b=fd of a listening TCP socket or -1 s0=directory of `names`
 			    * s1..=servers for other names, none: those of /etc/resolv.conf */
 	SET_NOTIFY = 116,  /* a=fd of the container's notify socket s0=the service manager's */
+	SET_ALONE = 117,   /* no monitor: init has our stdio, and is nobody's child when it is ready
+			    * a=fd of the FIFO that lets OP_GATE go on, or -1 b=fd of a socket that gets a
+			    * terminal's master, or -1 */
 };
 
 struct str {
@@ -154,13 +162,15 @@ struct init {
 	int workshop, n_nodes; /* devices.c: the tmpfs where nodes are made */
 	int stdio[3];
 	int kept[MAX_KEPT], n_kept;
+	int start;   /* SET_ALONE: the FIFO by which OP_GATE is let go, -1: none */
+	uint64_t permitted; /* beside the effective capabilities */
 	char **env;
 	char about[ABOUT]; /* what a step that failed adds to its errno */
 };
 
 /* init -> monitor on the report socket; a terminal's descriptor travels with REPORT_TTY, with
  * REPORT_PID the pid of the process that goes on in our place, as index. */
-enum { REPORT_FAILED = 1, REPORT_TTY = 2, REPORT_PID = 3, REPORT_GATE = 4 };
+enum { REPORT_FAILED = 1, REPORT_TTY = 2, REPORT_PID = 3, REPORT_GATE = 4, REPORT_PAUSE = 5 };
 struct report {
 	int32_t what, index, error;
 	char about[ABOUT];
@@ -195,6 +205,11 @@ int step_seccomp(struct init *init, const struct step *s);
 int step_env(struct init *init, const struct step *s);
 int step_init(struct init *init, const struct step *s);
 int step_gate(struct init *init, const struct step *s);
+int step_pause(struct init *init, const struct step *s);
+int step_personality(struct init *init, const struct step *s);
+int step_ioprio(struct init *init, const struct step *s);
+int step_scheduler(struct init *init, const struct step *s);
+int step_permitted(struct init *init, const struct step *s);
 int step_exec(struct init *init, const struct step *s);
 
 int step_propagation(struct init *init, const struct step *s);
@@ -247,6 +262,17 @@ struct result {
 
 /* Runs in the monitor; returns its exit status. */
 int monitor_main(const struct plan *plan);
+
+/* ---- alone.c ---- */
+
+/* Make the container of a plan with SET_ALONE, and leave it; returns an exit status. */
+int alone_main(const struct plan *plan);
+
+/* ---- exec.c ---- */
+
+/* Whether the command of OP_EXEC can be found and executed, as execve(2) would say: 0 or a negated
+ * errno. */
+int exec_check(struct init *init, const struct step *s);
 
 enum restart { RESTART_NO = 0, RESTART_ON_FAILURE = 1, RESTART_ALWAYS = 2 };
 /* In the state directory while the restart policy is in force: a user's stop removes it. */

@@ -87,7 +87,11 @@ static int exec_file(struct init *init, const char *file, char *const *argv)
 	return -error;
 }
 
-static int exec_searched(struct init *init, char *const *argv)
+typedef int (*file_function)(struct init *, const char *, char *const *);
+
+/* Call `act` for the command's file, or for one after the other that PATH leads to, until one is none
+ * that is missing. */
+static int search(struct init *init, char *const *argv, file_function act)
 {
 	char file[PATH_MAX];
 	const char *path = environment(init->env, "PATH");
@@ -95,12 +99,12 @@ static int exec_searched(struct init *init, char *const *argv)
 	if (!*argv[0])
 		return -ENOENT;
 	if (strchr(argv[0], '/'))
-		return exec_file(init, argv[0], argv);
+		return act(init, argv[0], argv);
 	for (const char *at = path ? path : "/bin:/usr/bin"; *at;) {
 		size_t n = strcspn(at, ":");
 		/* an empty part would mean the working directory: passed over */
 		if (n && snprintf(file, sizeof(file), "%.*s/%s", (int)n, at, argv[0]) < (int)sizeof(file)) {
-			int found = exec_file(init, file, argv);
+			int found = act(init, file, argv);
 			if (found != -ENOENT && found != -ENOTDIR && found != -EISDIR)
 				error = found;
 			if (*init->about || (found != -ENOENT && found != -ENOTDIR && found != -EISDIR && found != -EACCES))
@@ -109,6 +113,22 @@ static int exec_searched(struct init *init, char *const *argv)
 		at += n + (at[n] == ':');
 	}
 	return error;
+}
+
+/* As execve(2) of `file` would fail, as far as that can be told beforehand. */
+static int check_file(struct init *init, const char *file, char *const *argv)
+{
+	(void)argv;
+	if (is_directory(file))
+		return -EISDIR;
+	if (faccessat(AT_FDCWD, file, X_OK, AT_EACCESS))
+		return -errno;
+	char interpreter[ABOUT] = "";
+	find_interpreter(file, interpreter);
+	if (!*interpreter || !faccessat(AT_FDCWD, interpreter, F_OK, AT_EACCESS))
+		return 0;
+	memcpy(init->about, interpreter, sizeof(interpreter));
+	return -errno;
 }
 
 int step_keep(struct init *init, const struct step *s)
@@ -144,7 +164,15 @@ int step_exec(struct init *init, const struct step *s)
 	/* the container's life no longer hangs on its monitor's */
 	(void)prctl(PR_SET_PDEATHSIG, 0);
 	char **argv = step_argv(s);
-	int error = argv ? exec_searched(init, argv) : -ENOMEM;
+	int error = argv ? search(init, argv, exec_file) : -ENOMEM;
+	free(argv);
+	return error;
+}
+
+int exec_check(struct init *init, const struct step *s)
+{
+	char **argv = s->n ? step_argv(s) : NULL;
+	int error = argv ? search(init, argv, check_file) : -EINVAL;
 	free(argv);
 	return error;
 }

@@ -56,6 +56,11 @@ static const step_function functions[] = {
 	[OP_CLEAR] = step_clear,
 	[OP_ENTERPID] = step_enterpid,
 	[OP_CONFINE] = step_confine,
+	[OP_PAUSE] = step_pause,
+	[OP_PERSONALITY] = step_personality,
+	[OP_IOPRIO] = step_ioprio,
+	[OP_SCHEDULER] = step_scheduler,
+	[OP_PERMITTED] = step_permitted,
 };
 
 void init_report(const struct init *init, int what, int index, int error, int fd)

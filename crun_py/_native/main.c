@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "core.h"
 #include "dns.h"
+#include "monitor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,27 +55,35 @@ void close_all_but(int *keep, size_t n)
 	(void)close_fds((unsigned)next, ~0U, false);
 }
 
-/* Close all descriptors but those that the plan names. */
+static bool is_alone(const struct plan *plan)
+{
+	return find(plan, SET_ALONE)->op == SET_ALONE;
+}
+
+/* Close all descriptors but those that the plan names, and our stdio if that is the container's. */
 static int close_unnamed(const struct plan *plan)
 {
-	int *keep = calloc(plan->n * 2 + 1, sizeof(int));
+	enum { STREAMS = 3 };
+	int *keep = calloc(plan->n * 2 + 1 + STREAMS, sizeof(int));
 	size_t n = 0;
 	if (!keep)
 		return -ENOMEM;
+	for (int fd = 0; fd < STREAMS && is_alone(plan); fd++)
+		keep[n++] = fd;
 	for (uint32_t i = 0; i < plan->n; i++) {
 		const struct step *s = &plan->steps[i];
 		if (s->op == OP_SETNS || s->op == SET_CGROUP || s->op == SET_CLIENT || s->op == SET_RESULT ||
 		    s->op == SET_HOLD || s->op == SET_USERNS || s->op == SET_DNS || s->op == SET_NOTIFY ||
-		    s->op == OP_ATTACH || s->op == OP_KEEP)
+		    s->op == OP_ATTACH || s->op == OP_KEEP || s->op == SET_ALONE)
 			keep[n++] = (int)s->a;
-		if (s->op == SET_CLONE || s->op == SET_DNS)
+		if (s->op == SET_CLONE || s->op == SET_DNS || s->op == SET_ALONE)
 			keep[n++] = (int)s->b;
 		if (s->op == SET_CGROUP && s->c > 0)
 			keep[n++] = (int)s->c;
 	}
 	close_all_but(keep, n);
 	for (size_t i = 0; i < n; i++)
-		if (keep[i] >= 0)
+		if (keep[i] >= STREAMS)
 			(void)fcntl(keep[i], F_SETFD, FD_CLOEXEC);
 	free(keep);
 	return 0;
@@ -103,9 +112,12 @@ int main(int argc, char **argv)
 	title = argv[0];
 	title_size = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0]);
 	/* a child of nobody's: the caller waits for the parent only, and reads an errno in its status */
-	pid_t pid = fork();
+	bool alone = is_alone(&plan);
+	pid_t pid = alone ? 0 : fork();
 	if (pid)
 		return pid < 0 ? errno : 0;
+	if (alone)
+		return close_unnamed(&plan) ? 2 : alone_main(&plan);
 	if (setsid() < 0 || chdir("/") || close_unnamed(&plan) || null_stdio())
 		return 2;
 	(void)prctl(PR_SET_NAME, "crunpy-monitor");

@@ -10,13 +10,13 @@ struct monitor {
 	int result, pidfd;
 	int gate; /* init waits behind OP_GATE at its end of this socket, -1: it does not */
 	int64_t started, deadline; /* monotonic ms; deadline 0: none */
-	bool timed_out;
+	bool timed_out, alone; /* alone: SET_ALONE, we leave when init is ready */
 	struct status status;
 	const char *about; /* what a failure to start is about, NULL for nothing */
 	struct streams streams; /* until they have begun */
 };
 
-enum { STARTED = 0, FAILED_STEP = 1, FAILED_MONITOR = 2 };
+enum { STARTED = 0, FAILED_STEP = 1, FAILED_MONITOR = 2, PAUSED = 3 };
 
 /* The first step of this kind, else one without strings whose a and b are -1. */
 const struct step *find(const struct plan *plan, enum op op);
@@ -37,6 +37,9 @@ void tell(int fd, struct result result);
 
 /* ---- monitor.c ---- */
 
+/* Tell the one who asked for the start that init waits at OP_PAUSE, number `index`; false when it is not
+ * to go on. */
+bool alone_pause(const struct monitor *m, int index);
 void kill_init(const struct monitor *m);
 /* Wait for init's end; returns its exit code. */
 int reap(struct monitor *m);

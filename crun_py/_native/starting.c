@@ -195,14 +195,15 @@ int not_noted(struct monitor *m, int error)
 
 int spawn(struct monitor *m, int *report)
 {
-	struct pipes p;
+	struct pipes p = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
 	int pair[2];
-	int error = make_pipes(m, &p, find(m->plan, SET_STDIO));
+	int error = m->alone ? 0 : make_pipes(m, &p, find(m->plan, SET_STDIO));
 	if (error)
 		return error;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
-	struct init init = { .plan = m->plan, .report = pair[1], .root = -1, .workshop = -1, .window = m->streams.input.window };
+	struct init init = { .plan = m->plan, .report = pair[1], .root = -1, .workshop = -1, .window = m->streams.input.window,
+			     .start = m->alone ? (int)find(m->plan, SET_ALONE)->a : -1 };
 	if (pipe2(init.noted, O_CLOEXEC))
 		return -errno;
 	init.stdio[0] = p.in[0];
@@ -225,7 +226,7 @@ int spawn(struct monitor *m, int *report)
 	*report = pair[0];
 	if (error)
 		(void)not_noted(m, error);
-	else /* now, while init is at its steps */
+	else if (!m->alone) /* now, while init is at its steps */
 		error = streams_begin(&m->streams, find(m->plan, SET_LOG));
 	if (error) {
 		kill_init(m);
@@ -262,13 +263,36 @@ struct result failed_monitor(const struct monitor *m, int error)
 	return result;
 }
 
+/* The master goes to whoever is to drive the terminal, with a name, as OCI runtimes do it. */
+static int hand_over_terminal(const struct monitor *m, int master)
+{
+	static const char name[] = "/dev/ptmx";
+	int sock = (int)find(m->plan, SET_ALONE)->b;
+	ssize_t sent = sock < 0 ? 0 : send_with_fd(sock, name, sizeof(name) - 1, master);
+	int error = sent < 0 ? errno : 0;
+	close(master);
+	return error;
+}
+
+static struct result give_up(struct monitor *m, int report, int error, const char *about)
+{
+	kill_init(m);
+	close(report);
+	m->about = about;
+	return failed_monitor(m, -error);
+}
+
 struct result hear(struct monitor *m, int report)
 {
 	struct report said = { 0 };
 	struct result result = { .failed = STARTED, .pid = m->status.pid };
 	int fd;
 	while (recv_with_fd(report, &said, sizeof(said), &fd, 0) == (ssize_t)sizeof(said)) {
-		if (said.what == REPORT_TTY) {
+		if (said.what == REPORT_TTY && m->alone) {
+			int error = hand_over_terminal(m, fd);
+			if (error)
+				return give_up(m, report, error, "console socket");
+		} else if (said.what == REPORT_TTY) {
 			const struct streams_word word = { .letter = STREAMS_TERMINAL };
 			streams_tell(&word, fd);
 			close(fd);
@@ -285,6 +309,10 @@ struct result hear(struct monitor *m, int report)
 		} else if (said.what == REPORT_GATE) {
 			m->gate = report;
 			return result;
+		} else if (said.what == REPORT_PAUSE && !alone_pause(m, said.index)) {
+			return give_up(m, report, ECANCELED, "hooks");
+		} else if (said.what == REPORT_PAUSE) {
+			(void)send(report, "p", 1, MSG_NOSIGNAL);
 		}
 	}
 	close(report);

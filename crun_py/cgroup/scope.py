@@ -90,12 +90,13 @@ def ask(
     *,
     patience_s: int,
     rootless: bool,
+    unit: str = "",
 ) -> Scope:
     """Ask systemd for the scope of a container, and go on.
 
     title: for people.  parent: the slice above it, "" for the usual one.  files: the limits, as for
     group.apply.  patience_s: how long systemd waits for its end before it kills, when that is
-    asked for (`systemctl stop`); -1 for ever.  Raises Silent.
+    asked for (`systemctl stop`); -1 for ever.  unit: its name, "" for the engine's.  Raises Silent.
     """
     systemd = Systemd(rootless=rootless)
     units = []
@@ -110,7 +111,7 @@ def ask(
         ("TimeoutStopUSec", ("t", patience)),
         *properties(files),
     ]
-    units.append(Unit(manager.unit(container_id), wanted))
+    units.append(Unit(unit or manager.unit(container_id), wanted))
     scope = Scope(systemd, units, holder, hold)
     try:
         systemd.start(*units)

@@ -137,6 +137,7 @@ _ENGINE = {
     "daemon": ("system.daemon", "`system service` with dockerd's options"),
     "auto-update": ("system.auto_update", "Give containers of systemd's units newer images"),
     "doctor": ("system.doctor", "Tell what the host lacks, and the commands that mend it"),
+    "oci": ("oci.command", "An OCI runtime, for podman, Docker and containerd: crunpy-oci"),
     "unshare": ("system.unshare", "Run a command in a plain user's user namespace"),
     "info": ("system.info", "Show the engine's set-up and the host's abilities"),
 }

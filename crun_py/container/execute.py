@@ -214,12 +214,7 @@ def _plan(
         fds.append(os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         plan.add(p.SET_CGROUP, a=fds[-1])
     plan.add(p.SET_CLONE, b=pid_namespace)
-    contained.oom_step(plan, process)
-    plan.add(p.SETNS, a=pidfd, b=flags)
-    plan.add(p.ENTERROOT)
-    if process["terminal"]:
-        plan.add(p.TERMINAL, a=process["user"]["uid"], c=True)
-    plan.add(p.KEYRING)
+    contained.joining_steps(plan, pidfd, flags, process)
     seccomp = None
     if not privileged:
         whole: Spec = {**document, "process": process}

@@ -1,4 +1,4 @@
-"""config.json: the OCI runtime spec 1.1 (config.md, config-linux.md), as far as we write it."""
+"""config.json: the OCI runtime spec 1.2 (config.md, config-linux.md), as far as we know it."""
 
 from __future__ import annotations
 
@@ -29,6 +29,19 @@ class Rlimit(TypedDict):
     hard: int
 
 
+IOPriority = TypedDict("IOPriority", {"class": str, "priority": NotRequired[int]})
+
+
+class Scheduler(TypedDict):
+    policy: str
+    nice: NotRequired[int]
+    priority: NotRequired[int]
+    flags: NotRequired[list[str]]
+    runtime: NotRequired[int]
+    deadline: NotRequired[int]
+    period: NotRequired[int]
+
+
 class Process(TypedDict):
     terminal: NotRequired[bool]
     user: User
@@ -40,6 +53,9 @@ class Process(TypedDict):
     noNewPrivileges: NotRequired[bool]
     oomScoreAdj: NotRequired[int]
     apparmorProfile: NotRequired[str]
+    selinuxLabel: NotRequired[str]
+    ioPriority: NotRequired[IOPriority]
+    scheduler: NotRequired[Scheduler]
 
 
 class Root(TypedDict):
@@ -158,7 +174,32 @@ class LinuxSeccomp(TypedDict):
     syscalls: list[SeccompRule]
 
 
+class Personality(TypedDict):
+    domain: str
+
+
+class Hook(TypedDict):
+    """timeout: seconds."""
+
+    path: str
+    args: NotRequired[list[str]]
+    env: NotRequired[list[str]]
+    timeout: NotRequired[int]
+
+
+class Hooks(TypedDict, total=False):
+    prestart: list[Hook]
+    createRuntime: list[Hook]
+    createContainer: list[Hook]
+    startContainer: list[Hook]
+    poststart: list[Hook]
+    poststop: list[Hook]
+
+
 class Linux(TypedDict):
+    cgroupsPath: NotRequired[str]
+    personality: NotRequired[Personality]
+    rootfsPropagation: NotRequired[str]
     namespaces: list[LinuxNamespace]
     maskedPaths: NotRequired[list[str]]
     readonlyPaths: NotRequired[list[str]]
@@ -178,4 +219,5 @@ class Spec(TypedDict):
     domainname: NotRequired[str]
     mounts: list[Mount]
     linux: Linux
+    hooks: NotRequired[Hooks]
     annotations: NotRequired[dict[str, str]]

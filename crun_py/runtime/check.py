@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     Object = dict[str, object]
 
 
-def check(spec: object) -> None:
+def check(spec: object, *, alone: bool = False) -> None:
     """Raises InvalidArgument for what is malformed, Unsupported for what is not done here; the
-    message names the field.  What passes is a documents.spec.Spec."""
+    message names the field.  What passes is a documents.spec.Spec.
+
+    alone: for a container without a monitor (oci_runtime), whose hooks are run."""
     whole = _object(spec, "it")
-    _process(_field(whole, "", "process", dict))
+    process(_field(whole, "", "process", dict))
     root = _field(whole, "", "root", dict)
     _path(_field(root, "root", "path", str), "root.path")
     _field(root, "root", "readonly", bool, False)
@@ -41,10 +43,14 @@ def check(spec: object) -> None:
         where = f"linux.devices[{number}]"
         _device(_object(device, where), where)
     _texts_by_name(linux, "linux", "sysctl")
-    if linux.get("intelRdt") or linux.get("personality"):
-        raise Unsupported("config.json: linux.intelRdt and linux.personality are not done here")
-    if whole.get("hooks"):
+    if linux.get("intelRdt"):
+        raise Unsupported("config.json: linux.intelRdt is not done here")
+    _personality(linux)
+    hooks = _field(whole, "", "hooks", dict, {})
+    if hooks and not alone:
         raise Unsupported("config.json: hooks are not run here")
+    for kind, entries in hooks.items():
+        _hooks(kind, entries)
 
 
 def _wrong(where: str, what: str) -> InvalidArgument:
@@ -82,11 +88,44 @@ def _path(value: object, where: str) -> None:
         raise _wrong(where, f"{str(value)[:60]!r} is not an absolute path")
 
 
-def _process(process: Object) -> None:
+def _personality(linux: Object) -> None:
+    personality = _field(linux, "linux", "personality", dict, {})
+    if not personality:
+        return
+    if personality.get("domain") not in ("LINUX", "LINUX32"):
+        raise _wrong("linux.personality.domain", "not LINUX or LINUX32")
+    if personality.get("flags"):
+        raise Unsupported("config.json: linux.personality.flags: there are none")
+
+
+HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
+
+
+def _hooks(kind: str, entries: object) -> None:
+    if kind not in HOOKS:
+        raise _wrong(f"hooks.{kind}", "not known")
+    if not isinstance(entries, list):
+        raise _wrong(f"hooks.{kind}", "not a list")
+    for number, value in enumerate(entries):
+        where = f"hooks.{kind}[{number}]"
+        hook = _object(value, where)
+        _path(_field(hook, where, "path", str), f"{where}.path")
+        for name in ("args", "env"):
+            _texts(_field(hook, where, name, list, []), f"{where}.{name}")
+        if _field(hook, where, "timeout", int, 1) <= 0:
+            raise _wrong(f"{where}.timeout", "not above 0")
+
+
+def _texts(words: list[object], where: str) -> None:
+    if not all(isinstance(word, str) and "\0" not in word for word in words):
+        raise _wrong(where, "not a list of texts")
+
+
+def process(process: object) -> None:
+    """As `check`, for the process alone, of a further command for example."""
+    process = _object(process, "process")
     for name in ("args", "env"):
-        words = _field(process, "process", name, list)
-        if not all(isinstance(word, str) and "\0" not in word for word in words):
-            raise _wrong(f"process.{name}", "not a list of texts")
+        _texts(_field(process, "process", name, list), f"process.{name}")
     if not process["args"]:
         raise _wrong("process.args", "empty")
     _path(_field(process, "process", "cwd", str), "process.cwd")
@@ -94,6 +133,7 @@ def _process(process: Object) -> None:
         _field(process, "process", name, bool, False)
     _field(process, "process", "oomScoreAdj", int, 0)
     _user(_field(process, "process", "user", dict))
+    _manner(process)
     for number, entry in enumerate(_field(process, "process", "rlimits", list, [])):
         where = f"process.rlimits[{number}]"
         limit = _object(entry, where)
@@ -116,6 +156,27 @@ def _process(process: Object) -> None:
         raise Unsupported("config.json: process.selinuxLabel is not done here")
 
 
+def _manner(process: Object) -> None:
+    priority = _field(process, "process", "ioPriority", dict, {})
+    if priority:
+        kind = _field(priority, "process.ioPriority", "class", str)
+        if kind not in ("IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"):
+            raise _wrong("process.ioPriority.class", f"{kind!r} is not known")
+        if not 0 <= _field(priority, "process.ioPriority", "priority", int, 0) <= 7:
+            raise _wrong("process.ioPriority.priority", "not 0 to 7")
+    scheduler = _field(process, "process", "scheduler", dict, {})
+    if scheduler:
+        policy = _field(scheduler, "process.scheduler", "policy", str)
+        if policy not in ("SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_IDLE",
+                          "SCHED_DEADLINE"):  # fmt: skip
+            raise _wrong("process.scheduler.policy", f"{policy!r} is not known")
+        for name in ("nice", "priority", "runtime", "deadline", "period"):
+            _field(scheduler, "process.scheduler", name, int, 0)
+        _texts(_field(scheduler, "process.scheduler", "flags", list, []), "process.scheduler.flags")
+    if process.get("execCPUAffinity"):
+        raise Unsupported("config.json: process.execCPUAffinity is not done here")
+
+
 def _user(user: Object) -> None:
     groups = _field(user, "process.user", "additionalGids", list, [])
     ids = {name: _field(user, "process.user", name, int) for name in ("uid", "gid")}
@@ -136,7 +197,7 @@ def _namespaces(entries: list[object]) -> None:
         if kind not in TYPES or kind in seen:
             raise _wrong(where, f"{kind!r} is {'given twice' if kind in seen else 'not known'}")
         seen.add(kind)
-        own_mounts |= kind == "mount" and "path" not in entry
+        own_mounts |= kind == "mount" and not entry.get("path")
     if not own_mounts:
         raise Unsupported(
             "config.json: linux.namespaces: a mount namespace of the container's own is needed"

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import stat
+from _struct import pack
 
 from crun_py import ns
 from crun_py.errors import InvalidArgument, Unsupported
 from crun_py.model.spec import DEFAULT_SECCOMP, OPTIONAL_SYSCTLS, RLIMITS
 from crun_py.ns import caps
 from crun_py.runtime import plan as p
+from crun_py.runtime.mount_options import Options
 from crun_py.runtime.plan import Plan
 
 TYPE_CHECKING = False
@@ -20,30 +22,6 @@ if TYPE_CHECKING:
     from crun_py.documents.spec import Linux, Mount, Process, Spec
     from crun_py.overlay.rootfs import RootFs
 
-_FLAGS = {
-    "ro": ns.RDONLY,
-    "rro": ns.RDONLY,
-    "nosuid": ns.NOSUID,
-    "nodev": ns.NODEV,
-    "noexec": ns.NOEXEC,
-    "noatime": ns.MS_NOATIME,
-    "nodiratime": ns.MS_NODIRATIME,
-    "relatime": ns.MS_RELATIME,
-    "strictatime": ns.MS_STRICTATIME,
-}
-_PROPAGATION = {"private": ns.MS_PRIVATE, "slave": ns.MS_SLAVE, "shared": ns.MS_SHARED}
-_IGNORED = (
-    "rw",
-    "atime",
-    "diratime",
-    "notmpcopyup",
-    "suid",
-    "dev",
-    "exec",
-    "defaults",
-    "bind",
-    "rbind",
-)
 _OPTIONAL = ("mqueue", "cgroup")
 
 
@@ -55,6 +33,7 @@ def plan_for(
     attached: dict[str, int] | None = None,
     seccomp: bytes | None,
     reap: bool,
+    keyring: bool = True,
 ) -> Plan:
     """The plan for the container of `spec`; the monitor's own steps come in lifecycle.py.
 
@@ -63,6 +42,7 @@ def plan_for(
     attached:  descriptors of detached mounts, by the destination of the mount they stand for.
     seccomp:   the filter program, None for none.
     reap:      a small init stays pid 1 (--init).
+    keyring:   a session keyring of its own.
     """
     plan = Plan()
     process = spec["process"]
@@ -81,6 +61,8 @@ def plan_for(
     for path in linux.get("readonlyPaths", ()):
         plan.add(p.READONLY, path)
     plan.add(p.MKDIR, process["cwd"])
+    if personality := linux.get("personality"):
+        plan.add(p.PERSONALITY, a=_PERSONALITIES[personality["domain"]])
     if "network" in new:
         plan.add(p.LOOPBACK)
     optional = spec.get("annotations", {}).get(OPTIONAL_SYSCTLS, "").split(",")
@@ -95,7 +77,8 @@ def plan_for(
             plan.add(p.HOSTNAME, name)
         if name := spec.get("domainname"):
             plan.add(p.DOMAINNAME, name)
-    plan.add(p.KEYRING)
+    if keyring:
+        plan.add(p.KEYRING)
     process_steps(plan, process, seccomp, reap=reap, enter_pid="pid" in joined)
     return plan
 
@@ -143,25 +126,17 @@ def _root(plan: Plan, spec: Spec, rootfs: RootFs | None, attached: int | None) -
 
 
 def _mount(plan: Plan, entry: Mount, attached: int | None) -> None:
-    flags = propagation = 0
-    data = []
-    options, source = entry.get("options", []), entry.get("source", "")
-    recursive = "rbind" in options
-    for option in options:
-        if option in _FLAGS:
-            flags |= _FLAGS[option]
-        elif option in _PROPAGATION or option[1:] in _PROPAGATION:
-            propagation = _PROPAGATION.get(option) or _PROPAGATION[option[1:]]
-        elif option not in _IGNORED:
-            data.append(option)
+    options, source = Options(entry.get("options", [])), entry.get("source", "")
+    flags, propagation, data = options.flags, options.propagation, options.data
     kind, target = entry.get("type", "bind"), entry["destination"]
-    if kind == "bind" or "bind" in options or recursive or attached is not None:
+    bound = kind == "bind" or "bind" in entry.get("options", ()) or options.recursive
+    if bound or attached is not None:
         flags &= ns.RDONLY | ns.NOSUID | ns.NODEV | ns.NOEXEC
-        if flags & ns.RDONLY and "rro" not in options:
+        if flags & ns.RDONLY and not options.all_read_only:
             flags ^= ns.RDONLY | ns.RDONLY_TOP
         propagation = propagation or ns.MS_PRIVATE
         if attached is None:
-            plan.add(p.BIND, source, target, a=flags, b=recursive, c=propagation)
+            plan.add(p.BIND, source, target, a=flags, b=options.recursive, c=propagation)
         else:
             plan.add(p.ATTACH, target, a=attached, b=flags << 1, c=propagation)
         return
@@ -210,6 +185,17 @@ def oom_step(plan: Plan, process: Process) -> None:
         plan.add(p.OOMSCORE, a=process["oomScoreAdj"])
 
 
+def joining_steps(plan: Plan, pidfd: int, flags: int, process: Process) -> None:
+    """The first steps of a further process: into the namespaces (`flags`) of the one that `pidfd`
+    means, but that of pids, which comes last."""
+    oom_step(plan, process)
+    plan.add(p.SETNS, a=pidfd, b=flags)
+    plan.add(p.ENTERROOT)
+    if process.get("terminal"):
+        plan.add(p.TERMINAL, a=process["user"]["uid"], c=True)
+    plan.add(p.KEYRING)
+
+
 def process_steps(
     plan: Plan,
     process: Process,
@@ -231,6 +217,7 @@ def process_steps(
         if name not in RLIMITS:
             raise InvalidArgument(f"rlimit {limit['type']}: not known")
         plan.add(p.RLIMIT, a=RLIMITS[name], b=limit["soft"], c=limit["hard"])
+    _manner(plan, process)
     plan.add(p.CHDIR, process["cwd"])
     user = process["user"]
     plan.add(p.UMASK, a=user.get("umask", 0o022))
@@ -243,6 +230,8 @@ def process_steps(
     keep = user.get("keepGroups", False)
     plan.add(p.USER, groups, a=user["uid"], b=user["gid"], c=keep)
     effective, inheritable = caps.mask(sets["effective"]), caps.mask(sets["inheritable"])
+    if further := caps.mask(sets["permitted"]) & ~effective:
+        plan.add(p.PERMITTED, a=further)
     plan.add(p.CAPS, a=effective, b=inheritable, c=caps.mask(sets["ambient"]))
     if last:
         plan.add(p.NONEWPRIVS)
@@ -259,6 +248,34 @@ def process_steps(
         text, files = apparmor.confine(profile)
         plan.add(p.CONFINE, text, *files)
     plan.add(p.EXEC, *process["args"])
+
+
+_PRIORITIES = {"IOPRIO_CLASS_RT": 1, "IOPRIO_CLASS_BE": 2, "IOPRIO_CLASS_IDLE": 3}
+_POLICIES = {"SCHED_OTHER": 0, "SCHED_FIFO": 1, "SCHED_RR": 2, "SCHED_BATCH": 3, "SCHED_ISO": 4,
+             "SCHED_IDLE": 5, "SCHED_DEADLINE": 6}  # fmt: skip
+_SCHEDULER_FLAGS = {"SCHED_FLAG_RESET_ON_FORK": 1, "SCHED_FLAG_RECLAIM": 2,
+                    "SCHED_FLAG_DL_OVERRUN": 4, "SCHED_FLAG_KEEP_POLICY": 8,
+                    "SCHED_FLAG_KEEP_PARAMS": 16, "SCHED_FLAG_UTIL_CLAMP_MIN": 32,
+                    "SCHED_FLAG_UTIL_CLAMP_MAX": 64}  # fmt: skip
+_PERSONALITIES = {"LINUX": 0, "LINUX32": 8}
+
+
+def _manner(plan: Plan, process: Process) -> None:
+    """How the kernel is to run it: ioPriority, scheduler (config.md, "Linux Process")."""
+    if priority := process.get("ioPriority"):
+        kind = _PRIORITIES[priority["class"]]
+        plan.add(p.IOPRIO, a=kind << 13 | priority.get("priority", 0))
+    if scheduler := process.get("scheduler"):
+        flags = sum(_SCHEDULER_FLAGS[name] for name in scheduler.get("flags", ()))
+        plan.add(p.SCHEDULER, pack(
+            "<IIQiIQQQII", _SCHED_ATTR_BYTES, _POLICIES[scheduler["policy"]], flags,
+            scheduler.get("nice", 0), scheduler.get("priority", 0), scheduler.get("runtime", 0),
+            scheduler.get("deadline", 0), scheduler.get("period", 0), 0, 0,
+        ))  # fmt: skip
+
+
+_SCHED_ATTR_BYTES = 56
+"""struct sched_attr, sched_setattr(2)."""
 
 
 def seccomp_program(spec: Spec, cache_dir: str) -> bytes | None:

@@ -24,12 +24,17 @@ from crun_py.errors import (
 )
 from crun_py.runtime import plan as p
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _F_ADD_SEALS, _SEALS = 1033, 0xF  # fcntl(2): F_SEAL_SEAL | SHRINK | GROW | WRITE
-_STARTED, _FAILED_STEP = 0, 1
+_STARTED, _FAILED_STEP, _PAUSED = 0, 1, 3
 _SIGINT = 2
 
 _RESULT = "<iiii256s"
 """struct result in _native/core.h."""
+_RESULT_BYTES: int = calcsize(_RESULT)
 
 
 def _memfd(name: str, data: bytes) -> int:
@@ -161,15 +166,76 @@ def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
     Returns when the command has been executed.  Raises CommandError when it cannot be,
     CrunpyError naming the step that failed, Unsupported when the kernel lacks clone3.
     """
-    _check_null()
     heard, told = os.pipe()
-    plan.add(p.SET_RESULT, a=told)
-    core, data = _sealed_core(), _memfd("plan", plan.encode())
+
+    def listen(child: int) -> tuple[int, bytes]:
+        status = os.waitpid(child, 0)[1]
+        return status, os.read(heard, _RESULT_BYTES)
+
+    try:
+        return _judged(plan, *_carried_out(plan, "crunpy-monitor", title, inherit, told, listen))
+    finally:
+        os.close(heard)
+
+
+def launch_alone(
+    plan: p.Plan, title: str, inherit: list[int], paused: Callable[[int, int], None]
+) -> int:
+    """As `launch`, of a plan with SET_ALONE: without a monitor, our stdio is the container's; its
+    first process becomes the child of the next subreaper above us (prctl(2)).
+
+    paused: is called with the index of each step PAUSE and the host pid of the first process, which
+    waits meanwhile; what it raises ends the container.
+    """
+    import socket
+
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    failed: list[BaseException] = []
+
+    def listen(child: int) -> tuple[int, bytes]:
+        while True:
+            answer = ours.recv(_RESULT_BYTES)
+            if len(answer) != _RESULT_BYTES or read_result(answer)[0] != _PAUSED:
+                break
+            _, index, _, pid, _ = read_result(answer)
+            try:
+                paused(index, pid)
+            except BaseException as e:
+                failed.append(e)
+                ours.shutdown(socket.SHUT_WR)  # it ends
+            else:
+                ours.send(b"g")
+        return os.waitpid(child, 0)[1], answer
+
+    with ours:
+        told = theirs.detach()
+        status, answer = _carried_out(plan, "crunpy-init", title, inherit, told, listen)
+    if failed:
+        raise failed[0]
+    return _judged(plan, status, answer)
+
+
+def _carried_out(
+    plan: p.Plan,
+    name: str,
+    title: str,
+    inherit: list[int],
+    told: int,
+    listen: Callable[[int], tuple[int, bytes]],
+) -> tuple[int, bytes]:
+    """Execute the core, which says on `told` (closed here) how it went.
+
+    listen: is called with its pid; what it returns is returned: the wait status, and what was said
+    last."""
+    core = data = -1
     unblocked = None
     try:
+        _check_null()
+        plan.add(p.SET_RESULT, a=told)
+        core, data = _sealed_core(), _memfd("plan", plan.encode())
         for fd in (*inherit, told, data):
             os.set_inheritable(fd, True)
-        argv = ["crunpy-monitor", title, str(data)]
+        argv = [name, title, str(data)]
         # an interrupt waits until it is known what there is to take down
         unblocked = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_SIGINT,))
         program = f"/proc/self/fd/{core}"
@@ -179,17 +245,20 @@ def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
             raise _not_started(e.errno or 0) from e
         os.close(told)
         told = -1
-        status = os.waitpid(child, 0)[1]
-        answer = os.read(heard, calcsize(_RESULT))
+        return listen(child)
     finally:
         if unblocked is not None:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, unblocked)
-        for fd in (heard, told, core, data):
+        for fd in (told, core, data):
             if fd >= 0:
                 os.close(fd)
         for fd in inherit:
             os.set_inheritable(fd, False)
-    if len(answer) != calcsize(_RESULT):
+
+
+def _judged(plan: p.Plan, status: int, answer: bytes) -> int:
+    """The pid that the core told, or its error is raised."""
+    if len(answer) != _RESULT_BYTES:
         if os.waitstatus_to_exitcode(status) in (errno.EAGAIN, errno.ENOMEM):
             raise _not_started(os.waitstatus_to_exitcode(status))
         raise CrunpyError("starting the container: the monitor ended without a word")
@@ -202,6 +271,8 @@ def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
         raise Unsupported(
             "starting the container: the kernel has no clone3", hint="use Linux 5.15 or newer"
         )
+    if about == "console socket":
+        raise CrunpyError.from_os("handing the terminal over", OSError(error, os.strerror(error)))
     if about:
         cause = os.strerror(error).lower()
         raise CrunpyError(f"starting the container: writing its {about}: {cause}", errno=error)

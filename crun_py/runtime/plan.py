@@ -32,12 +32,13 @@ SETNS, UNSHARE, PROPAGATION, OVERLAY, BINDROOT, MOUNT, BIND, MKDIR = range(1, 9)
 SYMLINK, MASK, READONLY, TERMINAL, PIVOT, ROOTFLAGS, LOOPBACK, HOSTNAME = range(9, 17)
 DOMAINNAME, SYSCTL, RLIMIT, OOMSCORE, KEYRING, CHDIR, UMASK, USER = range(17, 25)
 BOUNDING, CAPS, NONEWPRIVS, SECCOMP, ENV, EXEC, ENTERROOT, INIT, GATE = range(25, 34)
-ATTACH, KEEP, DEVICE, CLEAR, ENTERPID, CONFINE = range(34, 40)
+ATTACH, KEEP, DEVICE, CLEAR, ENTERPID, CONFINE, PAUSE = range(34, 41)
+PERSONALITY, IOPRIO, SCHEDULER, PERMITTED = range(41, 45)
 
 # what the monitor must know
 SET_ID, SET_CLONE, SET_CGROUP, SET_CLIENT, SET_RESULT, SET_RUNDIR = range(100, 106)
 SET_STATEDIR, SET_LOG, SET_STDIO, SET_CLEANUP, SET_HOLD = range(106, 111)
-SET_HEALTH, SET_RESTART, SET_TIMEOUT, SET_USERNS, SET_DNS, SET_NOTIFY = range(111, 117)
+SET_HEALTH, SET_RESTART, SET_TIMEOUT, SET_USERNS, SET_DNS, SET_NOTIFY, SET_ALONE = range(111, 118)
 
 NAMESPACES = {
     CLONE_NEWNS: "mnt",
@@ -53,11 +54,11 @@ _INIT_NAMES = """
 setns unshare propagation overlay bindroot mount bind mkdir symlink mask readonly
 terminal pivot rootflags loopback hostname domainname sysctl rlimit oomscore keyring chdir
 umask user bounding caps nonewprivs seccomp env exec enterroot init gate attach keep
-device clear enterpid confine
+device clear enterpid confine pause personality ioprio scheduler permitted
 """
 _MONITOR_NAMES = """
 set_id set_clone set_cgroup set_client set_result set_rundir set_statedir set_log set_stdio
-set_cleanup set_hold set_health set_restart set_timeout set_userns set_dns set_notify
+set_cleanup set_hold set_health set_restart set_timeout set_userns set_dns set_notify set_alone
 """
 _NAMES = dict(enumerate(_INIT_NAMES.split(), SETNS))
 _NAMES |= dict(enumerate(_MONITOR_NAMES.split(), SET_ID))
@@ -102,7 +103,7 @@ class Step:
             return f"sysctl {words[0].replace('/', '.')}={words[1]}"
         if self.op == RLIMIT:
             return f"rlimit {RLIMIT_NAMES[self.a]} {self.b}:{self.c}"
-        if self.op in (BOUNDING, CAPS):
+        if self.op in (BOUNDING, CAPS, PERMITTED):
             return f"{self.name} {self.a & (1 << 64) - 1:#x}"
         if self.op == USER:
             return f"user {self.a}:{self.b}"
@@ -112,6 +113,8 @@ class Step:
             return f"seccomp {len(self.strings[0]) // 8} instructions"
         if self.op == ENV:
             return f"env {len(words)} variables"
+        if self.op == SCHEDULER:
+            return self.name
         if self.op == EXEC:
             return f"exec {words}"
         numbers = [str(int(n)) for n in (self.a, self.b) if n]

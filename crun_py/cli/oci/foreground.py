@@ -1,0 +1,162 @@
+"""Staying with a container's process: signals to it, its terminal to ours, its exit status."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import socket
+import tempfile
+import termios
+import tty
+from typing import TypeVar
+
+from crun_py.errors import CrunpyError
+from crun_py.oci_runtime import execute, make
+from crun_py.record import replaced
+
+Request = TypeVar("Request", make.Request, execute.Request)
+
+_NOT_PASSED = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGPIPE, signal.SIGKILL,
+               signal.SIGSTOP}  # fmt: skip
+_PIECE = 65536
+
+
+class Foreground:
+    """Inside a `with`: signals to us wait for the process; our terminal is as it was after it."""
+
+    def __init__(self, *, terminal: bool, console_socket: str) -> None:
+        """console_socket: who gets the terminal's master, "" for us."""
+        self._stack = contextlib.ExitStack()
+        self._ours = terminal and not console_socket
+        self._listener: socket.socket | None = None
+        self._path, self._master = "", -1
+        self._mask: set[int] = set()
+
+    def __enter__(self) -> Foreground:
+        passed = set(signal.valid_signals()) - _NOT_PASSED
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*passed, signal.SIGCHLD})
+        self._stack.callback(lambda: signal.pthread_sigmask(signal.SIG_SETMASK, self._mask))
+        if self._ours:
+            directory = self._stack.enter_context(tempfile.TemporaryDirectory())
+            self._path = directory + "/console"
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._listener = self._stack.enter_context(listener)
+            listener.bind(self._path)
+            listener.listen(1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def changed(self, request: Request) -> Request:
+        """The request with our socket, if the terminal is to be ours."""
+        return replaced(request, console_socket=self._path) if self._ours else request
+
+    def take_terminal(self) -> None:
+        """The master has been sent by now; ours becomes raw."""
+        if not self._listener:
+            return
+        with self._listener.accept()[0] as peer:
+            _, rights, _, _ = peer.recvmsg(64, socket.CMSG_SPACE(4))
+        numbers = array.array("i")
+        for _, _, data in rights:
+            numbers.frombytes(data)
+        if not numbers:
+            raise CrunpyError("taking the terminal over: it did not come")
+        self._master = numbers[0]
+        self._stack.callback(os.close, self._master)
+        if os.isatty(0):
+            before = termios.tcgetattr(0)
+            tty.setraw(0)
+            self._stack.callback(termios.tcsetattr, 0, termios.TCSADRAIN, before)
+            self._resize()
+
+    def _resize(self) -> None:
+        with contextlib.suppress(OSError):
+            size = fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8))
+            fcntl.ioctl(self._master, termios.TIOCSWINSZ, size)
+
+    def wait(self, pid: int) -> int:
+        """Until the process `pid`, a child of ours by now, has ended; its exit status, 128 + N for
+        a signal."""
+        pidfd = os.pidfd_open(pid)
+        self._stack.callback(os.close, pidfd)
+        signals = self._stack.enter_context(_Signals())
+        poller = select.poll()
+        for fd in (pidfd, signals.fd):
+            poller.register(fd, select.POLLIN)
+        if self._master >= 0:
+            for fd in (0, self._master):
+                poller.register(fd, select.POLLIN)
+        ended = False
+        while not ended:
+            for fd, _ in poller.poll():
+                if fd == pidfd:
+                    ended = True
+                elif fd == signals.fd:
+                    self._pass_on(signals.take(), pidfd)
+                elif not self._pass(fd):
+                    poller.unregister(fd)
+        while self._master >= 0 and self._pass(self._master):
+            continue
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        return status if status >= 0 else 128 - status
+
+    def _pass_on(self, numbers: set[int], pidfd: int) -> None:
+        for number in numbers:
+            if number == signal.SIGWINCH:
+                self._resize()
+            elif number not in _NOT_PASSED:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(pidfd, number)
+
+    def _pass(self, fd: int) -> bool:
+        """Some bytes from here to there; False at the end."""
+        try:
+            data = os.read(fd, _PIECE)
+        except OSError:  # EIO: nobody has the terminal open
+            return False
+        target = self._master if fd == 0 else 1
+        while data:
+            data = data[os.write(target, data) :]
+            if not data:
+                return True
+        return False
+
+
+class _Signals:
+    """Signals by a descriptor: their handlers only note them."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._seen: set[int] = set()
+        self.fd = -1
+
+    def __enter__(self) -> _Signals:
+        self.fd, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._stack.callback(os.close, self.fd)
+        self._stack.callback(os.close, told)
+        self._stack.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(told))
+        for number in set(signal.valid_signals()) - (_NOT_PASSED - {signal.SIGWINCH}):
+            with contextlib.suppress(OSError, ValueError):  # some are the C library's own
+                self._stack.callback(signal.signal, number, signal.signal(number, self._note))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+        return self
+
+    def _note(self, number: int, _: object) -> None:
+        self._seen.add(number)
+
+    def __exit__(self, *_: object) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.valid_signals()) - _NOT_PASSED)
+        self._stack.close()
+
+    def take(self) -> set[int]:
+        """Those that came."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.fd, 4096)
+        found, self._seen = self._seen, set()
+        return found

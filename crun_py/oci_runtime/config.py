@@ -1,0 +1,114 @@
+"""A bundle's config.json as the plan wants it: whole, with absolute paths (config.md)."""
+
+from __future__ import annotations
+
+import os
+
+from crun_py import jsonfile
+from crun_py.errors import InvalidArgument, NotFound
+from crun_py.runtime.check import check
+from crun_py.spec import DEVICES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crun_py.documents.spec import Process, Spec
+
+    Object = dict[str, Any]
+
+_SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
+
+
+def read(bundle: str) -> Spec:
+    """The specification in the directory `bundle`.
+
+    Raises NotFound when there is none, InvalidArgument, Unsupported for what cannot be done here.
+    """
+    path = f"{bundle}/config.json"
+    value = _document(path)
+    if not isinstance(value, dict):
+        raise InvalidArgument(f"reading {path}: not an object")
+    version = value.get("ociVersion")
+    if not isinstance(version, str) or not version.startswith("1."):
+        raise InvalidArgument(f"reading {path}: ociVersion {version!r}: not of version 1")
+    spec = _whole(value, bundle)
+    check(spec, alone=True)
+    found: Spec = spec  # type: ignore[assignment]  # this is what `check` has looked for
+    return found
+
+
+def read_process(path: str) -> Process:
+    """The process of a further command, a file as `runc exec --process` takes it."""
+    value = _document(path)
+    if not isinstance(value, dict):
+        raise InvalidArgument(f"reading {path}: not an object")
+    found: Process = _process(value)  # type: ignore[assignment]  # looked at by check.process
+    return found
+
+
+def _document(path: str) -> object:
+    try:
+        with open(path, "rb") as file:
+            found: object = jsonfile.loads(file.read())
+    except FileNotFoundError:
+        raise NotFound(f"reading {path}: there is no such file") from None
+    except OSError as e:
+        raise InvalidArgument.from_os(f"reading {path}", e) from e
+    except ValueError as e:
+        raise InvalidArgument(f"reading {path}: {e}") from e
+    return found
+
+
+def _whole(value: Object, bundle: str) -> Object:
+    """With what the specification lets be left out; of other types what it was, for `check`."""
+    spec = {"mounts": [], **value}
+    if isinstance(root := spec.get("root"), dict) and isinstance(root.get("path"), str):
+        spec["root"] = {**root, "path": os.path.normpath(os.path.join(bundle, root["path"]))}
+    if isinstance(spec["mounts"], list):
+        spec["mounts"] = [_mount(entry, bundle) for entry in spec["mounts"]]
+    if isinstance(spec.get("process"), dict):
+        spec["process"] = _process(spec["process"])
+    linux = spec.get("linux")
+    if linux is None or isinstance(linux, dict):
+        spec["linux"] = _linux(linux or {})
+    return spec
+
+
+def _process(value: Object) -> Object:
+    process = {"env": [], "user": {}, **value}
+    if isinstance(process["user"], dict):
+        process["user"] = {"uid": 0, "gid": 0, **process["user"]}
+    sets = process.get("capabilities")
+    if sets is None or isinstance(sets, dict):
+        process["capabilities"] = {name: (sets or {}).get(name) or [] for name in _SETS}
+    return process
+
+
+def _mount(entry: object, bundle: str) -> object:
+    if not isinstance(entry, dict):
+        return entry
+    made = {**entry}
+    if isinstance(target := made.get("destination"), str) and target:
+        made["destination"] = "/" + os.path.normpath(target).lstrip("/")
+    options = made.get("options") or []
+    bound = made.get("type") == "bind" or "bind" in options or "rbind" in options
+    if bound and isinstance(source := made.get("source"), str):
+        made["source"] = os.path.join(bundle, source)
+    if not bound:
+        made.setdefault("type", "none")
+    return made
+
+
+def _linux(value: Object) -> Object:
+    """Every container has the default devices (config-linux.md, "Default Devices")."""
+    linux = {"namespaces": [], **{k: v for k, v in value.items() if v is not None}}
+    given = linux.get("devices", [])
+    if isinstance(given, list):
+        known = {device.get("path") for device in given if isinstance(device, dict)}
+        linux["devices"] = [
+            *({"path": path, "type": "c", "major": major, "minor": minor}
+              for path, major, minor in DEVICES if path not in known),
+            *given,
+        ]  # fmt: skip
+    return linux

@@ -1,0 +1,143 @@
+"""The containers of a runtime: a directory for each below its root.
+
+ROOT/ID/state.json  what is known of it, for people to read as well
+ROOT/ID/start       a FIFO, for as long as it has only been created: a byte lets it go on
+ROOT/ID/lock        held by whoever changes something
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+
+from crun_py import jsonfile, state
+from crun_py.errors import Conflict, CorruptState, InvalidArgument, NotFound
+from crun_py.record import fields_of, from_json, record
+
+_NAME = re.compile(r"[A-Za-z0-9_+.-]+")
+_SCHEMA = 1
+
+
+@record
+class State:
+    """What state.json says.
+
+    pid, start_ticks: of the first process; 0 while it is being made.  cgroup: a directory, "" for
+    none.  created: RFC 3339.  owner: who made it, a user's name.
+    """
+
+    id: str
+    bundle: str
+    rootfs: str
+    oci_version: str
+    created: str
+    owner: str
+    schema: int = _SCHEMA
+    pid: int = 0
+    start_ticks: int = 0
+    cgroup: str = ""
+    annotations: dict[str, str] = {}  # noqa: RUF012  (records are never changed)
+
+
+class Container:
+    """One of them."""
+
+    def __init__(self, root: str, container_id: str) -> None:
+        """Raises InvalidArgument for what is no id."""
+        if not _NAME.fullmatch(container_id) or container_id in (".", ".."):
+            raise InvalidArgument(f"container id {container_id!r}: not letters, digits and _+-.")
+        self.id = container_id
+        self.directory = f"{root}/{container_id}"
+
+    @property
+    def fifo(self) -> str:
+        """What a byte is written to for the start."""
+        return self.directory + "/start"
+
+    def lock(self) -> jsonfile.Lock:
+        """Held while it is changed.  Raises NotFound inside a `with` when it is gone."""
+        return jsonfile.Lock(self.directory + "/lock", gone=self._missing)
+
+    def _missing(self) -> NotFound:
+        return NotFound(f"container {self.id} does not exist")
+
+    def make(self) -> None:
+        """Its directory.  Raises Conflict when there is one with this id."""
+        os.makedirs(os.path.dirname(self.directory), mode=0o700, exist_ok=True)
+        try:
+            os.mkdir(self.directory, 0o711)
+        except FileExistsError:
+            raise Conflict(f"container with id {self.id} already exists") from None
+
+    def write(self, value: State) -> None:
+        """Replace what is known of it."""
+        jsonfile.write(self.directory + "/state.json", fields_of(value), durable=False)
+
+    def read(self) -> State:
+        """Raises NotFound, CorruptState."""
+        path = self.directory + "/state.json"
+        try:
+            found: State = from_json(State, jsonfile.read(path))
+        except FileNotFoundError:
+            if os.path.isdir(self.directory):  # killed in its first moment
+                return State(id=self.id, bundle="", rootfs="", oci_version="", created="", owner="")
+            raise self._missing() from None
+        except (ValueError, TypeError, KeyError, AttributeError) as e:
+            raise CorruptState(f"reading {path}: {e}") from e
+        return found
+
+    def status(self, known: State) -> str:
+        """creating, created, running, paused or stopped (runtime.md, "State")."""
+        if not known.pid:
+            return "creating"
+        if state.start_ticks(known.pid) != known.start_ticks:
+            return "stopped"
+        if os.path.exists(self.fifo):
+            return "created"
+        return "paused" if _is_frozen(known.cgroup) else "running"
+
+    def remove(self) -> None:
+        """Its directory."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _is_frozen(cgroup: str) -> bool:
+    if not cgroup:
+        return False
+    try:
+        return b"frozen 1" in jsonfile.read_bytes(cgroup + "/cgroup.events")
+    except OSError as e:
+        if e.errno not in (errno.ENOENT, errno.ENODEV, errno.ENOTDIR):
+            raise
+        return False
+
+
+def every(root: str) -> list[Container]:
+    """All of them, by their ids."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for name in sorted(os.listdir(root)):
+            if _NAME.fullmatch(name) and os.path.isdir(f"{root}/{name}"):
+                found.append(Container(root, name))
+    return found
+
+
+def document(container: Container, known: State) -> dict[str, object]:
+    """The state as the specification has it, with runc's further fields."""
+    status = container.status(known)
+    made: dict[str, object] = {
+        "ociVersion": known.oci_version,
+        "id": known.id,
+        "pid": 0 if status == "stopped" else known.pid,
+        "status": status,
+        "bundle": known.bundle,
+        "rootfs": known.rootfs,
+        "created": known.created,
+        "owner": known.owner,
+    }
+    if known.annotations:
+        made["annotations"] = known.annotations
+    return made
