@@ -26,7 +26,7 @@ from crun_py.errors import CrunpyError, internal  # noqa: E402
 
 _SIGINT, _SIGPIPE = 2, 13
 _FREQUENT = ("run", "exec", "ps", "create", "start", "stop", "rm", "logs", "inspect", "images",
-             "build", "cleanup")  # fmt: skip
+             "build", "cleanup", "oci")  # fmt: skip
 """Verbs whose modules are kept in the one file that every command reads."""
 
 

@@ -69,8 +69,8 @@ def _directory(container_id: str, where: str) -> str | None:
         raise InvalidArgument(
             f"linux.cgroupsPath {where!r}: of systemd's form", hint="--systemd-cgroup"
         )
-    if not where:
-        return group.create(container_id)
+    if not where:  # other runtimes' containers, and those below another root, may have the same id
+        return group.create(f"oci-{container_id}-{os.urandom(4).hex()}")
     path = os.path.normpath("/" + where)
     if path == "/":
         raise InvalidArgument("linux.cgroupsPath: the root of all cgroups")

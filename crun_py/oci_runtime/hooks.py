@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-from collections.abc import Callable
 
 from crun_py import jsonfile
 from crun_py._native import check, lib
@@ -14,6 +11,8 @@ from crun_py.errors import CrunpyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crun_py.documents.spec import Hook, Spec
 
 RUNTIME = ("prestart", "createRuntime")
@@ -53,6 +52,9 @@ def entering(pidfd: int, flags: int) -> Callable[[], None]:
 
 
 def _run(hook: Hook, state: dict[str, object], what: str, enter: Callable[[], None] | None) -> None:
+    import signal
+    import subprocess
+
     def before() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         if enter:

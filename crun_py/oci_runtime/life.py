@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import _signal as signal
 import errno
 import os
-import select
-import signal
 import time
 
 from crun_py import ns, state
@@ -185,7 +184,7 @@ def _wait_for_end(container: Container, known: State) -> None:
     while known.pid and state.start_ticks(known.pid) == known.start_ticks:
         if time.monotonic() > deadline:
             raise CrunpyError(f"deleting container {container.id}: its process does not end")
-        select.select((), (), (), 0.005)
+        time.sleep(0.002)
 
 
 def _poststop(container: Container, known: State, warn: Callable[[str], None]) -> None:

@@ -10,15 +10,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
-import shutil
 
 from crun_py import jsonfile, state
 from crun_py.errors import Conflict, CorruptState, InvalidArgument, NotFound
 from crun_py.record import fields_of, from_json, record
+from crun_py.tree import remove_tree
 
-_NAME = re.compile(r"[A-Za-z0-9_+.-]+")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-")
 _SCHEMA = 1
+
+
+def is_id(text: str) -> bool:
+    """Whether a container may be called so."""
+    return bool(text) and _LETTERS.issuperset(text) and text not in (".", "..")
 
 
 @record
@@ -47,7 +51,7 @@ class Container:
 
     def __init__(self, root: str, container_id: str) -> None:
         """Raises InvalidArgument for what is no id."""
-        if not _NAME.fullmatch(container_id) or container_id in (".", ".."):
+        if not is_id(container_id):
             raise InvalidArgument(f"container id {container_id!r}: not letters, digits and _+-.")
         self.id = container_id
         self.directory = f"{root}/{container_id}"
@@ -101,7 +105,7 @@ class Container:
 
     def remove(self) -> None:
         """Its directory."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        remove_tree(self.directory)
 
 
 def _is_frozen(cgroup: str) -> bool:
@@ -120,7 +124,7 @@ def every(root: str) -> list[Container]:
     found = []
     with contextlib.suppress(FileNotFoundError):
         for name in sorted(os.listdir(root)):
-            if _NAME.fullmatch(name) and os.path.isdir(f"{root}/{name}"):
+            if is_id(name) and os.path.isdir(f"{root}/{name}"):
                 found.append(Container(root, name))
     return found
 

@@ -187,7 +187,7 @@ def launch_alone(
     paused: is called with the index of each step PAUSE and the host pid of the first process, which
     waits meanwhile; what it raises ends the container.
     """
-    import socket
+    import _socket as socket
 
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     failed: list[BaseException] = []
@@ -207,9 +207,11 @@ def launch_alone(
                 ours.send(b"g")
         return os.waitpid(child, 0)[1], answer
 
-    with ours:
-        told = theirs.detach()
+    told = theirs.detach()
+    try:
         status, answer = _carried_out(plan, "crunpy-init", title, inherit, told, listen)
+    finally:
+        ours.close()
     if failed:
         raise failed[0]
     return _judged(plan, status, answer)

@@ -103,7 +103,10 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         return _version()
     if general.flag("help") or not rest or rest[0] in ("help", "h"):
         return _help()
-    runtime = Runtime(general)
+    try:
+        runtime = Runtime(general)
+    except CrunpyError as e:
+        return _misused(e.line())
     try:
         return _carry_out(rest[0], rest[1:], runtime)
     except CrunpyError as e:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import array
+import _signal as signal
 import contextlib
-import fcntl
 import os
 import select
-import signal
-import socket
-import tempfile
-import termios
-import tty
-from typing import TypeVar
 
 from crun_py.errors import CrunpyError
-from crun_py.oci_runtime import execute, make
 from crun_py.record import replaced
 
-Request = TypeVar("Request", make.Request, execute.Request)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import TypeVar
 
-_NOT_PASSED = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGPIPE, signal.SIGKILL,
-               signal.SIGSTOP}  # fmt: skip
+    from crun_py.oci_runtime import execute, make
+
+    Request = TypeVar("Request", make.Request, execute.Request)
+
+_SIGCHLD, _SIGURG, _SIGWINCH, _SIGPIPE, _SIGKILL, _SIGSTOP = 17, 23, 28, 13, 9, 19
+_NOT_PASSED = {_SIGCHLD, _SIGURG, _SIGWINCH, _SIGPIPE, _SIGKILL, _SIGSTOP}
 _PIECE = 65536
 
 
@@ -38,9 +37,12 @@ class Foreground:
 
     def __enter__(self) -> Foreground:
         passed = set(signal.valid_signals()) - _NOT_PASSED
-        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*passed, signal.SIGCHLD})
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*passed, _SIGCHLD})
         self._stack.callback(lambda: signal.pthread_sigmask(signal.SIG_SETMASK, self._mask))
         if self._ours:
+            import socket
+            import tempfile
+
             directory = self._stack.enter_context(tempfile.TemporaryDirectory())
             self._path = directory + "/console"
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -60,11 +62,12 @@ class Foreground:
         """The master has been sent by now; ours becomes raw."""
         if not self._listener:
             return
+        import socket
+        import termios
+        import tty
+
         with self._listener.accept()[0] as peer:
-            _, rights, _, _ = peer.recvmsg(64, socket.CMSG_SPACE(4))
-        numbers = array.array("i")
-        for _, _, data in rights:
-            numbers.frombytes(data)
+            _, numbers, _, _ = socket.recv_fds(peer, 64, 1)
         if not numbers:
             raise CrunpyError("taking the terminal over: it did not come")
         self._master = numbers[0]
@@ -76,6 +79,9 @@ class Foreground:
             self._resize()
 
     def _resize(self) -> None:
+        import fcntl
+        import termios
+
         with contextlib.suppress(OSError):
             size = fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8))
             fcntl.ioctl(self._master, termios.TIOCSWINSZ, size)
@@ -108,7 +114,7 @@ class Foreground:
 
     def _pass_on(self, numbers: set[int], pidfd: int) -> None:
         for number in numbers:
-            if number == signal.SIGWINCH:
+            if number == _SIGWINCH:
                 self._resize()
             elif number not in _NOT_PASSED:
                 with contextlib.suppress(ProcessLookupError):
@@ -141,7 +147,7 @@ class _Signals:
         self._stack.callback(os.close, self.fd)
         self._stack.callback(os.close, told)
         self._stack.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(told))
-        for number in set(signal.valid_signals()) - (_NOT_PASSED - {signal.SIGWINCH}):
+        for number in set(signal.valid_signals()) - (_NOT_PASSED - {_SIGWINCH}):
             with contextlib.suppress(OSError, ValueError):  # some are the C library's own
                 self._stack.callback(signal.signal, number, signal.signal(number, self._note))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())

@@ -1,0 +1,266 @@
+"""What config.json asks for, and what is refused (config.md, config-linux.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bundles import Bundle, Runtime
+
+HOOK_KINDS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart",
+              "poststop"]  # fmt: skip
+
+
+def shown(oci: Runtime, bundle: Bundle, script: str, **process: Any) -> str:
+    return oci.ok("run", "-b", bundle.write("sh", "-c", script, **process).path, "c")
+
+
+def test_the_process(any_oci: Runtime, bundle: Bundle) -> None:
+    sets = {name: ["CAP_CHOWN", "CAP_KILL"] for name in
+            ("bounding", "effective", "permitted", "inheritable", "ambient")}  # fmt: skip
+    sets["effective"] = ["CAP_KILL"]
+    sets["ambient"] = ["CAP_KILL"]
+    out = shown(
+        any_oci, bundle,
+        "id; umask; pwd; env; grep -E 'Cap|NoNewPrivs|oom' /proc/self/status; "
+        "cat /proc/self/oom_score_adj",
+        user={"uid": 5, "gid": 6, "additionalGids": [7, 8], "umask": 0o77},
+        capabilities=sets, noNewPrivileges=False, cwd="/tmp", oomScoreAdj=123,
+        env=["PATH=/bin", "A=b"],
+    )  # fmt: skip
+    assert "uid=5 gid=6 groups=6,7,8" in out or "uid=5 gid=6 groups=7,8" in out
+    assert "\n0077\n/tmp\n" in out and "A=b" in out and "NoNewPrivs:\t0" in out
+    found = dict(line.split(":\t") for line in out.splitlines() if line.startswith("Cap"))
+    assert {name: int(mask, 16) for name, mask in found.items()} == {
+        "CapInh": 0x21, "CapPrm": 0x20, "CapEff": 0x20, "CapBnd": 0x21, "CapAmb": 0x20,
+    }  # fmt: skip
+    assert out.endswith("\n123")
+
+
+def test_root_names_mounts(any_oci: Runtime, bundle: Bundle) -> None:
+    bundle.config["root"]["readonly"] = True
+    bundle.config["hostname"] = "told"
+    (bundle.path / "data").mkdir()
+    (bundle.path / "data/file").write_text("bound\n")
+    bundle.config["mounts"] += [
+        {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs",
+         "options": ["size=1m", "mode=1777", "nosuid"]},
+        {"destination": "/data", "type": "bind", "source": str(bundle.path / "data"),
+         "options": ["rbind", "ro"]},
+    ]  # fmt: skip
+    bundle.config["linux"]["maskedPaths"] = ["/proc/version", "/proc/nothere"]
+    bundle.config["linux"]["readonlyPaths"] = ["/proc/sys"]
+    bundle.config["linux"]["sysctl"] = {"kernel.domainname": "dom"}
+    out = shown(
+        any_oci, bundle,
+        "hostname; touch /x 2>&1; touch /tmp/x && echo tmp; cat /data/file; touch /data/y 2>&1; "
+        "wc -c < /proc/version; cd /proc/sys/kernel; echo 1 > domainname; cat domainname; "
+        "for d in null zero full random urandom tty; do stat -c '%n %F %t,%T' /dev/$d; done; "
+        "for l in fd stdin ptmx; do readlink /dev/$l; done",
+    )  # fmt: skip
+    lines = out.splitlines()
+    assert lines[0] == "told" and "Read-only" in lines[1] and lines[2:4] == ["tmp", "bound"]
+    assert "Read-only" in lines[4] and lines[5] == "0" and "dom" in lines
+    assert "/dev/null character special file 1,3" in lines
+    assert lines[-3:] == ["/proc/self/fd", "/proc/self/fd/0", "pts/ptmx"]
+
+
+def test_namespaces_with_paths(any_oci: Runtime, bundle: Bundle) -> None:
+    any_oci.create("first", bundle.write("sleep", "1000"))
+    pid = any_oci.state("first")["pid"]
+    for entry in bundle.config["linux"]["namespaces"]:
+        if entry["type"] in ("network", "ipc", "uts"):
+            name = {"network": "net"}.get(entry["type"], entry["type"])
+            entry["path"] = f"/proc/{pid}/ns/{name}"
+    del bundle.config["hostname"]
+    wanted = {name: os.readlink(f"/proc/{pid}/ns/{name}") for name in ("net", "ipc", "uts")}
+    out = shown(any_oci, bundle, "for n in net ipc uts; do readlink /proc/self/ns/$n; done")
+    assert out.splitlines() == [wanted["net"], wanted["ipc"], wanted["uts"]]
+
+
+def test_a_user_namespace(any_oci: Runtime, bundle: Bundle) -> None:
+    linux = bundle.config["linux"]
+    linux["namespaces"].append({"type": "user"})
+    for name in ("uidMappings", "gidMappings"):
+        linux[name] = [{"containerID": 0, "hostID": 100000, "size": 1000}]
+    for path in (bundle.path, bundle.rootfs, *bundle.rootfs.rglob("*")):
+        os.chown(path, 100000, 100000, follow_symlinks=False)
+    bundle.path.parent.chmod(0o755)
+    out = shown(any_oci, bundle, "id -u; cat /proc/self/uid_map; touch /tmp/mine && echo made")
+    assert out.split() == ["0", "0", "100000", "1000", "made"]
+    assert (bundle.rootfs / "tmp/mine").stat().st_uid == 100000
+
+
+def test_hooks(oci: Runtime, bundle: Bundle) -> None:
+    log = bundle.path / "log"
+    script = 'read state; echo "$0 $A $(readlink /proc/self/ns/mnt) $state" >> '
+    bundle.config["hooks"] = {
+        kind: [{"path": "/bin/sh", "args": ["sh", "-c", f"{script} {log}", kind], "env": ["A=b"]}]
+        for kind in HOOK_KINDS
+    }
+    # in the container its root is the bundle's: the same path is made there
+    inside = bundle.rootfs / str(log)[1:]
+    inside.parent.mkdir(parents=True)
+    oci.create("c", bundle.write("sleep", "1000"))
+    pid = oci.state("c")["pid"]
+    mounts = os.readlink(f"/proc/{pid}/ns/mnt")
+    told = [line.split(" ", 3) for line in log.read_text().splitlines()]
+    assert [line[0] for line in told] == HOOK_KINDS[:3] and {line[1] for line in told} == {"b"}
+    own = os.readlink("/proc/self/ns/mnt")
+    assert [line[2] for line in told] == [own, own, mounts]
+    state = json.loads(told[0][3])
+    assert (state["id"], state["status"], state["pid"]) == ("c", "creating", pid)
+    oci.ok("start", "c")
+    kind, _, where, text = inside.read_text().split(" ", 3)
+    assert (kind, where) == ("startContainer", mounts)
+    assert json.loads(text)["status"] == "created"
+    oci.ok("delete", "--force", "c")
+    kinds = [line.split()[0] for line in log.read_text().splitlines()]
+    assert kinds == [*HOOK_KINDS[:3], "poststart", "poststop"]
+
+
+@pytest.mark.parametrize("kind", HOOK_KINDS[:4])
+@pytest.mark.parametrize("how", ["fails", "hangs"])
+def test_hooks_that_fail_or_hang(oci: Runtime, bundle: Bundle, kind: str, how: str) -> None:
+    script = "echo words >&2; exit 3" if how == "fails" else "exec sleep 1000"
+    bundle.config["hooks"] = {
+        kind: [{"path": "/bin/sh", "args": ["sh", "-c", script], "timeout": 1,
+                "env": ["PATH=/bin"]}]}  # fmt: skip
+    bundle.write("sleep", "1000")
+    said = oci.fails("run", "-b", bundle.path, "c")
+    assert kind in said and ("words" in said if how == "fails" else "1 s" in said)
+    oci.ok("delete", "--force", "c")
+    assert oci.ok("list", "-q") == ""
+
+
+def _changed(bundle: Bundle, change: Callable[[Any], object]) -> None:
+    bundle.write("true")
+    change(bundle.config)
+    (bundle.path / "config.json").write_text(json.dumps(bundle.config))
+
+
+BAD: dict[str, tuple[Callable[[Any], object], str]] = {
+    "no process": (lambda c: c.pop("process"), "process"),
+    "no root": (lambda c: c.pop("root"), "root"),
+    "no version": (lambda c: c.pop("ociVersion"), "ociVersion"),
+    "version 2": (lambda c: c.update(ociVersion="2.0.0"), "ociVersion"),
+    "args empty": (lambda c: c["process"].update(args=[]), "args"),
+    "args text": (lambda c: c["process"].update(args="true"), "args"),
+    "cwd relative": (lambda c: c["process"].update(cwd="tmp"), "cwd"),
+    "cwd up": (lambda c: c["process"].update(cwd="/../../etc"), "cwd"),
+    "uid": (lambda c: c["process"]["user"].update(uid=-1), "uid"),
+    "namespace": (lambda c: c["linux"]["namespaces"].append({"type": "x"}), "namespaces"),
+    "namespace twice": (lambda c: c["linux"]["namespaces"].append({"type": "pid"}), "twice"),
+    "namespace path": (
+        lambda c: c["linux"]["namespaces"][0].update(path="/proc/1/ns/nothere"), "namespace"),
+    "host mounts": (
+        lambda c: c["linux"].update(
+            namespaces=[n for n in c["linux"]["namespaces"] if n["type"] != "mount"]), "mount"),
+    "rlimit": (
+        lambda c: c["process"].update(rlimits=[{"type": "RLIMIT_X", "soft": 1, "hard": 1}]),
+        "rlimits"),
+    "rlimit order": (
+        lambda c: c["process"].update(rlimits=[{"type": "RLIMIT_NOFILE", "soft": 2, "hard": 1}]),
+        "soft"),
+    "mount source": (
+        lambda c: c["mounts"].append({"destination": "/x", "type": "bind", "options": ["bind"]}),
+        "source"),
+    "hook path": (lambda c: c.update(hooks={"prestart": [{"path": "x"}]}), "hooks"),
+    "hook kind": (lambda c: c.update(hooks={"other": []}), "hooks"),
+    "hook time": (
+        lambda c: c.update(hooks={"poststop": [{"path": "/x", "timeout": 0}]}), "timeout"),
+    "personality": (
+        lambda c: c["linux"].update(personality={"domain": "BSD"}), "personality"),
+    "rdt": (lambda c: c["linux"].update(intelRdt={"closID": "x"}), "intelRdt"),
+    "cgroup form": (lambda c: c["linux"].update(cgroupsPath="a:b:c"), "cgroupsPath"),
+    "limits": (
+        lambda c: c["linux"].update(resources={"memory": {"limit": 1 << 30}}), "memory"),
+    "priority": (
+        lambda c: c["process"].update(ioPriority={"class": "X"}), "ioPriority"),
+    "scheduler": (lambda c: c["process"].update(scheduler={"policy": "X"}), "scheduler"),
+    "mappings": (
+        lambda c: c["linux"]["namespaces"].append({"type": "user"}), "Mappings"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_is_refused(oci: Runtime, bundle: Bundle, what: str) -> None:
+    change, told = BAD[what]
+    _changed(bundle, change)
+    said = oci.fails("create", "-b", bundle.path, "c")
+    assert told in said and said.count("\n") == 1, said
+    assert not oci.root.exists() or os.listdir(oci.root) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"a": ' * 5000, "\0"])
+def test_what_is_no_document(oci: Runtime, bundle: Bundle, text: str) -> None:
+    (bundle.path / "config.json").write_text(text)
+    assert "config.json" in oci.fails("run", "-b", bundle.path, "c")
+    (bundle.path / "config.json").unlink()
+    assert "config.json" in oci.fails("run", "-b", bundle.path, "c")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".", "a b", "ä"])
+def test_ids(oci: Runtime, bundle: Bundle, name: str) -> None:
+    bundle.write("true")
+    assert "container id" in oci.fails("create", "-b", bundle.path, "--", name)
+
+
+def test_messages_in_a_log(oci: Runtime, bundle: Bundle, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for form in ("json", "text"):
+        done = oci.run("--log", log, "--log-format", form, "state", "nothere")
+        assert done.returncode == 1 and done.stderr.strip() == "container nothere does not exist"
+    first, second = log.read_text().splitlines()
+    told = json.loads(first)
+    assert told["level"] == "error" and told["msg"] == "container nothere does not exist"
+    assert "level=error" in second and 'msg="container nothere does not exist"' in second
+    assert "xml" in oci.fails("--log-format", "xml", "list")
+
+
+def test_hostile_roots(oci: Runtime, bundle: Bundle) -> None:
+    """Links of the root file system lead nowhere out of it."""
+    canary = bundle.path / "canary"
+    canary.mkdir()
+    (canary / "file").write_text("untouched")
+    for name in ("proc", "dev", "sys", "tmp"):
+        path = bundle.rootfs / name
+        path.rmdir()
+        path.symlink_to(f"../../{canary.name}")
+    bundle.write("sh", "-c", "echo x > /tmp/file; echo ended")
+    oci.run("run", "-b", bundle.path, "c")
+    assert (canary / "file").read_text() == "untouched" and os.listdir(canary) == ["file"]
+
+
+def test_manner_of_running(oci: Runtime, bundle: Bundle) -> None:
+    bundle.config["linux"]["personality"] = {"domain": "LINUX32"}
+    out = shown(oci, bundle, "cat /proc/self/personality /proc/self/stat",
+                scheduler={"policy": "SCHED_BATCH", "nice": 5},
+                ioPriority={"class": "IOPRIO_CLASS_IDLE"})  # fmt: skip
+    assert out.splitlines()[0] == "00000008"
+    fields = out.splitlines()[-1].rpartition(")")[2].split()
+    assert (fields[38], fields[16]) == ("3", "5")  # policy, nice: proc(5)
+
+
+def test_seccomp(any_oci: Runtime, bundle: Bundle) -> None:
+    bundle.config["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+        "syscalls": [{"names": ["mkdir", "mkdirat", "nosuchcall"], "action": "SCMP_ACT_ERRNO",
+                      "errnoRet": 5}],
+    }  # fmt: skip
+    assert "Input/output error" in shown(any_oci, bundle, "mkdir /tmp/d 2>&1; true")
+
+
+def test_features_and_version(oci: Runtime) -> None:
+    found = json.loads(oci.ok("features"))
+    assert found["ociVersionMax"] == "1.2.0" and "pid" in found["linux"]["namespaces"]
+    assert set(found["hooks"]) == set(HOOK_KINDS)
+    assert oci.ok("--version").splitlines()[0].startswith("crunpy-oci version")
+    for words in (("checkpoint", "c"), ("restore", "c"), ("nothere",), ("state",),
+                  ("list", "--nothere")):  # fmt: skip
+        assert oci.fails(*words)
+    assert "Usage" in oci.ok("--help") and "--bundle" in oci.ok("run", "--help")

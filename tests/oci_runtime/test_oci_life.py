@@ -1,0 +1,237 @@
+"""A container's life by the commands of an OCI runtime, ours and runc's (runtime.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from bundles import Bundle, Runtime
+from engine import wait_for
+
+LOOP = "trap 'exit 5' TERM; echo begun; while :; do sleep 0.05; done"
+
+
+def test_run_and_its_status(any_oci: Runtime, bundle: Bundle) -> None:
+    bundle.write("sh", "-c", "id -u; echo wrong >&2; exit 7")
+    done = any_oci.run("run", "-b", bundle.path, "c")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "0\n", "wrong\n")
+    assert any_oci.fails("state", "c")
+    bundle.write("sh", "-c", "sleep 1000")
+    process = subprocess.Popen(any_oci.command("run", "-b", bundle.path, "c"),
+                               stdin=subprocess.DEVNULL)  # fmt: skip
+    any_oci.until("c", "running")
+    any_oci.ok("kill", "c", "KILL")
+    assert process.wait(30) == 137
+
+
+def test_create_start_kill_delete(any_oci: Runtime, bundle: Bundle) -> None:
+    bundle.write("sh", "-c", f"touch /tmp/begun; {LOOP}")
+    pid_file = bundle.path / "pid"
+    any_oci.create("c", bundle, "--pid-file", pid_file)
+    found = any_oci.state("c")
+    assert found["status"] == "created" and found["id"] == "c"
+    assert found["pid"] == int(pid_file.read_text()) and found["bundle"] == str(bundle.path)
+    assert not (bundle.rootfs / "tmp/begun").exists()
+    any_oci.ok("start", "c")
+    wait_for((bundle.rootfs / "tmp/begun").exists)
+    any_oci.until("c", "running")
+    for words in (("start", "c"), ("delete", "c"), ("create", "-b", bundle.path, "c")):
+        assert any_oci.fails(*words)
+    assert any_oci.state("c")["pid"] == found["pid"]
+    any_oci.ok("kill", "c", "TERM")
+    any_oci.until("c", "stopped")
+    assert any_oci.state("c")["pid"] == 0
+    for words in (("kill", "c", "KILL"), ("start", "c")):
+        assert any_oci.fails(*words)
+    assert any_oci.run("exec", "c", "true").returncode != 0
+    any_oci.ok("delete", "c")
+    for words in (("delete", "c"), ("state", "c"), ("kill", "c"), ("start", "c")):
+        assert any_oci.fails(*words)
+    any_oci.ok("delete", "--force", "c")
+
+
+def test_the_first_process_is_the_subreapers_child(any_oci: Runtime, bundle: Bundle) -> None:
+    """Which waits for it: conmon and containerd's shim do."""
+    bundle.write("sh", "-c", "exit 3")
+    script = """
+import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+subprocess.run(sys.argv[1].split("|") + ["create", "-b", sys.argv[2], "c"], check=True)
+subprocess.run(sys.argv[1].split("|") + ["start", "c"], check=True)
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", script, "|".join(any_oci.command()), str(bundle.path)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == "3\n", done
+
+
+def test_exec(any_oci: Runtime, bundle: Bundle) -> None:
+    any_oci.create("c", bundle.write("sh", "-c", LOOP))
+    any_oci.ok("start", "c")
+    assert any_oci.ok("exec", "-e", "A=b", "--cwd", "/tmp", "c", "sh", "-c", "echo $A; pwd") == (
+        "b\n/tmp"
+    )
+    assert any_oci.run("exec", "c", "sh", "-c", "exit 9").returncode == 9
+    assert any_oci.ok("exec", "--user", "7:8", "c", "id").startswith("uid=7 gid=8")
+    done = any_oci.run("exec", "c", "cat", input="through", stdin=None)
+    assert done.stdout == "through"
+    process = {**bundle.config["process"], "args": ["sh", "-c", "umask"],
+               "user": {"uid": 0, "gid": 0, "umask": 0o27}}  # fmt: skip
+    file = bundle.path / "process.json"
+    file.write_text(json.dumps(process))
+    if any_oci.ours:  # runc 1.1 knows no umask there
+        assert any_oci.ok("exec", "--process", file, "c") == "0027"
+    pid_file = bundle.path / "pid"
+    any_oci.ok("exec", "-d", "--pid-file", pid_file, "c", "sleep", "1000",
+               stdout=subprocess.DEVNULL, stderr=None, capture_output=False)  # fmt: skip
+    pid = int(pid_file.read_text())
+    assert Path(f"/proc/{pid}/comm").read_text() in ("sleep\n", "busybox\n")
+    assert pid in json.loads(any_oci.ok("ps", "--format", "json", "c"))
+    assert "sleep 1000" in any_oci.ok("ps", "c")
+    assert "nothere" in any_oci.run("exec", "c", "nothere").stderr
+
+
+def test_commands_that_cannot_be_run(any_oci: Runtime, bundle: Bundle) -> None:
+    """Told at the creation, and nothing is left."""
+    for word, told in (("nothere", "not found"), ("/bin/nothere", "no such file"),
+                       ("/tmp", "")):  # fmt: skip
+        bundle.write(word)
+        done = any_oci.run("create", "-b", bundle.path, "c")
+        assert done.returncode == 1 and told in done.stderr, word
+        assert any_oci.fails("state", "c")
+
+
+def test_signals_are_passed_on(any_oci: Runtime, bundle: Bundle) -> None:
+    process = subprocess.Popen(
+        any_oci.command("run", "-b", bundle.write("sh", "-c", LOOP).path, "c"),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout and process.stdout.readline() == b"begun\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 5
+    process.stdout.close()
+    assert any_oci.fails("state", "c")
+
+
+def test_list(any_oci: Runtime, bundle: Bundle) -> None:
+    assert any_oci.ok("list", "-q") == ""
+    any_oci.create("one", bundle.write("sleep", "1000"))
+    any_oci.create("two", bundle)
+    assert any_oci.ok("list", "-q").split() == ["one", "two"]
+    rows = json.loads(any_oci.ok("list", "--format", "json"))
+    assert [(row["id"], row["status"], row["owner"]) for row in rows] == [
+        ("one", "created", "root"), ("two", "created", "root")]  # fmt: skip
+    assert any_oci.ok("list").splitlines()[0].split() == [
+        "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]  # fmt: skip
+    any_oci.ok("delete", "two")  # also without a start
+
+
+def test_pause_and_resume(oci: Runtime, bundle: Bundle) -> None:
+    oci.create("c", bundle.write("sh", "-c", "while :; do echo x >> /tmp/x; sleep 0.01; done"))
+    assert oci.fails("pause", "c") and oci.fails("resume", "c")
+    oci.ok("start", "c")
+    file = bundle.rootfs / "tmp/x"
+    wait_for(lambda: file.exists() and file.stat().st_size > 4)
+    oci.ok("pause", "c")
+    assert oci.state("c")["status"] == "paused" and "paused" in oci.ok("list")
+    size = file.stat().st_size
+    time.sleep(0.2)
+    assert file.stat().st_size == size
+    assert "it is paused" in oci.fails("exec", "c", "true")
+    oci.ok("resume", "c")
+    wait_for(lambda: file.stat().st_size > size)
+    oci.ok("pause", "c")
+    oci.ok("delete", "--force", "c")
+
+
+@pytest.mark.parametrize("stage", ["created", "running"])
+def test_all_of_it_is_killed(oci: Runtime, bundle: Bundle, stage: str) -> None:
+    oci.create("c", bundle.write("sh", "-c", "sleep 1000 & sleep 1000 & wait"))
+    if stage == "running":
+        oci.ok("start", "c")
+        wait_for(lambda: len(json.loads(oci.ok("ps", "-f", "json", "c"))) == 3)
+    pids = json.loads(oci.ok("ps", "-f", "json", "c"))
+    oci.ok("kill", "--all", "c", "KILL")
+    oci.until("c", "stopped")
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids[1:]))
+    oci.ok("delete", "c")
+
+
+def test_preserved_descriptors(any_oci: Runtime, bundle: Bundle) -> None:
+    bundle.write("sh", "-c", "cat <&3; ls /proc/self/fd | wc -l")
+    file = bundle.path / "given"
+    file.write_text("given\n")
+    words = any_oci.command("run", "--preserve-fds", "1", "-b", bundle.path, "c")
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" 3< {file}', "sh", *words],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[0] == "given", done
+    assert int(done.stdout.splitlines()[1]) <= 6
+
+
+def test_no_descriptor_of_ours_gets_in(oci: Runtime, bundle: Bundle) -> None:
+    bundle.write("sh", "-c", "ls -l /proc/self/fd")
+    out = oci.ok("run", "-b", bundle.path, "c")
+    assert sorted(line.split()[-3] for line in out.splitlines() if "->" in line) == [
+        "0", "1", "2"]  # fmt: skip
+
+
+def test_terminal_of_run(oci: Runtime, bundle: Bundle) -> None:
+    from engine import Pty
+
+    bundle.write("sh", "-c", "tty; stty size; read x; echo got $x; exit 6", terminal=True)
+    terminal = Pty(oci.command("run", "-b", bundle.path, "c"), dict(os.environ), 33, 77)
+    terminal.until("/dev/pts/0")
+    terminal.write("word\n")
+    terminal.until("got word")
+    assert terminal.wait() == 6 and terminal.mode() == terminal.before
+    terminal.close()
+
+
+def test_console_socket(any_oci: Runtime, bundle: Bundle, tmp_path: Path) -> None:
+    import socket
+
+    bundle.write("sh", "-c", "tty; echo size; read x; echo got $x", terminal=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "console"))
+        listener.listen(1)
+        any_oci.create("c", bundle, "--console-socket", tmp_path / "console")
+        with listener.accept()[0] as peer:
+            name, fds, _, _ = socket.recv_fds(peer, 64, 1)
+    assert len(fds) == 1 and name
+    any_oci.ok("start", "c")
+    os.write(fds[0], b"word\n")
+    seen = b""
+    while b"got word" not in seen:
+        seen += os.read(fds[0], 4096)
+    assert b"/dev/pts/0" in seen
+    os.close(fds[0])
+    any_oci.until("c", "stopped")
+
+
+def test_killed_while_it_creates(oci: Runtime, bundle: Bundle) -> None:
+    """Whatever is left then is cleared by delete --force, and no process goes on."""
+    bundle.write("sh", "-c", LOOP)
+    for wait_s in (0.01, 0.03, 0.05, 0.07, 0.1, 0.15):
+        process = subprocess.Popen(oci.command("create", "-b", bundle.path, "c"),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)  # fmt: skip
+        time.sleep(wait_s)
+        process.kill()
+        process.wait()
+        oci.ok("delete", "--force", "c")
+        assert oci.ok("list", "-q") == ""
+
+    def left() -> list[str]:
+        lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+        return [line for line in lines.splitlines() if line.startswith("crunpy-init c ")]
+
+    wait_for(lambda: not left())
