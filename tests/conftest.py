@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from engine import REACHABLE, Engine, empty_cgroups
 from mirror import Registry, mirror, short_directory, test_user
+from oci_bundles import OURS, Bundle, Runtime
 from programs import Programs
 
 from crun_py import caller
@@ -143,3 +145,32 @@ def client(served: Any) -> Iterator[Any]:
     for container in made.containers.list(all=True):
         container.remove(force=True)
     made.close()
+
+
+# ---- OCI runtimes (oci_runtime/) ----
+
+
+@pytest.fixture
+def bundle(base: Path) -> Iterator[Bundle]:
+    """A directory with config.json and a root file system of busybox."""
+    path = Path(tempfile.mkdtemp(prefix="bundle", dir=base))
+    yield Bundle(path)
+    shutil.rmtree(path)
+
+
+def _runtime(program: str | Path, path: Path) -> Iterator[Runtime]:
+    made = Runtime(program, path / "oci")
+    yield made
+    made.clean()
+
+
+@pytest.fixture
+def oci(tmp_path: Path) -> Iterator[Runtime]:
+    """Our OCI runtime."""
+    yield from _runtime(OURS, tmp_path)
+
+
+@pytest.fixture(params=["crunpy-oci", "runc"])
+def any_oci(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]:
+    """Ours, and runc: what is true of both is what callers are used to."""
+    yield from _runtime(OURS if request.param == "crunpy-oci" else "runc", tmp_path)

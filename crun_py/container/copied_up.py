@@ -15,6 +15,7 @@ from crun_py.ns.thread import in_thread
 from crun_py.overlay import copy, mount
 from crun_py.overlay.mapped import tree_of
 from crun_py.paths import private_dir
+from crun_py.runtime.mount_options import Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 
     from crun_py.documents.spec import Mount, Spec
     from crun_py.state import Container
-
-_FLAGS = frozenset(
-    "ro rw nosuid suid nodev dev noexec exec relatime strictatime noatime atime nodiratime "
-    "diratime tmpcopyup notmpcopyup".split()
-)
 
 
 def wanted(spec: Spec) -> list[Mount]:
@@ -39,24 +35,35 @@ def trees(container: Container, spec: Spec, attached: dict[str, int]) -> None:
 
     Raises CrunpyError.
     """
-    for entry in wanted(spec):
-        attached[entry["destination"]] = in_thread(_maker(container, entry))
-
-
-def _maker(container: Container, entry: Mount) -> Callable[[], int]:
-    place = private_dir(container.run_directory + "/copied-up")
-    words = [word for word in entry.get("options", ()) if word not in _FLAGS]
     own_ids = container.record["userns"]
     ids = inside.ids(container if own_ids and own_ids["idmapped"] else None)
+    place = private_dir(container.run_directory + "/copied-up")
+    for entry in wanted(spec):
+        attached[entry["destination"]] = filled(entry, lambda: _root(container), place, ids.outside)
+
+
+def filled(
+    entry: Mount,
+    open_root: Callable[[], int],
+    place: str,
+    owner: Callable[[int, int], tuple[int, int]],
+) -> int:
+    """The detached tmpfs of a mount, filled.
+
+    open_root: gives a descriptor of the files that are copied, called in a thread whose mount
+    namespace it makes its own.  place: an empty directory of ours.  owner: of each copy.
+    Raises CrunpyError.
+    """
+    words = [word for word in Options(entry.get("options", [])).data if word != "tmpcopyup"]
 
     def make() -> int:
-        root = _root(container)
+        root = open_root()
         try:
             data = os.fsencode(",".join(words)) if words else ffi.NULL
             where = os.fsencode(place)
             check(lib.crunpy_mount(b"tmpfs", where, b"tmpfs", 0, data), "mount tmpfs")
             asked = os.stat(place)
-            copy.copy_up(root, entry["destination"], place, ids.outside)
+            copy.copy_up(root, entry["destination"], place, owner)
             _describe(place, words, asked)
             return tree_of(place, recursive=False)
         except OSError as e:
@@ -64,7 +71,7 @@ def _maker(container: Container, entry: Mount) -> Callable[[], int]:
         finally:
             os.close(root)
 
-    return make
+    return in_thread(make)
 
 
 def _root(container: Container) -> int:

@@ -81,7 +81,7 @@ def new_namespace(ids: Ids) -> int:
     def become() -> None:
         check(lib.crunpy_unshare(CLONE_NEWUSER), "unshare")
 
-    return _from_child("making a user namespace", become, prepare)
+    return from_child("making a user namespace", become, prepare)
 
 
 def new_netns(userns: int) -> int:
@@ -94,10 +94,10 @@ def new_netns(userns: int) -> int:
     def prepare(pid: int) -> int:
         return os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
-    return _from_child("making a network namespace", become, prepare)
+    return from_child("making a network namespace", become, prepare)
 
 
-def _from_child(doing: str, become: Callable[[], None], prepare: Callable[[int], int]) -> int:
+def from_child(doing: str, become: Callable[[], None], prepare: Callable[[int], int]) -> int:
     """What `prepare` finds of a child process that has done `become`, and then ends."""
     ready, told = os.pipe()
     wait, go = os.pipe()

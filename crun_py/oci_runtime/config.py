@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 
-from crun_py import jsonfile
+from crun_py import jsonfile, notices
 from crun_py.errors import InvalidArgument, NotFound
+from crun_py.ns import caps
 from crun_py.runtime.check import check
 from crun_py.spec import DEVICES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from crun_py.documents.spec import Process, Spec
 
-    Object = dict[str, Any]
+    Object = dict[str, object]
 
 _SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
 
@@ -67,8 +66,8 @@ def _whole(value: Object, bundle: str) -> Object:
         spec["root"] = {**root, "path": os.path.normpath(os.path.join(bundle, root["path"]))}
     if isinstance(spec["mounts"], list):
         spec["mounts"] = [_mount(entry, bundle) for entry in spec["mounts"]]
-    if isinstance(spec.get("process"), dict):
-        spec["process"] = _process(spec["process"])
+    if isinstance(process := spec.get("process"), dict):
+        spec["process"] = _process(process)
     linux = spec.get("linux")
     if linux is None or isinstance(linux, dict):
         spec["linux"] = _linux(linux or {})
@@ -81,8 +80,24 @@ def _process(value: Object) -> Object:
         process["user"] = {"uid": 0, "gid": 0, **process["user"]}
     sets = process.get("capabilities")
     if sets is None or isinstance(sets, dict):
-        process["capabilities"] = {name: (sets or {}).get(name) or [] for name in _SETS}
+        process["capabilities"] = _granted({name: (sets or {}).get(name) or [] for name in _SETS})
     return process
+
+
+def _granted(sets: Object) -> Object:
+    """Of those capabilities that we can give; others are warned of (config.md, "capabilities")."""
+    own = caps.bounding_mask()
+    can = {name for name, number in caps.NUMBERS.items() if own >> number & 1}
+    made, lacking = {}, set()
+    for key, names in sets.items():
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            lacking |= {*names} - can
+            names = [name for name in names if name in can]
+        made[key] = names
+    if lacking:
+        text = ", ".join(sorted(lacking))
+        notices.warn(f"capabilities that are not known or not ours to give: {text}")
+    return made
 
 
 def _mount(entry: object, bundle: str) -> object:

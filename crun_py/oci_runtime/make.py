@@ -11,7 +11,7 @@ from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.ns import idmap
 from crun_py.oci_runtime import config, groups, hooks
 from crun_py.oci_runtime.state import Container, State, document
-from crun_py.paths import host_uid
+from crun_py.paths import host_uid, private_dir
 from crun_py.record import record, replaced
 from crun_py.runtime import container as contained
 from crun_py.runtime import plan as p
@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from crun_py.documents.spec import Spec
+    from crun_py.documents.spec import Mount, Spec
 
 
 @record
@@ -88,6 +88,7 @@ class Making:
         )  # fmt: skip
         self._fds: list[int] = []
         self._joined: dict[str, int] = {}
+        self._attached: dict[str, int] = {}
         self._userns = self._fifo = self._console = -1
         self._group = groups.Group()
 
@@ -104,6 +105,7 @@ class Making:
         self._open_namespaces()
         self._make_user_namespace()
         self._make_cgroup()
+        self._prepare_mounts()
         self._open_fifo()
         self._connect_console()
         plan = self._plan()
@@ -154,6 +156,16 @@ class Making:
         self._state = replaced(self._state, cgroup=self._group.path)
         self._container.write(self._state)
 
+    def _prepare_mounts(self) -> None:
+        mounts = self._spec["mounts"]
+        if "pid" not in self._joined and not any("tmpcopyup" in _options(m) for m in mounts):
+            return
+        from crun_py.oci_runtime import prepared
+
+        place = private_dir(self._container.directory + "/mount")
+        self._attached = prepared.mounts(self._spec, self._joined, place)
+        self._fds += self._attached.values()
+
     def _open_fifo(self) -> None:
         os.mkfifo(self._container.fifo, 0o600)
         # open for both: no end of file comes before somebody has written
@@ -166,7 +178,7 @@ class Making:
     def _plan(self) -> p.Plan:
         spec = self._spec
         plan = contained.plan_for(
-            spec, None, joined=self._joined,
+            spec, None, joined=self._joined, attached=self._attached,
             seccomp=contained.seccomp_program(spec, ""), reap=False,
             keyring=self._request.keyring,
         )  # fmt: skip
@@ -200,6 +212,10 @@ class Making:
                           enter=hooks.entering(pidfd, ns.CLONE_NEWNS))  # fmt: skip
             finally:
                 os.close(pidfd)
+
+
+def _options(entry: Mount) -> list[str]:
+    return entry.get("options", [])
 
 
 def console(path: str) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundles import Bundle, Runtime
+from oci_bundles import Bundle, Runtime
 
 HOOK_KINDS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart",
               "poststop"]  # fmt: skip
@@ -93,6 +93,38 @@ def test_a_user_namespace(any_oci: Runtime, bundle: Bundle) -> None:
     out = shown(any_oci, bundle, "id -u; cat /proc/self/uid_map; touch /tmp/mine && echo made")
     assert out.split() == ["0", "0", "100000", "1000", "made"]
     assert (bundle.rootfs / "tmp/mine").stat().st_uid == 100000
+
+
+def test_a_pid_namespace_that_is_there(any_oci: Runtime, bundle: Bundle) -> None:
+    """Its processes are shown, and no others: procfs is that of the namespace."""
+    any_oci.create("first", bundle.write("sleep", "1000"))
+    any_oci.ok("start", "first")
+    pid = any_oci.state("first")["pid"]
+    entry = next(n for n in bundle.config["linux"]["namespaces"] if n["type"] == "pid")
+    entry["path"] = f"/proc/{pid}/ns/pid"
+    out = shown(any_oci, bundle, "ps; readlink /proc/self/ns/pid; echo /proc/[0-9]* | wc -w")
+    assert "sleep 1000" in out and os.readlink(f"/proc/{pid}/ns/pid") in out
+    assert int(out.split()[-1]) <= 5 and "qemu" not in out and "pytest" not in out
+
+
+def test_a_tmpfs_with_the_content_below_it(any_oci: Runtime, bundle: Bundle) -> None:
+    (bundle.rootfs / "etc/file").write_text("content")
+    bundle.config["mounts"].append(
+        {"destination": "/etc", "type": "tmpfs", "source": "tmpfs",
+         "options": ["rw", "tmpcopyup", "size=1m", "mode=0751"]}
+    )  # fmt: skip
+    out = shown(any_oci, bundle, "cat /etc/file; echo; stat -c %a /etc; echo x > /etc/file")
+    # runc takes the directory's mode whatever is said
+    assert out.split() == ["content", "751" if any_oci.ours else "755"]
+    assert (bundle.rootfs / "etc/file").read_text() == "content"
+
+
+def test_capabilities_that_nobody_can_give(oci: Runtime, bundle: Bundle) -> None:
+    """They are warned of, as the specification wants it, and left out."""
+    bundle.config["process"]["capabilities"]["bounding"].append("CAP_NONE")
+    bundle.write("true")
+    done = oci.run("run", "-b", bundle.path, "c")
+    assert done.returncode == 0 and "CAP_NONE" in done.stderr and "warning" in done.stderr
 
 
 def test_hooks(oci: Runtime, bundle: Bundle) -> None:

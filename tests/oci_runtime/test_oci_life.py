@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from bundles import Bundle, Runtime
 from engine import wait_for
+from oci_bundles import Bundle, Runtime
 
 LOOP = "trap 'exit 5' TERM; echo begun; while :; do sleep 0.05; done"
 

@@ -114,7 +114,6 @@ def test_a_root_without_a_mount_namespace_is_the_hosts(names: list[str]) -> None
 
 @pytest.mark.parametrize(("key", "value"), [("hooks", {"prestart": [{"path": "/x"}]}),
                                             ("linux.intelRdt", {"closID": "x"}),
-                                            ("linux.personality", {"domain": "LINUX32"}),
                                             ("linux.devices", [{"path": "/x", "type": "p"}]),
                                             ("process.apparmorProfile", "x"),
                                             ("process.selinuxLabel", "x")])  # fmt: skip

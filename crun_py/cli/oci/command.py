@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import caller, clock, jsonfile
+from crun_py import caller, clock, jsonfile, notices
 from crun_py.cli import fast
 from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.paths import host_uid
@@ -107,6 +107,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         runtime = Runtime(general)
     except CrunpyError as e:
         return _misused(e.line())
+    notices.listen(runtime.warn)
     try:
         return _carry_out(rest[0], rest[1:], runtime)
     except CrunpyError as e:
