@@ -29,7 +29,7 @@ HEAVY = {
 LEVELS = {
     0: ("errors", "paths", "jsonfile", "clock", "names", "tree", "filters", "quantity", "outfile",
         "signals", "record", "startup", "notices", "apart", "caller", "documents", "values",
-        "hints", "shapes"),
+        "hints", "shapes", "fields"),
     1: ("_native", "model", "staging", "workspace", "quota"),
     2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs", "archive",
         "events", "upgrade", "monitor", "secrets"),

@@ -9,8 +9,8 @@ import json
 from typing import TYPE_CHECKING
 
 from crun_py.aio import _io
-from crun_py.api.create import Fields
 from crun_py.api.http import Exchange, HttpError
+from crun_py.fields import Fields
 from crun_py.library.values import OnEvent, expect
 from crun_py.model.image import LoadedImage
 
