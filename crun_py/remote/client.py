@@ -8,7 +8,7 @@ API").
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from crun_py import caller, jsonfile
 from crun_py.errors import (
@@ -167,7 +167,7 @@ class Remote:
             f"v{self._podman_version()}" if path.startswith("/libpod/") else f"v{self.version}"
         )
         asked = urlencode([*_pairs(query or {})])
-        return f"/{version}{quote(path, safe='/:@+~')}" + (f"?{asked}" if asked else "")
+        return f"/{version}{path}" + (f"?{asked}" if asked else "")
 
     def _podman_version(self) -> str:
         self.need_podman("this")
@@ -206,7 +206,7 @@ class Remote:
         """Send a request; its answer's body is still to come, on a connection of its own until
         `done`.
 
-        path: without the version.  body: bytes, pieces of a stream, or what becomes JSON.
+        path: without the version, quoted.  body: bytes, pieces of a stream, or what becomes JSON.
         Raises what the service says (NotFound, Conflict, InvalidArgument, Unsupported,
         CrunpyError), Broken.
         """

@@ -42,7 +42,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
 
 
 class Source:
-    """Where entries come from: a container's name, id and details (`logs --details`), and what reads
+    """Where entries are from: a container's name, id and details (`logs --details`), and what reads
     them, given a process without which following ends, too (0: none)."""
 
     def __init__(
