@@ -240,8 +240,8 @@ def _unpack(target: Place, root: int, how: How, pipe: BinaryIO, *, named: bool) 
                 raise CrunpyError(_ENDED_EARLY)
             base = where.name_for(jsonfile.loads(line), overwrite=how.overwrite)
             pieces = iter(lambda: pipe.read(_PIECE_BYTES), b"")
-        rules = rules(target, root, how, archive=how.archive or named)
-        extractor = Extractor(where.fd, rules, root=root, where=where.path)
+        made = rules(target, root, how, archive=how.archive or named)
+        extractor = Extractor(where.fd, made, root=root, where=where.path)
         extractor.extract(Reader(Stream(pieces, "the archive").read, "the archive"), base)
         return extractor.size
     except CrunpyError as e:

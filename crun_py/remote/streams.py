@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
-    from crun_py.remote.http import Channel
-
     Handler = Callable[[int, FrameType | None], object] | int | None
 
 _PIECE = 64 << 10
@@ -92,7 +90,7 @@ class Signals:
 
 
 class Attached:
-    """Our streams and a container's.
+    """Our streams and a container's, on a connection of which `first` has come already.
 
     reads: our standard input goes there, until it ends.  terminal: it has one: ours is made raw,
     and its size follows.  framed: outputs come in frames.  resize: given rows and columns of our
@@ -101,17 +99,17 @@ class Attached:
 
     def __init__(
         self,
-        channel: Channel,
+        sock: socket.socket,
+        first: bytes,
         client: Client,
         *,
         reads: bool,
         terminal: bool,
         framed: bool,
-        resize: Callable[[int, int], object],
-        forward: Callable[[int], object] | None,
+        resize: Callable[[int, int], object] = lambda rows, columns: None,
+        forward: Callable[[int], object] | None = None,
     ) -> None:
-        self._channel, self._client = channel, client
-        self._socket, self._first = channel.taken_over()
+        self._socket, self._first, self._client = sock, first, client
         self._reading, self._terminal = reads, terminal
         self._frames = Frames() if framed else None
         self._resize, self._forward = resize, forward

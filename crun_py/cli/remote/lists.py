@@ -186,12 +186,8 @@ def diff(values: Values, arguments: list[str], remote: Remote) -> int:
     (name,) = containers.named(remote, arguments, latest=values.flag("latest"))
     found = remote.every(path("containers", name, "changes"))
     changes = [Fields(one, "a change") for one in found]
-    local_diff.show(
-        tuple(
-            FileChange(kind=_KINDS[one.number("Kind")], path=one.text("Path")) for one in changes
-        ),
-        values.maybe("format"),
-    )
+    shown = (FileChange(kind=_KINDS[c.number("Kind")], path=c.text("Path")) for c in changes)
+    local_diff.show(tuple(shown), values.maybe("format"))
     return 0
 
 

@@ -246,9 +246,7 @@ def secret_create(values: Values, arguments: list[str], remote: Remote) -> int:
     """Keep what the file holds, or standard input, and print the id."""
     remote.need_podman("secret create")
     if values.texts("label") or values.texts("driver_opts"):
-        raise Unsupported(
-            "--label, --driver-opts: the API's path for secrets has no place for them"
-        )
+        raise Unsupported("--label, --driver-opts: the API has no place for them")
     if values.text("driver") not in ("", "file"):
         raise InvalidArgument(f"driver {values.text('driver')!r}: file is the only one")
     name, source = (*arguments, "-")[:2]

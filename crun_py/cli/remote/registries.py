@@ -225,9 +225,7 @@ def login(values: Values, arguments: list[str], remote: Remote) -> int:
         write(keeping.user_of(host, "", authfile))
         return 0
     if values.switch("tls_verify") is not None or values.maybe("cert_dir"):
-        raise Unsupported(
-            "--tls-verify, --cert-dir: the service asks the registry, as it is set up"
-        )
+        raise Unsupported("--tls-verify, --cert-dir: it is the service that asks the registry")
     user, password = local_login.ask(values, host)
     about = {"username": user, "password": password, "serveraddress": auth.server_url(host)}
     found = Fields(remote.call("POST", "/auth", None, {**about}) or {})

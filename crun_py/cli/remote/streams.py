@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from crun_py import clock, outfile
@@ -91,13 +92,14 @@ def _created(values: Values, request: CreateRequest, remote: Remote) -> str:
     if request.id_file and os.path.exists(request.id_file):
         raise InvalidArgument(f"cidfile {request.id_file}: exists already", hint="remove it first")
     if request.replace and request.name:
-        try:
+        with contextlib.suppress(NotFound):
             containers.remove(remote, request.name, force=True)
-        except NotFound:
-            pass  # nothing is to be replaced
     if policy == "always":
         registries.obtain(values, remote, request.image)
-    query = {"name": request.name or None, "platform": registries.platform(values) or None}
+    query: dict[str, object] = {
+        "name": request.name or None,
+        "platform": registries.platform(values) or None,
+    }
     body = create.body(request)
     try:
         made = _make(remote, query, body)
@@ -126,10 +128,8 @@ def _started(remote: Remote, name: str, request: CreateRequest | None = None) ->
         remote.call("POST", path("containers", name, "start"))
     except CrunpyError as e:
         if request and request.auto_remove:
-            try:
+            with contextlib.suppress(CrunpyError):  # the service has done it, or is doing it
                 containers.remove(remote, name, force=True)
-            except CrunpyError:
-                pass  # the service has done it, or is doing it
         raise command_error(e) from e
 
 
@@ -162,7 +162,7 @@ def _attached(
         remote.call("POST", path("containers", name, "resize"), {"h": rows, "w": columns})
 
     return Attached(
-        channel, client, reads=reads, terminal=tty, framed=not tty, resize=resize,
+        *channel.taken_over(), client, reads=reads, terminal=tty, framed=not tty, resize=resize,
         forward=_forward(remote, name) if client.sig_proxy else None,
     )  # fmt: skip
 
@@ -273,7 +273,7 @@ def exec_(values: Values, arguments: list[str], remote: Remote) -> int:
         remote.call("POST", path("exec", exec_id, "resize"), {"h": rows, "w": columns})
 
     attached = Attached(
-        channel, client, reads=request.open_stdin, terminal=request.tty, framed=not request.tty,
+        *channel.taken_over(), client, reads=request.open_stdin, terminal=request.tty, framed=not request.tty,
         resize=resize, forward=None,
     )  # fmt: skip
     if not attached.serve():
