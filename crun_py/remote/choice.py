@@ -7,7 +7,6 @@ import os
 from crun_py import caller
 from crun_py.errors import InvalidArgument
 from crun_py.record import record, replaced
-from crun_py.remote import connections, contexts
 from crun_py.remote.endpoint import Endpoint, Tls, docker_directory, parse
 
 
@@ -52,6 +51,8 @@ def chosen(asked: Asked) -> Endpoint | None:
         raise InvalidArgument("--context conflicts with --connection")
     if asked.host is not None:
         return _at(asked.host, asked)
+    from crun_py.remote import connections, contexts
+
     if asked.connection and (asked.connection != "default" or connections.known("default")):
         return connections.endpoint(asked.connection)
     if asked.context not in ("", contexts.DEFAULT):
@@ -77,6 +78,8 @@ def chosen(asked: Asked) -> Endpoint | None:
 
 def _named(name: str) -> Endpoint:
     """docker's context, or podman's connection, which `-c` means there."""
+    from crun_py.remote import connections, contexts
+
     if not contexts.known(name) and connections.known(name):
         return connections.endpoint(name)
     return contexts.endpoint(name)

@@ -22,7 +22,8 @@ from crun_py.errors import (
 from crun_py.fields import Fields
 from crun_py.remote.endpoint import described
 from crun_py.remote.http import Broken, Channel
-from crun_py.remote.transport import CONNECT_S, connect
+from crun_py.remote.link import CONNECT_S
+from crun_py.remote.transport import connect
 from crun_py.show.version import API_VERSION, MIN_API_VERSION, PODMAN_VERSION
 
 TYPE_CHECKING = False

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 
 from crun_py import caller, jsonfile
 from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument, NotFound
@@ -49,6 +48,8 @@ def _configured() -> tuple[str, dict[str, Connection]]:
     """The same of [engine] in containers.conf."""
     default, kept = "", {}
     for path in configuration():
+        import tomllib
+
         try:
             with open(path, "rb") as f:
                 engine = Fields(tomllib.load(f), path).inner("engine")

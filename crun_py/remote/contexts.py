@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import os
-import tarfile
 
 from crun_py import caller, jsonfile
 from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument, NotFound
@@ -239,6 +238,8 @@ def exported(name: str) -> bytes:
     """A context as `docker context export` writes it, a tar archive.  Raises NotFound."""
     if name == DEFAULT:
         raise InvalidArgument('context "default" is not exported: it is each machine\'s own')
+    import tarfile
+
     context = load(name)
     members = {"meta.json": (0o644, jsonfile.dumps(context.meta()).encode())}
     members |= {f"tls/docker/{file}": (0o600, data) for file, data in context.tls.items()}
@@ -271,6 +272,8 @@ def imported(name: str, data: bytes) -> DockerContext:
 def _members(data: bytes) -> dict[str, bytes]:
     if len(data) > _LIMIT_BYTES:
         raise InvalidArgument(f"importing a context: larger than {_LIMIT_BYTES >> 20} MiB")
+    import tarfile
+
     wanted = {"meta.json", *(f"tls/docker/{file}" for file in TLS_FILES)}
     found = {}
     try:

@@ -11,7 +11,7 @@ import h11
 
 from crun_py.errors import CrunpyError
 from crun_py.remote.endpoint import described
-from crun_py.remote.transport import Link
+from crun_py.remote.link import Link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -109,7 +109,7 @@ def _out(values: Values, remote: Remote, name: str, where: str, target: str) -> 
         answer = remote.ask("GET", _archive(remote, name), {"path": where})
         extractor = Extractor(to.fd, transfer.rules(place, -1, how, archive=how.archive))
         reader = Reader(Stream(answer.pieces(), "the archive").read, "the archive")
-        extractor.extract(reader, base, without_top=True)
+        extractor.extract(reader, base, without_top=not contents)
         remote.done(answer)
         return extractor.size
     finally:

@@ -273,8 +273,8 @@ def exec_(values: Values, arguments: list[str], remote: Remote) -> int:
         remote.call("POST", path("exec", exec_id, "resize"), {"h": rows, "w": columns})
 
     attached = Attached(
-        *channel.taken_over(), client, reads=request.open_stdin, terminal=request.tty, framed=not request.tty,
-        resize=resize, forward=None,
+        *channel.taken_over(), client, reads=request.open_stdin, terminal=request.tty,
+        framed=not request.tty, resize=resize,
     )  # fmt: skip
     if not attached.serve():
         return 0
