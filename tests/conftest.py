@@ -124,6 +124,14 @@ def no_cgroups_left() -> Iterator[None]:
     assert not empty_cgroups()
 
 
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For TLS (tcp_service.certificates)."""
+    import tcp_service
+
+    return tcp_service.certificates(tmp_path_factory.mktemp("tls"))
+
+
 @pytest.fixture
 def served(engine: Engine) -> Iterator[Any]:
     """A service for an engine's store (api_service.Served)."""

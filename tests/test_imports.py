@@ -17,7 +17,7 @@ STANDARD = set(sys.stdlib_module_names)
 HEAVY = {
     "httpx": {"oci/registry/client.py", "oci/registry/connect.py"},
     "httpcore": {"oci/registry/connect.py"},
-    "h11": {"api/http.py"},
+    "h11": {"api/http.py", "remote/http.py"},
     "wsproto": {"api/sockets.py"},
     "typer": {"cli/app.py"},
     "rich": {"cli/*"},
@@ -36,7 +36,7 @@ LEVELS = {
     3: ("options", "runtime", "quadlet"),
     4: ("container", "show", "build", "doctor"),
     5: ("engine",),
-    6: ("worker", "library"),
+    6: ("worker", "library", "remote"),
     7: ("aio", "blocking", "pytest_plugin"),
     8: ("api",),
     9: ("cli", "__main__"),

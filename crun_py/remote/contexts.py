@@ -21,6 +21,7 @@ from crun_py.tree import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import tarfile
     from collections.abc import Mapping
 
 DEFAULT = "default"
@@ -286,10 +287,22 @@ def _members(data: bytes) -> dict[str, bytes]:
                         found[about.filename] = zipped.read(about)
             return found
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
-            for member in archive:
+            while (member := _next(archive, found)) is not None:
                 file = archive.extractfile(member) if member.name in wanted else None
                 if file:
                     found[member.name] = file.read()
     except (tarfile.TarError, ValueError, OSError, EOFError) as e:
         raise InvalidArgument(f"importing a context: neither a tar nor a zip archive: {e}") from e
     return found
+
+
+def _next(archive: tarfile.TarFile, found: dict[str, bytes]) -> tarfile.TarInfo | None:
+    """The next entry; docker's archives end without an end."""
+    import tarfile
+
+    try:
+        return archive.next()
+    except tarfile.ReadError:
+        if not found:
+            raise
+        return None

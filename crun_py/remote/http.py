@@ -37,6 +37,7 @@ class Channel:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES)
         self.status = 0
         self.headers: dict[str, str] = {}
+        self._answered = self._ended = False
 
     def close(self) -> None:
         """End it."""
@@ -86,6 +87,7 @@ class Channel:
 
     def _read_head(self, timeout_s: float | None) -> None:
         self.link.socket.settimeout(timeout_s)
+        self._answered = False
         try:
             event = self._next()
             while isinstance(event, h11.InformationalResponse) and event.status_code != 101:
@@ -96,6 +98,7 @@ class Channel:
             self.link.socket.settimeout(None)
         if not isinstance(event, h11.Response | h11.InformationalResponse):
             raise self._broken("it ended without an answer")
+        self._answered = True
         self.status = event.status_code
         self.headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in event.headers}
 
@@ -106,10 +109,14 @@ class Channel:
                     data = self.link.socket.recv(_PIECE)
                 except ConnectionResetError:
                     data = b""
+                self._ended = not data
                 self._http.receive_data(data)
             return event
         except h11.RemoteProtocolError as e:
-            raise self._broken(f"no HTTP: {str(e)[:_QUOTED]}") from e
+            if not self._ended:
+                raise self._broken(f"no HTTP: {str(e)[:_QUOTED]}") from e
+            where = "in the middle of an answer" if self._answered else "without an answer"
+            raise self._broken(f"it ended {where}") from e
 
     def pieces(self) -> Iterator[bytes]:
         """The body of the answer as it comes; then the connection can take another request.
@@ -134,6 +141,7 @@ class Channel:
         return self.link.socket, self._http.trailing_data[0]
 
     def _broken(self, why: str) -> Broken:
-        reason = self.link.why()
-        where = described(self.link.endpoint)
-        return Broken(f"asking {where}: {reason or why}")
+        reason, place = self.link.why(), self.link.endpoint
+        bare = place.kind == "tcp" and not place.tls and not self._answered
+        hint = "a service with TLS? --tlsverify, DOCKER_TLS_VERIFY" if bare else ""
+        return Broken(f"asking {described(place)}: {reason or why}", hint=hint)
