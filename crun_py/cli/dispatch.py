@@ -45,7 +45,6 @@ def execute(call: Call) -> int:
 
 
 _LEADING = ("host", "context", "connection", "remote")
-_VARIABLES = ("DOCKER_HOST", "CONTAINER_HOST", "DOCKER_CONTEXT", "CONTAINER_CONNECTION")
 
 
 def _elsewhere(call: Call) -> Endpoint | None:
@@ -66,8 +65,11 @@ def _elsewhere(call: Call) -> Endpoint | None:
 
 
 def _session_leads_elsewhere() -> bool:
-    """Whether the environment names a service, or `context use` has chosen one."""
-    if any(os.environ.get(name) for name in _VARIABLES):
+    """Whether the environment names a service, or `context use` has chosen one; a unit of systemd's
+    is no session, what it runs is of this machine."""
+    if os.environ.get("PODMAN_SYSTEMD_UNIT"):
+        return False
+    if any(map(os.environ.get, caller.SERVICES)):
         return True
     directory = os.environ.get("DOCKER_CONFIG") or os.environ.get("HOME", "") + "/.docker"
     try:

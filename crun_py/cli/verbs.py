@@ -194,7 +194,7 @@ A verb with a space, `image exists`, is there only as a word of a group.
 """
 
 HERE = frozenset((
-    "cleanup", "healthcheck run", "completion", "__complete", "daemon", "logout",
+    "cleanup", "healthcheck run", "auto-update", "completion", "__complete", "daemon", "logout",
     "system service", "system dial-stdio", "system generator", "system resume",
     *_CONTEXT, *_CONNECTION,
 ))  # fmt: skip

@@ -33,10 +33,6 @@ class Asked:
     usual: str = ""
 
 
-VARIABLES = ("DOCKER_HOST", "CONTAINER_HOST", "DOCKER_CONTEXT", "CONTAINER_CONNECTION")
-"""Those of the environment that lead elsewhere."""
-
-
 def chosen(asked: Asked) -> Endpoint | None:
     """The service that is meant; None for this machine without one.
 
@@ -57,7 +53,7 @@ def chosen(asked: Asked) -> Endpoint | None:
         return connections.endpoint(asked.connection)
     if asked.context not in ("", contexts.DEFAULT):
         return _named(asked.context)
-    for name in VARIABLES[:2]:
+    for name in caller.SERVICES[:2]:
         if host := caller.variable(name):
             found = _at(host, asked)
             key = caller.variable("CONTAINER_SSHKEY") if name == "CONTAINER_HOST" else ""

@@ -312,16 +312,13 @@ class Remote:
             yield line
         self.done(answer)
 
-    def take_over(
-        self, path: str, query: Query | None = None, body: object = None
-    ) -> tuple[Channel, bool]:
-        """A connection for the streams of a container or command, and whether its two outputs are
-        told apart there in frames (where the service says so)."""
+    def take_over(self, path: str, query: Query | None = None, body: object = None) -> Channel:
+        """A connection for the streams of a container or command."""
         upgrade = {"Connection": "Upgrade", "Upgrade": "tcp"}
         answer = self.ask("POST", path, query, body if body is not None else b"", headers=upgrade)
         if answer.status not in (101, 200):
             raise Broken(f"asking {described(self.endpoint)}: status {answer.status}")
-        return answer.channel, "multiplexed" in answer.headers.get("content-type", "")
+        return answer.channel
 
 
 def _numbers(version: str) -> tuple[int, ...]:

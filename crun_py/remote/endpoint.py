@@ -106,12 +106,12 @@ def docker_directory() -> str:
     return caller.variable("DOCKER_CONFIG") or caller.home(".docker")
 
 
-def variables_of(endpoint: Endpoint, directory: str = "") -> dict[str, str]:
+def variables_of(endpoint: Endpoint) -> dict[str, str]:
     """What tells other programs of a service: DOCKER_HOST, and of TLS where the files have the
     names that they look for."""
     found = {"DOCKER_HOST": endpoint.url}
     if endpoint.tls:
-        found["DOCKER_CERT_PATH"] = directory or os.path.dirname(endpoint.tls.ca)
+        found["DOCKER_CERT_PATH"] = os.path.dirname(endpoint.tls.ca)
         found["DOCKER_TLS_VERIFY"] = "1" if endpoint.tls.verify else ""
     return found
 

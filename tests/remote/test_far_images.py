@@ -153,5 +153,8 @@ def test_what_makes_no_sense_there_is_refused(far: Far) -> None:
     assert engine.run("doctor", env=env).code == 125
     assert "completion" in engine.ok("completion", "bash", env=env)
     assert engine.ok("-H", "", "ps", "-q", env=env) == ""
+    unit: dict[str, str | None] = {**env, "PODMAN_SYSTEMD_UNIT": "x.service"}
+    assert engine.ok("version", "-f", "{{len .Server.Components}}", env=unit) == "1"
+    assert engine.run("doctor", env=unit).code != 125
     assert engine.run("image", "mount", env=env).code == 125
     engine.ok("system", "generator", "--help", env=env)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 
 from crun_py import clock, outfile
 from crun_py.cli.container import client as clients
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _STDIN, _STDOUT, _STDERR = 4, 1, 2
 """Bits of container.attach."""
+_LOOK_S = 0.02
 
 
 # ---- run and create ----
@@ -156,7 +158,7 @@ def _attached(
         "stream": True, "stdin": reads, "stdout": bool(wanted & _STDOUT),
         "stderr": bool(wanted & _STDERR), "detachKeys": values.maybe("detach_keys"),
     }  # fmt: skip
-    channel, _ = remote.take_over(path("containers", name, "attach"), query)
+    channel = remote.take_over(path("containers", name, "attach"), query)
 
     def resize(rows: int, columns: int) -> None:
         remote.call("POST", path("containers", name, "resize"), {"h": rows, "w": columns})
@@ -265,7 +267,7 @@ def exec_(values: Values, arguments: list[str], remote: Remote) -> int:
         if request.detach:
             remote.call("POST", path("exec", exec_id, "start"), None, body)
             return 0
-        channel, _ = remote.take_over(path("exec", exec_id, "start"), None, body)
+        channel = remote.take_over(path("exec", exec_id, "start"), None, body)
     except CrunpyError as e:
         raise command_error(e) from e
 
@@ -278,7 +280,9 @@ def exec_(values: Values, arguments: list[str], remote: Remote) -> int:
     )  # fmt: skip
     if not attached.serve():
         return 0
-    return remote.get(path("exec", exec_id, "json")).number("ExitCode")
+    while (ended := remote.get(path("exec", exec_id, "json"))).flag("Running"):
+        time.sleep(_LOOK_S)  # its output ends a little before it does
+    return ended.number("ExitCode")
 
 
 # ---- logs ----

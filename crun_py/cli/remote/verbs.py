@@ -85,7 +85,7 @@ REFUSED = {
     **dict.fromkeys(
         ("mount", "unmount", "image mount", "image unmount", "volume mount", "volume unmount",
          "unshare", "doctor", "system check", "system reset", "system migrate", "system renumber",
-         "system install-generator", "generate systemd", "auto-update", "network reload"),
+         "system install-generator", "generate systemd", "network reload"),
         _HERE,
     ),
     **dict.fromkeys(
