@@ -7,7 +7,7 @@ import os
 from crun_py import caller, notices
 from crun_py.cli import checks
 from crun_py.cli.output import write_error, write_warning
-from crun_py.cli.verbs import HERE
+from crun_py.cli.verbs import HERE, SETTINGS
 from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
@@ -50,9 +50,11 @@ _LEADING = ("host", "context", "connection", "remote")
 def _elsewhere(call: Call) -> Endpoint | None:
     """The service that is to carry the verb out, None for us (the usual way: nothing is loaded).
 
-    Verbs of this machine alone (HERE) look at options, and not at what a session has set for
-    other programs.  Raises InvalidArgument, NotFound, Unsupported."""
+    Verbs of this machine (HERE) look at options, and not at what a session has set for other
+    programs; those about the client (SETTINGS) at neither.  Raises InvalidArgument, NotFound, Unsupported."""
     general = call.general
+    if call.verb in SETTINGS:
+        return None
     asked = general.maybe("host") is not None or any(map(general.given, _LEADING))
     if not asked and (call.verb in HERE or not _session_leads_elsewhere()):
         return None

@@ -193,13 +193,13 @@ VERBS = {
 A verb with a space, `image exists`, is there only as a word of a group.
 """
 
-HERE = frozenset((
-    "cleanup", "healthcheck run", "auto-update", "completion", "__complete", "daemon", "logout",
-    "system service", "system dial-stdio", "system generator", "system resume",
-    *_CONTEXT, *_CONNECTION,
-))  # fmt: skip
-"""What is done on this machine whatever DOCKER_HOST says: what engines and shells start, services
-and the settings of clients."""
+SETTINGS = frozenset(("logout", "completion", "__complete", *_CONTEXT, *_CONNECTION))
+"""What is about the client itself, whichever service is named."""
+HERE = SETTINGS | {
+    "cleanup", "healthcheck run", "auto-update", "daemon", "system service", "system dial-stdio",
+    "system generator", "system resume",
+}  # fmt: skip
+"""What is done on this machine whatever DOCKER_HOST says: also what engines start, and services."""
 
 ALIASES: dict[str, str] = {"umount": "unmount"}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from engine import Engine
 from far import Far
+from oci_images import SECRET
 
 NONE = ("--network", "none")
 ROOT = pytest.mark.parametrize("engine", ["root"], indirect=True)
@@ -39,6 +40,21 @@ def test_images_to_and_from_a_registry(far: Far) -> None:
     assert "--tls-verify: the service asks" in far.fails("pull", "--tls-verify=false", name)
     far.ok("untag", "busybox", name)
     assert far.run("image", "exists", name).code == 1
+
+
+@ROOT
+def test_logins(far: Far, guarded: str) -> None:
+    image = f"{guarded}/team/app"
+    assert "authentication required" in far.fails("pull", image)
+    assert far.ok("pull", "-q", "--creds", f"me:{SECRET}", image).startswith("sha256:")
+    far.ok("rmi", image)
+    words = ("login", "-u", "me", "--password-stdin", guarded)
+    assert "password is not accepted" in far.fails(*words, input="wrong")
+    assert far.ok(*words, input=SECRET) == "Login Succeeded!"
+    assert far.ok("login", "--get-login", guarded) == "me"
+    assert far.ok("pull", "-q", image).startswith("sha256:")
+    far.ok("logout", guarded)
+    far.ok("rmi", image)
 
 
 @ROOT

@@ -187,7 +187,7 @@ def _built(
     silent = quiet or values.text("progress") in ("quiet", "none")
     image_id = ""
     try:
-        for line in remote.lines("POST", "/build", query, body):
+        for line in remote.lines("POST", "/build", query, body, headers=registries.logins()):
             text = line.text("stream")
             if line.has("aux"):
                 image_id = line.inner("aux").text("ID") or image_id

@@ -13,7 +13,7 @@ from crun_py.cli.image import search as local_search
 from crun_py.cli.output import write, write_error, write_warning
 from crun_py.engine import registries
 from crun_py.engine.pull import checked
-from crun_py.errors import CrunpyError, InvalidArgument, Unsupported
+from crun_py.errors import InvalidArgument, Unsupported
 from crun_py.fields import Fields
 from crun_py.model.registry import Progress, SearchResult
 from crun_py.oci.reference import parse
@@ -64,12 +64,24 @@ def _login(reference: Reference, values: Values) -> dict[str, str]:
         found = auth.find(reference.registry, reference.repository, authfile)
     if found is None:
         return {}
-    about = (
-        {"identitytoken": found.token} if found.token
-        else {"username": found.user, "password": found.password}
-    )  # fmt: skip
-    text = jsonfile.dumps({**about, "serveraddress": auth.server_url(reference.registry)})
-    return {"X-Registry-Auth": base64.urlsafe_b64encode(text.encode()).decode()}
+    address = auth.server_url(reference.registry)
+    return {"X-Registry-Auth": _encoded({**_as_docker(found), "serveraddress": address})}
+
+
+def logins() -> dict[str, str]:
+    """The header with all credentials that we have, for builds."""
+    found = {key: _as_docker(one) for key, one in auth.kept().items()}
+    return {"X-Registry-Config": _encoded(found)} if found else {}
+
+
+def _as_docker(found: auth.Credentials) -> dict[str, str]:
+    if found.token:
+        return {"identitytoken": found.token}
+    return {"username": found.user, "password": found.password}
+
+
+def _encoded(value: object) -> str:
+    return base64.urlsafe_b64encode(jsonfile.dumps(value).encode()).decode()
 
 
 def _of_registry(text: str, doing: str) -> Reference:
@@ -117,10 +129,7 @@ def _pulled(
     }  # fmt: skip
     kept = []
     answer = remote.lines("POST", "/images/create", query, headers=_login(reference, values))
-    try:
-        first = next(answer, None)
-    except CrunpyError as e:
-        raise type(e)(f"pulling {reference.familiar}: {e.message}", hint=e.hint) from e
+    first = next(answer, None)  # or it is refused, before anything is shown
     lines = itertools.chain([first] if first else [], answer)
     with progress.display(kind, progress.PULLED) as report:
         for line in _layers(lines, report):
