@@ -51,7 +51,8 @@ def _elsewhere(call: Call) -> Endpoint | None:
     """The service that is to carry the verb out, None for us (the usual way: nothing is loaded).
 
     Verbs of this machine (HERE) look at options, and not at what a session has set for other
-    programs; those about the client (SETTINGS) at neither.  Raises InvalidArgument, NotFound, Unsupported."""
+    programs; those about the client (SETTINGS) at neither.  Raises InvalidArgument, NotFound,
+    Unsupported."""
     general = call.general
     if call.verb in SETTINGS:
         return None

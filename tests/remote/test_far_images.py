@@ -174,3 +174,14 @@ def test_what_makes_no_sense_there_is_refused(far: Far) -> None:
     assert engine.run("doctor", env=unit).code != 125
     assert engine.run("image", "mount", env=env).code == 125
     engine.ok("system", "generator", "--help", env=env)
+
+
+@ROOT
+def test_compose_runs_with_the_service(far: Far, place: Path) -> None:
+    (place / "docker-compose.yml").write_text(
+        'services: {web: {image: busybox, network_mode: none, command: "sleep 1000", init: true}}\n'
+    )
+    far.ok("compose", "up", "-d", cwd=place)
+    assert far.engine.ok("ps", "--format", "{{.Names}}") == "place_web_1"
+    far.ok("compose", "down", "-t", "0", cwd=place)
+    assert far.ok("ps", "-aq") == ""
