@@ -42,7 +42,7 @@ _ERRORS: dict[int, type[CrunpyError]] = {
     400: InvalidArgument, 404: NotFound, 409: Conflict, 501: Unsupported,
 }  # fmt: skip
 _LIMIT_BYTES = 256 << 20
-"""Of an answer that is one document."""
+"""Of an answer that is one document, or of a line."""
 _WORDS = 2000
 """Of a refusal, in messages."""
 
@@ -72,6 +72,8 @@ class Answer:
         rest = b""
         for piece in self.pieces():
             *whole, rest = (rest + piece).split(b"\n")
+            if len(rest) > _LIMIT_BYTES:
+                raise Broken(f"a line of more than {_LIMIT_BYTES >> 20} MiB")
             yield from (_object(line) for line in whole if line.strip())
         if rest.strip():
             yield _object(rest)

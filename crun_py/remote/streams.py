@@ -37,22 +37,27 @@ _PROXIED = (1, 2, 3, 10, 12, 14, 15, 18)
 
 
 class Frames:
-    """Takes apart what comes in frames."""
+    """Takes apart what comes in frames, of which a long one is passed on as it comes."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._head = b""
+        self._number, self._left = 1, 0
 
     def put(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """(1 or 2, bytes) of each frame that is whole by now."""
-        data = self._rest + data
+        """(1 or 2, bytes) of what has come of frames."""
         at = 0
-        while len(data) - at >= _HEAD:
-            length = int.from_bytes(data[at + 4 : at + _HEAD], "big")
-            if len(data) - at - _HEAD < length:
-                break
-            yield (2 if data[at] == 2 else 1), data[at + _HEAD : at + _HEAD + length]
-            at += _HEAD + length
-        self._rest = data[at:]
+        while at < len(data):
+            if self._left:
+                part = data[at : at + self._left]
+                at, self._left = at + len(part), self._left - len(part)
+                yield self._number, part
+                continue
+            more = data[at : at + _HEAD - len(self._head)]
+            self._head, at = self._head + more, at + len(more)
+            if len(self._head) == _HEAD:
+                self._number = 2 if self._head[0] == 2 else 1
+                self._left = int.from_bytes(self._head[4:], "big")
+                self._head = b""
 
 
 class Signals:

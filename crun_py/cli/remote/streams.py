@@ -14,7 +14,7 @@ from crun_py.cli.container import logs as local_logs
 from crun_py.cli.each import each
 from crun_py.cli.output import write, write_error, write_warning
 from crun_py.cli.remote import registries
-from crun_py.container.attach import check_input
+from crun_py.container.attach import STDERR, STDIN, STDOUT, check_input
 from crun_py.container.foreground import parse_streams
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound, Unsupported
 from crun_py.fields import Fields
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from crun_py.model.container import Client, CreateRequest
     from crun_py.values import Values
 
-_STDIN, _STDOUT, _STDERR = 4, 1, 2
-"""Bits of container.attach."""
 _LOOK_S = 0.02
 
 
@@ -51,7 +49,7 @@ def run(values: Values, arguments: list[str], remote: Remote) -> int:
         raise Unsupported("--rmi: Docker's API cannot say it")
     detached = values.flag("detach")
     request = _request(values, arguments, remote)
-    if not detached and request.open_stdin and parse_streams(client.streams) & _STDIN:
+    if not detached and request.open_stdin and parse_streams(client.streams) & STDIN:
         check_input(client.stdin, terminal=request.tty)
     container_id = _created(values, request, remote)
     if detached:
@@ -142,10 +140,26 @@ def _run(
     wanted = parse_streams(client.streams)
     attached = _attached(values, remote, container_id, request.tty, request.open_stdin, client,
                          wanted)  # fmt: skip
-    waiting = containers.begin_wait(remote, container_id, condition)
-    if not attached.serve(lambda: _started(remote, container_id, request)):
-        return 0
-    return containers.exit_code(remote, waiting)
+    return _seen_to_its_end(remote, container_id, condition, attached, request)
+
+
+def _seen_to_its_end(
+    remote: Remote, container_id: str, condition: str, attached: Attached,
+    request: CreateRequest | None = None, *, running: bool = False,
+) -> int:  # fmt: skip
+    """Start a container, unless it runs, and pass streams on; its exit code, 0 when the user has
+    left it.  The end is waited for from before the start, so that a short life is not missed (an
+    API before 1.30 waits for no end to come)."""
+    early = running or remote.speaks("1.30")
+    waiting = [containers.begin_wait(remote, container_id, condition)] if early else []
+
+    def begin() -> None:
+        if not running:
+            _started(remote, container_id, request)
+        if not early:
+            waiting.append(containers.begin_wait(remote, container_id, condition))
+
+    return containers.exit_code(remote, waiting[0]) if attached.serve(begin) else 0
 
 
 def _attached(
@@ -153,10 +167,10 @@ def _attached(
     wanted: int,
 ) -> Attached:  # fmt: skip
     """Our streams and those of a container that runs or will be started."""
-    reads = open_stdin and bool(wanted & _STDIN)
+    reads = open_stdin and bool(wanted & STDIN)
     query: dict[str, object] = {
-        "stream": True, "stdin": reads, "stdout": bool(wanted & _STDOUT),
-        "stderr": bool(wanted & _STDERR), "detachKeys": values.maybe("detach_keys"),
+        "stream": True, "stdin": reads, "stdout": bool(wanted & STDOUT),
+        "stderr": bool(wanted & STDERR), "detachKeys": values.maybe("detach_keys"),
     }  # fmt: skip
     channel = remote.take_over(path("containers", name, "attach"), query)
 
@@ -211,14 +225,12 @@ def _start_attached(values: Values, remote: Remote, name: str, client: Client) -
     running = about.inner("State").flag("Running")
     config, removes = about.inner("Config"), about.inner("HostConfig").flag("AutoRemove")
     wanted = parse_streams(client.streams)
-    if config.flag("OpenStdin") and wanted & _STDIN:
+    if config.flag("OpenStdin") and wanted & STDIN:
         check_input(client.stdin, terminal=config.flag("Tty"))
     attached = _attached(values, remote, about.text("Id"), config.flag("Tty"),
                          config.flag("OpenStdin"), client, wanted)  # fmt: skip
     condition = "removed" if removes else "not-running" if running else "next-exit"
-    waiting = containers.begin_wait(remote, about.text("Id"), condition)
-    begin: Callable[[], object] = lambda: None if running else _started(remote, about.text("Id"))  # noqa: E731
-    return containers.exit_code(remote, waiting) if attached.serve(begin) else 0
+    return _seen_to_its_end(remote, about.text("Id"), condition, attached, running=running)
 
 
 def attach(values: Values, arguments: list[str], remote: Remote) -> int:
