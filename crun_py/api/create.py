@@ -94,7 +94,8 @@ def _options(config: Fields, host: Fields) -> CreateOptions:
         "restart": restart(host.inner("RestartPolicy")),
     }  # fmt: skip
     if config.has("Entrypoint"):
-        given["entrypoint"] = config.texts("Entrypoint")
+        words = config.texts("Entrypoint")
+        given["entrypoint"] = [] if words == [""] else words  # docker's word for none
     _some(given, config, host)
     _network(given, config, host)
     return given
