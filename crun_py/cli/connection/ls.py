@@ -30,9 +30,10 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         for one in connections.every()
     ]  # fmt: skip
     if values.text("format") == "json":
-        write(jsonfile.dumps(rows, indent=4))
+        write(jsonfile.dumps(rows))
         return 0
-    shown = [{**row, "Default": str(row["Default"]).lower()} for row in rows]
+    if values.text("format") in ("", "table"):
+        rows = [{**row, "Default": str(row["Default"]).lower()} for row in rows]
     quiet = "Name" if values.flag("quiet") else ""
-    table.show(shown, COLUMNS, values.maybe("format"), quiet=quiet)
+    table.show(rows, COLUMNS, values.maybe("format"), quiet=quiet)
     return 0
