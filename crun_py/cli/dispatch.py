@@ -44,6 +44,7 @@ def execute(call: Call) -> int:
     return result
 
 
+_CONFIG_BYTES = 1 << 20
 _LEADING = ("host", "context", "connection", "remote")
 
 
@@ -76,10 +77,15 @@ def _session_leads_elsewhere() -> bool:
         return True
     directory = os.environ.get("DOCKER_CONFIG") or os.environ.get("HOME", "") + "/.docker"
     try:
-        with open(directory + "/config.json", "rb", buffering=0) as f:
-            return b'"currentContext"' in f.read()
+        fd = os.open(directory + "/config.json", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
+    try:
+        return b'"currentContext"' in os.read(fd, _CONFIG_BYTES)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
 
 
 def _cgroup_manager(name: str) -> str:

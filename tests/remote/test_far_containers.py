@@ -57,7 +57,6 @@ def test_lists_and_documents_are_the_same(far: Far) -> None:
         "network ls", "network ls --filter name=net1",
         "network inspect net1 bridge",
         "volume ls", "volume ls -q", "volume inspect vol1",
-
         "port up", "port up 81", "port -a",
         "diff up", "top up", "logs ended", "logs --tail 1 ended",
         "logs nosuch", "logs --names up ended", "wait ended",
