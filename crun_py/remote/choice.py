@@ -85,9 +85,9 @@ def _at(host: str, asked: Asked) -> Endpoint | None:
     if not host:
         return None
     found = parse(host)
-    if found.kind == "ssh":
-        return replaced(found, identity=asked.identity)
-    return replaced(parse(host, tls_of(asked)), identity="") if found.kind == "tcp" else found
+    if found.kind == "tcp":
+        return parse(host, tls_of(asked))
+    return replaced(found, identity=asked.identity) if found.kind == "ssh" else found
 
 
 def tls_of(asked: Asked) -> Tls | None:
