@@ -90,6 +90,9 @@ def test_lists_and_documents_are_the_same(far: Far) -> None:
     left_out |= {"CreatedHuman", "Created", "RunningFor", "Status"}  # ages
     here, there = ({k: v for k, v in one.items() if k not in left_out} for one in (here, there))
     assert here == there
+    far.ok("rm", "-af")
+    far.ok("network", "rm", "net1")
+    far.ok("volume", "rm", "vol1")
 
 
 @ROOT
@@ -237,6 +240,7 @@ def members(data: bytes) -> list[str]:
         return archive.getnames()
 
 
+@ROOT
 def test_files_both_ways(far: Far, place: Path) -> None:
     (place / "d").mkdir()
     (place / "d/f").write_text("content")
