@@ -22,10 +22,10 @@ ROOT = pytest.mark.parametrize("engine", ["root"], indirect=True)
 _AGE = re.compile(r"(Less than a|\d+|About a|About an) (second|minute)s?( ago)?|\d+\.\d+s")
 
 
-def same(far: Far, *args: object) -> None:
+def same(far: Far, *args: object, env: dict[str, str | None] | None = None) -> None:
     """What a command prints here and there, also on standard error, and its exit status are alike,
     but for ages and the width of their columns."""
-    started = [far.engine.popen(*words) for words in (args, far.words(*args))]
+    started = [far.engine.popen(*words, env=env) for words in (args, far.words(*args))]
     told = []
     for process in started:
         out, err = (_AGE.sub("AGE", text.decode()) for text in process.communicate(timeout=60))
@@ -82,6 +82,8 @@ def test_lists_and_documents_are_the_same(far: Far) -> None:
         ("info", "--format", "{{.ServerVersion}} {{.Driver}} {{.Containers}} {{.Name}}"),
     )[::every]:  # fmt: skip
         same(far, *args)
+    for words in ("ps -a", "images", "network ls", "volume ls"):
+        same(far, *words.split(), "--format", "json", env={"CRUNPY_AS": "podman"})
     here, there = (
         json.loads(e.ok("ps", "-a", "--format", "json", "--filter", "name=up"))
         for e in (engine, far)

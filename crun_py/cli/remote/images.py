@@ -14,6 +14,7 @@ from crun_py.cli.image import history as local_history
 from crun_py.cli.image import images as local_images
 from crun_py.cli.image import prune as local_prune
 from crun_py.cli.output import write
+from crun_py.cli.remote.lists import wrote_as_podman
 from crun_py.cli.streams import refuse_terminal
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound, Unsupported
 from crun_py.fields import Fields
@@ -37,8 +38,10 @@ _PIECE = 256 << 10
 def images_(values: Values, arguments: list[str], remote: Remote) -> int:
     """Print the table."""
     wanted = values.texts("filter")
-    found = remote.every("/images/json", {"all": values.flag("all"), "filters": filters(wanted)})
     form = values.text("format")
+    if form == "json" and wrote_as_podman(remote, "images", {"filters": filters(wanted)}):
+        return 0
+    found = remote.every("/images/json", {"all": values.flag("all"), "filters": filters(wanted)})
     whole, labels = values.flag("no_trunc"), any(w in form for w in ("Labels", "json"))
     patterns = [text.partition("=")[2] for text in wanted if text.startswith("reference=")]
     rows: list[ImageRow] = []

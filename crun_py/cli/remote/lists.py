@@ -6,7 +6,7 @@ import sys
 import time
 
 from crun_py import clock
-from crun_py.cli import table
+from crun_py.cli import as_podman, table
 from crun_py.cli.container import diff as local_diff
 from crun_py.cli.container import port as local_port
 from crun_py.cli.container import ps as local_ps
@@ -17,6 +17,7 @@ from crun_py.fields import Fields
 from crun_py.model.files import FileChange
 from crun_py.model.stats import Stats
 from crun_py.remote import containers
+from crun_py.remote.client import filters
 from crun_py.remote.paths import path
 from crun_py.show import listing, stats
 from crun_py.show.struct import Struct
@@ -41,6 +42,13 @@ def ps(values: Values, arguments: list[str], remote: Remote) -> int:
     """Print the table, with --watch until interrupted."""
     if values.flag("ns"):
         raise Unsupported("--ns: the numbers of namespaces are told on the other machine alone")
+    if values.text("format") == "json":
+        last = 1 if values.flag("latest") else int(values.text("last") or 0)
+        if wrote_as_podman(remote, "containers", {
+            "all": values.flag("all"), "size": values.flag("size"), "limit": last or None,
+            "filters": filters(values.texts("filter")),
+        }):  # fmt: skip
+            return 0
     if not values.text("watch"):
         local_ps.tabulate(values, _rows(values, remote))
         return 0
@@ -50,6 +58,13 @@ def ps(values: Values, arguments: list[str], remote: Remote) -> int:
         local_ps.tabulate(values, _rows(values, remote))
         sys.stdout.flush()
         time.sleep(min(pause_s, _LONGEST_S))
+
+
+def wrote_as_podman(remote: Remote, kind: str, query: dict[str, object]) -> bool:
+    """As cli.as_podman.wrote, of a list that podman's paths have."""
+    return remote.is_podman and as_podman.wrote(
+        lambda: remote.every(path("libpod", kind, "json"), query)
+    )
 
 
 def _rows(values: Values, remote: Remote) -> list[dict[str, object]]:

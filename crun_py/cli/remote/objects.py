@@ -10,7 +10,7 @@ from crun_py.cli.network import ls as network_list
 from crun_py.cli.network import prune as network_pruning
 from crun_py.cli.output import write
 from crun_py.cli.remote.containers import pruned
-from crun_py.cli.remote.lists import network, volume
+from crun_py.cli.remote.lists import network, volume, wrote_as_podman
 from crun_py.cli.secret import create as secret_making
 from crun_py.cli.secret import ls as secret_list
 from crun_py.cli.volume import ls as volume_list
@@ -85,7 +85,10 @@ def network_create(values: Values, arguments: list[str], remote: Remote) -> int:
 
 def network_ls(values: Values, arguments: list[str], remote: Remote) -> int:
     """Print the table."""
-    found = remote.every("/networks", {"filters": filters(values.texts("filter"))})
+    wanted = {"filters": filters(values.texts("filter"))}
+    if values.text("format") == "json" and wrote_as_podman(remote, "networks", {**wanted}):
+        return 0
+    found = remote.every("/networks", wanted)
     rows = [networks.row(one, values.flag("no_trunc")) for one in found]
     network_list.tabulate(values, sorted(rows, key=lambda row: str(row["Name"])))
     return 0
@@ -175,7 +178,11 @@ def volume_create(values: Values, arguments: list[str], remote: Remote) -> int:
 
 def volume_ls(values: Values, arguments: list[str], remote: Remote) -> int:
     """Print the table."""
-    found = _volumes(remote, values.texts("filter"))
+    wanted = values.texts("filter")
+    asked: dict[str, object] = {"filters": filters(wanted)}
+    if values.text("format") == "json" and wrote_as_podman(remote, "volumes", asked):
+        return 0
+    found = _volumes(remote, wanted)
     rows = [volumes.row(one) for one in found]
     volume_list.tabulate(values, sorted(rows, key=lambda row: str(row["Name"])))
     return 0
