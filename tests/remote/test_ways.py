@@ -100,7 +100,9 @@ def ssh(root: Engine, tmp_path: Path) -> Iterator[tuple[Engine, str]]:
     (binaries / "ssh").write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {home}/ssh_config "$@"\n')
     for program in binaries.iterdir():
         program.chmod(0o755)
-    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    empty = Path("/run/sshd")  # sshd(8): where it has nothing
+    is_new = not empty.exists()
+    empty.mkdir(mode=0o755, exist_ok=True)
     log = (tmp_path / "log").open("wb")
     command = ["/usr/sbin/sshd", "-D", "-e", "-f", home / "sshd_config"]
     daemon = subprocess.Popen(command, stderr=log, start_new_session=True)
@@ -116,6 +118,8 @@ def ssh(root: Engine, tmp_path: Path) -> Iterator[tuple[Engine, str]]:
     daemon.terminate()
     daemon.wait()
     log.close()
+    if is_new:
+        empty.rmdir()
     (root.run_root / "dial.lock").unlink()
 
 
