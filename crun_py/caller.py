@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _variables: dict[str, str] = {}
+SERVICES = ("DOCKER_HOST", "CONTAINER_HOST", "DOCKER_CONTEXT", "CONTAINER_CONNECTION")
+"""Variables that name a service which is to carry commands out, two addresses and two names."""
 
 
 def has(variables: Mapping[str, str]) -> None:

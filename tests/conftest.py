@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -124,6 +125,31 @@ def fresh(
 def no_cgroups_left() -> Iterator[None]:
     yield
     assert not empty_cgroups()
+
+
+@pytest.fixture(scope="session")
+def guarded(base: Path) -> Iterator[str]:
+    """A registry for me and you only, with the image team/app."""
+    from oci_images import SECRET, USERS, TestImage, docker_registry, entry, tar
+
+    with docker_registry(base / "guarded", users=USERS) as host:
+        image = TestImage(tar(entry("f", b"x")))
+        image.write_layout(base / "guarded/layout")
+        subprocess.run(
+            ["skopeo", "copy", "-q", "--insecure-policy", "--dest-tls-verify=false",
+             "--dest-creds", f"me:{SECRET}",
+             f"oci:{base}/guarded/layout:latest", f"docker://{host}/team/app:latest"],
+            check=True,
+        )  # fmt: skip
+        yield host
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For TLS (tcp_service.certificates)."""
+    import tcp_service
+
+    return tcp_service.certificates(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

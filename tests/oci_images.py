@@ -118,6 +118,14 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
+SECRET = "open-sesame-7391"
+USERS = """\
+me:$2b$04$Rbm5sMh5/hmSJ6jFJVKBXeeP00wpHc1axoRagNgA.hUUPbfPrQrxe
+you:$2b$04$vRZAHNLS7x.vRbp2CWReQO17GsRwx.QIwyeYcgnrko1mOYTvyHm7e
+"""
+"""An htpasswd file (bcrypt): me has SECRET, you has `other`."""
+
+
 @contextmanager
 def docker_registry(directory: Path, *, users: str = "", more: str = "") -> Iterator[str]:
     """A real registry on loopback, storing below `directory`; yields host:port.

@@ -9,11 +9,12 @@ import json
 from typing import TYPE_CHECKING
 
 from crun_py.aio import _io
-from crun_py.api.create import Fields
 from crun_py.api.http import Exchange, HttpError
 from crun_py.api.system import platform
+from crun_py.fields import Fields
 from crun_py.library.values import OnEvent, expect
 from crun_py.model.image import LoadedImage
+from crun_py.oci.reference import parse
 
 if TYPE_CHECKING:
     from crun_py.aio import Engine
@@ -172,7 +173,7 @@ async def load(engine: Engine, exchange: Exchange, _: str) -> None:
     for item in found:
         image = expect(LoadedImage, item)
         for name in image.names:
-            await exchange.lines({"stream": f"Loaded image: {name}\n"})
+            await exchange.lines({"stream": f"Loaded image: {parse(name).familiar}\n"})
         if not image.names:
             await exchange.lines({"stream": f"Loaded image ID: sha256:{image.id}\n"})
     await exchange.end()

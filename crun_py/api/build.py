@@ -9,9 +9,10 @@ from crun_py.api import archives
 from crun_py.api.http import Exchange, HttpError
 from crun_py.api.lines import Lines
 from crun_py.build.request import BuildEvent, Built
+from crun_py.fields import Fields
 from crun_py.library import build_options
 from crun_py.library.values import expect
-from crun_py.model.container import Limits
+from crun_py.model.container import Limits, Ulimit
 from crun_py.oci.reference import parse
 from crun_py.record import replaced
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from crun_py.api.routes import Routes
     from crun_py.build.request import BuildJob
     from crun_py.library.build_options import BuildOptions
+    from crun_py.library.create_options import CreateOptions
 
 
 def register(routes: Routes) -> None:
@@ -51,10 +53,31 @@ def job(exchange: Exchange) -> BuildJob:
             cpuset_mems=exchange.query.get("cpusetmems", ""),
         ),
     }
-    if hosts := [v for v in exchange.query.get("extrahosts", "").split(",") if v]:
-        given["containers"] = {"extra_hosts": dict(text.partition(":")[::2] for text in hosts)}
+    if of_run := _of_run(exchange):
+        given["containers"] = of_run
     made = build_options.job("/", given)
     return replaced(made, directory="-", dockerfile=_dockerfile(exchange))
+
+
+def _of_run(exchange: Exchange) -> CreateOptions:
+    """What the containers of RUN are like.  Raises HttpError."""
+    given: CreateOptions = {}
+    if hosts := [v for v in exchange.query.get("extrahosts", "").split(",") if v]:
+        given["extra_hosts"] = dict(text.partition(":")[::2] for text in hosts)
+    if size := exchange.number("shmsize"):
+        given["shm_size"] = size
+    if parent := exchange.query.get("cgroupparent"):
+        given["cgroup_parent"] = parent
+    try:
+        limits = json.loads(exchange.query.get("ulimits") or "[]") or []
+        found = [Fields(one, "ulimits.") for one in limits]
+    except (ValueError, TypeError, RecursionError):
+        raise HttpError(400, "ulimits is not a JSON list") from None
+    if found:
+        given["ulimits"] = [
+            Ulimit(one.text("Name"), one.number("Soft"), one.number("Hard")) for one in found
+        ]
+    return given
 
 
 def _network(exchange: Exchange) -> str:

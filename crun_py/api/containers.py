@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from crun_py import clock, signals
 from crun_py.api import create
-from crun_py.api.create import Fields
 from crun_py.api.http import Exchange, HttpError
 from crun_py.api.system import filters
 from crun_py.errors import Conflict, CrunpyError
+from crun_py.fields import Fields
 from crun_py.library.values import expect
 
 if TYPE_CHECKING:

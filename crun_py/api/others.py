@@ -6,9 +6,9 @@ import base64
 from typing import TYPE_CHECKING
 
 from crun_py.api import create
-from crun_py.api.create import Fields
 from crun_py.api.http import Exchange, HttpError
 from crun_py.api.system import filters
+from crun_py.fields import Fields
 from crun_py.library.values import expect
 from crun_py.model.network import NetworkInfo
 from crun_py.options import network_options

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from crun_py import clock
 from crun_py.aio import Attached
-from crun_py.api.create import Fields
 from crun_py.api.http import Disconnected, Exchange, HttpError, Writer
 from crun_py.api.libpod import containers
 from crun_py.container import attach
 from crun_py.errors import Conflict, CrunpyError
+from crun_py.fields import Fields
 from crun_py.library.values import OnEvent, expect
 from crun_py.model.container import ExecRequest
 from crun_py.model.descriptor import Descriptor

@@ -62,13 +62,16 @@ class Extractor:
         self._parent: tuple[str, ...] | None = ()
         self._parent_fd = os.dup(top)
         self._directories: list[tuple[tuple[str, ...], Entry]] = []
+        self._without_top = False
         self.size = 0
 
-    def extract(self, reader: Reader, base: str = "") -> None:
+    def extract(self, reader: Reader, base: str = "", *, without_top: bool = False) -> None:
         """All entries that `reader` has.
 
-        base: put in front of every name ("": names as they are).  Raises CrunpyError.
+        base: put in front of every name ("": names as they are).  without_top: instead of the
+        first part of each, which is that of one thing.  Raises CrunpyError.
         """
+        self._without_top = without_top
         try:
             while entry := reader.next():
                 self._member(reader, entry, base)
@@ -80,7 +83,7 @@ class Extractor:
             os.close(self._parent_fd)
 
     def _member(self, reader: Reader, entry: Entry, base: str) -> None:
-        parts = _parts(os.fsdecode(entry.name), base)
+        parts = self._parts(entry.name, base)
         self.size += entry.size
         try:
             if not parts:
@@ -88,6 +91,13 @@ class Extractor:
             self._make(reader, entry, parts, base)
         except OSError as e:
             raise CrunpyError.from_os(f"writing {'/'.join(parts)}", e) from e
+
+    def _parts(self, name: bytes, base: str) -> tuple[str, ...]:
+        text = os.fsdecode(name)
+        if not self._without_top:
+            return _parts(text, base)
+        _, *parts = _parts(text, "") or ("",)
+        return (base, *parts) if base else tuple(parts)
 
     def _make(self, reader: Reader, entry: Entry, parts: tuple[str, ...], base: str) -> None:
         directory, name = self._open_parent(parts[:-1]), parts[-1]
@@ -107,7 +117,7 @@ class Extractor:
             return
         self._clear(directory, parts)
         if entry.kind == header.HARDLINK:
-            source = _parts(os.fsdecode(entry.link), base)
+            source = self._parts(entry.link, base)
             if not source:
                 raise CrunpyError(f"extracting {'/'.join(parts)}: hard link to the directory")
             held = os.dup(directory)  # opening the other parent closes ours

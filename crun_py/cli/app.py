@@ -156,16 +156,19 @@ def build(words: list[str]) -> typer.Typer:
     app.callback(invoke_without_command=True)(_main)
     wanted = {ALIASES.get(w, w) for w in words}
     for group, members in GROUPS.items():
-        wanted |= {members[w] for w in words if group in words and w in members}
+        named = {*group.split()} <= {*words}
+        wanted |= {members[w] for w in words if named and w in members}
     for verb, (_, summary) in VERBS.items():
         if " " in verb:
             continue
         _add(app, verb, verb, summary, loaded=verb in wanted)
-    for group, members in GROUPS.items():
-        sub = typer.Typer(help=GROUP_SUMMARIES[group], rich_markup_mode=None)
+    made: dict[str, typer.Typer] = {"": app}
+    for group, members in sorted(GROUPS.items()):  # those that are in another one after it
+        made[group] = typer.Typer(help=GROUP_SUMMARIES[group], rich_markup_mode=None)
         for word, verb in members.items():
-            _add(sub, word, verb, VERBS[verb][1], loaded=verb in wanted)
-        app.add_typer(sub, name=group)
+            _add(made[group], word, verb, VERBS[verb][1], loaded=verb in wanted)
+        above, _, name = group.rpartition(" ")
+        made[above].add_typer(made[group], name=name)
     return app
 
 
@@ -188,6 +191,9 @@ def _nearest(word: str, known: list[str]) -> str:
 def _verb_in(words: list[str]) -> str:
     """The verb that `words` begin with, as they are and as words of a group; "" for none."""
     for i, word in enumerate(words):
+        inner = " ".join(words[i : i + 2])
+        if " " in inner and words[i + 2 : i + 3] and words[i + 2] in GROUPS.get(inner, {}):
+            return GROUPS[inner][words[i + 2]]
         if word in GROUPS and len(words) > i + 1 and words[i + 1] in GROUPS[word]:
             return GROUPS[word][words[i + 1]]
         if ALIASES.get(word, word) in VERBS:
@@ -204,6 +210,8 @@ def _explain(words: list[str], message: str) -> CrunpyError:
     if "no such command" in text:
         bad = text.split("'")[1] if "'" in text else ""
         group = next((w for w in words if w in GROUPS), "")
+        inner = next((g for g in GROUPS if " " in g and g in " ".join(words)), "")
+        group = inner if bad not in inner.split() and inner else group
         known = [*GROUPS[group]] if group else [*VERBS, *ALIASES, *GROUPS]
         shown = f"{group} {bad}" if group else bad
         if shown in FOREIGN:

@@ -7,23 +7,18 @@ import os
 from crun_py import caller, notices
 from crun_py.cli import checks, docker_config
 from crun_py.cli.output import write_error, write_warning
+from crun_py.cli.verbs import HERE, SETTINGS
 from crun_py.engine.context import Context
-from crun_py.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.cli.fast import Call
+    from crun_py.remote.endpoint import Endpoint
 
 
 def execute(call: Call) -> int:
     """Carry out a call; returns the exit status.  Raises CrunpyError."""
     general = call.general
-    host, where = general.text("host"), general.text("context")
-    if host or where not in ("", "default"):
-        raise InvalidArgument(
-            f"connecting to {host or where}: there is no service, each command does its own work",
-            hint="without this option, or on that machine itself",
-        )
     if general.text("config"):
         os.environ["DOCKER_CONFIG"] = general.text("config")
     for key, name in (
@@ -33,16 +28,65 @@ def execute(call: Call) -> int:
         if texts := general.texts(key):
             os.environ[name] = " ".join((*texts, os.environ.get(name, "")))
     caller.has(os.environ)
+    place = _elsewhere(call)
     checks.check(call.verb, call.module.OPTIONS, call.values)
     checks.names_beside(call.verb, call.module.ARGUMENTS, call.values, call.arguments)
     notices.listen(write_warning)
+    call.values = docker_config.with_defaults(call.verb, call.values)
+    if place:
+        from crun_py.cli.remote import main as remote
+
+        return remote.execute(call, place)
     explain = write_error if general.flag("debug") else None
     context = Context(general.maybe("root"), general.maybe("runroot"), explain)
     context.cgroup_manager = _cgroup_manager(general.text("cgroup_manager"))
     context.notify_socket = os.environ.get("NOTIFY_SOCKET", "")
-    values = docker_config.with_defaults(call.verb, call.values)
-    result: int = call.module.main(values, call.arguments, context)
+    result: int = call.module.main(call.values, call.arguments, context)
     return result
+
+
+_CONFIG_BYTES = 1 << 20
+_LEADING = ("host", "context", "connection", "remote")
+
+
+def _elsewhere(call: Call) -> Endpoint | None:
+    """The service that is to carry the verb out, None for us (the usual way: nothing is loaded).
+
+    Verbs of this machine (HERE) look at options, and not at what a session has set for other
+    programs; those about the client (SETTINGS) at neither.  Raises InvalidArgument, NotFound,
+    Unsupported."""
+    general = call.general
+    if call.verb in SETTINGS:
+        return None
+    asked = general.maybe("host") is not None or any(map(general.given, _LEADING))
+    if not asked and (call.verb in HERE or not _session_leads_elsewhere()):
+        return None
+    from crun_py.cli.remote import main as remote
+
+    place = remote.endpoint(general)
+    if place:
+        remote.refuse(call.verb, place)
+    return place
+
+
+def _session_leads_elsewhere() -> bool:
+    """Whether the environment names a service, or `context use` has chosen one; a unit of systemd's
+    is no session, what it runs is of this machine."""
+    if os.environ.get("PODMAN_SYSTEMD_UNIT"):
+        return False
+    if any(map(os.environ.get, caller.SERVICES)):
+        return True
+    directory = os.environ.get("DOCKER_CONFIG") or os.environ.get("HOME", "") + "/.docker"
+    try:
+        fd = os.open(directory + "/config.json", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return b'"currentContext"' in os.read(fd, _CONFIG_BYTES)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
 
 
 def _cgroup_manager(name: str) -> str:

@@ -32,9 +32,17 @@ GLOBAL_OPTIONS = (
         "Do without TLS or a known certificate there",
         "HOST",
     ),
-    # other engines' options: without a service these have one meaning only, or none
-    ("-c --context --connection", VALUE, "", "NAME"),
-    ("-H --host --url", VALUE, "", "ADDRESS"),
+    ("-H --host --url", VALUE, "Let the service there do it: unix://, tcp://, ssh://", "ADDRESS"),
+    ("-c --context", VALUE, "Let the service of a context do it (crunpy context)", "NAME"),
+    ("--connection", VALUE, "The same of a connection (crunpy system connection)", "NAME"),
+    ("-r --remote", FLAG, "The same of the usual connection", ""),
+    ("--identity", VALUE, "A key for ssh://", "FILE"),
+    ("--tls", FLAG, "TLS to the service", ""),
+    ("--tlsverify", SWITCH, "TLS, and the service's certificate is looked at", ""),
+    ("--tlscacert", VALUE, "Who signs the service's certificate (~/.docker/ca.pem)", "FILE"),
+    ("--tlscert", VALUE, "Our certificate (~/.docker/cert.pem)", "FILE"),
+    ("--tlskey", VALUE, "Our certificate's key (~/.docker/key.pem)", "FILE"),
+    # other engines' options, which have one meaning only here, or none
     ("-l --log-level", VALUE, "", "LEVEL"),
     ("--events-backend", VALUE, "", "NAME"),
     ("--runtime", VALUE, "", "NAME"),
@@ -147,10 +155,14 @@ def parse(words: list[str]) -> Call | None:
         return None
     general, rest = found
     verb = rest.pop(0)
-    if verb in GROUPS:
+    group = ""
+    while f"{group} {verb}".lstrip() in GROUPS:
+        group = f"{group} {verb}".lstrip()
         if not rest:
             return None
-        verb = GROUPS[verb].get(rest.pop(0), "")
+        verb = rest.pop(0)
+    if group:
+        verb = GROUPS[group].get(verb, "")
     verb = ALIASES.get(verb, verb)
     if verb not in VERBS:
         return None

@@ -18,8 +18,6 @@ FOREIGN: dict[str, tuple[str, str]] = {
     "node": ("there are no clusters", _CLUSTER),
     "config": ("there are no clusters", "a bind mount, or crunpy secret"),
     "plugin": ("there are no plugins", "drivers of networks and volumes are built in"),
-    "context": ("each command does its own work here", "ssh HOST crunpy …"),
-    "system connection": ("each command does its own work here", "ssh HOST crunpy …"),
     "checkpoint": ("containers are not frozen to disk", "crunpy pause, or crunpy commit"),
     "container checkpoint": ("containers are not frozen to disk", "crunpy pause, crunpy commit"),
     "container restore": ("containers are not frozen to disk", "crunpy unpause, crunpy start"),

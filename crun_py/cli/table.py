@@ -45,6 +45,15 @@ def show(
         lay_out([top, *lines] if heading else lines)
 
 
+def documents(found: Sequence[Mapping[str, object]], template: str) -> None:
+    """Print what `inspect` shows: a JSON array, for the template `json` in one line, or another
+    template for each."""
+    if template not in ("", "json"):
+        _print([fill(template, value) for value in found])
+    else:
+        _print([jsonfile.dumps(found, indent=None if template else 4)])
+
+
 def fill(template: str, value: object) -> str:
     """What a --format template prints.  On a terminal what strangers wrote (labels, commands,
     descriptions) drives nothing; in a pipe it is as it is."""

@@ -73,12 +73,34 @@ _SYSTEM = {
     "system migrate": ("system.migrate", "Stop all containers, so that new maps of ids hold"),
     "system renumber": ("system.renumber", "Nothing: locks have no numbers here"),
     "system service": ("system.service", "Serve Docker's Engine API on sockets"),
+    "system dial-stdio": (
+        "system.dial_stdio",
+        "Connect standard input and output with the service (what ssh:// runs)",
+    ),
     "system generator": ("system.generator", "Make systemd's units of .container files (Quadlet)"),
     "system install-generator": (
         "system.install_generator",
         "Have systemd read .container files at each boot",
     ),
     "system resume": ("system.resume", "After a boot, start what restart policies want"),
+}
+_CONTEXT = {
+    "context create": ("context.create", "Keep where a service is, under a name"),
+    "context update": ("context.update", "Change a context"),
+    "context use": ("context.use", "Let a context's service carry out the commands to come"),
+    "context show": ("context.show", "Print the name of the context that counts"),
+    "context ls": ("context.ls", "List contexts"),
+    "context inspect": ("context.inspect", "Show contexts as JSON"),
+    "context rm": ("context.rm", "Remove contexts"),
+    "context export": ("context.export", "Write a context to a file"),
+    "context import": ("context.import_", "Take a context from a file"),
+}
+_CONNECTION = {
+    "system connection add": ("connection.add", "Keep where a service is, as podman does"),
+    "system connection ls": ("connection.ls", "List connections"),
+    "system connection rm": ("connection.rm", "Remove connections"),
+    "system connection rename": ("connection.rename", "Give a connection another name"),
+    "system connection default": ("connection.default", "Choose the connection of --remote"),
 }
 _NETWORK = {
     "network create": ("network.create", "Create a network"),
@@ -159,6 +181,8 @@ VERBS = {
     **_VOLUME,
     **_SECRET,
     **_GENERATE,
+    **_CONTEXT,
+    **_CONNECTION,
     **_NETWORK,
     **_IMAGE,
     **_BUILDER,
@@ -169,6 +193,14 @@ VERBS = {
 
 A verb with a space, `image exists`, is there only as a word of a group.
 """
+
+SETTINGS = frozenset(("logout", "completion", "__complete", *_CONTEXT, *_CONNECTION))
+"""What is about the client itself, whichever service is named."""
+HERE = SETTINGS | {
+    "cleanup", "healthcheck run", "auto-update", "daemon", "system service", "system dial-stdio",
+    "system generator", "system resume", "oci",
+}  # fmt: skip
+"""What is done on this machine whatever DOCKER_HOST says: also what engines start, and services."""
 
 ALIASES: dict[str, str] = {"umount": "unmount"}
 
@@ -190,6 +222,12 @@ GROUPS = {
         "umount": "volume unmount",
     },
     "system": {**_members(_SYSTEM), "info": "info", "events": "events"},
+    "context": {**_members(_CONTEXT), "list": "context ls", "remove": "context rm"},
+    "system connection": {
+        **_members(_CONNECTION),
+        "list": "system connection ls",
+        "remove": "system connection rm",
+    },
     "manifest": _members(_MANIFEST),
     "builder": {"build": "build", "prune": "builder prune"},
     "buildx": {
@@ -228,6 +266,8 @@ GROUP_SUMMARIES = {
     "volume": "Volumes: directories that outlive containers",
     "secret": "Secrets: small texts for containers, in no image or log",
     "system": "The engine as a whole: disk use, pruning, boots",
+    "context": "Contexts: where services are, as docker keeps them",
+    "system connection": "Connections: where services are, as podman keeps them",
     "manifest": "Manifest lists: one name for several platforms",
     "builder": "Builds, and what they keep for later ones",
     "buildx": "The same under the name that Docker gives it",

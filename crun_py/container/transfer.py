@@ -224,7 +224,7 @@ def _receive(target: Place, how: How, pipe: BinaryIO, *, named: bool = False) ->
 
 
 def _unpack(target: Place, root: int, how: How, pipe: BinaryIO, *, named: bool) -> int:
-    where = _Target(target, root)
+    where = Target(target, root)
     try:
         if named:
             if not where.is_directory:
@@ -240,8 +240,8 @@ def _unpack(target: Place, root: int, how: How, pipe: BinaryIO, *, named: bool) 
                 raise CrunpyError(_ENDED_EARLY)
             base = where.name_for(jsonfile.loads(line), overwrite=how.overwrite)
             pieces = iter(lambda: pipe.read(_PIECE_BYTES), b"")
-        rules = _rules(target, root, how, archive=how.archive or named)
-        extractor = Extractor(where.fd, rules, root=root, where=where.path)
+        made = rules(target, root, how, archive=how.archive or named)
+        extractor = Extractor(where.fd, made, root=root, where=where.path)
         extractor.extract(Reader(Stream(pieces, "the archive").read, "the archive"), base)
         return extractor.size
     except CrunpyError as e:
@@ -261,8 +261,8 @@ def _told(target: Place, error: CrunpyError) -> CrunpyError:
     return error
 
 
-def _rules(target: Place, root: int, how: How, *, archive: bool) -> Rules:
-    """archive: owners are those of the archive."""
+def rules(target: Place, root: int, how: How, *, archive: bool) -> Rules:
+    """How what is copied becomes files there.  archive: owners are those of the archive."""
     on_host = root < 0
     ids = inside.ids(target.container)
 
@@ -292,7 +292,7 @@ def _refuse_special(place: Place, path: str) -> None:
         )
 
 
-class _Target:
+class Target:
     """Where a copy goes.
 
     fd, path: a directory, open, and its path; name: in it, "" when the directory itself was

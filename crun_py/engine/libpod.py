@@ -160,7 +160,7 @@ def networks(context: Context, filters: Sequence[str] = ()) -> list[Document]:
     from crun_py.engine import networks as found
     from crun_py.show import network_list
 
-    rows = network_list.rows(context.paths, found.infos(context), [*filters], whole=True)
+    rows = network_list.rows(context.paths, found.infos(context, filters), [*filters], whole=True)
     return [network(context, str(row["Name"])) for row in rows
             if row["Driver"] not in ("host", "null", "none")]  # fmt: skip
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 
 from crun_py import state
-from crun_py.model.stats import Stats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from crun_py.engine.context import Context
-    from crun_py.show.stats import Usage
+    from crun_py.model.stats import Stats
     from crun_py.state import Container
 
 CALLS = ("once", "stream")
@@ -42,28 +41,12 @@ def stream(
         found = _running(context, named)
         after = stats.sample(found)
         yield tuple(
-            _used(c, before.get(c.id, after[c.id]), after[c.id]) for c in found if c.id in after
+            stats.used(c, before.get(c.id, after[c.id]), after[c.id])
+            for c in found
+            if c.id in after
         )
         before = after
 
 
 def _running(context: Context, named: list[Container]) -> list[Container]:
     return [c for c in named or state.every(context.paths) if c.status().running]
-
-
-def _used(container: Container, before: Usage, after: Usage) -> Stats:
-    spent = max(1, after.at - before.at)
-    return Stats(
-        id=container.id,
-        name=container.name,
-        cpu_ns=after.cpu,
-        cpu_percent=100 * max(0, after.cpu - before.cpu) / spent,
-        memory_bytes=after.memory,
-        memory_limit_bytes=after.limit,
-        pids=after.pids,
-        received_bytes=after.received,
-        sent_bytes=after.sent,
-        read_bytes=after.read,
-        written_bytes=after.written,
-        pressure=after.pressure,
-    )

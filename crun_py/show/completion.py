@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from crun_py.paths import Paths
 
 FILES = ":files"
+_WITH_VALUES = ("--root", "--runroot", "-H", "--host", "--url", "-c", "--context", "--connection")
+"""Options before a verb after which a word stands that is none."""
 
 _RUNNING = "stop kill exec attach top stats pause port".split()
 _STOPPED = "start rm".split()
@@ -98,10 +100,13 @@ def candidates(
     verb, rest = _verb(before, groups, summaries)
     if verb is None:
         offered = [(v, text) for v, (_, text) in summaries.items() if " " not in v]
-        offered += [(g, "") for g in groups if g not in summaries]
-        group = before[-1] if before and before[-1] in groups else ""
+        offered += [(g, "") for g in groups if g not in summaries and " " not in g]
+        names = (" ".join(before[-2:]), *before[-1:])
+        group = next((name for name in names if name in groups), "")
         if group:
             offered = [(word, summaries[v][1]) for word, v in groups[group].items()]
+            inner = (name.partition(" ") for name in groups if name.startswith(group + " "))
+            offered += [(word, "") for _, _, word in inner]
         found = [o for o in offered if o[0][:1] != "_"]
     else:
         found = _of_verb(paths, verb, table(verb), rest, last)
@@ -114,10 +119,14 @@ def _verb(
     """The verb that `words` name, and what follows it."""
     at = 0
     while at < len(words) and words[at].startswith("-"):
-        at += 2 if words[at] in ("--root", "--runroot") else 1
+        at += 2 if words[at] in _WITH_VALUES else 1
     if at >= len(words):
         return None, []
     first = words[at]
+    inner = " ".join(words[at : at + 2])
+    if " " in inner and inner in groups:
+        word = "".join(words[at + 2 : at + 3])
+        return (groups[inner][word], words[at + 3 :]) if word in groups[inner] else (None, [])
     if first in groups:
         if len(words) > at + 1 and words[at + 1] in groups[first]:
             return groups[first][words[at + 1]], words[at + 2 :]

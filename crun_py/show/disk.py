@@ -42,7 +42,7 @@ class Report:
         held = keep.used_by_images(self._paths)
         size = sum(one.size for one in found)
         idle = sum(one.size for one in found if one.text not in held)
-        return _row("Build Cache", len(found), sum(o.text in held for o in found), size, idle)
+        return row("Build Cache", len(found), sum(o.text in held for o in found), size, idle)
 
     def summary(self) -> list[DiskRow]:
         """A row for images, containers and volumes."""
@@ -53,15 +53,15 @@ class Report:
         unused = sum(size for name, size in self._volumes.items() if not linked.get(name))
         images, size = self._usage.images, bytes_on_disk(self._paths)
         return [
-            _row("Images", len(images), len(images) - len(idle), size, self._usage.only_of(idle)),
-            _row(
+            row("Images", len(images), len(images) - len(idle), size, self._usage.only_of(idle)),
+            row(
                 "Containers",
                 len(self._containers),
                 len(running),
                 sum(self._sizes.values()),
                 stopped,
             ),
-            _row(
+            row(
                 "Local Volumes",
                 len(self._volumes),
                 sum(bool(linked.get(name)) for name in self._volumes),
@@ -122,7 +122,8 @@ def _volumes(paths: Paths) -> dict[str, int]:
     }
 
 
-def _row(kind: str, total: int, active: int, size: int, reclaimable: int) -> DiskRow:
+def row(kind: str, total: int, active: int, size: int, reclaimable: int) -> DiskRow:
+    """What one kind of things takes, in bytes."""
     won = human_size(reclaimable)
     if size:
         won += f" ({100 * reclaimable // size}%)"

@@ -19,7 +19,7 @@ from crun_py.show.listing import human_size, since
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Literal
 
     from crun_py.documents.image import History
@@ -51,7 +51,7 @@ def rows(
     if sort not in SORTS:
         raise InvalidArgument(f"sort {sort!r}: not known", hint=", ".join(SORTS))
     found = named(store, filters=filters, reference=reference, everything=everything, in_use=in_use)
-    return _sorted([_row(image, name, whole, labels) for image, name in found], sort)
+    return ordered([_row(image, name, whole, labels) for image, name in found], sort)
 
 
 def named(
@@ -80,16 +80,28 @@ def named(
     for image in sorted(found, key=lambda i: i.created, reverse=True):
         if not fits(image):
             continue
-        names = [parse(name) for name in image.names]
-        if patterns := wanted.get("reference"):
-            names = [r for r in names if any(reference_matches(r, p) for p in patterns)]
-        if reference:
-            names = [r for r in names if reference_matches(r, reference)]
-        tagged = {r.name for r in names if r.tag}
-        names = [r for r in names if r.tag or r.name not in tagged]  # the tag's row has the digest
-        nameless: list[Reference | None] = [None] if not (image.names or reference) else []
-        made += [(image, name) for name in names or nameless]
+        shown = names_shown(image.names, reference, wanted.get("reference", []))
+        made += [(image, name) for name in shown]
     return made
+
+
+def names_shown(
+    all_names: Iterable[str], reference: str | None, patterns: list[str]
+) -> list[Reference | None]:
+    """The names of which an image has a row; None for that of an image without a name.
+
+    reference, patterns: as users write them; the names match the first and one of the others.
+    Raises InvalidArgument.
+    """
+    names = [parse(name) for name in all_names]
+    has_none = not names
+    if patterns:
+        names = [r for r in names if any(reference_matches(r, p) for p in patterns)]
+    if reference:
+        names = [r for r in names if reference_matches(r, reference)]
+    tagged = {r.name for r in names if r.tag}
+    found = [r for r in names if r.tag or r.name not in tagged]  # the tag's row has the digest
+    return [*found] or ([None] if has_none and not reference else [])
 
 
 def _held(store: ImageStore, lists: list[ManifestList]) -> set[str]:
@@ -101,39 +113,54 @@ def _row(
     image: Image | ManifestList, name: Reference | None, whole: bool, labels: bool
 ) -> ImageRow:
     image = image.under(str(name)) if name else image
+    return row(
+        name, whole=whole, image_id=image.id, digest=image.source or image.digest,
+        created=image.created, size=image.size, names=image.familiar_names,
+        digests=image.familiar_digests, dangling=not image.names,
+        labels=labels_of(image) if labels else None,
+    )  # fmt: skip
+
+
+def row(
+    name: Reference | None, *, whole: bool, image_id: str, digest: str, created: str, size: int,
+    names: list[str], digests: list[str], dangling: bool, labels: dict[str, str] | None,
+) -> ImageRow:  # fmt: skip
+    """An image under one of its names.  image_id: hex digits; created: RFC 3339; labels: None for
+    a row without."""
     row: ImageRow = {
         "Repository": name.familiar_name if name else "<none>",
         "Tag": (name.tag if name else None) or "<none>",
-        "Digest": image.source or image.digest,
-        "ID": "sha256:" + image.id if whole else image.id[:12],
-        "CreatedSince": since(image.created) + " ago" if image.created else "N/A",
-        "CreatedAt": created_at(image.created),
-        "Size": human_size(image.size),
-        "VirtualSize": human_size(image.size),
-        "Bytes": image.size,
+        "Digest": digest,
+        "ID": "sha256:" + image_id if whole else image_id[:12],
+        "CreatedSince": since(created) + " ago" if created else "N/A",
+        "CreatedAt": created_at(created),
+        "Size": human_size(size),
+        "VirtualSize": human_size(size),
+        "Bytes": size,
         "Containers": "N/A",
         "SharedSize": "N/A",
         "UniqueSize": "N/A",
         # podman's names
-        "Created": since(image.created) + " ago" if image.created else "N/A",
-        "CreatedTime": created_at(image.created),
-        "Id": image.id,
-        "Names": image.familiar_names,
-        "RepoTags": image.familiar_names,
-        "RepoDigests": image.familiar_digests,
-        "History": ", ".join(image.familiar_names),
+        "Created": since(created) + " ago" if created else "N/A",
+        "CreatedTime": created_at(created),
+        "Id": image_id,
+        "Names": names,
+        "RepoTags": names,
+        "RepoDigests": digests,
+        "History": ", ".join(names),
         "ParentId": "",
         "ReadOnly": False,
         "IsReadOnly": False,
-        "Dangling": not image.names,
-        "IsDangling": not image.names,
+        "Dangling": dangling,
+        "IsDangling": dangling,
     }
-    if labels:
-        row["Labels"] = labels_of(image)
+    if labels is not None:
+        row["Labels"] = labels
     return row
 
 
-def _sorted(made: list[ImageRow], sort: str) -> list[ImageRow]:
+def ordered(made: list[ImageRow], sort: str) -> list[ImageRow]:
+    """Rows that are there the newest first, in the order of one of SORTS."""
     if sort == "created":
         return made
     if sort == "size":
@@ -170,7 +197,7 @@ def history(image: Image, *, human: bool = True, whole: bool = False) -> list[Hi
     steps = untold + steps
     left = iter(sizes)
     made = [
-        _step(step, 0 if step.get("empty_layer") else next(left, 0), human=human, whole=whole)
+        history_row(step, 0 if step.get("empty_layer") else next(left, 0), human=human, whole=whole)
         for step in steps
     ]
     made.reverse()
@@ -180,7 +207,8 @@ def history(image: Image, *, human: bool = True, whole: bool = False) -> list[Hi
     return made
 
 
-def _step(step: History, size: int, *, human: bool, whole: bool) -> HistoryRow:
+def history_row(step: History, size: int, *, human: bool, whole: bool) -> HistoryRow:
+    """One step of an image's making, whose layer has `size` bytes."""
     created = str(step.get("created") or "")
     by = printable(str(step.get("created_by") or "").replace("\t", " "))
     if not whole and len(by) > _WIDTH:

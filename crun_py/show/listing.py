@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from crun_py.documents.container import Port, Record
+    from crun_py.documents.container import Port
     from crun_py.show.container_filters import Filters
     from crun_py.state import Container, Status
 
@@ -54,13 +54,12 @@ def status_text(status: Status, well: str = "") -> str:
     return f"{word} ({status.exit_code})" + (f" {ended} ago" if ended else "")
 
 
-def ports_text(record: Record, attached: list[Port] | None) -> str:
-    """Docker's PORTS column: published ports while it runs, then those only exposed."""
-    published = attached or []
+def ports_text(all_exposed: list[str], published: list[Port]) -> str:
+    """Docker's PORTS column: published ports while it runs, then those only exposed (80/tcp)."""
     known = {f"{p['container_port']}/{p['protocol']}" for p in published}
     rows = [(p["protocol"], p["host_ip"] or "0.0.0.0", p["host_port"], p["container_port"])
             for p in published]  # fmt: skip
-    exposed = [text for text in record["config"]["exposed"] if text not in known]
+    exposed = [text for text in all_exposed if text not in known]
     plain = [text.partition("/")[::2] for text in exposed if text.partition("/")[0].isdecimal()]
     others = [text for text in exposed if not text.partition("/")[0].isdecimal()]
     # those that follow each other are one range
@@ -139,6 +138,12 @@ def containers(
         rows.append(row)
     if everything and not filters:
         rows += [_broken_row(i, whole) for i in broken]
+    return ordered(rows, sort)
+
+
+def ordered(rows: list[dict[str, object]], sort: str) -> list[dict[str, object]]:
+    """Rows that are there the newest first as --sort wants them ("": as they are).  Raises
+    InvalidArgument."""
     if not sort:
         return rows
     if sort not in SORTS:
@@ -186,18 +191,31 @@ def _row(container: Container, status: Status, whole: bool) -> dict[str, object]
     if status.running:
         from crun_py.show.published import attached_ports
 
-        ports = ports_text(record, attached_ports(container))
+        ports = ports_text(record["config"]["exposed"], attached_ports(container))
+    return row(
+        whole=whole, container_id=container.id, image=record["image"], words=record["args"],
+        created=record["created"], status=status_text(status, health.of(container, status)),
+        state=status.state, ports=ports, names=container.name, pid=status.pid,
+    )  # fmt: skip
+
+
+def row(
+    *, whole: bool, container_id: str, image: str, words: list[str], created: str, status: str,
+    state: str, ports: str, names: str, pid: int,
+) -> dict[str, object]:  # fmt: skip
+    """A container as `ps` has it.  words: of its command; created: RFC 3339; status, ports: as
+    `status_text` and `ports_text` say them; whole: nothing is cut."""
     return {
-        "ID": container.id if whole else container.id[:12],
-        "Image": record["image"],
-        "Command": quote(record["args"], whole),
-        "RunningFor": since(record["created"]) + " ago",
-        "Status": status_text(status, health.of(container, status)),
-        "State": status.state,
+        "ID": container_id if whole else container_id[:12],
+        "Image": image,
+        "Command": quote(words, whole),
+        "RunningFor": since(created) + " ago",
+        "Status": status,
+        "State": state,
         "Ports": ports,
-        "Names": container.name,
+        "Names": names,
         "Size": "0B",
-        "Pid": status.pid,
+        "Pid": pid,
         "Pod": "",
         "PodName": "",
     }
@@ -206,27 +224,44 @@ def _row(container: Container, status: Status, whole: bool) -> dict[str, object]
 def _details(container: Container, status: Status, whole: bool) -> dict[str, object]:
     """What only a template shows."""
     record = container.record
-    labels: dict[str, str] = record["config"]["labels"]
-    created = since(record["created"]) + " ago"
+    return details(
+        whole=whole, container_id=container.id, created=record["created"],
+        labels=record["config"]["labels"],
+        mounts=[(m["type"], m["name"] or m["source"]) for m in record["mounts"]],
+        networks=container.networks or [record["network"]["mode"]], image_id=record["image_id"],
+        user=record["config"]["user"], state=status.state, exit_code=status.exit_code,
+        started=status.started_at, finished=status.finished_at,
+        auto_remove=record["auto_remove"], restarts=restart.count(container),
+    )  # fmt: skip
+
+
+def details(
+    *, whole: bool, container_id: str, created: str, labels: dict[str, str],
+    mounts: list[tuple[str, str]], networks: list[str], image_id: str, user: str, state: str,
+    exit_code: int, started: str, finished: str, auto_remove: bool, restarts: int,
+) -> dict[str, object]:  # fmt: skip
+    """What only a template shows.  mounts: their types, and names or sources; created, started,
+    finished: RFC 3339 or ""."""
+    ago = since(created) + " ago"
     return {
-        "CreatedAt": clock.local(record["created"]),
+        "CreatedAt": clock.local(created),
         "Labels": Labels(labels),
-        "Mounts": ",".join(m["name"] or m["source"] for m in record["mounts"]),
-        "Networks": ",".join(container.networks or [record["network"]["mode"]]),
-        "LocalVolumes": str(sum(m["type"] == "volume" for m in record["mounts"])),
+        "Mounts": ",".join(name for _, name in mounts),
+        "Networks": ",".join(networks),
+        "LocalVolumes": str(sum(kind == "volume" for kind, _ in mounts)),
         "Platform": "",
-        "ExitCode": status.exit_code,
+        "ExitCode": exit_code,
         # podman's names
-        "Id": container.id,
-        "User": record["config"]["user"],
-        "ImageID": record["image_id"] if whole else record["image_id"][:12],
-        "Created": created,
-        "CreatedHuman": created,
-        "StartedAt": clock.local(status.started_at) if status.started_at else "",
-        "ExitedAt": clock.local(status.finished_at) if status.finished_at else "",
-        "Exited": status.state == "exited",
-        "AutoRemove": record["auto_remove"],
-        "Restarts": restart.count(container),
+        "Id": container_id,
+        "User": user,
+        "ImageID": image_id if whole else image_id[:12],
+        "Created": ago,
+        "CreatedHuman": ago,
+        "StartedAt": clock.local(started) if started else "",
+        "ExitedAt": clock.local(finished) if finished else "",
+        "Exited": state == "exited",
+        "AutoRemove": auto_remove,
+        "Restarts": restarts,
         "IsInfra": False,
     }
 
@@ -235,8 +270,13 @@ def _sizes(container: Container, known: dict[str, int]) -> dict[str, object]:
     own = disk_usage(container.directory + "/upper")
     root = container.paths.root
     image = sum(layer_bytes(f"{root}/{layer}", known) for layer in container.record["layers"])
+    return size(own, own + image)
+
+
+def size(own: int, whole: int) -> dict[str, object]:
+    """The fields of `ps -s`: bytes of the writable layer, and of all its files."""
     return {
-        "Size": f"{human_size(own)} (virtual {human_size(own + image)})",
+        "Size": f"{human_size(own)} (virtual {human_size(whole)})",
         "SizeBytes": own,
     }
 

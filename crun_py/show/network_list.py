@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FILTERS = ["id", "name", "label", "label!", "driver", "scope", "type", "dangling", "until"]
 _BUILT_IN = ("host", "none")
 """docker lists them as networks; nothing on disk is behind them."""
+_NEVER = "0001-01-01T00:00:00Z"
+"""Go's zero time."""
 
 
 _PLAIN: dict[str, object] = {
@@ -95,7 +97,7 @@ def rows(
 ) -> list[dict[str, object]]:
     """One row for each network, with `host` and `none`; whole: ids are not cut."""
     wanted = Filters(paths, filters)
-    found = [_row(info.network, whole) for info in infos]
+    found = [row(document(NetworkInfo(network=info.network)), whole) for info in infos]
     for name in _BUILT_IN:
         driver = "host" if name == "host" else "null"
         if wanted.plain(name, driver):
@@ -103,21 +105,23 @@ def rows(
     return sorted(found, key=lambda row: str(row["Name"]))
 
 
-def _row(network: Network, whole: bool) -> dict[str, object]:
-    shown = document(NetworkInfo(network=network))
-    same = ("Subnets", "DNSEnabled", "IPv6Enabled", "IPAMOptions", "Options", "Created",
-            "NetworkInterface")  # fmt: skip
+def row(shown: dict[str, object], whole: bool) -> dict[str, object]:
+    """A network of which `document` says this, or what another engine's inspect says of it."""
+    network_id, labels = str(shown["Id"]), shown.get("Labels")
+    created = str(shown.get("Created") or "").removeprefix(_NEVER)
+    same = ("Subnets", "DNSEnabled", "IPv6Enabled", "IPAMOptions", "Options", "NetworkInterface")
     return {
-        **{key: shown[key] for key in same},
-        "ID": network.id if whole else network.id[:12],
-        "Name": network.name,
-        "Driver": network.driver,
-        "Scope": "local",
-        "IPv4": str(network.ipv4).lower(),
-        "IPv6": str(network.ipv6).lower(),
-        "Internal": str(network.internal).lower(),
-        "Labels": Labels(network.labels),
-        "CreatedAt": network.created and clock.local(network.created),
+        **{key: shown.get(key, _PLAIN[key]) for key in same},
+        "Created": created,
+        "ID": network_id if whole else network_id[:12],
+        "Name": shown["Name"],
+        "Driver": shown.get("Driver", ""),
+        "Scope": shown.get("Scope", "local"),
+        "IPv4": str(shown.get("EnableIPv4", True)).lower(),
+        "IPv6": str(shown.get("EnableIPv6", False)).lower(),
+        "Internal": str(shown.get("Internal", False)).lower(),
+        "Labels": Labels({**labels} if isinstance(labels, dict) else {}),
+        "CreatedAt": created and clock.local(created),
     }
 
 

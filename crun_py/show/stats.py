@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 
 from crun_py import clock, state
+from crun_py.model.stats import Stats
 from crun_py.show import processes
 from crun_py.show.listing import human_size
 from crun_py.show.processes import Process
@@ -91,57 +92,74 @@ def _sum(pairs: list[tuple[str, str, str]], wanted: str) -> int:
     return sum(int(value) for key, _, value in pairs if key == wanted)
 
 
-def row(container: Container, before: Usage, after: Usage, *, whole: bool) -> dict[str, object]:
-    """Docker's fields of `stats`, and podman's beside them.  whole: the id is not cut."""
+def used(container: Container, before: Usage, after: Usage) -> Stats:
+    """What a container used between two moments."""
     spent = max(1, after.at - before.at)
-    cpu = 100 * max(0, after.cpu - before.cpu) / spent
-    memory = 100 * after.memory / after.limit
+    return Stats(
+        id=container.id,
+        name=container.name,
+        cpu_ns=after.cpu,
+        cpu_percent=100 * max(0, after.cpu - before.cpu) / spent,
+        memory_bytes=after.memory,
+        memory_limit_bytes=after.limit,
+        pids=after.pids,
+        received_bytes=after.received,
+        sent_bytes=after.sent,
+        read_bytes=after.read,
+        written_bytes=after.written,
+        pressure=after.pressure,
+    )
+
+
+def row(one: Stats, age_ns: int, *, whole: bool) -> dict[str, object]:
+    """Docker's fields of `stats`, and podman's beside them.  age_ns: how long it has been running;
+    whole: the id is not cut."""
+    memory = f"{binary_size(one.memory_bytes)} / {binary_size(one.memory_limit_bytes)}"
     return {
-        **_names(container, whole),
-        "CPUPerc": f"{cpu:.2f}%",
-        "MemUsage": f"{binary_size(after.memory)} / {binary_size(after.limit)}",
-        "MemPerc": f"{memory:.2f}%",
-        "NetIO": f"{human_size(after.received)} / {human_size(after.sent)}",
-        "BlockIO": f"{human_size(after.read)} / {human_size(after.written)}",
-        "PIDs": str(after.pids),
-        "CPUPressure": f"{after.pressure['cpu']:.2f}%",
-        "MemPressure": f"{after.pressure['memory']:.2f}%",
-        "IOPressure": f"{after.pressure['io']:.2f}%",
+        **_names(one.id, one.name, whole),
+        "CPUPerc": f"{one.cpu_percent:.2f}%",
+        "MemUsage": memory,
+        "MemPerc": f"{100 * one.memory_bytes / max(1, one.memory_limit_bytes):.2f}%",
+        "NetIO": f"{human_size(one.received_bytes)} / {human_size(one.sent_bytes)}",
+        "BlockIO": f"{human_size(one.read_bytes)} / {human_size(one.written_bytes)}",
+        "PIDs": str(one.pids),
+        "CPUPressure": f"{one.pressure['cpu']:.2f}%",
+        "MemPressure": f"{one.pressure['memory']:.2f}%",
+        "IOPressure": f"{one.pressure['io']:.2f}%",
         # podman's names
-        "ContainerID": container.id,
-        "CPU": cpu,
-        "AVGCPU": f"{100 * after.cpu / max(1, _age_ns(container)):.2f}%",
-        "UpTime": f"{after.cpu / 10**9:.6f}s",
-        "CPUNano": after.cpu,
+        "ContainerID": one.id,
+        "CPU": one.cpu_percent,
+        "AVGCPU": f"{100 * one.cpu_ns / max(1, age_ns):.2f}%",
+        "UpTime": f"{one.cpu_ns / 10**9:.6f}s",
+        "CPUNano": one.cpu_ns,
         "SystemNano": time.time_ns(),
         "CPUSystemNano": 0,
         "PerCPU": None,
-        "Up": _age_ns(container),
-        "Duration": _age_ns(container),
-        "MemLimit": after.limit,
-        "MemUsageBytes": f"{binary_size(after.memory)} / {binary_size(after.limit)}",
-        "NetInput": after.received,
-        "NetOutput": after.sent,
-        "BlockInput": after.read,
-        "BlockOutput": after.written,
+        "Up": age_ns,
+        "Duration": age_ns,
+        "MemLimit": one.memory_limit_bytes,
+        "MemUsageBytes": memory,
+        "NetInput": one.received_bytes,
+        "NetOutput": one.sent_bytes,
+        "BlockInput": one.read_bytes,
+        "BlockOutput": one.written_bytes,
     }
 
 
-def _age_ns(container: Container) -> int:
-    """How long it has been running."""
-    started = container.status().started_at
+def age_ns(started: str) -> int:
+    """How long what was started at an RFC 3339 time has been running; "" for never."""
     return time.time_ns() - clock.parse_rfc3339(started) if started else 0
 
 
-def _names(container: Container, whole: bool) -> dict[str, object]:
-    shown = container.id if whole else container.id[:12]
-    return {"ID": shown, "Container": shown, "Name": container.name}
+def _names(container_id: str, name: str, whole: bool) -> dict[str, object]:
+    shown = container_id if whole else container_id[:12]
+    return {"ID": shown, "Container": shown, "Name": name}
 
 
-def no_row(container: Container, *, whole: bool) -> dict[str, object]:
+def no_row(container_id: str, name: str, *, whole: bool) -> dict[str, object]:
     """The row of a container that does not run, as Docker fills it."""
     return {
-        **_names(container, whole),
+        **_names(container_id, name, whole),
         "CPUPerc": "--",
         "MemUsage": "-- / --",
         "MemPerc": "--",

@@ -63,15 +63,20 @@ def rows(paths: Paths, filters: list[str]) -> list[dict[str, object]]:
     for name in volumes.names(paths):
         value = document(paths, name)
         if all(_matches(value, key, values, used) for key, values in wanted.items()):
-            found.append(
-                {
-                    **value,
-                    "Labels": Labels(value["Labels"]),
-                    **dict.fromkeys(("Availability", "Group", "Links", "Size", "Status"), "N/A"),
-                    "Options": ",".join(f"{k}={v}" for k, v in (value["Options"] or {}).items()),
-                }
-            )
+            found.append(row({**value}))
     return found
+
+
+def row(shown: dict[str, object]) -> dict[str, object]:
+    """A volume of which `document` says this, or another engine's VolumeInspect."""
+    labels, options = shown.get("Labels"), shown.get("Options")
+    pairs = options.items() if isinstance(options, dict) else ()
+    return {
+        **shown,
+        "Labels": Labels({**labels} if isinstance(labels, dict) else {}),
+        **dict.fromkeys(("Availability", "Group", "Links", "Size", "Status"), "N/A"),
+        "Options": ",".join(f"{k}={v}" for k, v in pairs),
+    }
 
 
 def _matches(value: VolumeShown, key: str, values: list[str], used: dict[str, int]) -> bool:

@@ -32,6 +32,10 @@ def test_verbs_groups_and_options(store: Engine) -> None:
     assert offered(store, "run", "--health-re") == ["--health-retries"]
     assert offered(store, "run", "--restart", "un") == ["unless-stopped"]
     assert offered(store, "container", "logs", "--fol") == ["--follow"]
+    assert offered(store, "-H", "unix:///x", "system", "conn") == ["connection"]
+    assert offered(store, "system", "connection", "re") == ["remove", "rename"]
+    assert offered(store, "system", "connection", "add", "--id") == ["--identity"]
+    assert "system connection" not in offered(store, "sys")
 
 
 def test_names(store: Engine) -> None:

@@ -14,6 +14,7 @@ from crun_py.cli import docker_config, fast
 from crun_py.cli.build import build, request
 from crun_py.cli.container import create, exec, run
 from crun_py.cli.image import push
+from crun_py.cli.remote import verbs as remote
 from crun_py.cli.verbs import VERBS
 from crun_py.options import containers_conf
 from crun_py.values import FLAG, LIST, OPTIONAL, SWITCH, VALUE, Values, destination
@@ -97,10 +98,16 @@ def called(here: Module, tree: ast.AST) -> Iterator[tuple[Module, ast.AST]]:
 
 
 def reached(verb: str) -> list[Lookup]:
-    """All lookups on the way of a verb's values."""
-    start = module(f"crun_py.cli.{VERBS[verb][0]}")
-    assert start
-    todo: list[tuple[Module, ast.AST]] = [(start, start.defined["main"])]
+    """All lookups on the way of a verb's values, here and by a service."""
+    starts = [(f"crun_py.cli.{VERBS[verb][0]}", "main")]
+    if verb in remote.VERBS:
+        place, _, name = remote.VERBS[verb].partition(".")
+        starts.append((f"crun_py.cli.remote.{place}", name))
+    todo: list[tuple[Module, ast.AST]] = []
+    for dotted, name in starts:
+        start = module(dotted)
+        assert start
+        todo.append((start, start.defined[name]))
     seen: set[int] = set()
     found: list[Lookup] = []
     while todo:

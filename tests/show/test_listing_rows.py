@@ -39,5 +39,4 @@ def published(host: int, inside: int, ip: str = "", protocol: str = "tcp") -> di
     ],
 )
 def test_ports(attached: list[Any], exposed: list[str], shown: str) -> None:
-    record: Any = {"config": {"exposed": exposed}}
-    assert listing.ports_text(record, attached) == shown
+    assert listing.ports_text(exposed, attached) == shown

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from crun_py.api.create import Fields, health
+from crun_py.api.create import health
 from crun_py.errors import InvalidArgument, Unsupported
+from crun_py.fields import Fields
 from crun_py.library import options
 from crun_py.model.container import (
     Bind,

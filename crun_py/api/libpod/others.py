@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from crun_py import __version__
 from crun_py.api import others as dockers
 from crun_py.api import system
-from crun_py.api.create import Fields, join
+from crun_py.api.create import join
 from crun_py.api.http import Exchange, HttpError
 from crun_py.api.system import filters
+from crun_py.fields import Fields
 from crun_py.library.values import expect
 from crun_py.model.network import NetworkInfo, NetworkRequest, Subnet
 from crun_py.show.version import PODMAN_VERSION

@@ -35,8 +35,18 @@ OPTIONS = (
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Run the command; the exit status is the command's."""
     client = client_of(values, (), descriptors(values.maybe("preserve_fds")))
+    name, request = asked(values, arguments)
+    if not request.command:
+        state.find(context.paths, name) if name else state.latest(context.paths)
+        raise no_command()
+    return execute.execute(context, name, request, client)
+
+
+def asked(values: Values, arguments: list[str]) -> tuple[str, ExecRequest]:
+    """The container ("": the newest), and what is to be run in it; without words that is nothing
+    yet."""
     name, words = ("", arguments) if values.flag("latest") else (arguments[0], arguments[1:])
-    request = ExecRequest(
+    return name, ExecRequest(
         command=tuple(words),
         tty=values.flag("tty"),
         open_stdin=values.flag("interactive"),
@@ -46,10 +56,11 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         user=values.text("user"),
         privileged=values.flag("privileged"),
     )
-    if not words:
-        state.find(context.paths, name) if name else state.latest(context.paths)
-        raise InvalidArgument("exec: missing argument 'COMMAND'", hint="crunpy exec --help")
-    return execute.execute(context, name, request, client)
+
+
+def no_command() -> InvalidArgument:
+    """The error for a container without a command."""
+    return InvalidArgument("exec: missing argument 'COMMAND'", hint="crunpy exec --help")
 
 
 def _variables(values: Values) -> dict[str, str | None]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from crun_py import jsonfile
 from crun_py.cli import table
 from crun_py.cli.each import each
-from crun_py.cli.output import write
 from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
 from crun_py.show import inspect
@@ -51,9 +49,5 @@ def show(
     status = each(
         names, lambda name: found.append(inspect.anything(context.paths, name, kind, size=size))
     )
-    if template and template != "json":
-        for value in found:
-            write(table.fill(template, value))
-    else:
-        write(jsonfile.dumps(found, indent=None if template else 4))
+    table.documents(found, template)
     return status

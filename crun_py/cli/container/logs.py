@@ -37,31 +37,53 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     behind its container's id."""
     names = named(context, arguments, False, latest=values.flag("latest"))
     found = [state.find(context.paths, name) for name in names]
-    prints = [_printer(c, values, n, several=len(found) > 1) for n, c in enumerate(found)]
-    if len(found) == 1:
-        for entry in _read(found[0], values):
+    tell(values, [_source(container, values) for container in found])
+    return 0
+
+
+class Source:
+    """Where entries are from: a container's name, id and details (`logs --details`), and what reads
+    them, given a process without which following ends, too (0: none)."""
+
+    def __init__(
+        self, name: str, container_id: str, details: str, read: Callable[[int], Iterator[LogLine]]
+    ) -> None:
+        self.name, self.id, self.details, self.read = name, container_id, details, read
+
+
+def tell(values: Values, sources: list[Source]) -> None:
+    """Print what sources give."""
+    several = len(sources) > 1
+    prints = [_printer(source, values, n, several=several) for n, source in enumerate(sources)]
+    if not several:
+        for entry in sources[0].read(0):
             prints[0](entry)
     elif values.flag("follow"):
-        _follow(found, prints, values)
+        _follow(sources, prints)
     else:
         import heapq
         from itertools import repeat
 
         streams = [
-            zip(repeat(show), _read(container, values))
-            for container, show in zip(found, prints, strict=True)
+            zip(repeat(show), source.read(0)) for source, show in zip(sources, prints, strict=True)
         ]
         for show, entry in heapq.merge(*streams, key=lambda item: item[1]["time"]):
             show(entry)
-    return 0
 
 
-def _read(container: Container, values: Values, parent: int = 0) -> Iterator[LogLine]:
+def _source(container: Container, values: Values) -> Source:
+    details = _details(container) if values.flag("details") else ""
+    return Source(
+        container.name, container.id, details, lambda parent: _read(container, values, parent)
+    )
+
+
+def _read(container: Container, values: Values, parent: int) -> Iterator[LogLine]:
     """The entries; parent: a process without which following ends, too."""
     return logs.read(
         container,
         follow=values.flag("follow"),
-        tail=_count(values.maybe("tail")),
+        tail=count(values.maybe("tail")),
         since_ns=clock.parse_point(values.text("since")) if values.text("since") else None,
         until_ns=clock.parse_point(values.text("until")) if values.text("until") else None,
         running=lambda: parent in (0, os.getppid()) and more_may_come(container),
@@ -69,19 +91,18 @@ def _read(container: Container, values: Values, parent: int = 0) -> Iterator[Log
 
 
 def _printer(
-    container: Container, values: Values, number: int, *, several: bool
+    source: Source, values: Values, number: int, *, several: bool
 ) -> Callable[[LogLine], None]:
     """What writes an entry: with its time, details and container before it if they are wanted."""
-    who = (container.name if values.flag("names") else container.id[:12]) if several else ""
+    who = (source.name if values.flag("names") else source.id[:12]) if several else ""
     if who and values.flag("color"):
         who = f"\033[{31 + number % 6}m{who}\033[0m"
-    details = _details(container) if values.flag("details") else ""
     within: set[int] = set()
 
     def show(entry: LogLine) -> None:
         fd = 2 if entry["stream"] == "stderr" else 1
         time = entry["time"] if values.flag("timestamps") else ""
-        words = [word for word in (who, time, details) if word] if fd not in within else []
+        words = [word for word in (who, time, source.details) if word] if fd not in within else []
         text = " ".join([*words, entry["log"]])
         within.discard(fd) if text.endswith("\n") else within.add(fd)
         attach.write_all(fd, memoryview(text.encode("utf-8", "surrogatepass")))
@@ -103,19 +124,15 @@ def _details(container: Container) -> str:
     return ",".join(f"{quote(key)}={quote(found[key])}" for key in sorted(found))
 
 
-def _follow(
-    found: list[Container],
-    prints: list[Callable[[LogLine], None]],
-    values: Values,
-) -> None:
+def _follow(sources: list[Source], prints: list[Callable[[LogLine], None]]) -> None:
     """Several containers at once: each in a process of its own, until all have ended."""
     children = []
     own = os.getpid()
-    for container, show in zip(found, prints, strict=True):
+    for source, show in zip(sources, prints, strict=True):
         pid = os.fork()
         if pid == 0:
             try:
-                for entry in _read(container, values, own):
+                for entry in source.read(own):
                     show(entry)
             except BrokenPipeError:
                 os._exit(1)
@@ -125,7 +142,8 @@ def _follow(
         os.waitpid(pid, 0)
 
 
-def _count(text: str | None) -> int | None:
+def count(text: str | None) -> int | None:
+    """--tail as a number, None for all."""
     if text is None or text == "all":
         return None
     return None if text == "-1" else int(text)

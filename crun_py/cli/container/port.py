@@ -30,18 +30,34 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         return 0
     if values.flag("all"):
         for container_id in selection.every(context):
-            for private, public in lines(context, container_id):
-                write(f"{container_id[:12]}\t{private} -> {public}")
+            tell_of(container_id, lines(context, container_id))
         return 0
     if values.flag("latest"):
         arguments = [*selection.named(context, (), latest=True), *arguments]
+    check(arguments)
+    tell(arguments, lines(context, arguments[0]))
+    return 0
+
+
+def check(arguments: list[str]) -> None:
+    """Raises InvalidArgument for other words than a container and a port."""
     if not 0 < len(arguments) < 3:
         raise InvalidArgument("port: a container is needed", hint="a name, or --all")
-    found = lines(context, arguments[0])
+
+
+def tell_of(container_id: str, found: list[tuple[str, str]]) -> None:
+    """Print the ports of one of several containers."""
+    for private, public in found:
+        write(f"{container_id[:12]}\t{private} -> {public}")
+
+
+def tell(arguments: list[str], found: list[tuple[str, str]]) -> None:
+    """Print the ports of a container, or where that one is that stands behind its name.  Raises
+    NotFound."""
     if len(arguments) == 1:
         for private, public in found:
             write(f"{private} -> {public}")
-        return 0
+        return
     wanted = arguments[1] if "/" in arguments[1] else arguments[1] + "/tcp"
     addresses = [public for private, public in found if private == wanted]
     if not addresses:
@@ -50,7 +66,6 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         )
     for address in addresses:
         write(address)
-    return 0
 
 
 def change(context: Context, name: str, *, add: Sequence[str] = (), rm: Sequence[str] = ()) -> None:

@@ -10,6 +10,7 @@ from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crun_py.model.pruned import Pruned
     from crun_py.values import Values
 
 ARGUMENTS = ""
@@ -17,15 +18,19 @@ OPTIONS = (
     ("-f --force", "flag", "Do not ask", ""),
     ("--filter", "list", "until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]", "KEY=VALUE"),
 )
+WARNING = "WARNING! This will remove all stopped containers."
 
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Remove all containers that do not run, and tell which."""
-    warning = "WARNING! This will remove all stopped containers."
-    if not values.flag("force") and not confirmed(warning):
+    if not values.flag("force") and not confirmed(WARNING):
         return 0
-    pruned = containers.prune(context, values.texts("filter"))
+    tell(containers.prune(context, values.texts("filter")))
+    return 0
+
+
+def tell(pruned: Pruned) -> None:
+    """Say what was removed."""
     if pruned.names:
         write("\n".join(["Deleted Containers:", *pruned.names, ""]))
     write(f"Total reclaimed space: {human_size(pruned.freed_bytes)}")
-    return 0

@@ -94,13 +94,18 @@ def show(values: Values, context: Context) -> int:
         details=bool(values.text("format")),
         namespaces=values.flag("ns") or _asks_for_namespaces(values.text("format")),
     )
+    tabulate(values, rows)
+    return 0
+
+
+def tabulate(values: Values, rows: list[dict[str, object]]) -> None:
+    """Print rows of `listing` as the options say."""
     columns = _NAMESPACES if values.flag("ns") else COLUMNS
     columns += (("POD ID", "Pod"), ("PODNAME", "PodName")) if values.flag("pod") else ()
     columns += (("SIZE", "Size"),) if values.flag("size") else ()
     quiet = "ID" if values.flag("quiet") else ""
     heading = not values.flag("noheading")
     table.show(rows, columns, values.maybe("format"), quiet=quiet, heading=heading)
-    return 0
 
 
 def _as_podman(values: Values, context: Context) -> object:

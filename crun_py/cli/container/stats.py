@@ -55,9 +55,13 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
             time.sleep(interval_s)
         after = stats.sample(shown)
         rows = [
-            stats.row(c, before.get(c.id, after[c.id]), after[c.id], whole=values.flag("no_trunc"))
+            stats.row(
+                stats.used(c, before.get(c.id, after[c.id]), after[c.id]),
+                stats.age_ns(c.status().started_at),
+                whole=values.flag("no_trunc"),
+            )
             if c.id in after
-            else stats.no_row(c, whole=values.flag("no_trunc"))
+            else stats.no_row(c.id, c.name, whole=values.flag("no_trunc"))
             for c in shown
             if c.id in after or values.flag("all")
         ]

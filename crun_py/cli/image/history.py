@@ -9,6 +9,7 @@ from crun_py.show import images
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crun_py.documents.rows import HistoryRow
     from crun_py.values import Values
 
 ARGUMENTS = "IMAGE"
@@ -35,5 +36,10 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         human=values.switch("human") is not False,
         whole=values.flag("no_trunc"),
     )
-    table.show(rows, COLUMNS, values.maybe("format"), quiet="ID" if values.flag("quiet") else "")
+    tabulate(values, rows)
     return 0
+
+
+def tabulate(values: Values, rows: list[HistoryRow]) -> None:
+    """Print rows of `show.images` as the options say."""
+    table.show(rows, COLUMNS, values.maybe("format"), quiet="ID" if values.flag("quiet") else "")

@@ -10,6 +10,7 @@ from crun_py.show import images
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crun_py.documents.rows import ImageRow
     from crun_py.values import Values
 
 ARGUMENTS = "[REPOSITORY[:TAG]]"
@@ -61,6 +62,12 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         sort=values.text("sort") or "created",
         **({"in_use": ImageUsers(context.paths)} if used else {}),
     )
+    tabulate(values, rows)
+    return 0
+
+
+def tabulate(values: Values, rows: list[ImageRow]) -> None:
+    """Print rows of `show.images` as the options say."""
     columns: tuple[tuple[str, str], ...] = COLUMNS
     if values.flag("digests"):
         columns = (*COLUMNS[:2], ("DIGEST", "Digest"), *COLUMNS[2:])
@@ -76,7 +83,6 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         quiet="ID" if values.flag("quiet") else "",
         heading=not values.flag("noheading"),
     )
-    return 0
 
 
 def _tree(values: Values, arguments: list[str], context: Context) -> int:

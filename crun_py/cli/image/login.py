@@ -43,7 +43,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         write_error("Authenticating with existing credentials...")
         write("Login Succeeded!")
         return 0
-    user, password = _ask(values, registries.host_of(registry))
+    user, password = ask(values, registries.host_of(registry))
     file = registries.login(context, registry, user, password, reach=reach)
     if values.flag("verbose"):
         write_error(f"Used: {file}")
@@ -51,7 +51,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     return 0
 
 
-def _ask(values: Values, registry: str) -> tuple[str, str]:
+def ask(values: Values, registry: str) -> tuple[str, str]:
     """User name and password, from the options or the terminal."""
     user, password = values.maybe("username"), values.maybe("password")
     if values.flag("password_stdin"):

@@ -10,6 +10,7 @@ from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crun_py.model.image import PrunedImages
     from crun_py.values import Values
 
 ARGUMENTS = ""
@@ -23,13 +24,22 @@ OPTIONS = (
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Ask, remove, and print docker's list and the space won."""
+    if not values.flag("force") and not confirmed(warning(values)):
+        return 0
+    tell(image_removal.prune(context, values.texts("filter"), everything=values.flag("all")))
+    return 0
+
+
+def warning(values: Values) -> str:
+    """What is said before."""
     what = "images without at least one container associated to them"
     what = what if values.flag("all") else "dangling images"
-    if not values.flag("force") and not confirmed(f"WARNING! This will remove all {what}."):
-        return 0
-    pruned = image_removal.prune(context, values.texts("filter"), everything=values.flag("all"))
+    return f"WARNING! This will remove all {what}."
+
+
+def tell(pruned: PrunedImages) -> None:
+    """Say what was removed."""
     if pruned.parts:
         lines = [f"{part.action}: {part.what}" for part in pruned.parts]
         write("\n".join(["Deleted Images:", *lines, ""]))
     write(f"Total reclaimed space: {human_size(pruned.freed_bytes)}")
-    return 0

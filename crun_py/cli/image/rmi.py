@@ -25,9 +25,7 @@ OPTIONS = (
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print Docker's Untagged: and Deleted: lines."""
     names = arguments
-    platforms = [one for text in values.texts("platform") for one in text.split(",")]
-    if platforms and values.flag("all"):
-        raise InvalidArgument("removing: --platform excludes --all")
+    wanted = platforms(values)
     if values.flag("all"):
         names = [*image_removal.everything(context)]
     elif not names:
@@ -38,12 +36,12 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
             if values.flag("force"):
                 text = "sha256:" + name if values.flag("all") else name
                 parts = image_removal.remove(
-                    context, text, force=True, removed=_tell, platforms=platforms
+                    context, text, force=True, removed=_tell, platforms=wanted
                 )
             elif values.flag("all"):
                 parts = image_removal.remove_unused(context, name)
             else:
-                parts = image_removal.remove(context, name, platforms=platforms)
+                parts = image_removal.remove(context, name, platforms=wanted)
         except NotFound:
             # with --all, what went with something else
             if values.flag("ignore") or values.flag("all") or values.flag("force"):
@@ -52,6 +50,14 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         return "\n".join(f"{part.action.capitalize()}: {part.what}" for part in parts) or None
 
     return each(names, act, 1)  # docker's and podman's exit status
+
+
+def platforms(values: Values) -> list[str]:
+    """Those of --platform.  Raises InvalidArgument."""
+    found = [one for text in values.texts("platform") for one in text.split(",")]
+    if found and values.flag("all"):
+        raise InvalidArgument("removing: --platform excludes --all")
+    return found
 
 
 def _tell(container: str) -> None:

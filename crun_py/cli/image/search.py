@@ -8,6 +8,8 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from crun_py.model.registry import SearchResult
     from crun_py.values import Values
 
@@ -41,18 +43,28 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         found = [{"Name": name, "Tag": tag} for name, tag in tags]
         table.show(found, (("NAME", "Name"), ("TAG", "Tag")), values.maybe("format"))
         return 0
+    filters = wanted(values)
+    results = registries.search(context, arguments[0], limit=limit, filters=filters, reach=how)
+    tabulate(values, results)
+    return 0
+
+
+def wanted(values: Values) -> list[str]:
+    """The filters that the options mean."""
     filters = [*values.texts("filter")]
     stars = values.maybe("stars")
     filters += [f"stars={stars}"] if stars is not None else []
-    filters += ["is-automated=true"] if values.flag("automated") else []
-    results = registries.search(context, arguments[0], limit=limit, filters=filters, reach=how)
+    return filters + (["is-automated=true"] if values.flag("automated") else [])
+
+
+def tabulate(values: Values, results: Iterable[SearchResult]) -> None:
+    """Print what was found as the options say."""
     rows = [_row(result, whole=values.flag("no_trunc")) for result in results]
     if "json" in values.text("format"):  # docker has a mark for people, and a word for programs
         for row in rows:
             for name in ("IsOfficial", "IsAutomated"):
                 row[name] = "true" if row[name] else "false"
     table.show(rows, COLUMNS, values.maybe("format"))
-    return 0
 
 
 def _row(result: SearchResult, *, whole: bool) -> dict[str, object]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from crun_py import jsonfile
 from crun_py.cli import table
 from crun_py.cli.each import each
-from crun_py.cli.output import write
 from crun_py.engine import networks
 from crun_py.engine.context import Context
 from crun_py.show import network_list
@@ -30,9 +28,5 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         found.append(plain or network_list.document(networks.inspect(context, name)))
 
     status = each(arguments, act, 1)
-    if values.text("format") not in ("", "json"):
-        for value in found:
-            write(table.fill(values.text("format"), value))
-    else:
-        write(jsonfile.dumps(found, indent=None if values.text("format") else 4))
+    table.documents(found, values.text("format"))
     return status

@@ -39,10 +39,15 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     rows = network_list.rows(
         context.paths, infos, values.texts("filter"), whole=values.flag("no_trunc")
     )
+    tabulate(values, rows)
+    return 0
+
+
+def tabulate(values: Values, rows: list[dict[str, object]]) -> None:
+    """Print rows of `show` as the options say."""
     if values.flag("quiet"):
         rows = [row for row in rows if row["ID"]]
     quiet = "ID" if values.flag("quiet") else ""
     table.show(
         rows, COLUMNS, values.maybe("format"), quiet=quiet, heading=not values.flag("noheading")
     )
-    return 0

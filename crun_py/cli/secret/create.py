@@ -32,7 +32,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     made = secrets.create(
         context,
         name,
-        _data(source, values.flag("env")),
+        data_of(source, values.flag("env")),
         labels=labels(values.texts("label"), "label"),
         options=pairs(values.texts("driver_opts"), "driver option"),
         driver=values.text("driver") or "file",
@@ -42,7 +42,9 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     return 0
 
 
-def _data(source: str, variable: bool) -> bytes:
+def data_of(source: str, variable: bool) -> bytes:
+    """What a secret is made of: a variable of ours, a file, or - (standard input).  Raises
+    InvalidArgument."""
     if variable:
         if source not in os.environ:
             raise InvalidArgument(f"secret: variable {source} is not set")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from crun_py import jsonfile
 from crun_py.cli import table
 from crun_py.cli.each import each
-from crun_py.cli.output import write
 from crun_py.engine import secrets
 from crun_py.engine.context import Context
 from crun_py.show import secret_list
@@ -31,12 +29,6 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         found.append(secret_list.document(secrets.inspect(context, name), held))
 
     status = each(arguments, act, 1)
-    if values.flag("pretty"):
-        for value in found:
-            write(table.fill(secret_list.PRETTY, value))
-    elif values.text("format") not in ("", "json"):
-        for value in found:
-            write(table.fill(values.text("format"), value))
-    else:
-        write(jsonfile.dumps(found, indent=None if values.text("format") else 4))
+    template = secret_list.PRETTY if values.flag("pretty") else values.text("format")
+    table.documents(found, template)
     return status

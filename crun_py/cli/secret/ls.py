@@ -30,8 +30,13 @@ COLUMNS = (
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print the table."""
     rows = [secret_list.row(info) for info in secrets.infos(context, values.texts("filter"))]
+    tabulate(values, rows)
+    return 0
+
+
+def tabulate(values: Values, rows: list[dict[str, object]]) -> None:
+    """Print rows of `show` as the options say."""
     quiet = "ID" if values.flag("quiet") else ""
     table.show(
         rows, COLUMNS, values.maybe("format"), quiet=quiet, heading=not values.flag("noheading")
     )
-    return 0

@@ -15,7 +15,7 @@ from crun_py.paths import configuration, private_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from crun_py.values import Values
 
@@ -32,21 +32,30 @@ _IDLE_S = 10
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Its exit status.  Docker's compose speaks to a service of its own, which ends with it."""
-    program = _provider(context)
+    program = _provider(context.explain or (lambda line: None))
     if os.path.basename(program).startswith("podman-compose"):
         return _run([program, "--podman-path", itself.program()[0], *arguments], {})
     with _served(context) as path:
         return _run([program, *arguments], {"DOCKER_HOST": f"unix://{path}"})
 
 
-def _provider(context: Context) -> str:
+def run_with(arguments: list[str], variables: dict[str, str]) -> int:
+    """Run it with a service that is there, which the variables name; its exit status."""
+    program = _provider(lambda line: None)
+    if os.path.basename(program).startswith("podman-compose"):
+        raise NotFound("compose: docker-compose is what speaks to a service elsewhere",
+                       hint="apt-get install docker-compose")  # fmt: skip
+    return _run([program, *arguments], variables)
+
+
+def _provider(tell: Callable[[str], None]) -> str:
     """The program.  Raises NotFound."""
     wanted = os.environ.get("CRUNPY_COMPOSE_PROVIDER", "")
     names = [wanted] if wanted else []
     if not names and (files := configuration()):
         from crun_py.options import containers_conf
 
-        names = containers_conf.compose_providers(files, context.explain or (lambda line: None))
+        names = containers_conf.compose_providers(files, tell)
     names = names or ["docker-compose", *(f"{where}/docker-compose" for where in _PLUGINS),
                       "podman-compose"]  # fmt: skip
     for name in names:

@@ -11,6 +11,19 @@ from crun_py.engine.context import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Protocol
+
+    Rows = list[dict[str, object]]
+
+    class Report(Protocol):
+        """What takes space, as rows with Docker's names."""
+
+        def summary(self) -> Sequence[Mapping[str, object]]: ...
+        def images(self) -> Rows: ...
+        def containers(self) -> Rows: ...
+        def volumes(self) -> Rows: ...
+
     from crun_py.values import Values
 
 ARGUMENTS = ""
@@ -48,7 +61,11 @@ _VOLUMES = (("VOLUME NAME", "Name"), ("LINKS", "Links"), ("SIZE", "Size"))
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print what takes space."""
-    report = system.report(context)
+    return show(values, system.report(context))
+
+
+def show(values: Values, report: Report) -> int:
+    """Print what a report tells."""
     form = values.maybe("format")
     if not values.flag("verbose"):
         table.show(report.summary(), COLUMNS, form)

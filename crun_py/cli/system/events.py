@@ -12,6 +12,9 @@ from crun_py.show.struct import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from crun_py.model.event import Event
     from crun_py.values import Values
 
 ARGUMENTS = ""
@@ -38,6 +41,12 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         follow=stream and (until is None or until > now),
         filters=values.texts("filter"),
     )
+    tell(values, found)
+    return 0
+
+
+def tell(values: Values, found: Iterable[Event]) -> None:
+    """Print events as they come, as the options say."""
     template = values.maybe("format")
     for event in found:
         if template in ("json", "{{json .}}"):
@@ -48,4 +57,3 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
             text = events.line(event, cut=values.switch("no_trunc") is False)
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
-    return 0

@@ -58,14 +58,21 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
 
         tell = context.explain or (lambda line: None)
         context.cgroup_manager = containers_conf.cgroup_manager(files, tell)
-    facts = Struct(system.info(context))
+    show(values, Struct(system.info(context)))
+    return 0
+
+
+def show(values: Values, facts: Struct) -> None:
+    """Print facts by Docker's names as the options say; another engine may not tell all of them."""
     if values.text("format") == "json":
         write(jsonfile.dumps(facts))
     elif values.text("format"):
         write(table.fill(values.text("format"), facts))
     else:
         for name, key in _LINES:
-            value = facts[key]
+            value = facts.get(key)
+            if value is None:
+                continue
             if key in _ONE_BELOW_THE_OTHER:
                 if value:
                     write("\n ".join([f"{name}:", *_texts(value)]))
@@ -73,9 +80,8 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
             if key == "MemTotal" and isinstance(value, int):
                 value = binary_size(value)
             write(f"{name}: {' '.join(_texts(value))}")
-        for warning in _texts(facts["Warnings"]):
+        for warning in _texts(facts.get("Warnings") or []):
             write(warning)
-    return 0
 
 
 def _texts(value: object) -> list[str]:

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from crun_py.model.system import SystemPruned
     from crun_py.values import Values
 
 ARGUMENTS = ""
@@ -26,7 +27,7 @@ OPTIONS = (
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Ask, remove, and print docker's lists and the space won."""
     volumes.check_filters(values.texts("filter"))  # refused before anything is asked
-    if not values.flag("force") and not confirmed(_warning(values)):
+    if not values.flag("force") and not confirmed(warning(values)):
         return 0
     pruned = system.prune(
         context,
@@ -34,16 +35,22 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         everything=values.flag("all"),
         volumes=values.flag("volumes"),
     )
+    tell(pruned)
+    return 0
+
+
+def tell(pruned: SystemPruned) -> None:
+    """Say what was removed."""
     _list("Deleted Containers:", pruned.containers.names)
     _list("Deleted Networks:", pruned.networks.names)
     _list("Deleted Volumes:", pruned.volumes.names)
     _list("Deleted Images:", [f"{part.action}: {part.what}" for part in pruned.images.parts])
     _list("Deleted build cache objects:", [name[:25] for name in pruned.build_cache.names])
     write(f"Total reclaimed space: {human_size(pruned.freed_bytes)}")
-    return 0
 
 
-def _warning(values: Values) -> str:
+def warning(values: Values) -> str:
+    """What is said before."""
     which = "images without at least one container associated to them"
     what = [
         "all stopped containers",

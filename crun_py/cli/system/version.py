@@ -27,6 +27,12 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
             write(table.fill(values.text("format"), value))
         return 0
     write("Client: crunpy")
+    tell(part)
+    return 0
+
+
+def tell(part: dict[str, object]) -> None:
+    """A line for each thing that one side says of itself."""
     for name, key in (
         ("Version", "Version"),
         ("API version", "ApiVersion"),
@@ -35,5 +41,5 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         ("Built", "BuildTime"),
         ("OS/Arch", "OsArch"),
     ):
-        write(f" {name + ':':<18}{part[key]}")
-    return 0
+        if key in part:
+            write(f" {name + ':':<18}{part[key]}")

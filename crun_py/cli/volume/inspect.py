@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from crun_py import jsonfile
 from crun_py.cli import table
 from crun_py.cli.each import each
-from crun_py.cli.output import write
 from crun_py.engine import volumes
 from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
@@ -38,9 +36,5 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         found.append(volume_list.inspected(context.paths, own, size=values.flag("size")))
 
     status = each(names, act, 1)
-    if values.text("format") not in ("", "json"):
-        for value in found:
-            write(table.fill(values.text("format"), value))
-    else:
-        write(jsonfile.dumps(found, indent=None if values.text("format") else 4))
+    table.documents(found, values.text("format"))
     return status

@@ -29,8 +29,13 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         if as_podman.wrote(lambda: documents.volumes(context, values.texts("filter"))):
             return 0
     rows = volume_list.rows(context.paths, values.texts("filter"))
+    tabulate(values, rows)
+    return 0
+
+
+def tabulate(values: Values, rows: list[dict[str, object]]) -> None:
+    """Print rows of `show` as the options say."""
     quiet = "Name" if values.flag("quiet") else ""
     table.show(
         rows, COLUMNS, values.maybe("format"), quiet=quiet, heading=not values.flag("noheading")
     )
-    return 0

@@ -10,6 +10,7 @@ from crun_py.show.listing import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crun_py.model.pruned import Pruned
     from crun_py.values import Values
 
 ARGUMENTS = ""
@@ -22,13 +23,21 @@ OPTIONS = (
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Remove the volumes that no container has, and tell which."""
-    which = "all" if values.flag("all") else "anonymous"
-    warning = f"WARNING! This will remove {which} local volumes not used by at least one container."
     volumes.check_filters(values.texts("filter"))  # refused before anything is asked
-    if not values.flag("force") and not confirmed(warning):
+    if not values.flag("force") and not confirmed(warning(values)):
         return 0
-    pruned = volumes.prune(context, values.texts("filter"), everything=values.flag("all"))
+    tell(volumes.prune(context, values.texts("filter"), everything=values.flag("all")))
+    return 0
+
+
+def warning(values: Values) -> str:
+    """What is said before."""
+    which = "all" if values.flag("all") else "anonymous"
+    return f"WARNING! This will remove {which} local volumes not used by at least one container."
+
+
+def tell(pruned: Pruned) -> None:
+    """Say what was removed."""
     if pruned.names:
         write("\n".join(["Deleted Volumes:", *pruned.names, ""]))
     write(f"Total reclaimed space: {human_size(pruned.freed_bytes)}")
-    return 0

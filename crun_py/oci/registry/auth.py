@@ -60,6 +60,18 @@ def find(registry: str, repository: str, authfile: str | None = None) -> Credent
     return None
 
 
+def kept() -> dict[str, Credentials]:
+    """All credentials that the files have, by their keys there; not those of helpers.
+
+    Raises CrunpyError."""
+    found: dict[str, Credentials] = {}
+    for path in reversed(files()):
+        for key, value in (load(path).get("auths") or {}).items():
+            if isinstance(value, dict) and (one := _decode(path, key, value)):
+                found[key] = one
+    return found
+
+
 _LIMIT_BYTES = 4 << 20
 
 

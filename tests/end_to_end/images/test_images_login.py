@@ -6,35 +6,13 @@ import base64
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from engine import Engine
-from oci_images import TestImage, docker_registry, entry, tar
-
-SECRET = "open-sesame-7391"
-USERS = """\
-me:$2b$04$Rbm5sMh5/hmSJ6jFJVKBXeeP00wpHc1axoRagNgA.hUUPbfPrQrxe
-you:$2b$04$vRZAHNLS7x.vRbp2CWReQO17GsRwx.QIwyeYcgnrko1mOYTvyHm7e
-"""
-"""An htpasswd file (bcrypt): me has SECRET, you has `other`."""
-
-
-@pytest.fixture(scope="module")
-def guarded(base: Path) -> Iterator[str]:
-    """A registry for me and you only, with the image team/app."""
-    with docker_registry(base / "guarded", users=USERS) as host:
-        image = TestImage(tar(entry("f", b"x")))
-        image.write_layout(base / "guarded/layout")
-        subprocess.run(
-            ["skopeo", "copy", "-q", "--insecure-policy", "--dest-tls-verify=false",
-             "--dest-creds", f"me:{SECRET}",
-             f"oci:{base}/guarded/layout:latest", f"docker://{host}/team/app:latest"],
-            check=True,
-        )  # fmt: skip
-        yield host
+from oci_images import SECRET
 
 
 @pytest.fixture

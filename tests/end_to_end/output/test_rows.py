@@ -86,8 +86,9 @@ def test_other_engines_general_options(root: Engine) -> None:
     ):  # fmt: skip
         assert root.ok(*words.split(), "ps", "-a", "--format", "{{.Names}}") == "c"
     assert "Usage: crunpy ps" in root.ok("-l", "error", "ps", "--help")
-    for words in ("-H tcp://1.2.3.4:2375", "--context far", "--url=unix:///run/x.sock"):
-        assert "there is no service" in root.fails(*words.split(), "ps")
+    for words in ("-H tcp://127.0.0.1:1", "--url=unix:///run/x.sock"):
+        assert "is a service running there?" in root.fails(*words.split(), "ps")
+    assert "does not exist" in root.fails("--context", "far", "ps")
     assert "--config DIR" in root.ok("--help")
 
 

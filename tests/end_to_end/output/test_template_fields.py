@@ -408,6 +408,9 @@ VERBS_JSON: dict[str, tuple[str, str]] = {
     "network inspect": ("network inspect bridge host", ARRAY),
     "secret inspect": ("secret inspect word other", ARRAY),
     "auto-update": ("auto-update --dry-run", ARRAY),
+    "context ls": ("context ls", LINES),
+    "context inspect": ("context inspect one two", ARRAY),
+    "system connection ls": ("system connection ls", ARRAY),
 }
 """Verbs that take templates too: docker's shapes."""
 ONLY_JSON: dict[str, tuple[str, str]] = {
@@ -427,6 +430,8 @@ def _two_of_each(engine: Engine) -> None:
         engine.ok("secret", "create", name, "-", input="x")
     updated = ("-l", "io.containers.autoupdate=local", "-l", "PODMAN_SYSTEMD_UNIT=x.service")
     for name in ("one", "two"):
+        engine.ok("context", "create", name, "--docker", "host=unix:///x")
+        engine.ok("system", "connection", "add", name, "unix:///x")
         engine.ok("volume", "create", name)
         engine.detached("--name", name, *updated, "busybox", "sleep", "600")
 

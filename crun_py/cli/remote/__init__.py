@@ -1,0 +1,1 @@
+"""Verbs that are carried out by a service elsewhere."""
