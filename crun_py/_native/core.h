@@ -40,7 +40,7 @@ enum op {
 	OP_PROPAGATION = 3, /* a=flags, on / */
 	OP_OVERLAY = 4,	   /* a=flags s0=mountpoint s1=options s2=upper s3=work s4..=lower, topmost first */
 	OP_BINDROOT = 5,   /* a=flags to set s0=directory that becomes the root */
-	OP_MOUNT = 6,	   /* a=flags b=may be missing s0=source s1=target s2=type s3=data
+	OP_MOUNT = 6,	   /* a=flags b=1 may be missing, 2 takes its label as an attribute s0=source s1=target s2=type s3=data
 			    * c=what a tmpfs has from the directory it covers: 1 mode, 2 uid, 4 gid */
 	OP_BIND = 7,	   /* a=flags to set b=recursive c=propagation s0=source s1=target */
 	OP_MKDIR = 8,	   /* a=mode s0=path */
@@ -76,6 +76,7 @@ enum op {
 			    * s0=the host's node s1=target */
 	OP_CLEAR = 37,	   /* no more nodes are made: what they were made in leaves the mount namespace */
 	OP_CONFINE = 39,   /* s0=what a security module is told s1..=its file, the first that there is */
+	OP_LABEL = 40,	   /* s0=the SELinux label of what is made for the container: nodes, masks */
 	OP_ENTERPID = 38,  /* become a process of the pid namespace that SET_CLONE names */
 
 	/* what the monitor must know */
@@ -152,6 +153,7 @@ struct init {
 	bool terminal; /* stdio is a terminal */
 	struct winsize window; /* its size, 0: not known */
 	int workshop, n_nodes; /* devices.c: the tmpfs where nodes are made */
+	const char *label; /* of what is made for the container, NULL: none */
 	int stdio[3];
 	int kept[MAX_KEPT], n_kept;
 	char **env;
@@ -184,6 +186,7 @@ int step_sysctl(struct init *init, const struct step *s);
 int step_rlimit(struct init *init, const struct step *s);
 int step_oomscore(struct init *init, const struct step *s);
 int step_confine(struct init *init, const struct step *s);
+int step_label(struct init *init, const struct step *s);
 int step_keyring(struct init *init, const struct step *s);
 int step_chdir(struct init *init, const struct step *s);
 int step_umask(struct init *init, const struct step *s);

@@ -56,6 +56,7 @@ static const step_function functions[] = {
 	[OP_CLEAR] = step_clear,
 	[OP_ENTERPID] = step_enterpid,
 	[OP_CONFINE] = step_confine,
+	[OP_LABEL] = step_label,
 };
 
 void init_report(const struct init *init, int what, int index, int error, int fd)

@@ -46,6 +46,7 @@ def trees(container: Container, spec: Spec, attached: dict[str, int]) -> None:
 def _maker(container: Container, entry: Mount) -> Callable[[], int]:
     place = private_dir(container.run_directory + "/copied-up")
     words = [word for word in entry.get("options", ()) if word not in _FLAGS]
+    words += [container.mount_context] if container.mount_context else []
     own_ids = container.record["userns"]
     ids = inside.ids(container if own_ids and own_ids["idmapped"] else None)
 

@@ -214,7 +214,7 @@ def _plan(
         fds.append(os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         plan.add(p.SET_CGROUP, a=fds[-1])
     plan.add(p.SET_CLONE, b=pid_namespace)
-    contained.oom_step(plan, process)
+    contained.first_steps(plan, process)
     plan.add(p.SETNS, a=pidfd, b=flags)
     plan.add(p.ENTERROOT)
     if process["terminal"]:

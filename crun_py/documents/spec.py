@@ -40,6 +40,7 @@ class Process(TypedDict):
     noNewPrivileges: NotRequired[bool]
     oomScoreAdj: NotRequired[int]
     apparmorProfile: NotRequired[str]
+    selinuxLabel: NotRequired[str]
 
 
 class Root(TypedDict):
@@ -168,6 +169,7 @@ class Linux(TypedDict):
     sysctl: NotRequired[dict[str, str]]
     resources: NotRequired[LinuxResources]
     seccomp: NotRequired[LinuxSeccomp]
+    mountLabel: NotRequired[str]
 
 
 class Spec(TypedDict):

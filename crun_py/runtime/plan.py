@@ -32,7 +32,7 @@ SETNS, UNSHARE, PROPAGATION, OVERLAY, BINDROOT, MOUNT, BIND, MKDIR = range(1, 9)
 SYMLINK, MASK, READONLY, TERMINAL, PIVOT, ROOTFLAGS, LOOPBACK, HOSTNAME = range(9, 17)
 DOMAINNAME, SYSCTL, RLIMIT, OOMSCORE, KEYRING, CHDIR, UMASK, USER = range(17, 25)
 BOUNDING, CAPS, NONEWPRIVS, SECCOMP, ENV, EXEC, ENTERROOT, INIT, GATE = range(25, 34)
-ATTACH, KEEP, DEVICE, CLEAR, ENTERPID, CONFINE = range(34, 40)
+ATTACH, KEEP, DEVICE, CLEAR, ENTERPID, CONFINE, LABEL = range(34, 41)
 
 # what the monitor must know
 SET_ID, SET_CLONE, SET_CGROUP, SET_CLIENT, SET_RESULT, SET_RUNDIR = range(100, 106)
@@ -53,7 +53,7 @@ _INIT_NAMES = """
 setns unshare propagation overlay bindroot mount bind mkdir symlink mask readonly
 terminal pivot rootflags loopback hostname domainname sysctl rlimit oomscore keyring chdir
 umask user bounding caps nonewprivs seccomp env exec enterroot init gate attach keep
-device clear enterpid confine
+device clear enterpid confine label
 """
 _MONITOR_NAMES = """
 set_id set_clone set_cgroup set_client set_result set_rundir set_statedir set_log set_stdio

@@ -32,7 +32,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, object]:
     """One container as `docker inspect` shows it."""
     record = found.record
     status = found.status()
-    config, log = record["config"], record["log"]
+    config, log, labels = record["config"], record["log"], record.get("selinux")
     value: dict[str, object] = {
         "Id": found.id,
         "Created": record["created"],
@@ -50,8 +50,8 @@ def container(found: Container, *, size: bool = False) -> dict[str, object]:
         "ImageDigest": _image_digest(found),
         "ImageManifestDescriptor": None,
         "Driver": "overlay",
-        "MountLabel": "",
-        "ProcessLabel": "",
+        "MountLabel": labels["mount"] if labels else "",
+        "ProcessLabel": labels["process"] if labels else "",
         "ExecIDs": None,
         "Platform": "linux",
         "AppArmorProfile": _profile(found),
