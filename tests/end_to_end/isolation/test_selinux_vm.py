@@ -90,11 +90,12 @@ crunpy build -q -f Dockerfile -t built both > /dev/null
 run built cat /f /x | pair
 echo "--- a plain user"
 mkdir own; cp -r $CRUNPY_ROOT own/root; rm -rf own/root/containers own/root/volumes
-chown -R $USER_OF_TESTS own; chmod 755 $TMPDIR; cd own
-exec su -s /bin/sh $USER_OF_TESTS -c "export HOME=$PWD XDG_RUNTIME_DIR=$PWD CRUNPY_ROOT=$PWD/root CRUNPY_RUNROOT=
-    mkdir data; echo own > data/f; ln -s /etc/passwd data/link
+chown -R $USER_OF_TESTS: own; chmod 755 $TMPDIR; cd own
+export HOME=$PWD XDG_RUNTIME_DIR=$PWD CRUNPY_ROOT=$PWD/root CRUNPY_RUNROOT=
+su -m -s /bin/sh $USER_OF_TESTS -c "mkdir data; echo own > data/f; ln -s /etc/passwd data/link
     $CRUNPY run --rm --network none -v $PWD/data:/data:Z --tmpfs /t busybox sh -c '
-        $current; cat /data/f; echo > /new; echo > /t/x; echo > /dev/null; cat /etc/hosts | wc -l'" | pair
+        $current; cat /data/f; echo > /new; echo > /t/x; echo > /dev/null; wc -l < /etc/hosts'" \
+    2>&1 | pair
 """
 EXPECTED = """\
 --- two containers, and what they share or not
