@@ -99,6 +99,7 @@ enum op {
 	SET_DNS = 115,	   /* a=fd of a UDP socket b=fd of a listening TCP socket or -1 s0=directory of `names`
 			    * s1..=servers for other names, none: those of /etc/resolv.conf */
 	SET_NOTIFY = 116,  /* a=fd of the container's notify socket s0=the service manager's */
+	SET_OOM = 117,	   /* s0=journal of events s1=the line for a killed process, but for its time */
 };
 
 struct str {
@@ -397,7 +398,7 @@ int relay_main(void);
 /* ---- group.c ---- */
 
 void group_release(int pidfd); /* who stood in it until init was there ends; <= 0: nobody */
-void group_begin(const char *path); /* there is a group, at `path` */
+void group_begin(const char *path, const struct step *oom); /* there is a group, at `path`; oom: SET_OOM */
 int group_fd(void); /* ready (POLLPRI) when something has happened in it, -1: never */
 void group_act(void);
 bool group_oom_killed(void); /* whether the kernel has killed something in it for its memory */

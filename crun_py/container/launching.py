@@ -6,7 +6,7 @@ import os
 import sys
 
 import crun_py
-from crun_py import notices
+from crun_py import events, notices
 from crun_py.cgroup import group, manager
 from crun_py.container import ending, namespaces, restart
 from crun_py.net import connection, etc
@@ -308,6 +308,8 @@ class Launch:
         plan.add(p.SET_ID, container.id)
         cgroup, standing = self._cgroup or "", self._scope.process if self._scope else 0
         plan.add(p.SET_CGROUP, cgroup, a=self._cgroup_fd, b=bool(cgroup), c=standing)
+        if cgroup:
+            plan.add(p.SET_OOM, *events.by_monitor(container, "oom"))
         plan.add(p.SET_CLIENT, a=self._client)
         plan.add(p.SET_RUNDIR, container.run_directory)
         if not record["auto_remove"]:

@@ -37,7 +37,7 @@ ATTACH, KEEP, DEVICE, CLEAR, ENTERPID, CONFINE, LABEL = range(34, 41)
 # what the monitor must know
 SET_ID, SET_CLONE, SET_CGROUP, SET_CLIENT, SET_RESULT, SET_RUNDIR = range(100, 106)
 SET_STATEDIR, SET_LOG, SET_STDIO, SET_CLEANUP, SET_HOLD = range(106, 111)
-SET_HEALTH, SET_RESTART, SET_TIMEOUT, SET_USERNS, SET_DNS, SET_NOTIFY = range(111, 117)
+SET_HEALTH, SET_RESTART, SET_TIMEOUT, SET_USERNS, SET_DNS, SET_NOTIFY, SET_OOM = range(111, 118)
 
 NAMESPACES = {
     CLONE_NEWNS: "mnt",
@@ -57,7 +57,7 @@ device clear enterpid confine label
 """
 _MONITOR_NAMES = """
 set_id set_clone set_cgroup set_client set_result set_rundir set_statedir set_log set_stdio
-set_cleanup set_hold set_health set_restart set_timeout set_userns set_dns set_notify
+set_cleanup set_hold set_health set_restart set_timeout set_userns set_dns set_notify set_oom
 """
 _NAMES = dict(enumerate(_INIT_NAMES.split(), SETNS))
 _NAMES |= dict(enumerate(_MONITOR_NAMES.split(), SET_ID))

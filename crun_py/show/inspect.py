@@ -4,6 +4,7 @@ ImageInspect)."""
 from __future__ import annotations
 
 from crun_py import jsonfile, signals, spec
+from crun_py.cgroup import group
 from crun_py.container import ending, failure, health, restart
 from crun_py.container.record import is_systemd
 from crun_py.errors import CorruptState, InvalidArgument, NotFound
@@ -193,7 +194,7 @@ def _state(found: Container, status: Status) -> dict[str, object]:
         "Running": status.running,
         "Paused": status.state == "paused",
         "Restarting": status.state == "restarting",
-        "OOMKilled": status.oom_killed,
+        "OOMKilled": status.oom_killed or group.oom_killed(found.cgroup),
         "Dead": False,
         "Pid": status.pid,
         "ExitCode": exit_code or status.exit_code,
