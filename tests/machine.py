@@ -44,13 +44,13 @@ def apart(lines: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def in_vm(script: str, work: Path, *options: str) -> list[str]:
+def in_vm(script: str, work: Path, *options: str, timeout_s: int = 360) -> list[str]:
     """The lines that `script` (sh) prints in the guest."""
     file = work / "script"
     file.write_text(script)
     done = subprocess.run(
-        [sys.executable, VM_RUN, *options, "--timeout", "360", "--", "sh", file],
-        capture_output=True, text=True, timeout=380,
+        [sys.executable, VM_RUN, *options, "--timeout", str(timeout_s), "--", "sh", file],
+        capture_output=True, text=True, timeout=timeout_s + 20,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.splitlines()

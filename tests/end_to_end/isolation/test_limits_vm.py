@@ -28,7 +28,7 @@ from profiles_machine import PROFILES, PROFILES_EXPECTED
 from streams_machine import STREAMS, STREAMS_EXPECTED
 
 pytestmark = [
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(1000),
     pytest.mark.skipif(os.uname().machine != "x86_64", reason="the recipe boots an x86-64 guest"),
 ]
 
@@ -63,9 +63,10 @@ def test_on_roots_machine(root: Engine, work: Path, user_name: str) -> None:
     """Limits; AppArmor's profiles; the streams' jail; a plain user who is given cgroups by the
     commands that crunpy prints."""
     root.run("pull", "-q", "busybox", check=True)
-    parts = {"limits": LIMITS, "disk": DISK_AND_CPUS, "oom": OOM, "profiles": PROFILES,
+    # the profiles first: it is seen that none is loaded
+    parts = {"profiles": PROFILES, "limits": LIMITS, "disk": DISK_AND_CPUS, "oom": OOM,
              "streams": STREAMS, "by hand": plain_user(user_name, root.root) + BY_HAND}  # fmt: skip
-    found = apart(in_vm(prologue(root.root) + together(parts), work))
+    found = apart(in_vm(prologue(root.root) + together(parts), work, timeout_s=900))
     found["streams"] = [" ".join(line.split()) for line in found["streams"]]
     assert found["limits"] == lines(LIMITS_EXPECTED)
     assert found["disk"] == lines(DISK_AND_CPUS_EXPECTED)
@@ -82,5 +83,7 @@ def test_a_user_with_a_delegated_cgroup(user: Engine, work: Path) -> None:
     subprocess.run(["cp", "-r", user.root, store], check=True)
     subprocess.run(["chmod", "-R", "a+rX", store], check=True)
     parts = {"limits": LIMITS, "nested": NESTED}
-    found = apart(in_vm(prologue(store) + together(parts), work, f"--user={user.user}"))
+    found = apart(
+        in_vm(prologue(store) + together(parts), work, f"--user={user.user}", timeout_s=900)
+    )
     assert found == {"limits": lines(LIMITS_EXPECTED), "nested": lines(NESTED_EXPECTED)}

@@ -17,7 +17,7 @@ from machine import apart, in_vm, prologue, together
 from units_machine import GENERATED, GENERATED_EXPECTED, USERS, USERS_EXPECTED
 
 pytestmark = [
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(1000),
     pytest.mark.skipif(os.uname().machine != "x86_64", reason="the recipe boots an x86-64 guest"),
 ]
 
@@ -139,7 +139,9 @@ def test_roots_containers(fresh: Callable[[str], Engine], work: Path, user_name:
     root.run("pull", "-q", "busybox", check=True)
     parts = {"scopes": SHOWN + ROOT, "nested": NESTED, "units": GENERATED,
              "by systemd": plain_user(user_name, root.root) + BY_SYSTEMD}  # fmt: skip
-    found = apart(in_vm("user=\n" + prologue(root.root) + together(parts), work, "--systemd"))
+    found = apart(
+        in_vm("user=\n" + prologue(root.root) + together(parts), work, "--systemd", timeout_s=900)
+    )
     assert found["scopes"] == lines(ROOT_EXPECTED)
     assert found["nested"] == lines(NESTED_EXPECTED)
     assert found["units"] == lines(GENERATED_EXPECTED)
@@ -215,7 +217,7 @@ def test_a_users_containers(fresh: Callable[[str], Engine], work: Path) -> None:
     subprocess.run(["chmod", "-R", "a+rX", store], check=True)
     parts = {"scopes": SHOWN + USER, "nested": NESTED, "files": USERS}
     script = "user=--user\n" + prologue(store) + together(parts)
-    found = apart(in_vm(script, work, "--systemd", f"--user={user.user}"))
+    found = apart(in_vm(script, work, "--systemd", f"--user={user.user}", timeout_s=900))
     assert found["scopes"] == lines(USER_EXPECTED)
     assert found["nested"] == lines(NESTED_EXPECTED)
     assert found["files"] == lines(USERS_EXPECTED)
