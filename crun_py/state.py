@@ -177,12 +177,14 @@ class Container:
     @property
     def mount_context(self) -> str:
         """mount(8)'s option that gives all of a file system the label of the container's files;
-        "" without SELinux."""
+        "" without SELinux, also where the container was made under it."""
         found = self.record.get("selinux")
         if not found:
             return ""
         from crun_py.ns import selinux
 
+        if not selinux.enabled():
+            return ""
         return selinux.context(found["mount"], nested=found["nested"])
 
     @property

@@ -30,7 +30,9 @@ def prologue(store: Path) -> str:
 def together(parts: dict[str, str]) -> str:
     """A script in which each of several stands by itself: one that fails does not end the others.
     `apart` takes what it prints."""
-    return "".join(f"echo '=== {name}'\n(set -eu\n{script})\n" for name, script in parts.items())
+    ran = (f"echo '=== {name}'\n(set -eu\n{script})\n[ $? = 0 ] || echo failed\n"
+           for name, script in parts.items())  # fmt: skip
+    return "set +e\n" + "".join(ran) + "true\n"
 
 
 def apart(lines: list[str]) -> dict[str, list[str]]:

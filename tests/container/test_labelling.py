@@ -287,3 +287,13 @@ def test_a_host_that_lost_it(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> N
             check.check(found)
         del place[name]
     check.check(found)
+
+
+def test_the_option_of_a_containers_mounts(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files can be looked at on a host that has no SELinux any more."""
+    found: Any = {"id": "a" * 64}
+    assert state.Container(paths, found).mount_context == ""
+    found["selinux"] = {"process": "", "mount": FILE, "nested": False}
+    assert state.Container(paths, found).mount_context == f'context="{FILE}"'
+    monkeypatch.setattr(ns, "SELINUX_FS", "/nowhere")
+    assert state.Container(paths, found).mount_context == ""
