@@ -18,7 +18,7 @@ mkdir -p $own/root $SHARE; cp -r {store}/images {store}/layers $own/root/
 chown -R $user: $own; chmod 755 $TMPDIR; chmod 777 $SHARE
 as_user() {{
     setpriv --reuid $uid --regid $(id -g $user) --init-groups env HOME=$own USER=$user \\
-        XDG_RUNTIME_DIR=${{bus:+/run/user/$uid}} CRUNPY_ROOT=$own/root CRUNPY_RUNROOT= \\
+        XDG_RUNTIME_DIR=${{bus:+/run/user/$uid}} CRUNPY_ROOT=$own/root CRUNPY_RUNROOT=$own/run \\
         sh -euc 'cd $HOME; crunpy() {{ {COMMAND} "$@"; }}
 run="crunpy run --network none --stop-timeout 0"
 '"$1"
