@@ -38,15 +38,8 @@ def emit(paths: Paths, kind: str, action: str, actor: str, attributes: dict[str,
     kind: "container", "image", "volume", "network" or "system".  actor: the object's id or
     name.  A full disk loses events, it does not keep the command from its work.
     """
-    event = {
-        "time": time.time_ns(),
-        "type": kind,
-        "action": action,
-        "id": actor,
-        "attributes": attributes,
-    }
     path = _path(paths)
-    line = (jsonfile.dumps(event) + "\n").encode("utf-8", "surrogateescape")
+    line = f'{{"time": {time.time_ns()}, '.encode() + _rest(kind, action, actor, attributes)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         private_dir(paths.run)
@@ -63,12 +56,28 @@ def emit(paths: Paths, kind: str, action: str, actor: str, attributes: dict[str,
         notices.warn(f"writing {path}: {os.strerror(e.errno or 0)}")
 
 
-def container(about: Container, action: str, **more: str) -> None:
-    """An event of a container; its image, name and labels go along, as Docker has it."""
+def _rest(kind: str, action: str, actor: str, attributes: dict[str, str]) -> bytes:
+    """A line of the journal behind the time."""
+    event = {"type": kind, "action": action, "id": actor, "attributes": attributes}
+    return (jsonfile.dumps(event)[1:] + "\n").encode("utf-8", "surrogateescape")
+
+
+def _of(about: Container, more: dict[str, str]) -> dict[str, str]:
+    """Attributes of a container's event: image, name and labels, as Docker has it."""
     record = about.record
     labels = record["config"]["labels"]
-    attributes = {**labels, "image": record["image"], "name": about.name, **more}
-    emit(about.paths, "container", action, about.id, attributes)
+    return {**labels, "image": record["image"], "name": about.name, **more}
+
+
+def container(about: Container, action: str, **more: str) -> None:
+    """An event of a container."""
+    emit(about.paths, "container", action, about.id, _of(about, more))
+
+
+def by_monitor(about: Container, action: str) -> tuple[str, bytes]:
+    """The journal's path, and an event of a container that its monitor is to write there with the
+    time before it (_native/group.c)."""
+    return _path(about.paths), _rest("container", action, about.id, _of(about, {}))
 
 
 def image(paths: Paths, action: str, image_id: str, name: str) -> None:

@@ -181,11 +181,13 @@ def read_bytes(path: str) -> bytes:
 def read(path: str, shape: object = object) -> Any:
     """The value in the JSON file `path`.
 
-    Raises FileNotFoundError when it is absent, CorruptState when it is not JSON, or not of the
-    `shape` (shapes.py).
+    Raises FileNotFoundError when it is absent, CorruptState when it is not JSON, not of the
+    `shape` (shapes.py), or no file that we may read.
     """
     try:
         value = loads(read_bytes(path))
+    except (PermissionError, IsADirectoryError) as e:
+        raise CorruptState.from_os(f"reading {path}", e) from e
     except ValueError as e:
         raise CorruptState(f"reading {path}: not valid JSON") from e
     if not fits(value, shape):

@@ -95,7 +95,7 @@ _MOUNT = {
     "type": str, "name": str, "source": str, "destination": str, "rw": bool, "options": _TEXTS,
     "mode?": str, "copy?": bool, "create?": bool, "anonymous?": bool, "subpath?": str,
     "chown?": bool, "idmap?": bool, "mounted?": bool, "id_map?": {str: _ROWS}, "overlay?": bool,
-    "layer?": str, "image_id?": str,
+    "relabel?": str, "layer?": str, "image_id?": str,
 }  # fmt: skip
 RECORD = {
     "version": int, "id": str, "name": str, "created": str, "image": str, "image_id": str,
@@ -109,6 +109,7 @@ RECORD = {
             "tag": str},
     "restart": {"name": str, "max": int}, "create_command": _TEXTS, "host": _HOST,
     "mounts": [_MOUNT], "layers": _TEXTS, "rootfs?": str,
+    "selinux?": {"process": str, "mount": str, "nested": bool},
     "secrets?": [{"name": str, "variable": str, "target": str, "uid": int, "gid": int,
                   "mode": int}],
 }  # fmt: skip

@@ -7,8 +7,9 @@ nothing else, so any OCI runtime could carry it out.
 
 from __future__ import annotations
 
+from crun_py import ns
 from crun_py.errors import InvalidArgument
-from crun_py.model.spec import DEFAULT_SECCOMP, OPTIONAL_SYSCTLS, RLIMITS
+from crun_py.model.spec import DEFAULT_SECCOMP, MOUNT_CONTEXT, OPTIONAL_SYSCTLS, RLIMITS
 from crun_py.ns import caps
 
 TYPE_CHECKING = False
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         Spec,
     )
     from crun_py.model.container import CreateRequest, Ulimit
+    from crun_py.ns.selinux import Labels
     from crun_py.ns.users import User
 
 OCI_VERSION = "1.1.0"
@@ -182,13 +184,15 @@ def build(
     userns: UserNamespace | None = None,
     systemd: bool = False,
     apparmor: str = "",
+    labels: Labels | None = None,
 ) -> Spec:
     """The whole config.json of a container that `request` asks for; the other arguments say what
     its image and this host make of it.
 
     devices: those of the host, all of which a privileged container has instead of the usual ones.
     userns: of its own.  systemd: it is the command: its units may make namespaces under the
-    default filter.  apparmor: the profile that confines it.  Raises InvalidArgument.
+    default filter.  apparmor: the profile that confines it.  labels: SELinux's.  Raises
+    InvalidArgument.
     """
     security = request.security
     default = security.default_capabilities
@@ -203,11 +207,17 @@ def build(
     seccomp = security.seccomp
     hide_nothing = security.privileged or "ALL" in security.unmask
     usual = () if security.privileged else DEVICES
+    # who cannot set labels is not to find that there are some (selinux(8), is_selinux_enabled(3))
+    hidden = (ns.SELINUX_FS,) if labels and not labels.nested else ()
     linux: Linux = {
         "namespaces": namespaces,
         "maskedPaths": []
         if hide_nothing
-        else [p for p in (*MASKED, *host.thermal, *security.mask) if p not in security.unmask],
+        else [
+            path
+            for path in (*MASKED, *host.thermal, *hidden, *security.mask)
+            if path not in security.unmask
+        ],
         "readonlyPaths": [] if hide_nothing else [p for p in READONLY if p not in security.unmask],
         "devices": [*(_device(path, major, minor) for path, major, minor in usual), *devices],
     }
@@ -253,6 +263,14 @@ def build(
     }
     if apparmor:
         process["apparmorProfile"] = apparmor
+    if labels:
+        linux["mountLabel"] = labels.mount
+        if labels.process:
+            process["selinuxLabel"] = labels.process
+        if labels.nested:
+            annotations[MOUNT_CONTEXT] = "rootcontext"
+            own = mount("bind", ns.SELINUX_FS, ns.SELINUX_FS, "bind", "nosuid", "noexec")
+            mounts = [*mounts, own]
     if request.oom_score_adj:
         process["oomScoreAdj"] = request.oom_score_adj
     if request.keep_groups:

@@ -175,6 +175,19 @@ class Container:
         return (record["network"]["mode"], *own, *words, own_ids["mode"] if own_ids else "")
 
     @property
+    def mount_context(self) -> str:
+        """mount(8)'s option that gives all of a file system the label of the container's files;
+        "" without SELinux, also where the container was made under it."""
+        found = self.record.get("selinux")
+        if not found:
+            return ""
+        from crun_py.ns import selinux
+
+        if not selinux.enabled():
+            return ""
+        return selinux.context(found["mount"], nested=found["nested"])
+
+    @property
     def networks(self) -> list[str]:
         """The names of the networks that it is to be connected to."""
         return [join["network"] for join in self.record["network"]["networks"]]

@@ -1,5 +1,5 @@
 """Directory trees that somebody else has filled, and may change meanwhile: removing them and
-giving them other owners.
+giving them other owners or attributes.
 
 One descriptor is held however deep a tree is, and no link is followed.
 """
@@ -74,6 +74,46 @@ def change_owner(path: str, owner: Callable[[int, int], tuple[int, int]]) -> Non
         _walk(top, lambda directory: _own_all(directory, owner))
     finally:
         os.close(top)
+
+
+def set_attribute(path: str, name: str, value: bytes) -> None:
+    """Give `path` and all below it, never through a link, an extended attribute.  What has it
+    already is left as it is; what is removed meanwhile is passed over.  `path` itself comes last:
+    if it has it, all below it was done.  Raises OSError."""
+    if not stat.S_ISDIR(os.lstat(path).st_mode):
+        _set_unless_equal(path, name, value)
+        return
+    top = os.open(path, DIRECTORY)
+
+    def visit(directory: int) -> list[str]:
+        found = []
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                # the directory is the one that is open, whatever has its name by now
+                try:
+                    _set_unless_equal(f"/proc/self/fd/{directory}/{entry.name}", name, value)
+                except FileNotFoundError:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    found.append(entry.name)
+        return found
+
+    try:
+        _walk(top, visit)
+        _set_unless_equal(f"/proc/self/fd/{top}/.", name, value)
+    finally:
+        os.close(top)
+
+
+def _set_unless_equal(path: str, name: str, value: bytes) -> None:
+    try:
+        had = os.getxattr(path, name, follow_symlinks=False).rstrip(b"\0")
+    except OSError as e:
+        if e.errno != errno.ENODATA:
+            raise
+        had = b""
+    if had != value:
+        os.setxattr(path, name, value, follow_symlinks=False)
 
 
 class _Place:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
-from crun_py import jsonfile
+from crun_py import jsonfile, ns
 from crun_py.errors import Conflict, CorruptState, CrunpyError, InvalidArgument, NotFound
 from crun_py.paths import Paths, private_dir
 from crun_py.shapes import VOLUME
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from crun_py.documents.volume import Volume
 
 PASSED = {"nosuid", "noexec", "nodev", "dev", "suid", "exec"}
+RELABEL = {"z": "shared", "Z": "private"}
+"""Options of a mount that give its files another SELinux label, and who may then use them."""
 PROPAGATION = {"private", "rprivate", "slave", "rslave", "shared", "rshared"}
 
 
@@ -34,11 +36,15 @@ def borrow(mounts: list[MountEntry], text: str) -> list[MountEntry]:
     unknown = [o for o in options if o not in ("ro", "rw", "z", "Z")]
     if unknown:
         raise InvalidArgument(f"volumes-from {text!r}: option {unknown[0]!r} is not known")
-    return [
-        {**entry, "copy": False, "rw": entry["rw"] and "ro" not in options}
-        for entry in mounts
-        if entry["type"] in ("bind", "volume")
-    ]
+    relabel = next((RELABEL[o] for o in options if o in RELABEL), "")
+    found: list[MountEntry] = []
+    for entry in mounts:
+        if entry["type"] in ("bind", "volume"):
+            own: MountEntry = {**entry, "copy": False, "rw": entry["rw"] and "ro" not in options}
+            if relabel:
+                own["relabel"] = relabel
+            found.append(own)
+    return found
 
 
 def check_destination(path: str, what: str) -> str:
@@ -236,12 +242,23 @@ def mounted_instead(options: dict[str, str]) -> dict[str, str]:
 def _prepare_data(data: str, fill: Callable[[str], None] | None, size: int = 0) -> None:
     os.mkdir(data, 0o755)
     os.chmod(data, 0o755)
+    if os.path.exists(ns.SELINUX_FS + "/enforce"):
+        _label(data)
     if size:
         from crun_py import quota
 
         quota.limit([data], size)
     if fill:
         fill(data)
+
+
+def _label(data: str) -> None:
+    """What containers may use, each of them, and what is made in it has that from it."""
+    from crun_py.ns import selinux
+
+    file = selinux.contexts().get("file") if selinux.enabled() else None
+    if file:
+        os.setxattr(data, selinux.XATTR, selinux.shared(file).encode())
 
 
 def _first_use(paths: Paths, name: str, stage: str, fill: Callable[[str], None]) -> None:

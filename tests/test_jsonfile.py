@@ -205,3 +205,17 @@ def test_cut_files_never_read_as_something_else(cut: int) -> None:
     if cut < len(text):
         with pytest.raises(ValueError):
             jsonfile.loads(text[:cut])
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is a stranger's by now is damaged, as one with nonsense in it is."""
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(CorruptState, match="is a directory"):
+        jsonfile.read(str(tmp_path / "directory"))
+
+    def refused(path: str) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(jsonfile, "read_bytes", refused)
+    with pytest.raises(CorruptState, match=r"reading /x\.json: permission denied"):
+        jsonfile.read("/x.json")

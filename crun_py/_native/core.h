@@ -40,7 +40,7 @@ enum op {
 	OP_PROPAGATION = 3, /* a=flags, on / */
 	OP_OVERLAY = 4,	   /* a=flags s0=mountpoint s1=options s2=upper s3=work s4..=lower, topmost first */
 	OP_BINDROOT = 5,   /* a=flags to set s0=directory that becomes the root */
-	OP_MOUNT = 6,	   /* a=flags b=may be missing s0=source s1=target s2=type s3=data
+	OP_MOUNT = 6,	   /* a=flags b=1 may be missing, 2 takes its label as an attribute s0=source s1=target s2=type s3=data
 			    * c=what a tmpfs has from the directory it covers: 1 mode, 2 uid, 4 gid */
 	OP_BIND = 7,	   /* a=flags to set b=recursive c=propagation s0=source s1=target */
 	OP_MKDIR = 8,	   /* a=mode s0=path */
@@ -76,6 +76,7 @@ enum op {
 			    * s0=the host's node s1=target */
 	OP_CLEAR = 37,	   /* no more nodes are made: what they were made in leaves the mount namespace */
 	OP_CONFINE = 39,   /* s0=what a security module is told s1..=its file, the first that there is */
+	OP_LABEL = 45,	   /* s0=the SELinux label of what is made for the container: nodes, masks */
 	OP_ENTERPID = 38,  /* become a process of the pid namespace that SET_CLONE names */
 	OP_PAUSE = 40,	   /* wait until the one who asked for the start lets us go on: hooks */
 	OP_PERSONALITY = 41, /* a=persona */
@@ -103,7 +104,8 @@ enum op {
 	SET_DNS = 115,	   /* a=fd of a UDP socket b=fd of a listening TCP socket or -1 s0=directory of `names`
 			    * s1..=servers for other names, none: those of /etc/resolv.conf */
 	SET_NOTIFY = 116,  /* a=fd of the container's notify socket s0=the service manager's */
-	SET_ALONE = 117,   /* no monitor: init has our stdio, and is nobody's child when it is ready
+	SET_OOM = 117,	   /* s0=journal of events s1=the line for a killed process, but for its time */
+	SET_ALONE = 118,   /* no monitor: init has our stdio, and is nobody's child when it is ready
 			    * a=fd of the FIFO that lets OP_GATE go on, or -1 b=fd of a socket that gets a
 			    * terminal's master, or -1 */
 };
@@ -160,6 +162,7 @@ struct init {
 	bool terminal; /* stdio is a terminal */
 	struct winsize window; /* its size, 0: not known */
 	int workshop, n_nodes; /* devices.c: the tmpfs where nodes are made */
+	const char *label; /* of what is made for the container, NULL: none */
 	int stdio[3];
 	int kept[MAX_KEPT], n_kept;
 	int start;   /* SET_ALONE: the FIFO by which OP_GATE is let go, -1: none */
@@ -194,6 +197,7 @@ int step_sysctl(struct init *init, const struct step *s);
 int step_rlimit(struct init *init, const struct step *s);
 int step_oomscore(struct init *init, const struct step *s);
 int step_confine(struct init *init, const struct step *s);
+int step_label(struct init *init, const struct step *s);
 int step_keyring(struct init *init, const struct step *s);
 int step_chdir(struct init *init, const struct step *s);
 int step_umask(struct init *init, const struct step *s);
@@ -420,7 +424,7 @@ int relay_main(void);
 /* ---- group.c ---- */
 
 void group_release(int pidfd); /* who stood in it until init was there ends; <= 0: nobody */
-void group_begin(const char *path); /* there is a group, at `path` */
+void group_begin(const char *path, const struct step *oom); /* there is a group, at `path`; oom: SET_OOM */
 int group_fd(void); /* ready (POLLPRI) when something has happened in it, -1: never */
 void group_act(void);
 bool group_oom_killed(void); /* whether the kernel has killed something in it for its memory */

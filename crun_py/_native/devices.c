@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 /* fsopen(2), fsconfig(2), fsmount(2), which musl and older glibc have no wrapper for */
-enum { FS_CREATE = 6, FSOPEN_CLOSE = 1, FSMOUNT_CLOSE = 1 };
+enum { FS_STRING = 1, FS_CREATE = 6, FSOPEN_CLOSE = 1, FSMOUNT_CLOSE = 1 };
 enum { ATTR_RDONLY = 1, ATTR_NOSUID = 2, ATTR_NOEXEC = 8 };
 
 enum { NOT_YET = -1, NOT_ALLOWED = -2 };
@@ -28,7 +28,11 @@ static int open_workshop(struct init *init)
 	int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOSE);
 	if (fs < 0)
 		return -errno;
-	int error = syscall(SYS_fsconfig, fs, FS_CREATE, NULL, NULL, 0) ? -errno : 0;
+	int error = 0;
+	if (init->label && syscall(SYS_fsconfig, fs, FS_STRING, "context", init->label, 0))
+		error = -errno;
+	if (!error && syscall(SYS_fsconfig, fs, FS_CREATE, NULL, NULL, 0))
+		error = -errno;
 	int tree = error ? error : (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOSE, ATTR_NOSUID | ATTR_NOEXEC);
 	if (tree < 0 && !error)
 		error = -errno;

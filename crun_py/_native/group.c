@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Before the command runs: it may hand controllers on, which it could not while a process is in
@@ -30,11 +33,35 @@ void group_release(int pidfd)
 /* memory.events of the container's group, -1: it has none, or is gone.  It is read while the
  * container runs, because systemd removes a scope as soon as it is empty. */
 static int events = -1;
-static bool oom_killed;
+static int oom_kills;
+static const struct step *journal;
 
-void group_begin(const char *path)
+enum { JOURNAL_BYTES = 4 << 20 };
+
+/* A line in the journal, as commands write them (events.py): a container that has its processes
+ * killed without end does not fill the disk with them. */
+static void tell_oom(void)
+{
+	struct timespec now;
+	struct stat st;
+	char head[64];
+	if (!journal || !journal->n)
+		return;
+	int fd = open(step_str(journal, 0), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	int n = snprintf(head, sizeof(head), "{\"time\": %lld%09ld, ", (long long)now.tv_sec, now.tv_nsec);
+	struct iovec line[] = { { head, (size_t)n }, { (void *)step_str(journal, 1), journal->s[1].len } };
+	if (!fstat(fd, &st) && st.st_size < JOURNAL_BYTES)
+		(void)!writev(fd, line, 2);
+	close(fd);
+}
+
+void group_begin(const char *path, const struct step *oom)
 {
 	char file[4096];
+	journal = oom;
 	snprintf(file, sizeof(file), "%s/memory.events", path);
 	events = open(file, O_RDONLY | O_CLOEXEC);
 	group_act();
@@ -57,13 +84,16 @@ void group_act(void)
 	}
 	text[n] = '\0';
 	const char *at = strstr(text, "oom_kill ");
-	oom_killed = at && atoi(at + strlen("oom_kill ")) > 0;
+	int kills = at ? atoi(at + strlen("oom_kill ")) : 0;
+	if (kills > oom_kills)
+		tell_oom();
+	oom_kills = kills;
 }
 
 bool group_oom_killed(void)
 {
 	group_act();
-	return oom_killed;
+	return oom_kills > 0;
 }
 
 enum { NESTED_CGROUPS = 32 };

@@ -61,6 +61,7 @@ static const step_function functions[] = {
 	[OP_IOPRIO] = step_ioprio,
 	[OP_SCHEDULER] = step_scheduler,
 	[OP_PERMITTED] = step_permitted,
+	[OP_LABEL] = step_label,
 };
 
 void init_report(const struct init *init, int what, int index, int error, int fd)

@@ -222,7 +222,7 @@ static int end(struct monitor *m)
 	if (m->timed_out && m->status.exit_code == 128 + SIGKILL)
 		m->status.exit_code = TIMED_OUT;
 	m->status.exited = true;
-	m->status.oom_killed = m->status.exit_code == 128 + SIGKILL && group_oom_killed();
+	m->status.oom_killed = group_oom_killed();
 	if (cgroup->b > 0)
 		group_remove(step_str(cgroup, 0));
 	m->status.restarting = restart_due(m);

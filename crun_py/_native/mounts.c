@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #ifndef OPEN_TREE_CLONE
@@ -182,6 +183,17 @@ static int tmpfs_options(struct init *init, const struct step *s, char *out, siz
 	return used < (int)size - 64 ? 0 : -E2BIG;
 }
 
+/* The label of a file system that has no mount option for it. */
+static int label_root(struct init *init, const char *name)
+{
+	int root = resolve_open(init->root, name, O_RDONLY | O_DIRECTORY);
+	if (root < 0)
+		return root;
+	int error = fsetxattr(root, "security.selinux", init->label, strlen(init->label), 0) ? -errno : 0;
+	close(root);
+	return error;
+}
+
 int step_mount(struct init *init, const struct step *s)
 {
 	char options[4096];
@@ -196,8 +208,10 @@ int step_mount(struct init *init, const struct step *s)
 		return target;
 	int error = mount_on(target, step_str(s, 0), step_str(s, 2), (unsigned long)s->a, data);
 	close(target);
+	if (!error && s->b & 2)
+		return label_root(init, step_str(s, 1));
 	/* an optional one: a kernel without it, or a sandbox that forbids it */
-	return s->b && (error == -ENODEV || error == -EPERM || error == -EBUSY) ? 0 : error;
+	return s->b & 1 && (error == -ENODEV || error == -EPERM || error == -EBUSY) ? 0 : error;
 }
 
 int step_bind(struct init *init, const struct step *s)
@@ -240,8 +254,11 @@ static int mask_directory(struct init *init, int target, const char *name)
 	static int empty = -1;
 	if (empty >= 0)
 		return bind_fd(empty, target, 0, 0, false);
-	int error = mount_on(target, "tmpfs", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-			     "size=0,nr_inodes=2,mode=555");
+	char options[512] = "size=0,nr_inodes=2,mode=555";
+	size_t used = strlen(options);
+	if (init->label)
+		snprintf(options + used, sizeof(options) - used, ",context=\"%s\"", init->label);
+	int error = mount_on(target, "tmpfs", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, options);
 	if (error)
 		return error;
 	empty = resolve_open(init->root, name, O_PATH | O_DIRECTORY);

@@ -73,7 +73,7 @@ int prepare(struct monitor *m)
 		error = orders;
 	orders_begin(orders);
 	if (group->b > 0)
-		group_begin(step_str(group, 0));
+		group_begin(step_str(group, 0), find(plan, SET_OOM));
 	notify_begin(find(m->plan, SET_NOTIFY));
 	if (client->a >= 0) /* what it has said already: the terminal's size */
 		clients_add((int)client->a, &m->streams.input);

@@ -150,6 +150,12 @@ int step_confine(struct init *init, const struct step *s)
 	return error;
 }
 
+int step_label(struct init *init, const struct step *s)
+{
+	init->label = step_str(s, 0);
+	return 0;
+}
+
 int step_rlimit(struct init *init, const struct step *s)
 {
 	(void)init;

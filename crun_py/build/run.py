@@ -110,7 +110,11 @@ def _asked(site: Site, step: Run, command: list[str], mounted: Mounted) -> Creat
         mounts=(*common.mounts, *mounted.mounts),
         passwd=False,
         log=LogConfig(driver="none"),
-        security=replaced(common.security, privileged=step.security == "insecure"),
+        security=replaced(
+            common.security,
+            privileged=step.security == "insecure",
+            labels=(*common.security.labels, *mounted.labels),
+        ),
     )
 
 

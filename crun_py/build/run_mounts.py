@@ -38,13 +38,14 @@ _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 class Mounted:
     """The mounts of a RUN in the stage `index`, there within a `with`.
 
-    mounts, variables: what the container is to be created with.
+    mounts, variables, labels: what the container is to be created with; labels: of SELinux.
     """
 
     def __init__(self, site: Site, step: Run, draft: Draft, index: int) -> None:
         self._site, self._step, self._draft, self._index = site, step, draft, index
         self.mounts: list[Asked] = []
         self.variables: dict[str, str | None] = {}
+        self.labels: tuple[str, ...] = ()
         self._locks: list[jsonfile.Lock] = []
         self._agents: list[Agent] = []
         self._private = ""
@@ -79,21 +80,28 @@ class Mounted:
         return resolved(self._draft.workdir, entry.target)
 
     def _add(self, source: str, target: str, *, read_only: bool) -> None:
-        self.mounts.append(Bind(source=source, target=target, read_only=read_only))
+        """Mount what is ours."""
+        mount = Bind(source=source, target=target, read_only=read_only, relabel="shared")
+        self.mounts.append(mount)
+
+    def _of_others(self, mount: Bind) -> None:
+        """Mount what is not: it keeps its SELinux label, which a confined process may not read."""
+        self.mounts.append(mount)
+        self.labels = ("disable",)
 
     def _bind(self, entry: Mount) -> None:
         source = _source(self._site, entry, self._step, self._index)
         where = self._site.show(*source)
         target = self._target(entry)
         if entry.read_only:
-            self._add(where, target, read_only=True)
+            self._of_others(Bind(source=where, target=target, read_only=True))
         elif not os.path.isdir(where):  # written into a copy, which is thrown away
             copy = self._own_memory() + "/" + digest(entry.text)
             with open(where, "rb") as file:
                 _write(copy, file.read(), os.stat(where).st_mode & 0o777, 0, 0)
             self._add(copy, target, read_only=False)
         else:
-            self.mounts.append(Bind(source=where, target=target, overlay=True))
+            self._of_others(Bind(source=where, target=target, overlay=True))
 
     def _cache(self, entry: Mount) -> None:
         directory, is_new = self._cache_directory(entry)
@@ -182,7 +190,7 @@ class Mounted:
         self._agents.append(agent)
         mode = entry.mode if entry.mode is not None else 0o600
         socket = agent.start(mode=mode, uid=entry.uid, gid=entry.gid)
-        self._add(socket, target, read_only=False)
+        self._of_others(Bind(source=socket, target=target))
         self.variables["SSH_AUTH_SOCK"] = target
 
     def program(self, script: str, name: str) -> str:

@@ -172,22 +172,23 @@ def _decode(kind: int, fields: bytes, body: bytes) -> Message:
 
 
 class Bus:
-    """A connection to a message bus.  Raises OSError when there is none, or it hangs up."""
+    """A connection to a message bus.  Raises OSError when there is none, it does not let us in, or
+    it hangs up.
+
+    Calls are collected, and sent by `flush` or when the next message is waited for: greeting and
+    calls are one packet, and the bus's word that we may come in is not waited for by itself.  It
+    takes what follows BEGIN for messages.
+    """
 
     def __init__(self, path: str, timeout_s: float) -> None:
         """path: of the bus's socket.  timeout_s: how long each answer may take."""
-        self._serial, self._data = 0, b""
+        self._serial, self._data, self._let_in = 0, b"", False
+        # the uid is the kernel's word (SO_PEERCRED), ours may be that of a user namespace
+        self._unsent = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n"
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         try:
             self._socket.settimeout(timeout_s)
             self._socket.connect(path)
-            # the uid is the kernel's word (SO_PEERCRED), ours may be that of a user namespace
-            self._send(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")
-            while self._data.count(b"\r\n") < 2:
-                self._receive()
-            data, answer, self._data = self._data.split(b"\r\n", 2)
-            if data != b"DATA" or not answer.startswith(b"OK "):
-                raise ConnectionRefusedError(13, "the bus does not know us")
             self.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "Hello")
         except BaseException:
             self.close()
@@ -201,7 +202,8 @@ class Bus:
         self, service: str, path: str, method: str, signature: str = "", *values: object,
         interface: str = "", answered: bool = True,
     ) -> int:  # fmt: skip
-        """Send a call and go on; returns its number.  interface: as the service unless given.
+        """A call that is sent with the next ones; returns its number.  interface: as the service
+        unless given.
         values: see `encode`."""
         self._serial += 1
         body = encode(signature, values)
@@ -215,11 +217,29 @@ class Bus:
         head = bytearray(pack("<cBBBII", b"l", _CALL, flags, 1, len(body), self._serial))
         _put(head, "a(yv)", fields)
         _pad(head, 8)
-        self._send(bytes(head) + body)
+        self._unsent += bytes(head) + body
         return self._serial
+
+    def flush(self) -> None:
+        """Send what was called."""
+        data, self._unsent = self._unsent, b""
+        self._socket.sendall(data)
+
+    def _enter(self) -> None:
+        """The bus has answered the greeting, and we may come in."""
+        while self._data.count(b"\r\n") < 2:
+            self._receive()
+        data, answer, self._data = self._data.split(b"\r\n", 2)
+        if data != b"DATA" or not answer.startswith(b"OK "):
+            raise ConnectionRefusedError(13, "the bus does not know us")
+        self._let_in = True
 
     def next(self) -> Message:
         """The next message that came.  Raises ValueError for what is none."""
+        if self._unsent:
+            self.flush()
+        if not self._let_in:
+            self._enter()
         self._need(_HEAD)
         order, kind, body, fields = unpack_from("<cB2xI4xI", self._data)
         begin = _HEAD + fields + -fields % 8
@@ -241,6 +261,3 @@ class Bus:
         if not data:
             raise ConnectionResetError(104, "the bus hung up")
         self._data += data
-
-    def _send(self, data: bytes) -> None:
-        self._socket.sendall(data)

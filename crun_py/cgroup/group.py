@@ -239,6 +239,18 @@ def check(path: str | None, wanted: dict[str, str]) -> set[str]:
     return missing
 
 
+def oom_killed(path: str | None) -> bool:
+    """Whether the kernel has killed something in a group, or below it, for its memory
+    (cgroup-v2.rst, "memory.events"); False where that is not known."""
+    try:
+        return any(
+            line.startswith("oom_kill ") and line != "oom_kill 0"
+            for line in _read(f"{path}/memory.events").splitlines()
+        )
+    except OSError:
+        return False
+
+
 def write(path: str, name: str, value: str) -> None:
     """Write to a file of a cgroup.  Raises OSError."""
     _write(f"{path}/{name}", value)

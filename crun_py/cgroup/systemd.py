@@ -72,6 +72,7 @@ class Systemd:
                            answered=False)  # fmt: skip
             for unit in units:
                 self._send(unit)
+            self._bus.flush()
         except OSError as e:
             raise self._silent(_words(e)) from e
 

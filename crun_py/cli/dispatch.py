@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from crun_py import caller, notices
-from crun_py.cli import checks, docker_config
+from crun_py.cli import checks
 from crun_py.cli.output import write_error, write_warning
 from crun_py.cli.verbs import HERE, SETTINGS
 from crun_py.engine.context import Context
@@ -32,7 +32,10 @@ def execute(call: Call) -> int:
     checks.check(call.verb, call.module.OPTIONS, call.values)
     checks.names_beside(call.verb, call.module.ARGUMENTS, call.values, call.arguments)
     notices.listen(write_warning)
-    call.values = docker_config.with_defaults(call.verb, call.values)
+    if _configuration():
+        from crun_py.cli import docker_config
+
+        call.values = docker_config.with_defaults(call.verb, call.values)
     if place:
         from crun_py.cli.remote import main as remote
 
@@ -76,15 +79,20 @@ def _session_leads_elsewhere() -> bool:
         return False
     if any(map(os.environ.get, caller.SERVICES)):
         return True
+    return b'"currentContext"' in _configuration()
+
+
+def _configuration() -> bytes:
+    """docker's config.json, b"" where there is none: most have none, who need nothing for it."""
     directory = os.environ.get("DOCKER_CONFIG") or os.environ.get("HOME", "") + "/.docker"
     try:
         fd = os.open(directory + "/config.json", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return False
+        return b""
     try:
-        return b'"currentContext"' in os.read(fd, _CONFIG_BYTES)
+        return os.read(fd, _CONFIG_BYTES)
     except OSError:
-        return False
+        return b""
     finally:
         os.close(fd)
 

@@ -39,7 +39,9 @@ def trees(container: Container, spec: Spec, attached: dict[str, int]) -> None:
     ids = inside.ids(container if own_ids and own_ids["idmapped"] else None)
     place = private_dir(container.run_directory + "/copied-up")
     for entry in wanted(spec):
-        attached[entry["destination"]] = filled(entry, lambda: _root(container), place, ids.outside)
+        attached[entry["destination"]] = filled(
+            entry, lambda: _root(container), place, ids.outside, container.mount_context
+        )
 
 
 def filled(
@@ -47,14 +49,17 @@ def filled(
     open_root: Callable[[], int],
     place: str,
     owner: Callable[[int, int], tuple[int, int]],
+    context: str = "",
 ) -> int:
     """The detached tmpfs of a mount, filled.
 
     open_root: gives a descriptor of the files that are copied, called in a thread whose mount
     namespace it makes its own.  place: an empty directory of ours.  owner: of each copy.
+    context: the mount option that labels it (SELinux), "" for none.
     Raises CrunpyError.
     """
     words = [word for word in Options(entry.get("options", [])).data if word != "tmpcopyup"]
+    words += [context] if context else []
 
     def make() -> int:
         root = open_root()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import resource as rlimit
 
-from crun_py import events, jsonfile, names, spec, state, volumes
+from crun_py import events, jsonfile, names, ns, spec, state, volumes
 from crun_py.container import (
     environment,
     filesystems,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from crun_py.documents.image import ImageAbout, ImageConfig
     from crun_py.documents.spec import LinuxDevice, Spec
     from crun_py.model.container import CreateRequest, Namespaces, Networking, Security
+    from crun_py.ns.selinux import Labels
 
     class Basis(Protocol):
         """What a container's files and defaults are from: an image, or a build's state."""
@@ -112,6 +113,11 @@ def create(
         env.append("container=crunpy")
     chosen = environment.chosen_environment(config, request.environment)
     record = records.completed(record, kept, env, chosen)
+    labels = _labels(paths, record, request.security, layers, systemd=systemd)
+    if labels:
+        record["selinux"] = {
+            "process": labels.process, "mount": labels.mount, "nested": labels.nested,
+        }  # fmt: skip
     devices = _all_devices() if request.security.privileged else []
     document = spec.build(
         args=record["args"],
@@ -131,6 +137,7 @@ def create(
         userns=own_ids,
         systemd=systemd,
         apparmor=_profile(request.security),
+        labels=labels,
     )
     container = _write(
         paths, request, record, document, layers, entries, durable=not record["auto_remove"]
@@ -188,6 +195,20 @@ def _profile(security: Security) -> str:
     if security.apparmor:
         return security.apparmor
     return "" if security.privileged or in_user_namespace() else apparmor.default()
+
+
+def _labels(
+    paths: Paths, record: Record, security: Security, layers: list[str], *, systemd: bool
+) -> Labels | None:
+    """The SELinux labels that it is to have, None for none; its layers have theirs then."""
+    if not os.path.exists(ns.SELINUX_FS + "/enforce"):
+        return None
+    from crun_py.container import labelling
+
+    found = labelling.decide(paths, record, security, systemd=systemd)
+    if found and not record.get("rootfs"):
+        labelling.layers(paths, layers)
+    return found
 
 
 def _host(ids: Ids | None) -> spec.Host:

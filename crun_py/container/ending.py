@@ -95,8 +95,6 @@ def _tell_end(container: Container) -> None:
     status = container.status()
     if status.state not in ("exited", "restarting"):
         return
-    if status.oom_killed:
-        events.container(container, "oom")
     events.container(container, "die", exitCode=str(status.exit_code))
 
 

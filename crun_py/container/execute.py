@@ -9,12 +9,13 @@ from __future__ import annotations
 import errno
 import os
 
-from crun_py import events, ns, spec, state
+from crun_py import events, notices, ns, spec, state
 from crun_py.cgroup import group
 from crun_py.container import attach, environment
 from crun_py.errors import CommandError, Conflict, CrunpyError, InvalidArgument, NotFound
 from crun_py.model.container import Client, ExecRequest
 from crun_py.ns import caps, users
+from crun_py.paths import host_uid
 from crun_py.runtime import container as contained
 from crun_py.runtime import plan as p
 from crun_py.runtime.launch import keep_open, launch
@@ -204,13 +205,7 @@ def _plan(
     fds += [pid_namespace, pidfd]
     if not _is_there(status):
         raise _ended(container)
-    cgroup = container.cgroup
-    if cgroup and os.path.isdir(cgroup):
-        cgroup = group.for_command(cgroup, status.pid)
-        if "/user@" in cgroup and not group.may_enter(cgroup):  # we are in a login session
-            from crun_py.cgroup import scope
-
-            scope.move()
+    if cgroup := _group(container, status.pid):
         fds.append(os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         plan.add(p.SET_CGROUP, a=fds[-1])
     plan.add(p.SET_CLONE, b=pid_namespace)
@@ -221,6 +216,31 @@ def _plan(
         seccomp = contained.seccomp_program(whole, container.paths.root + "/cache")
     contained.process_steps(plan, process, seccomp, enter_pid=True)
     return plan
+
+
+def _group(container: Container, pid: int) -> str:
+    """The cgroup that the command is to be born in, "" for none: the container has none, or we may
+    put nothing into it, which a warning says.  pid: the container's first process."""
+    cgroup = container.cgroup
+    if not cgroup or not os.path.isdir(cgroup):
+        return ""
+    cgroup = group.for_command(cgroup, pid)
+    if host_uid() == 0 or group.may_enter(cgroup):
+        return cgroup
+    why = "this command stands outside of what was delegated"
+    if "/user@" in cgroup:  # we are in a login session
+        from crun_py.cgroup import scope, systemd
+
+        try:
+            scope.move()
+            return cgroup
+        except systemd.Silent as e:
+            why = e.message
+    notices.warn(
+        f"executing in container {container.name}: its limits do not hold for the command, which "
+        f"cannot enter cgroup {cgroup}: {why}"
+    )
+    return ""
 
 
 def _process(container: Container, request: ExecRequest) -> Process:

@@ -98,7 +98,8 @@ def _running_root(container: Container, status: Status, *, alone: bool) -> int:
 def describe(container: Container) -> rootfs.RootFs:
     """The overlay of a container that does not run."""
     layers = [f"{container.paths.root}/{layer}" for layer in container.record["layers"]]
-    return rootfs.describe(container.directory, layers, volatile=False, devices=False)
+    return rootfs.describe(container.directory, layers, volatile=False, devices=False,
+                           context=container.mount_context)  # fmt: skip
 
 
 def changes(container: Container) -> Changes:

@@ -6,7 +6,7 @@ import os
 import sys
 
 import crun_py
-from crun_py import notices
+from crun_py import events, notices
 from crun_py.cgroup import group, manager
 from crun_py.container import ending, namespaces, restart
 from crun_py.net import connection, etc
@@ -124,6 +124,10 @@ class Launch:
             process = self._spec["process"]
             process["env"] = [*process["env"], *variables]
         etc.write(self._container, self._connection, hosts)
+        if self._container.record.get("selinux"):
+            from crun_py.container import labelling
+
+            labelling.own_files(self._container, self._spec)
 
     def _show_secrets(self) -> None:
         """Files and variables, for this process alone: the files of the container have none."""
@@ -229,6 +233,10 @@ class Launch:
     def _prepare_mounts(self) -> None:
         """What cannot be mounted from inside."""
         record = self._container.record
+        if any(entry.get("relabel") for entry in record["mounts"]):
+            from crun_py.container import labelling
+
+            labelling.again(self._container)
         if any(entry.get("mounted") for entry in record["mounts"]):
             from crun_py.container import volume_mounts
 
@@ -270,6 +278,7 @@ class Launch:
             [f"{container.paths.root}/{layer}" for layer in record["layers"]],
             volatile=record["auto_remove"],
             devices=bool(record["host"].get("privileged") or record["host"].get("device_rules")),
+            context=container.mount_context,
         )
 
     def _plan(self) -> p.Plan:
@@ -299,6 +308,8 @@ class Launch:
         plan.add(p.SET_ID, container.id)
         cgroup, standing = self._cgroup or "", self._scope.process if self._scope else 0
         plan.add(p.SET_CGROUP, cgroup, a=self._cgroup_fd, b=bool(cgroup), c=standing)
+        if cgroup:
+            plan.add(p.SET_OOM, *events.by_monitor(container, "oom"))
         plan.add(p.SET_CLIENT, a=self._client)
         plan.add(p.SET_RUNDIR, container.run_directory)
         if not record["auto_remove"]:

@@ -86,6 +86,10 @@ def entry_of(mount: Mount) -> MountEntry:
         entry["idmap"] = True
     if mount.overlay:
         entry["overlay"] = True
+    if mount.relabel:
+        if mount.relabel not in volumes.RELABEL.values():
+            raise InvalidArgument(f"mounting {what}: relabel is shared or private")
+        entry["relabel"] = mount.relabel
     return entry
 
 

@@ -45,6 +45,10 @@ def make(
         else:
             wanted = asked.get(entry["destination"])
             _make_volume(paths, record, entry, wanted, layers, made, ids)
+        if entry.get("relabel") and record.get("selinux"):
+            from crun_py.container import labelling
+
+            labelling.relabel(None, entry, record, paths.root)
         if entry.get("chown"):
             try:
                 change_owner(entry["source"], lambda uid, gid: owner)

@@ -57,19 +57,20 @@ def trees(container: Container, attached: dict[str, int]) -> list[Mount]:
     place = private_dir(container.run_directory + "/secrets")
     ids = Ids.of(container.record)
     # the mount goes with the thread's namespace, but for those parts that were taken of it
-    for use, fd in in_thread(lambda: _on_tmpfs(place, content, ids)):
+    how = ",".join(filter(None, ("mode=700", container.mount_context)))
+    for use, fd in in_thread(lambda: _on_tmpfs(place, how, content, ids)):
         attached[target(use)] = fd
     quiet = ("bind", "ro", "nosuid", "nodev", "noexec")
     return [mount("bind", "secret", target(use), *quiet) for use in found]
 
 
 def _on_tmpfs(
-    place: str, content: list[tuple[SecretUse, bytes]], ids: Ids | None
+    place: str, how: str, content: list[tuple[SecretUse, bytes]], ids: Ids | None
 ) -> list[tuple[SecretUse, int]]:
     check(lib.crunpy_unshare(CLONE_NEWNS), "unshare")
     check(lib.crunpy_mount(b"none", b"/", ffi.NULL, MS_REC | MS_SLAVE, ffi.NULL), "mount /")
     where = os.fsencode(place)
-    check(lib.crunpy_mount(b"tmpfs", where, b"tmpfs", 0, b"mode=700"), "mount tmpfs")
+    check(lib.crunpy_mount(b"tmpfs", where, b"tmpfs", 0, how.encode()), "mount tmpfs")
     made = []
     try:
         for number, (use, data) in enumerate(content):

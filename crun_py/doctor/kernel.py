@@ -50,8 +50,8 @@ def seccomp(host: Host) -> Iterator[Finding]:
 def security_modules(host: Host) -> Iterator[Finding]:
     """Which security modules are on, and what they do to containers."""
     active = host.text("/sys/kernel/security/lsm").split(",")
-    if host.text("/sys/fs/selinux/enforce") == "1":
-        yield host.ok("security modules", "SELinux enforces: -v …:z and :Z label what is shared")
+    if enforcing := host.text("/sys/fs/selinux/enforce"):
+        yield _selinux(host, enforces=enforcing == "1")
     elif "apparmor" in active and not host.rootless:
         if host.program("apparmor_parser"):
             yield host.ok("security modules", "AppArmor: containers have profile crunpy-default")
@@ -64,6 +64,31 @@ def security_modules(host: Host) -> Iterator[Finding]:
     else:
         found = ", ".join(word for word in active if word) or "none is told of"
         yield host.ok("security modules", f"{found}: containers need none")
+
+
+def _selinux(host: Host, *, enforces: bool) -> Finding:
+    policy = next(
+        (
+            value.strip()
+            for line in host.text("/etc/selinux/config").splitlines()
+            for key, _, value in [line.partition("=")]
+            if key.strip() == "SELINUXTYPE"
+        ),
+        "targeted",
+    )
+    files = (f"/etc/selinux/{policy}/contexts/lxc_contexts",
+             "/usr/share/containers/selinux/contexts")  # fmt: skip
+    if not any(host.exists(file) for file in files):
+        return host.warning(
+            "security modules",
+            f"SELinux is on, but its policy {policy} has no labels for containers: they get none",
+            host.install("selinux-policy-default", "container-selinux"),
+        )
+    how = "enforces" if enforces else "only tells (permissive)"
+    return host.ok(
+        "security modules",
+        f"SELinux {how}: each container has a label; -v …:z and :Z label what is shared",
+    )
 
 
 def clock(host: Host, now_s: float, built_s: float) -> Iterator[Finding]:

@@ -28,6 +28,15 @@ class Namespaces(TypedDict):
     cgroup: str
 
 
+class Selinux(TypedDict):
+    """process: "" where nothing confines it.  mount: the label of its files.  nested: it may give
+    them others."""
+
+    process: str
+    mount: str
+    nested: bool
+
+
 class Link(TypedDict):
     id: str
     alias: str
@@ -189,6 +198,7 @@ class MountEntry(TypedDict):
     image_id: hex digits.  subpath: the part of a volume or image that is mounted.
     mounted: a volume that is a file system of its own, which root mounts on the host.
     id_map: rows of uids and gids: as stored, as shown (as the engine sees them), count.
+    relabel: shared or private: what label its files get (SELinux).
     """
 
     type: str
@@ -207,6 +217,7 @@ class MountEntry(TypedDict):
     mounted: NotRequired[bool]
     id_map: NotRequired[dict[str, list[list[int]]]]
     overlay: NotRequired[bool]
+    relabel: NotRequired[str]
     layer: NotRequired[str]
     image_id: NotRequired[str]
 
@@ -260,4 +271,5 @@ class Record(TypedDict):
     mounts: list[MountEntry]
     layers: list[str]
     rootfs: NotRequired[str]
+    selinux: NotRequired[Selinux]
     secrets: NotRequired[list[SecretUse]]

@@ -209,6 +209,7 @@ class Linux(TypedDict):
     sysctl: NotRequired[dict[str, str]]
     resources: NotRequired[LinuxResources]
     seccomp: NotRequired[LinuxSeccomp]
+    mountLabel: NotRequired[str]
 
 
 class Spec(TypedDict):

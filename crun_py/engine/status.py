@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crun_py import state
+from crun_py.cgroup import group
 from crun_py.container import failure, health, restart
 from crun_py.model.network import Attachment, PortMapping
 from crun_py.model.state import ContainerInfo, MountPoint
@@ -66,7 +67,7 @@ def info(found: Container) -> ContainerInfo:
         exit_code=failed or status.exit_code,
         started_at=status.started_at,
         finished_at=status.finished_at,
-        oom_killed=status.oom_killed,
+        oom_killed=status.oom_killed or group.oom_killed(found.cgroup),
         error=error,
         health=well["status"] if well else "",
         restart_count=restart.count(found),

@@ -43,6 +43,8 @@ class Bind:
     chown: its owner becomes the container's user.  overlay: changes go into a layer of the
     container's own.  idmapped: owners are shown through the container's user namespace, or
     through id_map.  read_only_below: read_only holds for what is mounted below it too.
+    relabel: its files get a SELinux label that every container may use (shared) or this one alone
+    (private); "" leaves them as they are, and so does a host without SELinux.
     mode: the options as they were written, for `inspect`.
     """
 
@@ -60,6 +62,7 @@ class Bind:
     idmapped: bool = False
     id_map: IdMap | None = None
     mode: str = ""
+    relabel: str = ""
 
 
 @record(kw_only=False)
@@ -69,7 +72,7 @@ class VolumeMount:
     subpath: a directory or file in it that is mounted alone, and must be there.
     name: "" for one that goes with the container.  copy: a new volume gets what the image has at
     the target.  labels, options: of the volume, if it is made for this (volume create).  overlay:
-    what is written stays out of it, and goes with the container.
+    what is written stays out of it, and goes with the container.  relabel: as of a Bind.
     """
 
     name: str
@@ -87,6 +90,7 @@ class VolumeMount:
     options: dict[str, str] = {}  # noqa: RUF012
     subpath: str = ""
     overlay: bool = False
+    relabel: str = ""
 
 
 @record(kw_only=False)
@@ -245,8 +249,9 @@ class LogConfig:
 class Security:
     """privileged: all capabilities and devices, nothing hidden.  default_capabilities: None for
     docker's.  seccomp: default, unconfined or the path of a profile.  mask, unmask: paths that are
-    hidden, or not; unmask ALL: none.  apparmor: a profile, unconfined, or "" for ours.  options:
-    how it was written, for `inspect`."""
+    hidden, or not; unmask ALL: none.  apparmor: a profile, unconfined, or "" for ours.  labels:
+    what is said of SELinux labels: disable, nested, user:…, role:…, type:…, level:…, filetype:….
+    options: how it was written, for `inspect`."""
 
     privileged: bool = False
     cap_add: tuple[str, ...] = ()
@@ -257,6 +262,7 @@ class Security:
     mask: tuple[str, ...] = ()
     unmask: tuple[str, ...] = ()
     apparmor: str = ""
+    labels: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
 

@@ -8,6 +8,9 @@ DEFAULT_SECCOMP = "io.crunpy.seccomp"
 OPTIONAL_SYSCTLS = "io.crunpy.sysctl.optional"
 """Annotation: keys of linux.sysctl, with commas between, that a host need not have."""
 
+MOUNT_CONTEXT = "run.oci.mount_context_type"
+"""Annotation, crun's: the option of mount(8) for linux.mountLabel, context or rootcontext."""
+
 RLIMIT_NAMES = """
 cpu fsize data stack core rss nproc nofile memlock as locks sigpending msgqueue nice rtprio rttime
 """.split()

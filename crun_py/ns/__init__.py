@@ -26,3 +26,7 @@ TYPES = {
     "user": CLONE_NEWUSER,
 }
 """The spec's namespace types as clone(2) flags."""
+
+SELINUX_FS = "/sys/fs/selinux"
+"""There, with a file `enforce`, where the kernel runs with SELinux (selinux.py).  It is here for
+those who ask at each start, and need no more where it is not."""

@@ -45,6 +45,7 @@ _KEYS: dict[str, dict[str, tuple[str, str]]] = {
         "http_proxy": ("bool", "http_proxy"),
         "init": ("bool", "init"),
         "ipcns": ("text", "ipc"),
+        "label": ("bool", "security_opt"),
         "log_driver": ("text", "log_driver"),
         "log_size_max": ("number", "log_opt"),
         "netns": ("text", "network"),
@@ -79,7 +80,7 @@ _KEYS: dict[str, dict[str, tuple[str, str]]] = {
 
 _FOREIGN = {
     "containers": "apparmor_profile base_hosts_file cgroups enable_keyring enable_labeled_users "
-    "host_containers_internal_ip init_path keyring label label_users log_tag mounts "
+    "host_containers_internal_ip init_path keyring label_users log_tag mounts "
     "oom_score_adj prepare_volume_on_create privileged rootless_networking user_prefix_size",
     "engine": "runtime runtimes",
     "network": "cni_plugin_dirs default_rootless_network_cmd "
@@ -334,6 +335,13 @@ def _seccomp(made: Defaults, setting: Setting, check: Check) -> None:
         made.values = made.values.with_texts("security_opt", texts)
 
 
+def _label(made: Defaults, setting: Setting, check: Check) -> None:
+    """false: no container is confined by SELinux."""
+    if not setting.value:
+        texts = [*made.values.texts("security_opt"), "label=disable"]
+        made.values = made.values.with_texts("security_opt", texts)
+
+
 def _volumes(made: Defaults, setting: Setting, check: Check) -> None:
     from crun_py.options import mount_options, mounts
 
@@ -448,6 +456,7 @@ _SPECIAL: dict[str, Callable[[Defaults, Setting, Check], None]] = {
     "engine.compose_providers": _of_another_verb,
     "engine.env": _own_environment,
     "containers.ipcns": _namespace("ipc"),
+    "containers.label": _label,
     "containers.log_driver": _log_driver,
     "containers.log_size_max": _log_size,
     "containers.netns": _network,

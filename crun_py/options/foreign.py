@@ -94,12 +94,13 @@ def warnings(values: Values) -> list[str]:
     for text in values.texts("security_opt"):
         key, _, value = text.replace(":", "=", 1).partition("=")
         named = value not in ("unconfined", "disable", "nested")
-        if named and (key == "label" or (key == "apparmor" and not _has_apparmor())):
+        if named and key in ("label", "apparmor") and not _is_on(key):
             found.append(f"--security-opt {text} has no effect: {_LSM}")
     return found
 
 
-def _has_apparmor() -> bool:
-    from crun_py.ns import apparmor
+def _is_on(key: str) -> bool:
+    """Whether the kernel has the module of which --security-opt says something."""
+    from crun_py.ns import apparmor, selinux
 
-    return apparmor.enabled()
+    return apparmor.enabled() if key == "apparmor" else selinux.enabled()

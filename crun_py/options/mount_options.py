@@ -1,7 +1,6 @@
 """What --mount says: TYPE and KEY=VALUE pairs, docker's and podman's, as a mount.
 
-Pure but for `glob`, which looks at the host.  SELinux labels (z, Z, relabel) and consistency mean
-nothing here and are accepted.
+Pure but for `glob`, which looks at the host.  Consistency means nothing here and is accepted.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from crun_py.errors import InvalidArgument
 from crun_py.model.container import Bind, ImageMount, KernelMount, Tmpfs, VolumeMount
 from crun_py.options import parts, volume_options
 from crun_py.options.paths import host_path
-from crun_py.volumes import PASSED, PROPAGATION, check_destination, check_name, check_place
+from crun_py.volumes import PASSED, PROPAGATION, RELABEL, check_destination, check_name, check_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,18 +18,20 @@ if TYPE_CHECKING:
 
     from crun_py.model.container import Mount
 
-_SAME = {"src": "source", "dst": "destination", "target": "destination", "ro": "readonly", "Z": "z",
-         "chown": "U", "relabel": "z", "image-subpath": "subpath",
+_SAME = {"src": "source", "dst": "destination", "target": "destination", "ro": "readonly",
+         "chown": "U", "image-subpath": "subpath",
          "volume-subpath": "subpath"}  # fmt: skip
 _ALL = {"type", "source", "destination", "readonly", "rw", "consistency", *PASSED}
 _KEYS = {
-    "bind": {"bind-propagation", "bind-nonrecursive", "bind-recursive", "z", "U", "idmap"},
-    "volume": {"volume-nocopy", "nocopy", "volume-label", "volume-driver", "volume-opt", "z", "U",
-               "idmap", "subpath"},
+    "bind": {"bind-propagation", "bind-nonrecursive", "bind-recursive", "z", "Z", "relabel", "U",
+             "idmap"},
+    "volume": {"volume-nocopy", "nocopy", "volume-label", "volume-driver", "volume-opt", "z", "Z",
+               "relabel", "U", "idmap", "subpath"},
     "tmpfs": {"tmpfs-size", "tmpfs-mode", "size", "mode", "uid", "gid", "notmpcopyup",
               "tmpcopyup", "U"},
     "image": {"subpath"},
-    "glob": {"bind-propagation", "bind-nonrecursive", "bind-recursive", "z", "U", "idmap"},
+    "glob": {"bind-propagation", "bind-nonrecursive", "bind-recursive", "z", "Z", "relabel", "U",
+             "idmap"},
     "devpts": {"uid", "gid", "mode", "max"},
     "ramfs": {"mode"},
 }  # fmt: skip
@@ -65,6 +66,15 @@ def _read_only(text: str, given: dict[str, str]) -> bool:
     if given.get("readonly") == "force":  # by mount_setattr(2), as always
         return True
     return _switch(text, given, "readonly") or given.get("rw") == "false"
+
+
+def _relabel(text: str, given: dict[str, str]) -> str:
+    """shared, private or "": what z, Z or relabel= say of SELinux labels."""
+    found = [word for key, word in RELABEL.items() if _switch(text, given, key)]
+    found += [given["relabel"]] if "relabel" in given else []
+    if len(found) > 1 or (found and found[0] not in RELABEL.values()):
+        raise InvalidArgument(f"mount {text!r}: relabel is shared (z) or private (Z)")
+    return found[0] if found else ""
 
 
 def _flags(given: dict[str, str]) -> tuple[str, ...]:
@@ -130,7 +140,7 @@ def _bind(text: str, given: dict[str, str], target: str) -> Bind:
         read_only=_read_only(text, given), read_only_below=recursive != "writable",
         flags=_flags(given), propagation=propagation, recursive=not alone,
         chown=_switch(text, given, "U"), idmapped="idmap" in given,
-        id_map=parts.mount_id_map(given.get("idmap", ""), text),
+        id_map=parts.mount_id_map(given.get("idmap", ""), text), relabel=_relabel(text, given),
     )  # fmt: skip
 
 
@@ -161,7 +171,7 @@ def _volume(
         copy=not (_switch(text, given, "volume-nocopy") or _switch(text, given, "nocopy")),
         chown=_switch(text, given, "U"), idmapped="idmap" in given, subpath=subpath,
         id_map=parts.mount_id_map(given.get("idmap", ""), text),
-        options=volume_options.parse(repeated["volume-opt"]),
+        options=volume_options.parse(repeated["volume-opt"]), relabel=_relabel(text, given),
         labels=dict(word.partition("=")[::2] for word in repeated["volume-label"]),
     )  # fmt: skip
 

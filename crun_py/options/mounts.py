@@ -1,6 +1,6 @@
 """What -v and --tmpfs say, docker's and podman's, as mounts.  Pure.
 
-SELinux labels (z, Z) and consistency mean nothing here and are accepted.
+Consistency means nothing here and is accepted.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from crun_py.errors import InvalidArgument
 from crun_py.model.container import Bind, Tmpfs, VolumeMount
 from crun_py.options import parts
 from crun_py.options.paths import host_path
-from crun_py.volumes import PASSED, PROPAGATION, check_destination, check_name, check_place
+from crun_py.volumes import PASSED, PROPAGATION, RELABEL, check_destination, check_name, check_place
 
 _OPTIONS = {"rw", "ro", "z", "Z", "nocopy", "copy", "consistent", "cached", "delegated", "rbind",
             "bind", "U", "O", "idmap"}  # fmt: skip
@@ -33,25 +33,26 @@ def volume(text: str) -> Bind | VolumeMount:
     if unknown:
         raise InvalidArgument(f"volume {text!r}: option {unknown[0]!r} is not known")
     for first, second in (("ro", "rw"), ("copy", "nocopy"), ("exec", "noexec"),
-                          ("dev", "nodev"), ("suid", "nosuid")):  # fmt: skip
+                          ("dev", "nodev"), ("suid", "nosuid"), ("z", "Z")):  # fmt: skip
         if first in options and second in options:
             raise InvalidArgument(f"volume {text!r}: {first} and {second} exclude each other")
     if len({o for o in options if o in PROPAGATION}) > 1:
         raise InvalidArgument(f"volume {text!r}: more than one propagation")
     flags = tuple(o for o in options if o in PASSED)
     propagation = next((o for o in options if o in PROPAGATION), "")
+    relabel = next((RELABEL[o] for o in options if o in RELABEL), "")
     if is_path:
         return Bind(
             source=host_path(source), target=destination,
             read_only="ro" in options, create=True, propagation=propagation, flags=flags,
             chown="U" in options, overlay="O" in options, idmapped="idmap" in options, mode=mode,
-            id_map=parts.mount_id_map(id_map, text),
+            id_map=parts.mount_id_map(id_map, text), relabel=relabel,
         )  # fmt: skip
     return VolumeMount(
         name=check_name(source) if source else "", target=destination, mode=mode,
         read_only="ro" in options, copy="nocopy" not in options, flags=flags,
         propagation=propagation, chown="U" in options, idmapped="idmap" in options,
-        id_map=parts.mount_id_map(id_map, text), overlay="O" in options,
+        id_map=parts.mount_id_map(id_map, text), overlay="O" in options, relabel=relabel,
     )  # fmt: skip
 
 

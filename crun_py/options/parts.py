@@ -246,7 +246,8 @@ def storage_size(options: Iterable[str]) -> int:
 
 
 def security(options: Iterable[str]) -> Security:
-    """The texts of --security-opt; labels of other systems are accepted and mean nothing."""
+    """The texts of --security-opt.  Raises InvalidArgument."""
+    labels: list[str] = []
     no_new_privileges, seccomp, apparmor = False, "default", ""
     paths: dict[str, list[str]] = {"mask": [], "unmask": []}
     for option in options:
@@ -261,8 +262,12 @@ def security(options: Iterable[str]) -> Security:
             paths[key].extend(value.split(":"))
         elif key == "apparmor":
             apparmor = value
-        elif key in ("label", "systempaths"):
-            if key == "systempaths" and value == "unconfined":
+        elif key == "label":
+            from crun_py.ns import selinux
+
+            labels.append(selinux.check_option(value))
+        elif key == "systempaths":
+            if value == "unconfined":
                 paths["unmask"].append("ALL")
         else:
             raise InvalidArgument(
@@ -271,5 +276,6 @@ def security(options: Iterable[str]) -> Security:
             )
     return Security(
         no_new_privileges=no_new_privileges, seccomp=seccomp, mask=tuple(paths["mask"]),
-        unmask=tuple(paths["unmask"]), apparmor=apparmor, options=tuple(options),
+        unmask=tuple(paths["unmask"]), apparmor=apparmor, labels=tuple(labels),
+        options=tuple(options),
     )  # fmt: skip

@@ -52,17 +52,26 @@ def like_below(upper: str, layers: list[str]) -> None:
         os.chown(upper, uid, gid)
 
 
-def describe(directory: str, layers: list[str], *, volatile: bool, devices: bool) -> RootFs:
+def describe(
+    directory: str, layers: list[str], *, volatile: bool, devices: bool, context: str = ""
+) -> RootFs:
     """The overlay over `layers` (base first) with the writable layer in `directory`.
 
     volatile: no sync on unmount, for containers that are removed at their end.
+    context: a mount option that says which SELinux label its files have (state.mount_context).
     """
     upper, work = f"{directory}/upper", f"{directory}/work"
-    return over(layers, upper, work, volatile=volatile, devices=devices)
+    return over(layers, upper, work, volatile=volatile, devices=devices, context=context)
 
 
 def over(
-    layers: list[str], upper: str, work: str, *, volatile: bool, devices: bool = False
+    layers: list[str],
+    upper: str,
+    work: str,
+    *,
+    volatile: bool,
+    devices: bool = False,
+    context: str = "",
 ) -> RootFs:
     """The overlay of the writable layer `upper` over `layers` (base first); as `describe`."""
     lowers = layers[::-1]
@@ -72,7 +81,8 @@ def over(
                 f"preparing the root file system: layer {path}: missing",
                 hint="remove the image with rmi -f and pull it again",
             )
-    options = ["volatile"] if volatile else []
+    options = [context] if context else []
+    options += ["volatile"] if volatile else []
     # what the writable layer holds must be the whole of a change, whatever the kernel's
     # defaults are: diff and commit read it
     options.append("userxattr" if in_user_namespace() else "redirect_dir=off,metacopy=off")

@@ -43,6 +43,7 @@ def check(spec: object, *, alone: bool = False) -> None:
         where = f"linux.devices[{number}]"
         _device(_object(device, where), where)
     _texts_by_name(linux, "linux", "sysctl")
+    _label(linux, "linux", "mountLabel")
     if linux.get("intelRdt"):
         raise Unsupported("config.json: linux.intelRdt is not done here")
     _personality(linux)
@@ -152,8 +153,15 @@ def process(process: object) -> None:
 
         if not apparmor.enabled():
             raise Unsupported("config.json: process.apparmorProfile: this host has no AppArmor")
-    if process.get("selinuxLabel"):
-        raise Unsupported("config.json: process.selinuxLabel is not done here")
+    _label(process, "process", "selinuxLabel")
+
+
+def _label(value: Object, where: str, name: str) -> None:
+    if _field(value, where, name, str, ""):
+        from crun_py.ns import selinux
+
+        if not selinux.enabled():
+            raise Unsupported(f"config.json: {where}.{name}: this host has no SELinux")
 
 
 def _manner(process: Object) -> None:

@@ -11,7 +11,7 @@ from _struct import pack
 
 from crun_py import ns
 from crun_py.errors import InvalidArgument, Unsupported
-from crun_py.model.spec import DEFAULT_SECCOMP, OPTIONAL_SYSCTLS, RLIMITS
+from crun_py.model.spec import DEFAULT_SECCOMP, MOUNT_CONTEXT, OPTIONAL_SYSCTLS, RLIMITS
 from crun_py.ns import caps
 from crun_py.runtime import plan as p
 from crun_py.runtime.mount_options import Options
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from crun_py.overlay.rootfs import RootFs
 
 _OPTIONAL = ("mqueue", "cgroup")
+_LABELLED_OTHERWISE = ("proc", "sysfs", "cgroup", "mqueue")
+"""File systems that the policy labels itself, or that are one for many mounts: the kernel refuses
+mount options for labels there (mqueue's is the ipc namespace's)."""
 
 
 def plan_for(
@@ -48,11 +51,12 @@ def plan_for(
     process = spec["process"]
     linux = spec["linux"]
     new = {n["type"] for n in linux["namespaces"]} - joined.keys()
-    oom_step(plan, process)
+    first_steps(plan, process)
     _enter_namespaces(plan, new, joined)
+    context = _label(plan, spec)
     _root(plan, spec, rootfs, (attached or {}).get("/"))
     for entry in spec["mounts"]:
-        _mount(plan, entry, (attached or {}).get(entry["destination"]))
+        _mount(plan, entry, (attached or {}).get(entry["destination"]), context)
     _devices(plan, linux)
     if process.get("terminal"):
         plan.add(p.TERMINAL, a=process["user"]["uid"], b=1, c="pid" in joined)
@@ -125,7 +129,20 @@ def _root(plan: Plan, spec: Spec, rootfs: RootFs | None, attached: int | None) -
     plan.add(p.OVERLAY, where, rootfs.options, upper, work, *rootfs.lowers, a=flags)
 
 
-def _mount(plan: Plan, entry: Mount, attached: int | None) -> None:
+def _label(plan: Plan, spec: Spec) -> str:
+    """The mount option that labels what is mounted, "" for none; what has no such option, and what
+    the core helper makes by itself, is labelled by that."""
+    label = spec["linux"].get("mountLabel", "")
+    if not label:
+        return ""
+    from crun_py.ns import selinux
+
+    plan.add(p.LABEL, label)
+    nested = spec.get("annotations", {}).get(MOUNT_CONTEXT) == "rootcontext"
+    return selinux.context(label, nested=nested)
+
+
+def _mount(plan: Plan, entry: Mount, attached: int | None, context: str) -> None:
     options, source = Options(entry.get("options", [])), entry.get("source", "")
     flags, propagation, data = options.flags, options.propagation, options.data
     kind, target = entry.get("type", "bind"), entry["destination"]
@@ -142,7 +159,10 @@ def _mount(plan: Plan, entry: Mount, attached: int | None) -> None:
         return
     if "tmpcopyup" in data:
         raise Unsupported(f"config.json: mounts: {target}: tmpcopyup is not done here")
-    optional = kind in _OPTIONAL
+    if context and kind not in _LABELLED_OTHERWISE:
+        data.append(context)
+    by_attribute = bool(context) and kind == "mqueue"
+    optional = (kind in _OPTIONAL) | by_attribute << 1
     kind = "cgroup2" if kind == "cgroup" else kind
     # as other runtimes: what is not said of a tmpfs is that of the directory it covers
     said = [option.partition("=")[0] for option in data]
@@ -179,16 +199,20 @@ def _devices(plan: Plan, linux: Linux) -> None:
         plan.add(p.SYMLINK, text, path)
 
 
-def oom_step(plan: Plan, process: Process) -> None:
-    """Done first, where /proc is still the one that shows us."""
+def first_steps(plan: Plan, process: Process) -> None:
+    """What is done where /proc is still the one that shows us."""
     if "oomScoreAdj" in process:
         plan.add(p.OOMSCORE, a=process["oomScoreAdj"])
+    if label := process.get("selinuxLabel"):  # the session keyring is the process's own
+        from crun_py.ns import selinux
+
+        plan.add(p.CONFINE, label, *selinux.KEYS)
 
 
 def joining_steps(plan: Plan, pidfd: int, flags: int, process: Process) -> None:
     """The first steps of a further process: into the namespaces (`flags`) of the one that `pidfd`
     means, but that of pids, which comes last."""
-    oom_step(plan, process)
+    first_steps(plan, process)
     plan.add(p.SETNS, a=pidfd, b=flags)
     plan.add(p.ENTERROOT)
     if process.get("terminal"):
@@ -247,6 +271,10 @@ def process_steps(
 
         text, files = apparmor.confine(profile)
         plan.add(p.CONFINE, text, *files)
+    if label := process.get("selinuxLabel"):
+        from crun_py.ns import selinux
+
+        plan.add(p.CONFINE, label, *selinux.EXEC)
     plan.add(p.EXEC, *process["args"])
 
 

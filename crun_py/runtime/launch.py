@@ -101,8 +101,8 @@ def _explain(plan: p.Plan, index: int, error: int, about: str) -> CrunpyError:
         hint = "this kernel or the container we run in does not allow this mount"
     if step.op == p.RLIMIT and error == errno.EPERM:
         hint = "only root with CAP_SYS_RESOURCE can raise a limit: ulimit -Hn, prlimit --nofile"
-    if step.op == p.CONFINE and error == errno.ENOENT:
-        hint = "the profile is not loaded: apparmor_parser --replace FILE, as root"
+    if step.op == p.CONFINE:
+        hint = _CONFINING.get((step.strings[0][:5] == b"exec ", error), "")
     if error == errno.ENOSPC and step.op == p.UNSHARE:
         hint = NO_NAMESPACE
     elif error == errno.ENOSPC:
@@ -112,6 +112,15 @@ def _explain(plan: p.Plan, index: int, error: int, about: str) -> CrunpyError:
         hint=hint,
         errno=error,
     )
+
+
+_CONFINING = {
+    (True, errno.ENOENT): "the profile is not loaded: apparmor_parser --replace FILE, as root",
+    (False, errno.EINVAL): "SELinux's policy has no such label: seinfo -t lists its types",
+    (False, errno.EACCES): "SELinux's policy does not let you start what has this label: ausearch "
+    "-m avc, or --security-opt label=disable",
+}
+"""Hints, by whether AppArmor was told (its words begin with "exec"), and its errno."""
 
 
 def _bad_device(path: str, number: int) -> CrunpyError:

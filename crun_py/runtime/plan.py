@@ -33,12 +33,13 @@ SYMLINK, MASK, READONLY, TERMINAL, PIVOT, ROOTFLAGS, LOOPBACK, HOSTNAME = range(
 DOMAINNAME, SYSCTL, RLIMIT, OOMSCORE, KEYRING, CHDIR, UMASK, USER = range(17, 25)
 BOUNDING, CAPS, NONEWPRIVS, SECCOMP, ENV, EXEC, ENTERROOT, INIT, GATE = range(25, 34)
 ATTACH, KEEP, DEVICE, CLEAR, ENTERPID, CONFINE, PAUSE = range(34, 41)
-PERSONALITY, IOPRIO, SCHEDULER, PERMITTED = range(41, 45)
+PERSONALITY, IOPRIO, SCHEDULER, PERMITTED, LABEL = range(41, 46)
 
 # what the monitor must know
 SET_ID, SET_CLONE, SET_CGROUP, SET_CLIENT, SET_RESULT, SET_RUNDIR = range(100, 106)
 SET_STATEDIR, SET_LOG, SET_STDIO, SET_CLEANUP, SET_HOLD = range(106, 111)
-SET_HEALTH, SET_RESTART, SET_TIMEOUT, SET_USERNS, SET_DNS, SET_NOTIFY, SET_ALONE = range(111, 118)
+SET_HEALTH, SET_RESTART, SET_TIMEOUT, SET_USERNS, SET_DNS, SET_NOTIFY = range(111, 117)
+SET_OOM, SET_ALONE = range(117, 119)
 
 NAMESPACES = {
     CLONE_NEWNS: "mnt",
@@ -54,11 +55,12 @@ _INIT_NAMES = """
 setns unshare propagation overlay bindroot mount bind mkdir symlink mask readonly
 terminal pivot rootflags loopback hostname domainname sysctl rlimit oomscore keyring chdir
 umask user bounding caps nonewprivs seccomp env exec enterroot init gate attach keep
-device clear enterpid confine pause personality ioprio scheduler permitted
+device clear enterpid confine pause personality ioprio scheduler permitted label
 """
 _MONITOR_NAMES = """
 set_id set_clone set_cgroup set_client set_result set_rundir set_statedir set_log set_stdio
-set_cleanup set_hold set_health set_restart set_timeout set_userns set_dns set_notify set_alone
+set_cleanup set_hold set_health set_restart set_timeout set_userns set_dns set_notify set_oom
+set_alone
 """
 _NAMES = dict(enumerate(_INIT_NAMES.split(), SETNS))
 _NAMES |= dict(enumerate(_MONITOR_NAMES.split(), SET_ID))

@@ -8,7 +8,7 @@ import platform
 
 from crun_py import __version__, caller, clock, state
 from crun_py.cgroup import manager
-from crun_py.ns import apparmor
+from crun_py.ns import apparmor, selinux
 from crun_py.oci.reference import DEFAULT_REGISTRY
 from crun_py.oci.registry.registries import Registries, daemon_settings
 from crun_py.paths import Paths
@@ -109,6 +109,7 @@ def gather(paths: Paths, cgroup_manager: str = "") -> dict[str, object]:
         "CPUSet": "cpuset" in controllers,
         "SecurityOptions": [
             *(["name=apparmor"] if apparmor.enabled() else []),
+            *(["name=selinux"] if selinux.enabled() else []),
             "name=seccomp,profile=builtin",
             *(["name=rootless"] if rootless else []),
         ],

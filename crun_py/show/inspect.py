@@ -4,6 +4,7 @@ ImageInspect)."""
 from __future__ import annotations
 
 from crun_py import jsonfile, signals, spec
+from crun_py.cgroup import group
 from crun_py.container import ending, failure, health, restart
 from crun_py.container.record import is_systemd
 from crun_py.errors import CorruptState, InvalidArgument, NotFound
@@ -32,7 +33,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, object]:
     """One container as `docker inspect` shows it."""
     record = found.record
     status = found.status()
-    config, log = record["config"], record["log"]
+    config, log, labels = record["config"], record["log"], record.get("selinux")
     value: dict[str, object] = {
         "Id": found.id,
         "Created": record["created"],
@@ -50,8 +51,8 @@ def container(found: Container, *, size: bool = False) -> dict[str, object]:
         "ImageDigest": _image_digest(found),
         "ImageManifestDescriptor": None,
         "Driver": "overlay",
-        "MountLabel": "",
-        "ProcessLabel": "",
+        "MountLabel": labels["mount"] if labels else "",
+        "ProcessLabel": labels["process"] if labels else "",
         "ExecIDs": None,
         "Platform": "linux",
         "AppArmorProfile": _profile(found),
@@ -193,7 +194,7 @@ def _state(found: Container, status: Status) -> dict[str, object]:
         "Running": status.running,
         "Paused": status.state == "paused",
         "Restarting": status.state == "restarting",
-        "OOMKilled": status.oom_killed,
+        "OOMKilled": status.oom_killed or group.oom_killed(found.cgroup),
         "Dead": False,
         "Pid": status.pid,
         "ExitCode": exit_code or status.exit_code,

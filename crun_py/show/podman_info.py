@@ -6,7 +6,7 @@ import os
 import platform
 
 from crun_py._native import CORE
-from crun_py.ns import apparmor, caps
+from crun_py.ns import apparmor, caps, selinux
 from crun_py.ns.idmap import own_map
 from crun_py.paths import Paths
 from crun_py.show import version
@@ -62,7 +62,7 @@ def gather(paths: Paths, facts: dict[str, object], search: list[str]) -> dict[st
                 "Rootless": facts["Rootless"],
                 "SECCOMPEnabled": True,
                 "SECCOMPProfilePath": "",
-                "SELinuxEnabled": False,
+                "SELinuxEnabled": selinux.enabled(),
             },
             "SwapFree": memory.get("SwapFree", 0),
             "SwapTotal": memory.get("SwapTotal", 0),

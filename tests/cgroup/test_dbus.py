@@ -68,7 +68,7 @@ SIGNAL = message(
 
 def test_calls_and_what_comes(tmp_path: Path) -> None:
     def answer(client: socket.socket, first: bytes) -> None:
-        assert first == b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n"
+        assert first.startswith(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\nl")
         client.sendall(b"DATA\r\nOK 0123\r\n")
         whole = RETURN + ERROR + SIGNAL
         for at in range(len(whole)):  # in as small pieces as can be
@@ -91,8 +91,10 @@ def test_calls_and_what_comes(tmp_path: Path) -> None:
 )
 def test_a_bus_that_does_not_let_us_in(tmp_path: Path, said: bytes) -> None:
     thread = a_bus(tmp_path / "bus", lambda client, first: client.sendall(said))
+    bus = Bus(str(tmp_path / "bus"), 5)
     with pytest.raises(OSError):
-        Bus(str(tmp_path / "bus"), 5)
+        bus.next()
+    bus.close()
     thread.join(5)
 
 
@@ -118,6 +120,45 @@ def test_what_is_no_message(tmp_path: Path, said: bytes) -> None:
 
 def test_a_bus_that_says_nothing(tmp_path: Path) -> None:
     thread = a_bus(tmp_path / "bus", lambda client, first: (client.recv(1), None)[1])
+    bus = Bus(str(tmp_path / "bus"), 0.1)
     with pytest.raises(TimeoutError):
-        Bus(str(tmp_path / "bus"), 0.1)
+        bus.next()
+    bus.close()
     thread.join(5)
+
+
+def reply(number: int, signature: str, *values: object) -> bytes:
+    return message(2, [(5, ("u", number)), (8, ("g", signature))], encode(signature, values))
+
+
+def test_a_start_waits_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Greeting, subscription and the units of a start go out together, and nothing is waited for
+    before the container's cgroup is needed."""
+    from crun_py.cgroup import manager
+    from crun_py.cgroup.systemd import Systemd, Unit
+
+    heard: list[bytes] = []
+    go = threading.Event()
+
+    def answer(client: socket.socket, first: bytes) -> None:
+        heard.append(first)
+        assert go.wait(5)  # no answer yet: `start` has returned all the same
+        said = [b"DATA\r\nOK 0123\r\n", reply(1, "s", ":1.7"), reply(3, "o", "/job/3")]
+        client.sendall(b"".join([*said, reply(4, "o", "/job/4"), SIGNAL]))
+        client.sendall(SIGNAL.replace(b"/job/3", b"/job/4"))
+        assert client.recv(4096) == b""  # nothing more was to be asked
+
+    thread = a_bus(tmp_path / "bus", answer)
+    monkeypatch.setattr(manager, "bus", lambda *, rootless: str(tmp_path / "bus"))
+    systemd = Systemd(rootless=True)
+    units = [Unit("a.scope", [("Slice", ("s", "x.slice"))]), Unit("b.scope", [])]
+    systemd.start(*units)
+    go.set()
+    for unit in units:
+        systemd.finish(unit)
+    systemd.close()
+    thread.join(5)
+    assert not thread.is_alive()
+    (all_of_it,) = heard
+    assert [all_of_it.count(word) for word in (b"Hello", b"AddMatch", b"StartTransientUnit")] == [
+        1, 1, 2]  # fmt: skip

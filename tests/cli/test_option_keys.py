@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from crun_py.cli import docker_config, fast
 from crun_py.cli.build import build, request
 from crun_py.cli.container import create, exec, run
 from crun_py.cli.image import push
+from crun_py.cli.oci import command
 from crun_py.cli.remote import verbs as remote
 from crun_py.cli.verbs import VERBS
 from crun_py.options import containers_conf
@@ -103,6 +105,11 @@ def reached(verb: str) -> list[Lookup]:
     if verb in remote.VERBS:
         place, _, name = remote.VERBS[verb].partition(".")
         starts.append((f"crun_py.cli.remote.{place}", name))
+    return reached_from(starts)
+
+
+def reached_from(starts: list[tuple[str, str]]) -> list[Lookup]:
+    """The same of functions, (module, name)."""
     todo: list[tuple[Module, ast.AST]] = []
     for dotted, name in starts:
         start = module(dotted)
@@ -137,9 +144,22 @@ def test_lookups_fit_the_table(verb: str) -> None:
     assert wrong == []
 
 
+OCI = sorted({f"crun_py.cli.oci.{name}" for name, _ in command._VERBS.values()})
+
+
+@pytest.mark.parametrize("name", OCI)
+def test_lookups_of_the_oci_runtime_fit_its_tables(name: str) -> None:
+    found = reached_from([(name, "main")])
+    table = {destination(names): kind for names, kind, *_ in import_module(name).OPTIONS}
+    assert [look for look in found if look[0] in KINDS and table.get(look[1]) not in
+            KINDS[look[0]]] == []  # fmt: skip
+
+
 def test_every_lookup_is_on_the_way_of_a_verb() -> None:
     """So that none is missed above."""
     on_the_way = {look for verb in VERBS for look in reached(verb)}
+    on_the_way |= {look for name in OCI for look in reached_from([(name, "main")])}
+    on_the_way |= {*reached_from([("crun_py.cli.oci.command", "main")])}
     everywhere = {
         look
         for path in [*PACKAGE.glob("cli/**/*.py"), *PACKAGE.glob("options/*.py")]

@@ -71,7 +71,15 @@ def test_security_modules(machine: Machine) -> None:
     (plain,) = kernel.security_modules(machine.user)
     assert plain.status == "ok" and "capability" in plain.message
     machine.has("/sys/fs/selinux/enforce", "1")
-    assert "SELinux" in next(kernel.security_modules(machine.user)).message
+    (empty,) = kernel.security_modules(machine.user)
+    assert empty.status == "warning" and "policy targeted has no labels" in empty.message
+    assert empty.fix == "apt-get install -y selinux-policy-default"
+    machine.has("/etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE = mine\n")
+    machine.has("/etc/selinux/mine/contexts/lxc_contexts", "")
+    (selinux,) = kernel.security_modules(machine.user)
+    assert selinux.status == "ok" and "SELinux enforces" in selinux.message
+    machine.has("/sys/fs/selinux/enforce", "0")
+    assert "permissive" in next(kernel.security_modules(machine.user)).message
 
 
 def test_clock(machine: Machine) -> None:

@@ -97,6 +97,7 @@ CASES = {
         "cd /proc/sys/net; cat core/somaxconn ipv4/ip_forward", "77\n1",
         "--sysctl net.core.somaxconn=78", "78\n1",
     ),
+    "label": Case("label = false", "echo good", "good", "--security-opt label=type:t", "good"),
     "tz": Case('tz = "Asia/Kolkata"', "date +%Z", "IST", "--tz Asia/Tokyo", "JST"),
     "umask": Case('umask = "0027"', "umask", "0027", "--umask 077", "0077"),
     "read_only": Case(

@@ -27,7 +27,9 @@ VOLUMES = [
                                     mode="ro,rslave,noexec")),
     ("a:/d:O", VolumeMount(name="a", target="/d", overlay=True, mode="O")),
     ("/a:/d:O", Bind(source="/a", target="/d", create=True, overlay=True, mode="O")),
-    ("/a:/d:idmap,z", Bind(source="/a", target="/d", create=True, idmapped=True, mode="idmap,z")),
+    ("/a:/d:idmap,z", Bind(source="/a", target="/d", create=True, idmapped=True, mode="idmap,z",
+                          relabel="shared")),
+    ("v:/d:Z", VolumeMount(name="v", target="/d", mode="Z", relabel="private")),
 ]  # fmt: skip
 
 
@@ -40,7 +42,7 @@ def test_volume(text: str, expected: Bind | VolumeMount) -> None:
     "text",
     ["", ":", "a:", ":/d", "a:/d:ro:x", "a:d", "a:/", "/a:/d:nope", "-x:/d", "a b:/d", ":/d:O",
      "a:/d:ro,rw", "a:/d:copy,nocopy", "/a:/d:shared,private", "a:/proc",
-     "data:/sys/x", "/etc:/proc/1", "a:/d/../..", "a\0:/d"],
+     "a:/d:z,Z", "data:/sys/x", "/etc:/proc/1", "a:/d/../..", "a\0:/d"],
 )  # fmt: skip
 def test_bad_volume(text: str) -> None:
     with pytest.raises(InvalidArgument):
@@ -81,6 +83,8 @@ def test_bad_tmpfs(text: str) -> None:
 MOUNTS = [
     ("type=bind,source=/a,target=/d", Bind(source="/a", target="/d")),
     ("type=bind,src=/a,dst=/d,ro", Bind(source="/a", target="/d", read_only=True)),
+    ("type=bind,src=/a,dst=/d,relabel=shared", Bind(source="/a", target="/d", relabel="shared")),
+    ("type=volume,src=v,dst=/d,z", VolumeMount(name="v", target="/d", relabel="shared")),
     ("type=bind,src=/a,dst=/d,bind-propagation=rshared,bind-nonrecursive=true",
      Bind(source="/a", target="/d", propagation="rshared", recursive=False)),
     ("source=v,destination=/d", VolumeMount(name="v", target="/d")),
@@ -94,7 +98,8 @@ MOUNTS = [
     ("type=image,source=busybox,dst=/i,rw", ImageMount(image="busybox", target="/i",
                                                        writable=True)),
     ('type=bind,"source=/a,b",dst=/d', Bind(source="/a,b", target="/d")),
-    ("type=bind,src=/a,dst=/d,readonly=force,Z", Bind(source="/a", target="/d", read_only=True)),
+    ("type=bind,src=/a,dst=/d,readonly=force,Z",
+     Bind(source="/a", target="/d", read_only=True, relabel="private")),
     ("type=bind,src=/a,dst=/d,ro,bind-recursive=writable",
      Bind(source="/a", target="/d", read_only=True, read_only_below=False)),
     ("type=bind,src=/a,dst=/d,ro,bind-recursive=readonly",
@@ -141,6 +146,9 @@ def test_mount(text: str, expected: object) -> None:
         ("type=bind,src=/a,dst=/d,idmap=uids=0-1-0", "out of range"),
         ("type=bind,src=/a,dst=/d,idmap=who=0-1-1", "not uids="),
         ("type=glob,src=/no/such/*,dst=/d", "nothing matches"),
+        ("type=bind,src=/a,dst=/d,relabel=mine", "shared (z) or private (Z)"),
+        ("type=bind,src=/a,dst=/d,z,relabel=shared", "shared (z) or private (Z)"),
+        ("type=tmpfs,dst=/d,z", "not known"),
     ],
 )
 def test_bad_mount(text: str, said: str) -> None:

@@ -24,8 +24,10 @@ PODMANS = (
     "file /dev/shm/libpod_lock",
 )
 """What podman leaves on a machine for the next time."""
-KNOWN = ("file /dev/shm/fuzz", "file /tmp/vm-run-cache")
-"""The place of tools/fuzz/targets/state, which goes at the end of the process, and vm-run's."""
+KNOWN = ("file /dev/shm/fuzz", "file /tmp/vm-run-cache", "file /dev/shm/faketime_shm",
+         "file /dev/shm/sem.faketime_sem")  # fmt: skip
+"""The place of tools/fuzz/targets/state, which goes at the end of the process, vm-run's, and what
+faketime leaves of programs that were killed, or that another user's process goes on with."""
 SLEEP = ("busybox", "sleep", "1000")
 
 

@@ -23,6 +23,7 @@ from crun_py.model.container import (
 from crun_py.model.network import Join, PortMapping
 from crun_py.options import parts
 from crun_py.record import replaced
+from crun_py.volumes import RELABEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -192,16 +193,21 @@ def _mount(one: Fields) -> AnyMount:
     if kind == "tmpfs":
         return Tmpfs(target, tuple(words))
     if kind in ("bind", ""):
-        return Bind(one.text("source"), target, read_only="ro" in words)
+        return Bind(one.text("source"), target, read_only="ro" in words, relabel=_relabel(words))
     if kind == "volume":
-        return VolumeMount(one.text("source"), target, read_only="ro" in words)
+        return VolumeMount(one.text("source"), target, read_only="ro" in words,
+                           relabel=_relabel(words))  # fmt: skip
     raise InvalidArgument(f"mount type {kind!r}: not bind, volume or tmpfs")
 
 
 def _volume(one: Fields) -> VolumeMount:
     words = one.texts("Options")
     return VolumeMount(one.text("Name"), one.text("Dest"), read_only="ro" in words,
-                       copy="nocopy" not in words)  # fmt: skip
+                       copy="nocopy" not in words, relabel=_relabel(words))  # fmt: skip
+
+
+def _relabel(words: list[str]) -> str:
+    return next((RELABEL[word] for word in words if word in RELABEL), "")
 
 
 def _image(one: Fields) -> ImageMount:

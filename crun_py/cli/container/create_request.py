@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from crun_py import quantity, signals
-from crun_py.cli import docker_config
+from crun_py import caller, quantity, signals
 from crun_py.errors import InvalidArgument
 from crun_py.model.container import (
     SHM_BYTES,
@@ -137,7 +136,7 @@ def variables(values: Values) -> Environment:
     own = os.environ
     inherited: dict[str, str] = {}
     if values.switch("http_proxy") is not False:
-        inherited = {**environment.proxies(own), **docker_config.proxies()}
+        inherited = {**environment.proxies(own), **_configured_proxies()}
     if values.flag("env_host"):
         inherited |= own
     return Environment(
@@ -147,6 +146,17 @@ def variables(values: Values) -> Environment:
         variables=environment.chosen(values.texts("env_file"), values.texts("env"), own),
         merged=environment.pairs(values.texts("env_merge"), "environment"),
     )
+
+
+def _configured_proxies() -> dict[str, str]:
+    """Those of docker's config.json; most have no such file, and load nothing for it."""
+    if not os.path.exists(
+        (caller.variable("DOCKER_CONFIG") or caller.home(".docker")) + "/config.json"
+    ):
+        return {}
+    from crun_py.cli import docker_config
+
+    return docker_config.proxies()
 
 
 def mounted(values: Values) -> tuple[Mount, ...]:

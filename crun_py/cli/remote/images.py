@@ -219,7 +219,8 @@ def save(values: Values, arguments: list[str], remote: Remote) -> int:
         raise Unsupported("--compress, --uncompressed: Docker's API cannot say it")
     if not values.text("output"):
         refuse_terminal(1, "saving", "-o")
-    query = {"names": arguments, "platform": platform_object(values.text("platform"))}
+    query: dict[str, object] = {"names": arguments}
+    query["platform"] = platform_object(values.text("platform"))
     received(remote, "/images/get", query, values.text("output"))
     return 0
 

@@ -84,8 +84,8 @@ _NO_CALL = "Docker's API has no such call"
 REFUSED = {
     **dict.fromkeys(
         ("mount", "unmount", "image mount", "image unmount", "volume mount", "volume unmount",
-         "unshare", "doctor", "oci", "system check", "system reset", "system migrate", "system renumber",
-         "system install-generator", "generate systemd", "network reload"),
+         "unshare", "doctor", "oci", "system check", "system reset", "system migrate",
+         "system renumber", "system install-generator", "generate systemd", "network reload"),
         _HERE,
     ),
     **dict.fromkeys(

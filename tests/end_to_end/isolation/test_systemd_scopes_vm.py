@@ -1,4 +1,4 @@
-"""Containers as scopes of systemd's, in a machine of its own where it is the init
+"""Containers as scopes of systemd's and in its units, in a machine of its own where it is the init
 (tests/vm/README.md).  One boot for root, one for a plain user in a login session."""
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from delegation_machine import BY_SYSTEMD, BY_SYSTEMD_EXPECTED, plain_user
 from engine import Engine
-from machine import NESTED, NESTED_EXPECTED, in_vm, prologue
+from limits_machine import NESTED, NESTED_EXPECTED
+from machine import apart, in_vm, prologue, together
+from units_machine import GENERATED, GENERATED_EXPECTED, USERS, USERS_EXPECTED
 
 pytestmark = [
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(1000),
     pytest.mark.skipif(os.uname().machine != "x86_64", reason="the recipe boots an x86-64 guest"),
 ]
 
@@ -125,11 +128,24 @@ def work(base: Path) -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def test_roots_containers_are_scopes(fresh: Callable[[str], Engine], work: Path) -> None:
+def lines(text: str) -> list[str]:
+    return text.strip("\n").split("\n")
+
+
+def test_roots_containers(fresh: Callable[[str], Engine], work: Path, user_name: str) -> None:
+    """Scopes, nested groups, generated units; a plain user who is given cgroups by the commands
+    that crunpy prints."""
     root = fresh("root")
     root.run("pull", "-q", "busybox", check=True)
-    lines = in_vm("user=\n" + prologue(root.root) + SHOWN + ROOT + NESTED, work, "--systemd")
-    assert lines == (ROOT_EXPECTED + NESTED_EXPECTED[1:]).split("\n")[1:-1]
+    parts = {"scopes": SHOWN + ROOT, "nested": NESTED, "units": GENERATED,
+             "by systemd": plain_user(user_name, root.root) + BY_SYSTEMD}  # fmt: skip
+    found = apart(
+        in_vm("user=\n" + prologue(root.root) + together(parts), work, "--systemd", timeout_s=900)
+    )
+    assert found["scopes"] == lines(ROOT_EXPECTED)
+    assert found["nested"] == lines(NESTED_EXPECTED)
+    assert found["units"] == lines(GENERATED_EXPECTED)
+    assert found["by systemd"] == lines(BY_SYSTEMD_EXPECTED)
 
 
 USER = """
@@ -192,13 +208,16 @@ as by su
 """
 
 
-def test_a_users_containers_are_scopes(fresh: Callable[[str], Engine], work: Path) -> None:
+def test_a_users_containers(fresh: Callable[[str], Engine], work: Path) -> None:
     user = fresh("user")
     user.run("pull", "-q", "busybox", check=True)
     store = work / "store"
     # the guest's user cannot read a home that is another's
     subprocess.run(["cp", "-r", user.root, store], check=True)
     subprocess.run(["chmod", "-R", "a+rX", store], check=True)
-    script = "user=--user\n" + prologue(store) + SHOWN + USER
-    lines = in_vm(script, work, "--systemd", f"--user={user.user}")
-    assert lines == USER_EXPECTED.split("\n")[1:-1]
+    parts = {"scopes": SHOWN + USER, "nested": NESTED, "files": USERS}
+    script = "user=--user\n" + prologue(store) + together(parts)
+    found = apart(in_vm(script, work, "--systemd", f"--user={user.user}", timeout_s=900))
+    assert found["scopes"] == lines(USER_EXPECTED)
+    assert found["nested"] == lines(NESTED_EXPECTED)
+    assert found["files"] == lines(USERS_EXPECTED)

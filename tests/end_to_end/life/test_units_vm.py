@@ -1,12 +1,12 @@
 """Units made of .container files by systemd's generator, in a machine of its own where systemd is
 the init (tests/vm/README.md): started at its boot, in order, told when they are ready, stopped,
-and given newer images.  A first boot, without systemd, puts the files there."""
+and given newer images.  A first boot, without systemd, puts the files there.  A plain user's:
+test_systemd_scopes_vm."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -117,43 +117,6 @@ inactive
 systemd-content
 """
 
-USERS = """
-mkdir -p ~/.config/containers/systemd ~/.config/systemd/user
-cat > ~/.config/containers/systemd/own.container << 'E'
-[Container]
-Image=busybox
-Network=none
-Volume=kept.volume:/kept
-Exec=sh -c "trap 'exit 0' TERM; echo %n > /kept/file; while :; do sleep 0.2; done"
-[Service]
-Restart=always
-E
-echo '[Volume]' > ~/.config/containers/systemd/kept.volume
-crunpy system generator --user ~/.config/systemd/user
-systemctl --user daemon-reload
-systemctl --user start own
-systemctl --user is-active own kept-volume
-test "$(systemctl --user show -p MainPID --value own)" = \\
-    "$(crunpy inspect -f '{{.State.ConmonPid}}' systemd-own)" && echo main
-crunpy exec systemd-own cat /kept/file
-crunpy kill -s KILL systemd-own > /dev/null
-n=0
-until [ "$(systemctl --user show -p NRestarts --value own)" = 1 ] &&
-    systemctl --user is-active -q own; do sleep 0.5; n=$((n + 1)); [ $n -lt 100 ]; done
-crunpy ps --format '{{.Names}}'
-systemctl --user stop own
-crunpy ps -a -q
-systemctl --user is-active own || true
-"""
-USERS_EXPECTED = """
-active
-active
-main
-own.service
-systemd-own
-inactive
-"""
-
 
 @pytest.fixture
 def work(base: Path) -> Iterator[Path]:
@@ -171,15 +134,3 @@ def test_files_become_units(fresh: Callable[[str], Engine], work: Path) -> None:
     assert in_vm(prologue(root.root) + FILES, work, *disk) == []
     lines = in_vm(UNITS, work, "--systemd", *disk)
     assert lines == EXPECTED.split("\n")[1:-1]
-
-
-def test_a_users_files_become_units(fresh: Callable[[str], Engine], work: Path) -> None:
-    """By the generator, which is run by hand: systemd looks for those of users in /etc."""
-    user = fresh("user")
-    user.run("pull", "-q", "busybox", check=True)
-    store = work / "store"
-    # the guest's user cannot read a home that is another's
-    subprocess.run(["cp", "-r", user.root, store], check=True)
-    subprocess.run(["chmod", "-R", "a+rX", store], check=True)
-    lines = in_vm(prologue(store) + USERS, work, "--systemd", f"--user={user.user}")
-    assert lines == USERS_EXPECTED.split("\n")[1:-1]
