@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import crun_py
 from crun_py.cgroup import group
-from crun_py.ns import TYPES, apparmor, caps, syscalls
+from crun_py.ns import TYPES, apparmor, caps, selinux, syscalls
 from crun_py.runtime import check, mount_options
 
 _ACTIONS = ["SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS",
@@ -34,7 +34,7 @@ def features() -> dict[str, object]:
                 "supportedFlags": [],
             },
             "apparmor": {"enabled": apparmor.enabled()},
-            "selinux": {"enabled": False},
+            "selinux": {"enabled": selinux.enabled()},
             "intelRdt": {"enabled": False},
             "mountExtensions": {"idmap": {"enabled": False}},
         },
