@@ -107,7 +107,7 @@ enum op {
 	SET_OOM = 117,	   /* s0=journal of events s1=the line for a killed process, but for its time */
 	SET_ALONE = 118,   /* no monitor: init has our stdio, and is nobody's child when it is ready
 			    * a=fd of the FIFO that lets OP_GATE go on, or -1 b=fd of a socket that gets a
-			    * terminal's master, or -1 */
+			    * terminal's master, or -1 c=rows << 16 and columns of that, 0: not known */
 };
 
 struct str {

@@ -204,6 +204,10 @@ int spawn(struct monitor *m, int *report)
 		return -errno;
 	struct init init = { .plan = m->plan, .report = pair[1], .root = -1, .workshop = -1, .window = m->streams.input.window,
 			     .start = m->alone ? (int)find(m->plan, SET_ALONE)->a : -1 };
+	if (m->alone) {
+		int64_t size = find(m->plan, SET_ALONE)->c;
+		init.window = (struct winsize){ .ws_row = (unsigned short)(size >> 16), .ws_col = (unsigned short)size };
+	}
 	if (pipe2(init.noted, O_CLOEXEC))
 		return -errno;
 	init.stdio[0] = p.in[0];

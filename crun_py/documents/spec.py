@@ -42,7 +42,13 @@ class Scheduler(TypedDict):
     period: NotRequired[int]
 
 
+class ConsoleSize(TypedDict):
+    height: int
+    width: int
+
+
 class Process(TypedDict):
+    consoleSize: NotRequired[ConsoleSize]
     terminal: NotRequired[bool]
     user: User
     args: list[str]

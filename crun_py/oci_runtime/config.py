@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import jsonfile, notices
+from crun_py import jsonfile
 from crun_py.errors import InvalidArgument, NotFound
 from crun_py.ns import caps
 from crun_py.runtime.check import check
@@ -12,6 +12,8 @@ from crun_py.spec import DEVICES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crun_py.documents.spec import Process, Spec
 
     Object = dict[str, object]
@@ -19,10 +21,16 @@ if TYPE_CHECKING:
 _SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
 
 
-def read(bundle: str) -> Spec:
+def _say_nothing(_: str) -> None:
+    """Who reads a specification again has heard it before."""
+
+
+def read(bundle: str, *, warn: Callable[[str], None] = _say_nothing) -> Spec:
     """The specification in the directory `bundle`.
 
-    Raises NotFound when there is none, InvalidArgument, Unsupported for what cannot be done here.
+    warn: is told of capabilities that are left out as they are not known or not ours to give
+    (config.md wants that logged, and no error).  Raises NotFound when there is none,
+    InvalidArgument, Unsupported for what cannot be done here.
     """
     path = f"{bundle}/config.json"
     value = _document(path)
@@ -32,6 +40,8 @@ def read(bundle: str) -> Spec:
     if not isinstance(version, str) or not version.startswith("1."):
         raise InvalidArgument(f"reading {path}: ociVersion {version!r}: not of version 1")
     spec = _whole(value, bundle)
+    if isinstance(process := spec.get("process"), dict):
+        _leave_out(process["capabilities"], warn)
     check(spec, alone=True)
     found: Spec = spec  # type: ignore[assignment]  # this is what `check` has looked for
     return found
@@ -42,7 +52,9 @@ def read_process(path: str) -> Process:
     value = _document(path)
     if not isinstance(value, dict):
         raise InvalidArgument(f"reading {path}: not an object")
-    found: Process = _process(value)  # type: ignore[assignment]  # looked at by check.process
+    process = _process(value)
+    _leave_out(process["capabilities"], _say_nothing)
+    found: Process = process  # type: ignore[assignment]  # looked at by check.process
     return found
 
 
@@ -80,24 +92,24 @@ def _process(value: Object) -> Object:
         process["user"] = {"uid": 0, "gid": 0, **process["user"]}
     sets = process.get("capabilities")
     if sets is None or isinstance(sets, dict):
-        process["capabilities"] = _granted({name: (sets or {}).get(name) or [] for name in _SETS})
+        process["capabilities"] = {name: (sets or {}).get(name) or [] for name in _SETS}
     return process
 
 
-def _granted(sets: Object) -> Object:
-    """Of those capabilities that we can give; others are warned of (config.md, "capabilities")."""
+def _leave_out(sets: object, warn: Callable[[str], None]) -> None:
+    """Capabilities that we cannot give."""
+    if not isinstance(sets, dict):
+        return
     own = caps.bounding_mask()
     can = {name for name, number in caps.NUMBERS.items() if own >> number & 1}
-    made, lacking = {}, set()
+    lacking: set[str] = set()
     for key, names in sets.items():
         if isinstance(names, list) and all(isinstance(name, str) for name in names):
             lacking |= {*names} - can
-            names = [name for name in names if name in can]
-        made[key] = names
+            sets[key] = [name for name in names if name in can]
     if lacking:
         text = ", ".join(sorted(lacking))
-        notices.warn(f"capabilities that are not known or not ours to give: {text}")
-    return made
+        warn(f"capabilities that are not known or not ours to give: {text}")
 
 
 def _mount(entry: object, bundle: str) -> object:

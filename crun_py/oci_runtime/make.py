@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import clock, ns, state
+from crun_py import clock, notices, ns, state
 from crun_py._native import check as checked
 from crun_py._native import lib
 from crun_py.errors import CrunpyError, InvalidArgument
@@ -17,7 +17,7 @@ from crun_py.runtime import container as contained
 from crun_py.runtime import plan as p
 from crun_py.runtime.launch import keep_open, launch_alone
 
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_CHILD_SUBREAPER, _SIGKILL = 36, 9
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ class Request:
     """What `create` asks for beside the bundle.
 
     console_socket: the path of a Unix socket that gets the terminal's master, "" for none.
-    preserve: how many descriptors from 3 on the command gets.  pivot: False for a root that
-    cannot be pivoted into (an initramfs), which is refused.  keyring: a session keyring of its own.
-    systemd: systemd makes the cgroup.  rootless: limits that we may not set are left out.
+    preserve: how many descriptors from 3 on the command gets.  keyring: a session keyring of its
+    own.  systemd: systemd makes the cgroup.  rootless: this process is not the host's root.
     """
 
     bundle: str
@@ -53,7 +52,7 @@ def create(root: str, container_id: str, request: Request) -> int:
     """
     bundle = os.path.abspath(request.bundle)
     container = Container(root, container_id)
-    spec = config.read(bundle)
+    spec = config.read(bundle, warn=notices.warn)
     if bool(request.console_socket) and not spec["process"].get("terminal"):
         raise InvalidArgument("console socket: given, but the process has no terminal")
     if spec["process"].get("terminal") and not request.console_socket:
@@ -65,7 +64,10 @@ def create(root: str, container_id: str, request: Request) -> int:
             return making.carry_out()
     except BaseException:
         for step in reversed(undo):
-            step()
+            try:
+                step()
+            except CrunpyError as e:  # the others still must be done
+                notices.warn(e.line())
         raise
 
 
@@ -110,6 +112,7 @@ class Making:
         self._connect_console()
         plan = self._plan()
         pid = launch_alone(plan, self._container.id, self._inherited(), self._run_hooks)
+        self._undo.append(lambda: os.kill(pid, _SIGKILL))
         self._group.leave()
         self._state = replaced(self._state, pid=pid, start_ticks=state.start_ticks(pid))
         self._container.write(self._state)
@@ -190,7 +193,9 @@ class Making:
         flags = contained.clone_flags(spec, self._joined)
         plan.add(p.SET_CLONE, a=flags, b=self._joined.get("pid", -1))
         plan.add(p.SET_CGROUP, a=self._group.fd, c=self._group.standing)
-        plan.add(p.SET_ALONE, a=self._fifo, b=self._console)
+        size = spec["process"].get("consoleSize", {"height": 0, "width": 0})
+        window = size["height"] << 16 | size["width"]
+        plan.add(p.SET_ALONE, a=self._fifo, b=self._console, c=window)
         self._fds += keep_open(plan, self._request.preserve)
         contained.hold(plan)
         return plan

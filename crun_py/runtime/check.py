@@ -165,6 +165,10 @@ def _label(value: Object, where: str, name: str) -> None:
 
 
 def _manner(process: Object) -> None:
+    if size := _field(process, "process", "consoleSize", dict, {}):
+        for name in ("height", "width"):
+            if not 0 <= _field(size, "process.consoleSize", name, int) < 1 << 16:
+                raise _wrong(f"process.consoleSize.{name}", "out of range")
     priority = _field(process, "process", "ioPriority", dict, {})
     if priority:
         kind = _field(priority, "process.ioPriority", "class", str)

@@ -199,7 +199,8 @@ def test_terminal_of_run(oci: Runtime, bundle: Bundle) -> None:
 def test_console_socket(any_oci: Runtime, bundle: Bundle, tmp_path: Path) -> None:
     import socket
 
-    bundle.write("sh", "-c", "tty; echo size; read x; echo got $x", terminal=True)
+    bundle.write("sh", "-c", "tty; echo size; read x; echo got $x", terminal=True,
+                 consoleSize={"height": 33, "width": 77})  # fmt: skip
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "console"))
         listener.listen(1)
@@ -207,6 +208,7 @@ def test_console_socket(any_oci: Runtime, bundle: Bundle, tmp_path: Path) -> Non
         with listener.accept()[0] as peer:
             name, fds, _, _ = socket.recv_fds(peer, 64, 1)
     assert len(fds) == 1 and name
+    assert os.get_terminal_size(fds[0]) == (77, 33)
     any_oci.ok("start", "c")
     os.write(fds[0], b"word\n")
     seen = b""
