@@ -107,6 +107,10 @@ def _leave_out(sets: object, warn: Callable[[str], None]) -> None:
         if isinstance(names, list) and all(isinstance(name, str) for name in names):
             lacking |= {*names} - can
             sets[key] = [name for name in names if name in can]
+    # none is ambient that is not inheritable and permitted (capabilities(7)); buildah asks for it
+    if all(isinstance(sets[key], list) for key in ("ambient", "inheritable", "permitted")):
+        others = {*sets["inheritable"]} & {*sets["permitted"]}
+        sets["ambient"] = [name for name in sets["ambient"] if name in others]
     if lacking:
         text = ", ".join(sorted(lacking))
         warn(f"capabilities that are not known or not ours to give: {text}")

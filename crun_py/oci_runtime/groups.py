@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from crun_py import notices
 from crun_py.cgroup import devices, group
 from crun_py.errors import InvalidArgument, Unsupported
 from crun_py.spec import DEVICES
@@ -49,19 +50,33 @@ def make(container_id: str, linux: Linux, *, systemd: bool, rootless: bool) -> G
     Raises InvalidArgument for a path of the other form, Unsupported for limits that this host
     cannot hold; nothing is left then.
     """
-    limits = group.values(linux.get("resources", {}))
+    resources = linux.get("resources", {})
+    limits = group.values(resources)
     where = linux.get("cgroupsPath", "")
     made = (
         _scope(container_id, where, limits, rootless) if systemd
         else Group(_directory(container_id, where) or "")
     )  # fmt: skip
     try:
-        group.apply(made.path or None, limits, {})
-        _guard(made.path, linux.get("resources", {}), rootless=rootless)
+        group.apply(made.path or None, _held(made.path, limits, resources), {})
+        _guard(made.path, resources, rootless=rootless)
     except BaseException:
         made.remove()
         raise
     return made
+
+
+_USUAL_SHARES = 1024
+
+
+def _held(path: str, limits: dict[str, str], resources: LinuxResources) -> dict[str, str]:
+    """The limits without a share of the processors where there is no controller for that: it is no
+    limit, and containerd asks for the usual one of every container."""
+    if "cpu.weight" not in limits or os.path.exists(path + "/cpu.weight"):
+        return limits
+    if (shares := resources.get("cpu", {}).get("shares")) != _USUAL_SHARES:
+        notices.warn(f"cpu.shares {shares}: no cgroup v2 cpu controller here, it has no effect")
+    return {name: value for name, value in limits.items() if name != "cpu.weight"}
 
 
 def _directory(container_id: str, where: str) -> str | None:

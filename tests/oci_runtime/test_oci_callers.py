@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from docker_daemon import docker_daemon
-from engine import REACHABLE
+from engine import REACHABLE, wait_for
 from oci_bundles import OURS, Bundle
 
 RUNTIME = REACHABLE / ".venv/bin/crunpy-oci"
@@ -143,3 +143,75 @@ def test_docker(docker: Caller, bundle: Bundle) -> None:
     docker.ok("stop", "-t", "20", "long")
     assert docker.ok("inspect", "-f", "{{.State.ExitCode}}", "long") == "5"
     docker.ok("rm", "long")
+
+
+def test_buildah(bundle: Bundle, base: Path) -> None:
+    """RUN of its builds, and `buildah run`."""
+    place = base / "buildah"
+    place.mkdir(mode=0o700)
+    (place / "containers.conf").write_text(CONFIGURATION)
+    command = ["env", f"CONTAINERS_CONF={place}/containers.conf", "buildah", "--storage-driver",
+               "vfs", "--root", f"{place}/root", "--runroot", f"{place}/run"]  # fmt: skip
+    buildah = Caller(command, "", [])
+    made = buildah.ok("from", "scratch")
+    shutil.copytree(bundle.rootfs, buildah.ok("mount", made), symlinks=True, dirs_exist_ok=True)
+    run = ("run", "--runtime", OURS, "--network", "none", made, "--")
+    assert buildah.ok(*run, "id", "-u") == "0"
+    assert buildah.call(*run, "sh", "-c", "exit 4").returncode == 4
+    buildah.ok("rm", made)
+    shutil.rmtree(place)
+
+
+CONTAINERD = """
+version = 2
+root = "{place}/root"
+state = "{place}/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs",
+                    "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper"]
+[grpc]
+address = "{place}/socket"
+"""
+
+
+@pytest.fixture
+def ctr(base: Path) -> Iterator[Caller]:
+    """containerd's own command, of a containerd whose shims end with it."""
+    place = base / "containerd"
+    place.mkdir(mode=0o700)
+    (place / "config.toml").write_text(CONTAINERD.format(place=place))
+    own = Path("/run/containerd")  # its command's and its shims' place, whatever the configuration
+    missing = not own.exists()
+    own.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "containerd", own], check=True)
+    with (place / "log").open("wb") as log:
+        daemon = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc",
+             "--kill-child", "containerd", "--config", place / "config.toml"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+    caller = Caller(["ctr", "--address", f"{place}/socket"], "", [])
+    wait_for(lambda: caller.call("version").returncode == 0)
+    yield caller
+    daemon.kill()
+    daemon.wait()
+    wait_for(lambda: not subprocess.run(["pgrep", "-f", str(place)], capture_output=True).stdout)
+    subprocess.run(["umount", "--lazy", own], check=True)
+    if missing:
+        own.rmdir()
+    shutil.rmtree(place)
+
+
+def test_containerd(ctr: Caller, bundle: Bundle) -> None:
+    run, root = ("run", "--runc-binary", OURS), ("--rootfs", bundle.rootfs)
+    assert ctr.ok(*run, "--rm", *root, "one", "id", "-u") == "0"
+    assert ctr.call(*run, "--rm", *root, "two", "sh", "-c", "exit 6").returncode == 6
+    ctr.ok(*run, "-d", *root, "three", "sleep", "1000")
+    assert ctr.ok("task", "exec", "--exec-id", "e", "three", "id", "-u") == "0"
+    ctr.ok("task", "pause", "three")
+    assert "PAUSED" in ctr.ok("task", "ls")
+    ctr.ok("task", "resume", "three")
+    assert "RUNNING" in ctr.ok("task", "ls")
+    ctr.ok("task", "kill", "-s", "KILL", "three")
+    wait_for(lambda: "STOPPED" in ctr.ok("task", "ls"))
+    ctr.ok("task", "rm", "three")
+    ctr.ok("container", "rm", "three")

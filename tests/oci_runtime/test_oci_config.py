@@ -127,6 +127,20 @@ def test_capabilities_that_nobody_can_give(oci: Runtime, bundle: Bundle) -> None
     assert done.returncode == 0 and "CAP_NONE" in done.stderr and "warning" in done.stderr
 
 
+def test_ambient_capabilities_that_are_not_inheritable(oci: Runtime, bundle: Bundle) -> None:
+    """buildah asks for them; the kernel gives none."""
+    bundle.config["process"]["capabilities"]["ambient"] = ["CAP_KILL"]
+    assert "CapAmb:\t0000000000000000" in shown(oci, bundle, "cat /proc/self/status")
+
+
+def test_shares_without_a_controller(oci: Runtime, bundle: Bundle) -> None:
+    """A weight is no limit; the usual one, which containerd asks for, is no matter for words."""
+    for shares, told in ((1024, ""), (100, "cpu.shares 100")):
+        bundle.config["linux"]["resources"] = {"cpu": {"shares": shares}}
+        done = oci.run("run", "-b", bundle.write("true").path, "c")
+        assert done.returncode == 0 and told in done.stderr and bool(told) == bool(done.stderr)
+
+
 def test_hooks(oci: Runtime, bundle: Bundle) -> None:
     log = bundle.path / "log"
     script = 'read state; echo "$0 $A $(readlink /proc/self/ns/mnt) $state" >> '
