@@ -39,7 +39,7 @@ enum op {
 	OP_UNSHARE = 2,	   /* a=flags */
 	OP_PROPAGATION = 3, /* a=flags, on / */
 	OP_OVERLAY = 4,	   /* a=flags s0=mountpoint s1=options s2=upper s3=work s4..=lower, topmost first */
-	OP_BINDROOT = 5,   /* a=flags to set s0=directory that becomes the root */
+	OP_BINDROOT = 5,   /* a=flags to set c=propagation, 0: private s0=directory that becomes the root */
 	OP_MOUNT = 6,	   /* a=flags b=1 may be missing, 2 takes its label as an attribute s0=source s1=target s2=type s3=data
 			    * c=what a tmpfs has from the directory it covers: 1 mode, 2 uid, 4 gid */
 	OP_BIND = 7,	   /* a=flags to set b=recursive c=propagation s0=source s1=target */

@@ -132,7 +132,8 @@ int step_bindroot(struct init *init, const struct step *s)
 	int directory = open(s->s[0].p, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0)
 		return -errno;
-	int error = bind_fd(directory, directory, (uint64_t)s->a, MS_PRIVATE, true);
+	uint64_t propagation = s->c ? (uint64_t)s->c : MS_PRIVATE;
+	int error = bind_fd(directory, directory, (uint64_t)s->a, propagation, true);
 	close(directory);
 	if (error)
 		return error;

@@ -202,10 +202,16 @@ class Hooks(TypedDict, total=False):
     poststop: list[Hook]
 
 
+class TimeOffset(TypedDict, total=False):
+    secs: int
+    nanosecs: int
+
+
 class Linux(TypedDict):
     cgroupsPath: NotRequired[str]
     personality: NotRequired[Personality]
     rootfsPropagation: NotRequired[str]
+    timeOffsets: NotRequired[dict[str, TimeOffset]]
     namespaces: list[LinuxNamespace]
     maskedPaths: NotRequired[list[str]]
     readonlyPaths: NotRequired[list[str]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from crun_py.errors import InvalidArgument, Unsupported
 from crun_py.model.spec import RLIMITS
 from crun_py.ns import TYPES
+from crun_py.runtime.mount_options import PROPAGATION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ def check(spec: object, *, alone: bool = False) -> None:
     if linux.get("intelRdt"):
         raise Unsupported("config.json: linux.intelRdt is not done here")
     _personality(linux)
+    word = _field(linux, "linux", "rootfsPropagation", str, "")
+    if word and word not in PROPAGATION and word not in _DEEP:
+        raise _wrong("linux.rootfsPropagation", f"{word!r} is not known")
+    _time_offsets(linux)
     hooks = _field(whole, "", "hooks", dict, {})
     if hooks and not alone:
         raise Unsupported("config.json: hooks are not run here")
@@ -87,6 +92,20 @@ def _path(value: object, where: str) -> None:
     good = isinstance(value, str) and value.startswith("/") and "\0" not in value
     if not good or ".." in str(value).split("/"):
         raise _wrong(where, f"{str(value)[:60]!r} is not an absolute path")
+
+
+_DEEP = {"r" + word for word in PROPAGATION}
+
+
+def _time_offsets(linux: Object) -> None:
+    for clock, value in _field(linux, "linux", "timeOffsets", dict, {}).items():
+        where = f"linux.timeOffsets.{clock}"
+        if clock not in ("monotonic", "boottime"):
+            raise _wrong(where, "not known")
+        offset = _object(value, where)
+        _field(offset, where, "secs", int, 0)
+        if not 0 <= _field(offset, where, "nanosecs", int, 0) < 10**9:
+            raise _wrong(f"{where}.nanosecs", "out of range")
 
 
 def _personality(linux: Object) -> None:

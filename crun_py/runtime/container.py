@@ -14,7 +14,7 @@ from crun_py.errors import InvalidArgument, Unsupported
 from crun_py.model.spec import DEFAULT_SECCOMP, MOUNT_CONTEXT, OPTIONAL_SYSCTLS, RLIMITS
 from crun_py.ns import caps
 from crun_py.runtime import plan as p
-from crun_py.runtime.mount_options import Options
+from crun_py.runtime.mount_options import PROPAGATION, Options
 from crun_py.runtime.plan import Plan
 
 TYPE_CHECKING = False
@@ -74,6 +74,9 @@ def plan_for(
         plan.add(p.SYSCTL, key.replace(".", "/"), value, a=key in optional)
     plan.add(p.CLEAR)
     plan.add(p.PIVOT)
+    if word := linux.get("rootfsPropagation"):
+        deep = ns.MS_REC if word not in PROPAGATION else 0
+        plan.add(p.PROPAGATION, a=deep | PROPAGATION[word[1:] if deep else word])
     if spec["root"].get("readonly"):
         plan.add(p.ROOTFLAGS, a=ns.RDONLY)
     if "uts" in new:
@@ -95,10 +98,10 @@ def hold(plan: Plan) -> None:
 
 def clone_flags(spec: Spec, joined: dict[str, int]) -> int:
     """Flags for clone(2): new namespaces, but the cgroup one, which must be made from inside
-    the container's cgroup (cgroup_namespaces(7)), and the user namespace, which is there."""
+    the container's cgroup (cgroup_namespaces(7)), and those of users and time, which are there."""
     flags = 0
     for entry in spec["linux"]["namespaces"]:
-        if entry["type"] not in joined and entry["type"] not in ("cgroup", "user"):
+        if entry["type"] not in joined and entry["type"] not in ("cgroup", "user", "time"):
             flags |= ns.TYPES[entry["type"]]
     return flags
 
@@ -122,7 +125,8 @@ def _root(plan: Plan, spec: Spec, rootfs: RootFs | None, attached: int | None) -
         plan.add(p.ATTACH, _ANYWHERE, a=attached, b=1)
         return
     if rootfs is None:
-        plan.add(p.BINDROOT, spec["root"]["path"], a=ns.NODEV)
+        follows = spec["linux"].get("rootfsPropagation", "") in ("slave", "rslave")
+        plan.add(p.BINDROOT, spec["root"]["path"], a=ns.NODEV, c=follows and ns.MS_SLAVE)
         return
     where, upper, work = spec["root"]["path"], rootfs.upper, rootfs.work
     flags = 0 if rootfs.devices else ns.NODEV

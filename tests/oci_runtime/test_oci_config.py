@@ -141,6 +141,31 @@ def test_shares_without_a_controller(oci: Runtime, bundle: Bundle) -> None:
         assert done.returncode == 0 and told in done.stderr and bool(told) == bool(done.stderr)
 
 
+def test_a_time_namespace(oci: Runtime, bundle: Bundle) -> None:
+    linux = bundle.config["linux"]
+    linux["namespaces"].append({"type": "time"})
+    linux["timeOffsets"] = {"boottime": {"secs": 10**6}, "monotonic": {"secs": 7, "nanosecs": 5}}
+    script = "cat /proc/uptime; cat /proc/self/timens_offsets"
+    lines = shown(oci, bundle, script).splitlines()
+    own = float(Path("/proc/uptime").read_text().split()[0])
+    assert -5 < float(lines[0].split()[0]) - own - 10**6 < 60
+    assert [line.split() for line in lines[1:]] == [
+        ["monotonic", "7", "5"], ["boottime", "1000000", "0"]]  # fmt: skip
+    oci.create("first", bundle.write("sleep", "1000"))
+    oci.ok("start", "first")
+    assert oci.ok("exec", "first", "cat", "/proc/self/timens_offsets").split()[-2] == "1000000"
+    linux["namespaces"][-1]["path"] = f"/proc/{oci.state('first')['pid']}/ns/time"
+    del linux["timeOffsets"]
+    assert float(shown(oci, bundle, "cat /proc/uptime").split()[0]) > 10**6
+
+
+@pytest.mark.parametrize(("word", "told"), [("rprivate", False), ("shared", True)])
+def test_the_roots_propagation(oci: Runtime, bundle: Bundle, word: str, told: bool) -> None:
+    bundle.config["linux"]["rootfsPropagation"] = word
+    line = shown(oci, bundle, "grep ' / rw' /proc/self/mountinfo")
+    assert ("shared:" in line.partition(" - ")[0]) is told
+
+
 def test_hooks(oci: Runtime, bundle: Bundle) -> None:
     log = bundle.path / "log"
     script = 'read state; echo "$0 $A $(readlink /proc/self/ns/mnt) $state" >> '
@@ -221,6 +246,9 @@ BAD: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda c: c.update(hooks={"poststop": [{"path": "/x", "timeout": 0}]}), "timeout"),
     "personality": (
         lambda c: c["linux"].update(personality={"domain": "BSD"}), "personality"),
+    "propagation": (lambda c: c["linux"].update(rootfsPropagation="rx"), "rootfsPropagation"),
+    "time": (
+        lambda c: c["linux"].update(timeOffsets={"boottime": {"nanosecs": 10**9}}), "nanosecs"),
     "rdt": (lambda c: c["linux"].update(intelRdt={"closID": "x"}), "intelRdt"),
     "cgroup form": (lambda c: c["linux"].update(cgroupsPath="a:b:c"), "cgroupsPath"),
     "limits": (

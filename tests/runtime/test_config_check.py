@@ -53,7 +53,7 @@ CASES: list[tuple[str, Any, str]] = [
     ("root.path", 5, "root.path"),
     ("linux.namespaces", None, "linux.namespaces"),
     ("linux.namespaces", [{"type": "mount"}, {"type": "mount"}], "given twice"),
-    ("linux.namespaces", [{"type": "mount"}, {"type": "time"}], "'time' is not known"),
+    ("linux.namespaces", [{"type": "mount"}, {"type": "x"}], "'x' is not known"),
     ("linux.namespaces", [{}], "linux.namespaces[0].type: missing"),
     ("linux.maskedPaths", ["proc"], "linux.maskedPaths"),
     ("linux.readonlyPaths", "/proc", "linux.readonlyPaths"),
