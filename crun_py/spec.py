@@ -316,7 +316,12 @@ _OWN_SYSCTLS = {
 
 def sysctls(asked: dict[str, str], namespaces: list[LinuxNamespace]) -> dict[str, str]:
     """Kernel settings, if they belong to a namespace of the container's own (CVE-2022-0811)."""
-    own = {n["type"] for n in namespaces if "path" not in n}
+    return sysctls_of(asked, {n["type"] for n in namespaces if "path" not in n})
+
+
+def sysctls_of(asked: dict[str, str], own: set[str]) -> dict[str, str]:
+    """The same; own: the types of the container's namespaces that are not the host's.  Raises
+    InvalidArgument."""
     allowed = tuple(prefix for kind in own for prefix in _OWN_SYSCTLS.get(kind, ()))
     result = {}
     for key, value in asked.items():

@@ -9,7 +9,6 @@ from crun_py.fields import Fields
 from crun_py.library import options
 from crun_py.model.container import (
     Bind,
-    Device,
     HealthCheck,
     Limits,
     LogConfig,
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
     from crun_py.model.registry import PullRequest
 
     Object = Mapping[str, object]
+
+
+_DEVICE = ("PathOnHost", "PathInContainer", "CgroupPermissions")
 
 
 def request(body: Object, name: str, platform: str) -> tuple[CreateRequest, PullRequest]:
@@ -72,7 +74,7 @@ def _options(config: Fields, host: Fields) -> CreateOptions:
         "mounts": [_mount(one) for one in host.objects("Mounts")],
         "tmpfs": host.pairs("Tmpfs"),
         "devices": [
-            Device(d.text("PathOnHost"), d.text("PathInContainer"), d.text("CgroupPermissions"))
+            parts.device(":".join(map(d.text, _DEVICE)))
             for d in host.objects("Devices")
         ],
         "device_rules": host.texts("DeviceCgroupRules"),

@@ -92,10 +92,13 @@ def _unix(path: str) -> socket.socket:
                 os.unlink(path)  # nobody listens any more
             else:
                 raise CrunpyError(f"listening on {path}: another service does")
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    except OSError as e:
+        raise CrunpyError.from_os(f"listening on {path}", e) from e
     sock = socket.socket(socket.AF_UNIX)
     old = os.umask(0o177)
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         sock.bind(path)
         sock.listen(128)
     except OSError as e:

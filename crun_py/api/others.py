@@ -44,6 +44,7 @@ def register(routes: Routes) -> None:
         ("GET", "/plugins", no_plugins),
         ("POST", "/build/prune", cache_pruned),
         *(("GET", path, no_swarm) for path in _SWARMS),
+        *(("POST", f"/swarm/{word}", no_swarm) for word in ("init", "join", "leave", "update")),
     ):
         routes.add(method, path, answer)
 

@@ -28,7 +28,7 @@ from crun_py.show.version import API_VERSION
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from crun_py.aio import Engine
 
@@ -65,10 +65,14 @@ class Service:
         self._last = time.monotonic()
 
     async def run(
-        self, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None = None
+        self,
+        sockets: Sequence[socket.socket],
+        tls: ssl.SSLContext | None = None,
+        *,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         """Serve on listening sockets, those of TCP with `tls`, until SIGTERM, SIGINT or the end of
-        the idle time."""
+        the idle time.  ready: is called when it does."""
         self._tls = tls
         servers = [
             await asyncio.start_unix_server(self._accept, sock=one, limit=_BUFFER)
@@ -80,6 +84,7 @@ class Service:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
+        ready()
         try:
             while not ended.is_set():
                 with contextlib.suppress(TimeoutError):

@@ -131,11 +131,12 @@ async def disk_usage(engine: Engine, exchange: Exchange, _: str) -> None:
     asked = {value for key, value in exchange.queries if key == "type"}
     used = await engine.disk_usage()
     lists = {
-        "image": ("Images", "ImageUsage", used.images, "documents.images"),
+        "image": ("Images", "ImageUsage", used.images, "documents.used_images"),
         "container": ("Containers", "ContainerUsage", used.containers,
                       "documents.sized_containers"),
         "volume": ("Volumes", "VolumeUsage", used.volumes, "documents.sized_volumes"),
-        "build-cache": ("BuildCache", "BuildCacheUsage", used.build_cache, ""),
+        "build-cache": ("BuildCache", "BuildCacheUsage", used.build_cache,
+                        "documents.build_cache"),
     }  # fmt: skip
     found: dict[str, object] = {}
     if not asked or "image" in asked:
@@ -143,7 +144,7 @@ async def disk_usage(engine: Engine, exchange: Exchange, _: str) -> None:
     for kind, (old, new, space, name) in lists.items():
         if asked and kind not in asked:
             continue
-        items = await call(name) if name else []
+        items = await call(name)
         found[old] = items
         found[new] = {
             "ActiveCount": space.active, "TotalCount": space.count, "Items": items,

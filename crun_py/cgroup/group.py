@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 
-from crun_py import jsonfile
+from crun_py import jsonfile, notices
 from crun_py.errors import CrunpyError, Unsupported
 
 TYPE_CHECKING = False
@@ -229,8 +229,11 @@ def check(path: str | None, wanted: dict[str, str]) -> set[str]:
     """
     missing = {name for name in wanted if path is None or not os.path.exists(f"{path}/{name}")}
     for name in missing:
+        if wanted[name].split(" ")[0] == "max":
+            continue  # no limit, which needs no controller
         if name == "io.weight" or (name == "memory.swap.max" and path is not None):
-            continue  # the request is kept, and told as a warning when it was made
+            notices.warn(f"{name}: this host has no controller for it, it has no effect")
+            continue
         controller = name.split(".")[0]
         raise Unsupported(
             f"limiting {name}={wanted[name]}: no cgroup v2 {controller} controller for us here",

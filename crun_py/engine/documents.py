@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 
 CALLS = ("anything", "containers", "images", "networks", "volumes", "info", "version", "history",
-         "distribution", "sized_volumes", "sized_containers", "containers_text")  # fmt: skip
+         "distribution", "sized_volumes", "sized_containers", "containers_text",
+         "used_images", "build_cache")  # fmt: skip
 
 
 def anything(context: Context, kind: str, name: str, *, size: bool = False) -> Document:
@@ -173,6 +174,47 @@ def _image(one: ImageSummary) -> Document:
         "Containers": -1,
         "Labels": {**one.labels},
     }
+
+
+def used_images(context: Context) -> list[Document]:
+    """The images of SystemDataUsage: with what they share, and how many use them."""
+    from crun_py.container.uses import ImageUsers
+    from crun_py.oci.store.images import ImageStore
+    from crun_py.oci.store.usage import Usage
+
+    usage, users = Usage(ImageStore(context.paths)), ImageUsers(context.paths)
+    known = {f"sha256:{image.id}": image for image in usage.images}
+    found = images(context)
+    for document in found:
+        if image := known.get(str(document["Id"])):
+            shared = usage.shared(image)
+            document["Size"] = document["VirtualSize"] = shared + usage.unique(image)
+            document["SharedSize"], document["Containers"] = shared, len(users(image.id))
+    return found
+
+
+_CACHES = {"mount": "exec.cachemount"}
+
+
+def build_cache(context: Context) -> list[Document]:
+    """BuildCache of SystemDataUsage: what builds keep."""
+    from crun_py.build import keep
+
+    held = keep.used_by_images(context.paths)
+    return [
+        {
+            "ID": one.text.rpartition(":")[2][:25],
+            "Type": _CACHES.get(one.kind, "regular"),
+            "Description": one.text,
+            "InUse": False,
+            "Shared": one.text in held,
+            "Size": one.size,
+            "CreatedAt": clock.rfc3339(int(one.used * 1e9)),
+            "LastUsedAt": clock.rfc3339(int(one.used * 1e9)),
+            "UsageCount": 1,
+        }
+        for one in keep.things(context.paths)
+    ]
 
 
 def _seconds(timestamp: str) -> int:

@@ -72,16 +72,31 @@ def new_namespace(ids: Ids) -> int:
     """A descriptor of a new user namespace with the maps `ids`.  Raises CrunpyError."""
 
     def prepare(pid: int) -> int:
-        for name, table in (("uid_map", ids.uids), ("gid_map", ids.gids)):
-            text = "".join(f"{a} {b} {n}\n" for a, b, n in table)
-            with open(f"/proc/{pid}/{name}", "w", encoding="ascii") as f:
-                f.write(text)
+        for kind, table in (("uid", ids.uids), ("gid", ids.gids)):
+            _write_map(pid, kind, table)
         return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
 
     def become() -> None:
         check(lib.crunpy_unshare(CLONE_NEWUSER), "unshare")
 
     return from_child("making a user namespace", become, prepare)
+
+
+def _write_map(pid: int, kind: str, table: Map) -> None:
+    """The map ("uid" or "gid") of a process's user namespace; a plain user's by newuidmap(1), or,
+    of his own id alone, as the kernel lets him (user_namespaces(7), "Defining user and group ID
+    mappings").  Raises OSError, CrunpyError."""
+    if os.geteuid() and (len(table) > 1 or table[0][2] > 1):
+        from crun_py.ns import user
+
+        user.write_map(pid, kind, table)
+        return
+    if os.geteuid() and kind == "gid":
+        with open(f"/proc/{pid}/setgroups", "w", encoding="ascii") as f:
+            f.write("deny")
+    text = "".join(f"{a} {b} {n}\n" for a, b, n in table)
+    with open(f"/proc/{pid}/{kind}_map", "w", encoding="ascii") as f:
+        f.write(text)
 
 
 def new_netns(userns: int) -> int:

@@ -164,6 +164,17 @@ def _program(name: str) -> str:
     )
 
 
+def write_map(pid: int, kind: str, table: list[list[int]]) -> None:
+    """Have newuidmap(1) or newgidmap(1), by `kind`, write the map of a process's user namespace:
+    rows of first id inside, outside, count.  Raises Unsupported."""
+    words = [str(number) for row in table for number in row]
+    if _write_maps([[_program(f"new{kind}map"), str(pid), *words]]):
+        raise Unsupported(
+            f"making a user namespace: new{kind}map refused the map {' '.join(words)}",
+            hint=f"/etc/sub{kind} says which ids are yours",
+        )
+
+
 def _write_maps(commands: list[list[str]]) -> int:
     """Run newuidmap and newgidmap at once; runs in the child that stayed outside."""
     own = caller.variables()

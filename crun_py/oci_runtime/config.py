@@ -8,17 +8,36 @@ from crun_py import jsonfile
 from crun_py.errors import InvalidArgument, NotFound
 from crun_py.ns import caps
 from crun_py.runtime.check import check
-from crun_py.spec import DEVICES
+from crun_py.spec import DEVICES, sysctls_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from crun_py.documents.spec import Process, Spec
+    from crun_py.documents.spec import Linux, Process, Spec
 
     Object = dict[str, object]
 
 _SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
+
+
+_NAMES = {"network": "net", "mount": "mnt"}
+"""What /proc calls a namespace that the specification calls otherwise."""
+
+
+def _own_settings(linux: Linux) -> None:
+    """Raises InvalidArgument for a sysctl that is not of a namespace of the container's own: it
+    would be the host's that is written."""
+    own = set()
+    for entry in linux["namespaces"]:
+        kind, path = entry["type"], entry.get("path", "")
+        try:
+            host = os.stat(f"/proc/self/ns/{_NAMES.get(kind, kind)}")
+            if not path or not os.path.samestat(os.stat(path), host):
+                own.add(kind)
+        except OSError:
+            continue  # it is told when it is opened
+    sysctls_of(linux.get("sysctl", {}), own)
 
 
 def _say_nothing(_: str) -> None:
@@ -44,6 +63,7 @@ def read(bundle: str, *, warn: Callable[[str], None] = _say_nothing) -> Spec:
         _leave_out(process["capabilities"], warn)
     check(spec, alone=True)
     found: Spec = spec  # type: ignore[assignment]  # this is what `check` has looked for
+    _own_settings(found["linux"])
     return found
 
 

@@ -24,7 +24,7 @@ def features() -> dict[str, object]:
             "namespaces": sorted(TYPES),
             "capabilities": sorted(caps.NAMES),
             "cgroup": {"v1": False, "v2": group.mount_point() is not None, "systemd": True,
-                       "systemdUser": True, "rdma": True},
+                       "systemdUser": True, "rdma": False},
             "seccomp": {
                 "enabled": True,
                 "actions": _ACTIONS,

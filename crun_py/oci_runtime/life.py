@@ -9,7 +9,7 @@ import time
 
 from crun_py import ns, state
 from crun_py.cgroup import group
-from crun_py.errors import Conflict, CrunpyError, NotFound
+from crun_py.errors import Conflict, CorruptState, CrunpyError, NotFound
 from crun_py.oci_runtime import config, hooks
 from crun_py.oci_runtime.state import Container, State, document
 
@@ -165,7 +165,14 @@ def delete(container: Container, warn: Callable[[str], None], *, force: bool = F
     warn: is told of poststop hooks that fail.  Raises NotFound, Conflict.
     """
     with container.lock():
-        known = container.read()
+        try:
+            known = container.read()
+        except CorruptState as e:
+            if not force:
+                raise
+            warn(e.line())  # what it was is not known any more
+            container.remove()
+            return
         status = container.status(known)
         if status not in ("stopped", "created") and not force:
             raise Conflict(f"deleting container {container.id}: it is not stopped: {status}",

@@ -152,6 +152,9 @@ class Making:
         if not uids or not gids:
             raise InvalidArgument("linux.uidMappings, gidMappings: a user namespace needs both")
         self._userns = self._keep(idmap.new_namespace(idmap.Ids(uids, gids)))
+        user = self._spec["process"]["user"]
+        if os.geteuid() and not user.get("additionalGids"):
+            user["keepGroups"] = True  # where setgroups(2) may be denied (user_namespaces(7))
 
     def _make_time_namespace(self) -> None:
         """What we start from here on is in it (time_namespaces(7))."""

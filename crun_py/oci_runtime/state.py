@@ -90,7 +90,7 @@ class Container:
                 return State(id=self.id, bundle="", rootfs="", oci_version="", created="", owner="")
             raise self._missing() from None
         except (ValueError, TypeError, KeyError, AttributeError) as e:
-            raise CorruptState(f"reading {path}: {e}") from e
+            raise CorruptState(f"reading {path}: {e}", hint="delete --force") from e
         return found
 
     def status(self, known: State) -> str:

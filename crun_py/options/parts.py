@@ -162,6 +162,8 @@ def device(text: str) -> Device:
     """HOST[:CONTAINER[:rwm]]."""
     source, _, rest = text.partition(":")
     target, _, access = rest.partition(":")
+    if not {*access} <= {*"rwm"}:
+        raise InvalidArgument(f"device {text!r}: {access!r} is not of the letters rwm")
     return Device(source=source, target=target or source, access=access)
 
 

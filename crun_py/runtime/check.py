@@ -47,6 +47,12 @@ def check(spec: object, *, alone: bool = False) -> None:
     _label(linux, "linux", "mountLabel")
     if linux.get("intelRdt"):
         raise Unsupported("config.json: linux.intelRdt is not done here")
+    resources = _field(linux, "linux", "resources", dict, {})
+    for name in ("hugepageLimits", "rdma", "network"):
+        if resources.get(name):
+            raise Unsupported(f"config.json: linux.resources.{name} is not done here")
+    if _field(linux, "linux", "seccomp", dict, {}).get("listenerPath"):
+        raise Unsupported("config.json: linux.seccomp.listenerPath is not done here")
     _personality(linux)
     word = _field(linux, "linux", "rootfsPropagation", str, "")
     if word and word not in PROPAGATION and word not in _DEEP:
@@ -146,6 +152,9 @@ def process(process: object) -> None:
     process = _object(process, "process")
     for name in ("args", "env"):
         _texts(_field(process, "process", name, list), f"process.{name}")
+    for text in process["env"]:  # type: ignore[attr-defined]
+        if "=" not in text or text.startswith("="):
+            raise _wrong("process.env", f"{text[:60]!r} is not KEY=VALUE")
     if not process["args"]:
         raise _wrong("process.args", "empty")
     _path(_field(process, "process", "cwd", str), "process.cwd")
@@ -236,6 +245,9 @@ def _namespaces(entries: list[object]) -> None:
 
 
 def _mount(entry: Object, where: str) -> None:
+    for name in ("uidMappings", "gidMappings"):
+        if entry.get(name):
+            raise Unsupported(f"config.json: {where}.{name} is not done here")
     _path(_field(entry, where, "destination", str), f"{where}.destination")
     options = _field(entry, where, "options", list, [])
     if not all(isinstance(word, str) for word in options):

@@ -83,7 +83,7 @@ class Report:
                         "Tag": (reference.tag if reference else "") or "<none>",
                         "ID": image.id[:12],
                         "CreatedSince": since(image.created) + " ago" if image.created else "N/A",
-                        "Size": human_size(image.size),
+                        "Size": human_size(self._usage.shared(image) + self._usage.unique(image)),
                         "SharedSize": human_size(self._usage.shared(image)),
                         "UniqueSize": human_size(self._usage.unique(image)),
                         "Containers": str(len(self._in_use(image.id))),

@@ -459,3 +459,45 @@ def test_a_client_that_wants_the_connection_closed_does_not_wait(served: Served)
             while sock.recv(1 << 16):
                 pass
             assert time.monotonic() - started < 0.9
+
+
+def test_disk_usage_says_what_is_used(served: Served, client: Any) -> None:
+    """Who prunes by what is told removes nothing that a container has."""
+    client.containers.create("busybox", network_mode="none")
+    status, found = served.ask("GET", "/v1.52/system/df")
+    image = next(one for one in found["Images"] if "busybox:latest" in one["RepoTags"])
+    assert status == 200 and image["Containers"] == 1
+    assert 0 <= image["SharedSize"] <= image["Size"]
+    assert isinstance(found["BuildCache"], list)
+    assert len(found["BuildCache"]) == found["BuildCacheUsage"]["TotalCount"]
+
+
+def test_swarms_are_refused_in_words(served: Served) -> None:
+    for method, path in (("POST", "/swarm/init"), ("POST", "/swarm/join"), ("GET", "/nodes")):
+        status, said = served.ask(method, path, {} if method == "POST" else None)
+        assert status == 503 and "swarm" in said["message"]
+
+
+def test_access_to_devices(served: Served) -> None:
+    device = {"PathOnHost": "/dev/null", "PathInContainer": "/dev/x", "CgroupPermissions": "q"}
+    body = {"Image": "busybox", "HostConfig": {"Devices": [device]}}
+    status, said = served.ask("POST", "/containers/create", body)
+    assert status == 400 and "rwm" in said["message"]
+    assert "rwm" in served.engine.fails("run", "--device", "/dev/null:/dev/x:q", "busybox")
+
+
+def test_a_socket_in_directories_that_are_not_there(engine: Engine) -> None:
+    path = engine.run_root / "new/er/api.sock"
+    process = engine.popen("system", "service", f"unix://{path}")
+    assert process.stderr.readline().startswith(b"API listen on")
+    assert path.parent.stat().st_mode & 0o777 == 0o700 and path.stat().st_mode & 0o777 == 0o600
+    process.terminate()
+    assert process.wait(timeout=30) == 0
+    path.parent.rmdir()
+    path.parent.parent.rmdir()
+
+
+def test_no_limit_needs_no_controller(engine: Engine) -> None:
+    out = engine.ok("run", "--rm", "--pids-limit", "-1", "--cpu-quota", "-1", "--network", "none",
+                    "busybox", "echo", "ran")  # fmt: skip
+    assert out == "ran"

@@ -249,6 +249,22 @@ BAD: dict[str, tuple[Callable[[Any], object], str]] = {
     "propagation": (lambda c: c["linux"].update(rootfsPropagation="rx"), "rootfsPropagation"),
     "time": (
         lambda c: c["linux"].update(timeOffsets={"boottime": {"nanosecs": 10**9}}), "nanosecs"),
+    "host's sysctl": (lambda c: c["linux"].update(sysctl={"kernel.panic": "1"}), "kernel.panic"),
+    "host's network": (
+        lambda c: (c["linux"].update(sysctl={"net.ipv4.ip_forward": "1"}),
+                   c["linux"]["namespaces"].remove({"type": "network"})), "net.ipv4"),
+    "host's network by its path": (
+        lambda c: (c["linux"].update(sysctl={"net.ipv4.ip_forward": "1"}),
+                   next(n for n in c["linux"]["namespaces"] if n["type"] == "network").update(
+                       path="/proc/self/ns/net")), "net.ipv4"),
+    "environment": (lambda c: c["process"].update(env=["A"]), "env"),
+    "huge pages": (
+        lambda c: c["linux"].update(resources={"hugepageLimits": [{"limit": 1}]}), "hugepage"),
+    "mapped mount": (
+        lambda c: c["mounts"][0].update(uidMappings=[{"containerID": 0}]), "uidMappings"),
+    "notified": (
+        lambda c: c["linux"].update(seccomp={"defaultAction": "SCMP_ACT_ALLOW",
+                                             "listenerPath": "/x"}), "listenerPath"),
     "rdt": (lambda c: c["linux"].update(intelRdt={"closID": "x"}), "intelRdt"),
     "cgroup form": (lambda c: c["linux"].update(cgroupsPath="a:b:c"), "cgroupsPath"),
     "limits": (
@@ -294,6 +310,7 @@ def test_messages_in_a_log(oci: Runtime, bundle: Bundle, tmp_path: Path) -> None
     assert told["level"] == "error" and told["msg"] == "container nothere does not exist"
     assert "level=error" in second and 'msg="container nothere does not exist"' in second
     assert "xml" in oci.fails("--log-format", "xml", "list")
+    assert "no such file" in oci.fails("--log", tmp_path / "no/log", "list")
 
 
 def test_hostile_roots(oci: Runtime, bundle: Bundle) -> None:

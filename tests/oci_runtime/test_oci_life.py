@@ -6,11 +6,12 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
-from engine import wait_for
+from engine import REACHABLE, wait_for
 from oci_bundles import Bundle, Runtime
 
 LOOP = "trap 'exit 5' TERM; echo begun; while :; do sleep 0.05; done"
@@ -144,7 +145,8 @@ def test_pause_and_resume(oci: Runtime, bundle: Bundle) -> None:
     size = file.stat().st_size
     time.sleep(0.2)
     assert file.stat().st_size == size
-    assert "it is paused" in oci.fails("exec", "c", "true")
+    done = oci.run("exec", "c", "true")
+    assert done.returncode == 255 and "it is paused" in done.stderr
     oci.ok("resume", "c")
     wait_for(lambda: file.stat().st_size > size)
     oci.ok("pause", "c")
@@ -162,6 +164,60 @@ def test_all_of_it_is_killed(oci: Runtime, bundle: Bundle, stage: str) -> None:
     oci.until("c", "stopped")
     wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids[1:]))
     oci.ok("delete", "c")
+
+
+def test_a_damaged_state_hides_no_other(oci: Runtime, bundle: Bundle) -> None:
+    oci.create("good", bundle.write("sleep", "1000"))
+    (oci.root / "bad").mkdir()
+    (oci.root / "bad/state.json").write_text("{")
+    done = oci.run("list", "-q")
+    assert done.stdout.split() == ["good"] and "bad/state.json" in done.stderr
+    assert "bad/state.json" in oci.fails("delete", "bad")
+    oci.ok("delete", "--force", "bad")
+    assert oci.ok("list", "-q") == "good"
+
+
+def test_a_bundle_by_a_relative_path(any_oci: Runtime, bundle: Bundle) -> None:
+    bundle.write("echo", "here")
+    done = any_oci.run("run", "--bundle", f"./{bundle.path.name}/", "c", cwd=bundle.path.parent)
+    assert done.stdout == "here\n", done
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["one id", "many ids"])
+def test_a_plain_user(bundle: Bundle, base: Path, user_name: str, own: bool) -> None:
+    """By hand, as `spec --rootless` has it."""
+    import pwd
+
+    user = pwd.getpwnam(user_name)
+    linux = bundle.config["linux"]
+    linux["namespaces"].append({"type": "user"})
+    for name, number, file in (("uidMappings", user.pw_uid, "/etc/subuid"),
+                               ("gidMappings", user.pw_gid, "/etc/subgid")):  # fmt: skip
+        linux[name] = [{"containerID": 0, "hostID": number, "size": 1}]
+        if not own:
+            line = next(one for one in Path(file).read_text().splitlines()
+                        if one.startswith(user_name + ":"))  # fmt: skip
+            _, first, count = line.split(":")
+            linux[name].append({"containerID": 1, "hostID": int(first), "size": int(count)})
+    bundle.write("sh", "-c", "id -u; cat /proc/self/uid_map; touch /tmp/x && echo made")
+    pts = next(m for m in bundle.config["mounts"] if m["destination"] == "/dev/pts")
+    pts["options"].remove("gid=5")  # as `spec --rootless` has it
+    bundle.write(*bundle.config["process"]["args"])
+    place = Path(tempfile.mkdtemp(prefix="oci", dir=base))
+    subprocess.run(["chown", "-R", f"{user_name}:", bundle.path, place], check=True)
+    os.chmod(bundle.path, 0o755)
+    program = REACHABLE / ".venv/bin/crunpy-oci"
+    done = subprocess.run(
+        ["setpriv", "--reuid", user_name, "--regid", user_name, "--clear-groups", "env", "-i",
+         f"HOME={place}", f"XDG_RUNTIME_DIR={place}", f"PATH={os.environ['PATH']}",
+         program, "run", "-b", bundle.path, "c"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done
+    lines = done.stdout.splitlines()
+    assert lines[0] == "0" and lines[-1] == "made" and len(lines) == (3 if own else 4)
+    assert not (place / "crunpy-oci/c").exists()
+    subprocess.run(["rm", "-r", place], check=True)
 
 
 def test_preserved_descriptors(any_oci: Runtime, bundle: Bundle) -> None:

@@ -52,6 +52,11 @@ _VERBS = {
 """verb: (module here, summary)."""
 
 
+_NO_EXEC = 255
+"""runc's status for a further process that did not begin."""
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+
+
 class Runtime:
     """What the options before the verb say.
 
@@ -65,6 +70,11 @@ class Runtime:
         self._log, self._json = general.text("log"), general.text("log_format") == "json"
         if general.text("log_format") not in ("", "text", "json"):
             raise InvalidArgument(f"log format {general.text('log_format')!r}: not text or json")
+        if self._log:
+            try:
+                os.close(os.open(self._log, _APPEND, 0o644))
+            except OSError as e:
+                raise InvalidArgument.from_os(f"opening the log {self._log}", e) from e
 
     def warn(self, text: str) -> None:
         """A line to the log, or to standard error without one."""
@@ -79,7 +89,7 @@ class Runtime:
             line = f"time={jsonfile.dumps(at)} level={level} msg={jsonfile.dumps(text)}"
         data = (line + "\n").encode(errors="backslashreplace")
         if self._log:
-            fd = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            fd = os.open(self._log, _APPEND, 0o644)
             try:
                 os.write(fd, data)
             finally:
@@ -115,7 +125,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     except OSError as e:
         where = f"using {e.filename}" if e.filename else f"carrying out {rest[0]}"
         runtime.tell("error", CrunpyError.from_os(where, e).line())
-    return 1
+    return _NO_EXEC if rest[0] == "exec" else 1
 
 
 def _carry_out(verb: str, words: list[str], runtime: Runtime) -> int:

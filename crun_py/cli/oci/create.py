@@ -37,7 +37,7 @@ def request(values: Values, runtime: Runtime) -> make.Request:
         raise Unsupported("--no-pivot: a container whose root is not pivoted into is not isolated")
     preserve = values.text("preserve_fds") or "0"
     return make.Request(
-        bundle=values.text("bundle") or os.getcwd(),
+        bundle=os.path.abspath(values.text("bundle")),
         console_socket=values.text("console_socket"),
         preserve=quantity.whole(preserve, "preserve-fds", 0, 250),
         keyring=not values.flag("no_new_keyring"),

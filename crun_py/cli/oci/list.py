@@ -5,7 +5,7 @@ from __future__ import annotations
 from crun_py import jsonfile
 from crun_py.cli import table
 from crun_py.cli.output import write
-from crun_py.errors import InvalidArgument, NotFound
+from crun_py.errors import CorruptState, InvalidArgument, NotFound
 from crun_py.oci_runtime.state import document, every
 
 TYPE_CHECKING = False
@@ -36,6 +36,8 @@ def main(values: Values, arguments: list[str], runtime: Runtime) -> int:
             rows.append(document(container, container.read()))
         except NotFound:
             continue  # removed just now
+        except CorruptState as e:
+            runtime.warn(e.line())
     form = values.text("format") or "table"
     if form not in ("table", "json"):
         raise InvalidArgument(f"list: format {form!r}: not table or json")

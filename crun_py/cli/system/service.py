@@ -58,15 +58,18 @@ def serve(
     verified = bool(tls and tls.verify)
     beyond = verified or values.flag("insecure_tcp")
     sockets = listening.listening(places, handed_over, beyond=beyond)
-    for place in places:
-        if place.startswith("tcp:") and not verified:
-            write_warning(f"everybody who connects to {place} may do what you may")
-        write_error(f"API listen on {place}")
+
+    def tell() -> None:
+        for place in places:
+            if place.startswith("tcp:") and not verified:
+                write_warning(f"everybody who connects to {place} may do what you may")
+            write_error(f"API listen on {place}")
 
     async def served() -> None:
         async with aio.Engine(root=context.paths.root, runroot=context.paths.run,
                               on_warning=lambda _: None) as engine:  # fmt: skip
-            await service.Service(engine, idle_s=idle_s, origins=origins).run(sockets, wrapped)
+            made = service.Service(engine, idle_s=idle_s, origins=origins)
+            await made.run(sockets, wrapped, ready=tell)
 
     try:
         asyncio.run(served())
