@@ -271,6 +271,8 @@ def build(
             annotations[MOUNT_CONTEXT] = "rootcontext"
             own = mount("bind", ns.SELINUX_FS, ns.SELINUX_FS, "bind", "nosuid", "noexec")
             mounts = [*mounts, own]
+    if security.proc_options:
+        mounts = [_with(m, security.proc_options) if m.get("type") == "proc" else m for m in mounts]
     if request.oom_score_adj:
         process["oomScoreAdj"] = request.oom_score_adj
     if request.keep_groups:
@@ -287,6 +289,10 @@ def build(
     if request.domainname:
         spec["domainname"] = request.domainname
     return spec
+
+
+def _with(entry: Mount, options: Iterable[str]) -> Mount:
+    return {**entry, "options": [*entry.get("options", ()), *options]}
 
 
 def _device(path: str, major: int, minor: int) -> LinuxDevice:

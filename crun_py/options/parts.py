@@ -247,9 +247,31 @@ def storage_size(options: Iterable[str]) -> int:
     return found
 
 
+_HIDEPID = ("0", "1", "2", "4", "off", "noaccess", "invisible", "ptraceable")
+
+
+def _proc_options(text: str) -> list[str]:
+    """hidepid=, gid= and subset=pid, with commas between (proc(5)).  Raises InvalidArgument."""
+    found = text.split(",")
+    for option in found:
+        key, _, value = option.partition("=")
+        good = (
+            (key == "hidepid" and value in _HIDEPID)
+            or (key == "gid" and quantity.is_number(value))
+            or option == "subset=pid"
+        )
+        if not good:
+            raise InvalidArgument(
+                f"security option proc-opts={text}: {option!r} is not known",
+                hint="hidepid=0|1|2|4, gid=N, subset=pid",
+            )
+    return found
+
+
 def security(options: Iterable[str]) -> Security:
     """The texts of --security-opt.  Raises InvalidArgument."""
     labels: list[str] = []
+    proc_options: list[str] = []
     no_new_privileges, seccomp, apparmor = False, "default", ""
     paths: dict[str, list[str]] = {"mask": [], "unmask": []}
     for option in options:
@@ -268,16 +290,20 @@ def security(options: Iterable[str]) -> Security:
             from crun_py.ns import selinux
 
             labels.append(selinux.check_option(value))
+        elif key == "proc-opts":
+            proc_options += _proc_options(value)
         elif key == "systempaths":
             if value == "unconfined":
                 paths["unmask"].append("ALL")
         else:
             raise InvalidArgument(
                 f"security option {option}: not known",
-                hint="known: no-new-privileges, seccomp=, mask=, unmask=, label=, apparmor=",
+                hint="known: no-new-privileges, seccomp=, mask=, unmask=, label=, apparmor=, "
+                "proc-opts=, systempaths=",
             )
     return Security(
         no_new_privileges=no_new_privileges, seccomp=seccomp, mask=tuple(paths["mask"]),
         unmask=tuple(paths["unmask"]), apparmor=apparmor, labels=tuple(labels),
+        proc_options=tuple(proc_options),
         options=tuple(options),
     )  # fmt: skip

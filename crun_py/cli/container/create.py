@@ -63,7 +63,12 @@ OPTIONS = (
     ("--cap-add", "list", "Add a capability", "NAME"),
     ("--cap-drop", "list", "Drop a capability", "NAME"),
     ("--privileged", "flag", "All capabilities and devices, nothing masked", ""),
-    ("--security-opt", "list", "no-new-privileges, seccomp=FILE|unconfined, mask=, unmask=", "OPT"),
+    (
+        "--security-opt",
+        "list",
+        "no-new-privileges, seccomp=, mask=, unmask=, proc-opts= …",
+        "OPT",
+    ),
     ("--ulimit", "list", "A resource limit: NAME=SOFT[:HARD]", "SPEC"),
     ("--sysctl", "list", "A kernel setting of the container's namespaces", "KEY=VALUE"),
     ("--device", "list", "A host device, HOST[:CONTAINER], or of CDI: VENDOR/CLASS=NAME", "SPEC"),
