@@ -247,11 +247,11 @@ class LogConfig:
 
 @record
 class Security:
-    """privileged: all capabilities and devices, nothing hidden. default_capabilities: None for
-    docker's. seccomp: default, unconfined or the path of a profile. mask, unmask: paths that
-    are hidden, or not; unmask ALL: none. proc_options: of the mount /proc (proc(5)). apparmor:
-    a profile, unconfined, or "" for ours. labels: what is said of SELinux labels: disable,
-    nested, user:…, role:…, type:…, level:…, filetype:…. options: how it was written, for
+    """privileged: all capabilities and devices, nothing hidden.  default_capabilities: None for
+    docker's.  seccomp: default, unconfined or the path of a profile.  mask, unmask: paths that
+    are hidden, or not; unmask ALL: none.  proc_options: of the mount /proc (proc(5)).  apparmor:
+    a profile, unconfined, or "" for ours.  labels: what is said of SELinux labels: disable,
+    nested, user:…, role:…, type:…, level:…, filetype:….  options: how it was written, for
     `inspect`."""
 
     privileged: bool = False

@@ -245,7 +245,7 @@ def test_skopeo_reads_the_store(store: Engine) -> None:
 
 
 def test_login_is_wanted(store: Engine, base: Path) -> None:
-    from test_images_login import SECRET, USERS
+    from oci_images import SECRET, USERS
 
     with docker_registry(store.home.parent / (store.home.name + "-g"), users=USERS) as host:
         name = f"{host}/team/{repo('mine', store)}"
