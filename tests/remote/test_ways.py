@@ -90,7 +90,7 @@ def ssh(root: Engine, tmp_path: Path) -> Iterator[tuple[Engine, str]]:
     (binaries / "crunpy").write_text(f'#!/bin/sh\nexec {quoted} "$@"\n')
     (home / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {home}/host\nPidFile none\nUsePAM no\n"
-        f"AuthorizedKeysFile {home}/key.pub\nStrictModes no\nPermitRootLogin yes\n"
+        f"AuthorizedKeysFile {home}/key.pub\nStrictModes no\nPermitRootLogin yes\nAllowUsers root\n"
         f"PasswordAuthentication no\nSetEnv PATH={binaries}:/usr/bin:/bin\n"
     )
     (home / "ssh_config").write_text(
