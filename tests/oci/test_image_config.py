@@ -8,8 +8,8 @@ from typing import Any
 
 import images
 import pytest
-from conftest import Registry
 from engine import Engine
+from mirror import Registry
 
 from crun_py.errors import ImageError
 from crun_py.oci.manifest import parse_config

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import Registry
 from engine import Engine, Pty, wait_for
 from images import image
+from mirror import Registry
 
 RUN = ("run", "--rm", "--network", "none")
 CREATE = ("create", "--network", "none")

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Registry
 from engine import Engine
 from images import image
+from mirror import Registry
 from oci_images import entry, tar
 from tracing import traced
 

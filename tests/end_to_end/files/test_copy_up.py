@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Registry
 from engine import Engine, wait_for
 from images import image
+from mirror import Registry
 from oci_images import directory, entry, snapshot, tar
 
 DIRECTORIES, FILES = 8, 1500

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Registry
 from engine import Engine
 from images import image
+from mirror import Registry
 from oci_images import directory, entry, tar
 
 DIGGER = r"""

@@ -6,8 +6,8 @@ from typing import Any
 
 import images
 import pytest
-from conftest import Registry
 from engine import Engine
+from mirror import Registry
 
 CREATE = ("create", "--network", "none")
 KEYS = ("Type", "Mode", "RW", "Propagation")

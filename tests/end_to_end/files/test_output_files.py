@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Registry
 from engine import Engine
+from mirror import Registry
 from own_dev import own_dev
 
 

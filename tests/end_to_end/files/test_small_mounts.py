@@ -4,9 +4,9 @@ image's directories."""
 from __future__ import annotations
 
 import pytest
-from conftest import Registry
 from engine import Engine
 from images import image
+from mirror import Registry
 from oci_images import directory, entry, tar
 
 RUN = ("run", "--rm", "--network", "none")

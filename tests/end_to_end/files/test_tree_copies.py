@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Registry
 from engine import Engine
 from images import image
+from mirror import Registry
 from oci_images import directory, entry, hardlink, symlink, tar
 
 CAPABILITY = b"\1\0\0\2\0\x20\0\0" + bytes(12)  # cap_net_raw=ep

@@ -16,8 +16,8 @@ from typing import Any
 import images
 import pytest
 import zstandard
-from conftest import Registry
 from engine import Engine
+from mirror import Registry
 from oci_images import TestImage, digest_of, directory, entry, hardlink, symlink, tar
 
 NONE = ("run", "--rm", "--network", "none")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import images
 import pytest
-from conftest import Registry
 from engine import Engine
+from mirror import Registry
 from oci_images import entry, tar
 
 NONE = ("run", "--rm", "--network", "none")

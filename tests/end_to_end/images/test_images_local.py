@@ -9,8 +9,8 @@ from pathlib import Path
 
 import images
 import pytest
-from conftest import Registry
 from engine import Engine
+from mirror import Registry
 from oci_images import TestImage, entry, tar
 
 NONE = ("run", "--rm", "--network", "none")

@@ -10,8 +10,8 @@ from typing import Any
 
 import images
 import pytest
-from conftest import Registry
 from engine import Engine
+from mirror import Registry
 from oci_images import INDEX, TestImage, entry, tar
 
 

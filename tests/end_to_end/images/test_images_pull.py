@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from conftest import Registry
 from engine import Engine
 from images import ARCHITECTURE
+from mirror import Registry
 from oci_images import INDEX, MANIFEST, TestImage, entry, tar
 from scripted import Request, Server
 

@@ -13,8 +13,8 @@ from typing import Any
 import images
 import pytest
 import zstandard
-from conftest import Registry
 from engine import Engine
+from mirror import Registry
 from oci_images import MANIFEST, OCI, TestImage, docker_registry, entry, push, tar
 
 NONE = ("run", "--rm", "--network", "none")

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import images
 import pytest
-from conftest import Registry
 from engine import Engine
+from mirror import Registry
 from oci_images import entry, tar
 
 NONE = ("--network", "none")

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Registry
 from engine import Engine
 from images import image
+from mirror import Registry
 from oci_images import TestImage, digest_of, directory, entry, hardlink, symlink, tar
 
 Entry = tuple[tarfile.TarInfo, bytes]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import images
 import pytest
-from conftest import Registry
 from engine import CHECKOUT, Engine
+from mirror import Registry
 from oci_images import directory, entry, snapshot, symlink, tar
 
 from crun_py import spec

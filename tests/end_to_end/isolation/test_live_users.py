@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Registry
 from engine import Engine
 from images import image
+from mirror import Registry
 from oci_images import directory, entry, snapshot, symlink, tar
 
 SWAPPER = r"""

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import images
 import pytest
-from conftest import Registry
 from engine import Engine, wait_for
+from mirror import Registry
 from oci_images import directory, entry, symlink, tar
 
 NONE = ("--network", "none")

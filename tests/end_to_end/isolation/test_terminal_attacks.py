@@ -17,8 +17,8 @@ from pathlib import Path
 
 import images
 import pytest
-from conftest import Registry
 from engine import Engine, Pty
+from mirror import Registry
 from oci_images import entry, tar
 
 NONE = ("--network", "none")

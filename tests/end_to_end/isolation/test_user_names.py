@@ -10,9 +10,9 @@ import subprocess
 import tarfile
 
 import pytest
-from conftest import Registry
 from engine import Engine
 from images import BUSYBOX, image
+from mirror import Registry
 from oci_images import entry, symlink, tar
 
 NONE = ("run", "--rm", "--network", "none")

@@ -11,9 +11,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from conftest import Registry
 from engine import Engine
 from images import image
+from mirror import Registry
 from oci_images import directory, entry, tar
 
 LARGEST = (1 << 32) - 2

@@ -12,8 +12,8 @@ from typing import Any
 
 import images
 import pytest
-from conftest import Registry
 from engine import Engine
+from mirror import Registry
 from scripted import Server
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202efed"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import images
 import pytest
-from conftest import Registry
 from engine import Engine
+from mirror import Registry
 from oci_images import directory, entry, symlink, tar
 
 FILES = tar(

@@ -7,8 +7,8 @@ from typing import Any
 
 import images
 import pytest
-from conftest import Registry
 from engine import Engine
+from mirror import Registry
 
 NONE = ("--network", "none")
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import images
 import pytest
-from conftest import Registry
 from engine import USER, Engine
+from mirror import Registry
 
 NONE = ("run", "--rm", "--network", "none")
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import images
 import pytest
-from conftest import Registry
 from engine import CHECKOUT, Engine, free_port
+from mirror import Registry
 
 NONE = ("run", "--rm", "--network", "none")
 OTHER = "s390x"

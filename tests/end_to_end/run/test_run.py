@@ -7,8 +7,8 @@ from pathlib import Path
 
 import images
 import pytest
-from conftest import Registry
 from engine import Engine
+from mirror import Registry
 from oci_images import directory, entry, tar
 
 NONE = ("run", "--rm", "--network", "none")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Registry
 from engine import Engine, wait_for
+from mirror import Registry
 
 from crun_py.cli.container import run as run_verb
 from crun_py.options import foreign

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Registry
 from machine import COMMAND, in_vm
+from mirror import Registry
 
 pytestmark = [
     pytest.mark.timeout(400),

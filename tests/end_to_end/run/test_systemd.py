@@ -17,10 +17,10 @@ from typing import Any
 
 import debian_images
 import pytest
-from conftest import Registry
 from engine import CHECKOUT, REACHABLE, Engine, Result, wait_for
 from images import image
 from machine import COMMAND, in_vm
+from mirror import Registry
 
 from crun_py.cgroup import group
 
