@@ -68,9 +68,12 @@ class Extractor:
     def extract(self, reader: Reader, base: str = "", *, without_top: bool = False) -> None:
         """All entries that `reader` has.
 
-        base: put in front of every name ("": names as they are).  without_top: instead of the
+        base: put in front of every name ("": names as they are); it may come from whoever sent the
+        archive, and is refused where it leads elsewhere.  without_top: instead of the
         first part of each, which is that of one thing.  Raises CrunpyError.
         """
+        if base and _parts(base, "") != (base,):
+            raise CrunpyError(f"extracting {base}: not the name of a file")
         self._without_top = without_top
         try:
             while entry := reader.next():

@@ -28,11 +28,12 @@ def execute(call: Call) -> int:
         if texts := general.texts(key):
             os.environ[name] = " ".join((*texts, os.environ.get(name, "")))
     caller.has(os.environ)
-    place = _elsewhere(call)
+    configuration = _configuration()
+    place = _elsewhere(call, configuration)
     checks.check(call.verb, call.module.OPTIONS, call.values)
     checks.names_beside(call.verb, call.module.ARGUMENTS, call.values, call.arguments)
     notices.listen(write_warning)
-    if _configuration():
+    if configuration:
         from crun_py.cli import docker_config
 
         call.values = docker_config.with_defaults(call.verb, call.values)
@@ -52,7 +53,7 @@ _CONFIG_BYTES = 1 << 20
 _LEADING = ("host", "context", "connection", "remote")
 
 
-def _elsewhere(call: Call) -> Endpoint | None:
+def _elsewhere(call: Call, configuration: bytes) -> Endpoint | None:
     """The service that is to carry the verb out, None for us (the usual way: nothing is loaded).
 
     Verbs of this machine (HERE) look at options, and not at what a session has set for other
@@ -62,7 +63,7 @@ def _elsewhere(call: Call) -> Endpoint | None:
     if call.verb in SETTINGS:
         return None
     asked = general.maybe("host") is not None or any(map(general.given, _LEADING))
-    if not asked and (call.verb in HERE or not _session_leads_elsewhere()):
+    if not asked and (call.verb in HERE or not _session_leads_elsewhere(configuration)):
         return None
     from crun_py.cli.remote import main as remote
 
@@ -72,14 +73,14 @@ def _elsewhere(call: Call) -> Endpoint | None:
     return place
 
 
-def _session_leads_elsewhere() -> bool:
+def _session_leads_elsewhere(configuration: bytes) -> bool:
     """Whether the environment names a service, or `context use` has chosen one; a unit of systemd's
     is no session, what it runs is of this machine."""
     if os.environ.get("PODMAN_SYSTEMD_UNIT"):
         return False
     if any(map(os.environ.get, caller.SERVICES)):
         return True
-    return b'"currentContext"' in _configuration()
+    return b'"currentContext"' in configuration
 
 
 def _configuration() -> bytes:

@@ -193,13 +193,8 @@ class Hook(TypedDict):
     timeout: NotRequired[int]
 
 
-class Hooks(TypedDict, total=False):
-    prestart: list[Hook]
-    createRuntime: list[Hook]
-    createContainer: list[Hook]
-    startContainer: list[Hook]
-    poststart: list[Hook]
-    poststop: list[Hook]
+Hooks = dict[str, list[Hook]]
+"""By their kinds: prestart, createRuntime, createContainer, startContainer, poststart, poststop."""
 
 
 class TimeOffset(TypedDict, total=False):

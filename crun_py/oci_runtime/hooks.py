@@ -22,7 +22,7 @@ RUNTIME = ("prestart", "createRuntime")
 def wanted(spec: Spec, *kinds: str) -> list[Hook]:
     """The hooks of these kinds, in their order."""
     every = spec.get("hooks", {})
-    return [hook for kind in kinds for hook in every.get(kind, ())]  # type: ignore[attr-defined]
+    return [hook for kind in kinds for hook in every.get(kind, ())]
 
 
 def run(

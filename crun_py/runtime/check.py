@@ -152,7 +152,7 @@ def process(process: object) -> None:
     process = _object(process, "process")
     for name in ("args", "env"):
         _texts(_field(process, "process", name, list), f"process.{name}")
-    for text in process["env"]:  # type: ignore[attr-defined]
+    for text in map(str, _field(process, "process", "env", list)):
         if "=" not in text or text.startswith("="):
             raise _wrong("process.env", f"{text[:60]!r} is not KEY=VALUE")
     if not process["args"]:

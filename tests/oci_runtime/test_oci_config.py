@@ -327,6 +327,25 @@ def test_hostile_roots(oci: Runtime, bundle: Bundle) -> None:
     assert (canary / "file").read_text() == "untouched" and os.listdir(canary) == ["file"]
 
 
+def test_a_tmpfs_that_would_begin_with_files_of_the_host(oci: Runtime, bundle: Bundle) -> None:
+    """A link of the root file system gets none of them into the container."""
+    secret = bundle.path / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("secret words")
+    (bundle.rootfs / "etc").rmdir()
+    for target in (f"../../{secret.name}", str(secret)):
+        link = bundle.rootfs / "etc"
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        bundle.config["mounts"] = [m for m in bundle.config["mounts"] if m["destination"] != "/etc"]
+        bundle.config["mounts"].append(
+            {"destination": "/etc", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup"]}
+        )
+        done = oci.run("run", "-b", bundle.write("cat", "/etc/key").path, "c")
+        assert "secret words" not in done.stdout and done.returncode != 0
+    assert [path.name for path in secret.iterdir()] == ["key"]
+
+
 def test_manner_of_running(oci: Runtime, bundle: Bundle) -> None:
     bundle.config["linux"]["personality"] = {"domain": "LINUX32"}
     out = shown(oci, bundle, "cat /proc/self/personality /proc/self/stat",

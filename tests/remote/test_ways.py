@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import signal
 import socket
@@ -16,6 +18,7 @@ from typing import Any
 import pytest
 from engine import Engine, free_port, wait_for
 from far import Far
+from oci_images import entry, tar
 from tcp_service import Tcp, reachable
 
 NONE = ("--network", "none")
@@ -217,6 +220,32 @@ def ping(sock: socket.socket, version: str = "1.41") -> None:
     sock.sendall(
         f"HTTP/1.1 200 OK\r\nApi-Version: {version}\r\nContent-Length: 2\r\n\r\nOK".encode()
     )
+
+
+@pytest.mark.parametrize("name", ["../canary", "/canary", "..", "a/../../canary", "."])
+def test_a_service_chooses_no_place_on_this_machine(
+    root: Engine, tmp_path: Path, name: str
+) -> None:
+    """What it calls the file that is copied is a name, and no path."""
+    about = base64.b64encode(json.dumps({"name": name, "mode": 0o644, "size": 4}).encode())
+    archive = tar(entry("file", b"evil"))
+
+    def answer(sock: socket.socket, head: bytes) -> None:
+        if b"/_ping" in head:
+            ping(sock)
+            return
+        body = b"" if head.startswith(b"HEAD") else archive
+        sock.sendall(b"HTTP/1.1 200 OK\r\nX-Docker-Container-Path-Stat: " + about
+                     + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body)  # fmt: skip
+
+    canary, target = tmp_path / "canary", tmp_path / "target"
+    canary.write_text("untouched")
+    target.mkdir()
+    with answering(root, answer) as address:
+        message = root.fails("-H", address, "cp", "c:/file", target)
+    assert "not the name of a file" in message or "leads out" in message
+    assert canary.read_text() == "untouched" and [*target.iterdir()] == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["canary", "target"]
 
 
 def test_services_that_say_nonsense(root: Engine) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from crun_py.values import Values
 
 if TYPE_CHECKING:
-    from crun_py.documents.spec import LinuxResources
+    from crun_py.documents.spec import LinuxCpu, LinuxMemory, LinuxResources
 
 ARGUMENTS = "ID"
 OPTIONS = (
@@ -43,27 +43,28 @@ def _resources(values: Values) -> LinuxResources:
     if path := values.text("resources"):
         return _read(path)
     made: LinuxResources = {}
-    cpu = {
-        name: _number(text, name) for name, text in (
-            ("period", values.text("cpu_period")), ("quota", values.text("cpu_quota")),
-            ("shares", values.text("cpu_share")),
-        ) if text
-    }  # fmt: skip
-    sets = {
-        name: text for name, text in (
-            ("cpus", values.text("cpuset_cpus")), ("mems", values.text("cpuset_mems")),
-        ) if text
-    }  # fmt: skip
-    memory = {
-        name: _bytes(text, name) for name, text in (
-            ("limit", values.text("memory")), ("reservation", values.text("memory_reservation")),
-            ("swap", values.text("memory_swap")),
-        ) if text
-    }  # fmt: skip
-    if cpu or sets:
-        made["cpu"] = {**cpu, **sets}  # type: ignore[typeddict-item]
+    cpu: LinuxCpu = {}
+    if text := values.text("cpu_period"):
+        cpu["period"] = _number(text, "cpu-period")
+    if text := values.text("cpu_quota"):
+        cpu["quota"] = _number(text, "cpu-quota")
+    if text := values.text("cpu_share"):
+        cpu["shares"] = _number(text, "cpu-share")
+    if text := values.text("cpuset_cpus"):
+        cpu["cpus"] = text
+    if text := values.text("cpuset_mems"):
+        cpu["mems"] = text
+    memory: LinuxMemory = {}
+    if text := values.text("memory"):
+        memory["limit"] = _bytes(text, "memory")
+    if text := values.text("memory_reservation"):
+        memory["reservation"] = _bytes(text, "memory-reservation")
+    if text := values.text("memory_swap"):
+        memory["swap"] = _bytes(text, "memory-swap")
+    if cpu:
+        made["cpu"] = cpu
     if memory:
-        made["memory"] = memory  # type: ignore[typeddict-item]
+        made["memory"] = memory
     if text := values.text("pids_limit"):
         made["pids"] = {"limit": _number(text, "pids-limit")}
     if text := values.text("blkio_weight"):

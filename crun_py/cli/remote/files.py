@@ -75,7 +75,10 @@ def _look(remote: Remote, name: str, where: str) -> Fields | None:
         return None
     remote.done(answer)
     text = answer.headers.get("x-docker-container-path-stat", "")
-    return Fields(jsonfile.loads(base64.b64decode(text)))
+    try:
+        return Fields(jsonfile.loads(base64.b64decode(text)))
+    except ValueError as e:
+        raise CrunpyError(f"copying {name}:{where}: the service does not say what is there") from e
 
 
 def _archive(remote: Remote, name: str) -> str:
