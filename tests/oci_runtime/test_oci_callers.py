@@ -3,6 +3,7 @@ Docker."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from docker_daemon import docker_daemon
 from engine import REACHABLE, wait_for
 from oci_bundles import OURS, Bundle
 
+from crun_py.cgroup import group
+
 RUNTIME = REACHABLE / ".venv/bin/crunpy-oci"
 CONFIGURATION = """
 [containers]
@@ -26,6 +29,14 @@ runtime_supports_json = ["crunpy-oci"]
 events_logger = "file"
 """
 """What this machine's lack of limits wants of podman, with whatever runtime."""
+
+
+def without_group(name: str) -> None:
+    """Remove the empty cgroups that an engine leaves, its own and those below."""
+    top = f"{group.mount_point()}/{name}"
+    for directory, _, _ in os.walk(top, topdown=False):
+        with contextlib.suppress(OSError):  # another worker's engine has one in it
+            os.rmdir(directory)
 
 
 class Caller:
@@ -77,6 +88,7 @@ def podman(
     caller.call("system", "reset", "-f")
     subprocess.run(["pkill", "-f", f"{home}/xdg/run"], check=False)
     shutil.rmtree(home, ignore_errors=True)
+    without_group("libpod_parent")
 
 
 def test_podman(podman: Caller) -> None:
@@ -198,6 +210,7 @@ def ctr(base: Path) -> Iterator[Caller]:
     subprocess.run(["umount", "--lazy", own], check=True)
     if missing:
         own.rmdir()
+    without_group("default")
     shutil.rmtree(place)
 
 
