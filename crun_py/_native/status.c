@@ -130,15 +130,17 @@ int status_write(struct status *status)
 	if (status->log_lost)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, ",\"log_lost\":%lld", (long long)status->log_lost);
 	n += snprintf(text + n, sizeof(text) - (size_t)n, "}\n");
-	int dirs[] = { status->run_dir, status->starting ? -1 : status->state_dir };
-	for (int i = 0; i < 2; i++) {
-		if (dirs[i] < 0)
-			continue;
-		int written = write_to(dirs[i], text, (size_t)n, status->exited, i == 1 && status->exited);
-		if (i == 0)
-			error = written;
+	/* an end that the run directory tells lets others remove that: the other copy tells it by then */
+	if (status->exited && status->state_dir >= 0)
+		(void)write_to(status->state_dir, text, (size_t)n, true, true);
+	if (status->run_dir >= 0) {
+		error = write_to(status->run_dir, text, (size_t)n, status->exited, false);
 		if (!status->starting && !status->exited)
-			keep_spare(dirs[i]);
+			keep_spare(status->run_dir);
+	}
+	if (!status->exited && !status->starting && status->state_dir >= 0) {
+		(void)write_to(status->state_dir, text, (size_t)n, false, false);
+		keep_spare(status->state_dir);
 	}
 	return error;
 }

@@ -6,6 +6,7 @@ the same streams; only the namespaces are joined, not made.
 
 from __future__ import annotations
 
+import _signal
 import errno
 import os
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from crun_py.state import Container, Status
 
 
-_SIGKILL = 9
+_SIGINT, _SIGKILL = 2, 9
 
 
 def running(container: Container, doing: str = "executing in") -> Status:
@@ -62,8 +63,10 @@ def execute(
     Raises CommandError when the command cannot be run, NotFound when the container has ended.
     """
     ours, theirs = attach.socketpair()
-    session = None
+    session = interrupts = None
     try:
+        if sink:  # from here on, so that none comes between the command and who takes care of it
+            interrupts = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_SIGINT,))
         if not request.detach:
             if request.open_stdin and not client.relayed:
                 attach.check_input(client.stdin, terminal=request.tty)
@@ -80,14 +83,16 @@ def execute(
         theirs = -1
         ticks = state.start_ticks(pid) if timeout_s is not None or sink else 0
         code = attach.DETACHED
-        if session:
-            try:
+        try:
+            if interrupts is not None:  # one that waited is raised here
+                _signal.pthread_sigmask(_signal.SIG_SETMASK, interrupts)
+            if session:
                 code = session.serve(None, client.detach_keys, deadline_s=timeout_s)
-            except KeyboardInterrupt:
-                # what it says goes nowhere else
-                if ticks and state.start_ticks(pid) == ticks:
-                    os.kill(pid, _SIGKILL)
-                raise
+        except KeyboardInterrupt:
+            # what it says goes nowhere else
+            if ticks and state.start_ticks(pid) == ticks:
+                os.kill(pid, _SIGKILL)
+            raise
         if code == attach.LOST and ticks and state.start_ticks(pid) == ticks:
             os.kill(pid, _SIGKILL)
             code = 128 + _SIGKILL
@@ -97,6 +102,8 @@ def execute(
                 os.close(fd)
         if session:
             session.close()
+        if interrupts is not None:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, interrupts)
     if code == attach.DETACHED:
         return 0
     code = state.UNKNOWN_EXIT if code == attach.LOST else code

@@ -251,7 +251,7 @@ def _carried_out(
         unblocked = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_SIGINT,))
         program = f"/proc/self/fd/{core}"
         try:
-            child = os.posix_spawn(program, argv, environment(), setsigmask=unblocked)
+            child = os.posix_spawn(program, argv, environment(), setsigmask=())
         except OSError as e:
             raise _not_started(e.errno or 0) from e
         os.close(told)

@@ -90,9 +90,10 @@ asyncio.run(main(), debug=False)
 
 
 def test_cancelled_commands_end(programs: Programs) -> None:
+    """Also those that are cancelled while they are being started."""
     said = programs.text(
         """
-import asyncio
+import asyncio, time
 from crun_py import aio
 
 async def main():
@@ -100,12 +101,25 @@ async def main():
         async with await engine.containers.run(
             "busybox", ["sleep", "1000"], network="none", detach=True, stop_timeout=0
         ) as box:
+            async def runs():
+                return any("999" in row[0] for row in (await box.top(["args"])).processes)
+
+            begun = time.monotonic()
             task = asyncio.create_task(box.exec(["sleep", "999"]))
-            while not any("999" in row[0] for row in (await box.top(["args"])).processes):
+            while not await runs():
                 await asyncio.sleep(0.02)
-            task.cancel()
-            while any("999" in row[0] for row in (await box.top(["args"])).processes):
-                await asyncio.sleep(0.02)
+            took = time.monotonic() - begun
+            for part in [10, *range(10)]:
+                if part < 10:
+                    task = asyncio.create_task(box.exec(["sleep", "999"]))
+                    await asyncio.sleep(took * part / 10)
+                task.cancel()
+                await asyncio.wait([task])
+                assert task.cancelled()
+                deadline = time.monotonic() + 5
+                while await runs():
+                    assert time.monotonic() < deadline, f"it runs on, cancelled at {part}/10"
+                    await asyncio.sleep(0.02)
             print("gone", box.name == (await engine.containers.get(box.id)).name)
 
 asyncio.run(main())
