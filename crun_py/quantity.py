@@ -55,3 +55,18 @@ def seconds(text: str | int, what: str, least: int = 0) -> int:
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:40] + "…")
+
+
+def cpus(text: str, what: str) -> set[int]:
+    """`0-2,5` as the numbers of processors, at least one.  Raises InvalidArgument."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        low = whole(first, what, 0, _MOST_CPUS - 1)
+        high = whole(last, what, low, _MOST_CPUS - 1) if dash else low
+        found |= set(range(low, high + 1))
+    return found
+
+
+_MOST_CPUS = 8192
+"""As many as the kernel's NR_CPUS can be."""

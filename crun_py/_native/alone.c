@@ -7,11 +7,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-bool alone_pause(const struct monitor *m, int index)
+bool alone_pause(const struct monitor *m, int index, int fd)
 {
 	const struct result paused = { .failed = PAUSED, .index = index, .pid = m->status.pid };
 	char go;
-	return m->result >= 0 && send(m->result, &paused, sizeof(paused), MSG_NOSIGNAL) == (ssize_t)sizeof(paused) &&
+	return m->result >= 0 && send_with_fd(m->result, &paused, sizeof(paused), fd) == (ssize_t)sizeof(paused) &&
 	       recv(m->result, &go, 1, 0) == 1;
 }
 

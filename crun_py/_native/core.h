@@ -40,7 +40,7 @@ enum op {
 	OP_PROPAGATION = 3, /* a=flags, on / */
 	OP_OVERLAY = 4,	   /* a=flags s0=mountpoint s1=options s2=upper s3=work s4..=lower, topmost first */
 	OP_BINDROOT = 5,   /* a=flags to set c=propagation, 0: private s0=directory that becomes the root */
-	OP_MOUNT = 6,	   /* a=flags b=1 may be missing, 2 takes its label as an attribute s0=source s1=target s2=type s3=data
+	OP_MOUNT = 6,	   /* a=flags; MS_REMOUNT: what is mounted there is changed, with MS_BIND the mount alone b=1 may be missing, 2 takes its label as an attribute s0=source s1=target s2=type s3=data
 			    * c=what a tmpfs has from the directory it covers: 1 mode, 2 uid, 4 gid */
 	OP_BIND = 7,	   /* a=flags to set b=recursive c=propagation s0=source s1=target */
 	OP_MKDIR = 8,	   /* a=mode s0=path */
@@ -63,7 +63,8 @@ enum op {
 	OP_BOUNDING = 25,  /* a=mask */
 	OP_CAPS = 26,	   /* a=effective and permitted b=inheritable c=ambient */
 	OP_NONEWPRIVS = 27,
-	OP_SECCOMP = 28,   /* s0=struct sock_filter[] */
+	OP_SECCOMP = 28,   /* a=flags of seccomp(2) s0=struct sock_filter[]; a listener's descriptor is handed
+			    * to the one who asked for the start */
 	OP_ENV = 29,	   /* s0..=the whole environment */
 	OP_EXEC = 30,	   /* s0..=argv */
 	OP_ENTERROOT = 31, /* after joining a mount namespace: chroot is there, / is ours */
@@ -82,6 +83,7 @@ enum op {
 	OP_PERSONALITY = 41, /* a=persona */
 	OP_IOPRIO = 42,	   /* a=class and level, ioprio_set(2) */
 	OP_SCHEDULER = 43, /* s0=struct sched_attr */
+	OP_AFFINITY = 46,  /* s0=cpu_set_t, sched_setaffinity(2) */
 	OP_PERMITTED = 44, /* a=the permitted capabilities, of which OP_CAPS has the effective ones */
 
 	/* what the monitor must know */
@@ -171,9 +173,10 @@ struct init {
 	char about[ABOUT]; /* what a step that failed adds to its errno */
 };
 
-/* init -> monitor on the report socket; a terminal's descriptor travels with REPORT_TTY, with
- * REPORT_PID the pid of the process that goes on in our place, as index. */
-enum { REPORT_FAILED = 1, REPORT_TTY = 2, REPORT_PID = 3, REPORT_GATE = 4, REPORT_PAUSE = 5 };
+/* init -> monitor on the report socket; a terminal's descriptor travels with REPORT_TTY, that of a seccomp
+ * filter's listener with REPORT_LISTENER, with REPORT_PID the pid of the process that goes on in our place, as index. */
+enum { REPORT_FAILED = 1, REPORT_TTY = 2, REPORT_PID = 3, REPORT_GATE = 4, REPORT_PAUSE = 5,
+       REPORT_LISTENER = 6 };
 struct report {
 	int32_t what, index, error;
 	char about[ABOUT];
@@ -198,6 +201,7 @@ int step_rlimit(struct init *init, const struct step *s);
 int step_oomscore(struct init *init, const struct step *s);
 int step_confine(struct init *init, const struct step *s);
 int step_label(struct init *init, const struct step *s);
+int step_affinity(struct init *init, const struct step *s);
 int step_keyring(struct init *init, const struct step *s);
 int step_chdir(struct init *init, const struct step *s);
 int step_umask(struct init *init, const struct step *s);

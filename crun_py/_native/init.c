@@ -62,6 +62,7 @@ static const step_function functions[] = {
 	[OP_SCHEDULER] = step_scheduler,
 	[OP_PERMITTED] = step_permitted,
 	[OP_LABEL] = step_label,
+	[OP_AFFINITY] = step_affinity,
 };
 
 void init_report(const struct init *init, int what, int index, int error, int fd)

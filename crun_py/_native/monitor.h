@@ -39,7 +39,7 @@ void tell(int fd, struct result result);
 
 /* Tell the one who asked for the start that init waits at OP_PAUSE, number `index`; false when it is not
  * to go on. */
-bool alone_pause(const struct monitor *m, int index);
+bool alone_pause(const struct monitor *m, int index, int fd);
 void kill_init(const struct monitor *m);
 /* Wait for init's end; returns its exit code. */
 int reap(struct monitor *m);

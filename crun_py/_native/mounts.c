@@ -195,6 +195,17 @@ static int label_root(struct init *init, const char *name)
 	return error;
 }
 
+/* Flags for a mount that is there, of a file perhaps; the file system is left as it is. */
+static int change_mount(struct init *init, const struct step *s)
+{
+	int target = resolve_open(init->root, step_str(s, 1), O_PATH);
+	if (target < 0)
+		return target;
+	int error = set_attributes(target, (uint64_t)s->a & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC), 0, false);
+	close(target);
+	return error;
+}
+
 int step_mount(struct init *init, const struct step *s)
 {
 	char options[4096];
@@ -204,6 +215,8 @@ int step_mount(struct init *init, const struct step *s)
 			return -E2BIG;
 		data = options;
 	}
+	if (s->a & MS_REMOUNT && s->a & MS_BIND)
+		return change_mount(init, s);
 	int target = resolve_directory(init->root, step_str(s, 1));
 	if (target < 0)
 		return target;

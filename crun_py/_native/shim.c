@@ -125,12 +125,13 @@ int crunpy_clone_tree(int namespace, const char *path, int recursive)
 	return in_thread(clone_tree, &tree);
 }
 
-int crunpy_idmap(int tree, int userns)
+int crunpy_idmap(int tree, int userns, int below)
 {
 	struct { /* struct mount_attr, under a name of our own: libc headers differ in having it */
 		uint64_t set, clear, propagation, userns_fd;
 	} attributes = { .set = 0x100000 /* MOUNT_ATTR_IDMAP */, .userns_fd = (uint64_t)userns };
-	return syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) ? -errno : 0;
+	unsigned flags = AT_EMPTY_PATH | (below ? AT_RECURSIVE : 0);
+	return syscall(SYS_mount_setattr, tree, "", flags, &attributes, sizeof(attributes)) ? -errno : 0;
 }
 
 int crunpy_attach(int tree, const char *target)

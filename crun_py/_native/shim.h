@@ -21,7 +21,7 @@ int crunpy_mount(const char *source, const char *target, const char *type, unsig
  * it, as a detached mount (open_tree(2)); the caller stays where it is. */
 int crunpy_clone_tree(int namespace, const char *path, int recursive);
 /* A detached mount shows its files with the ids of a user namespace (mount_setattr(2)). */
-int crunpy_idmap(int tree, int userns);
+int crunpy_idmap(int tree, int userns, int below);
 /* move_mount(2): attach a detached mount at `target`. */
 int crunpy_attach(int tree, const char *target);
 /* Whether what is open as fd is a procfs's root. */

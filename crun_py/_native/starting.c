@@ -313,7 +313,12 @@ struct result hear(struct monitor *m, int report)
 		} else if (said.what == REPORT_GATE) {
 			m->gate = report;
 			return result;
-		} else if (said.what == REPORT_PAUSE && !alone_pause(m, said.index)) {
+		} else if (said.what == REPORT_LISTENER) {
+			bool taken = m->alone && alone_pause(m, said.index, fd);
+			close(fd);
+			if (!taken)
+				return give_up(m, report, ECANCELED, "listener");
+		} else if (said.what == REPORT_PAUSE && !alone_pause(m, said.index, -1)) {
 			return give_up(m, report, ECANCELED, "hooks");
 		} else if (said.what == REPORT_PAUSE) {
 			(void)send(report, "p", 1, MSG_NOSIGNAL);

@@ -251,15 +251,19 @@ int step_nonewprivs(struct init *init, const struct step *s)
 
 int step_seccomp(struct init *init, const struct step *s)
 {
-	(void)init;
 	/* the plan's strings are not aligned */
 	struct sock_filter *filter = malloc(s->s[0].len);
 	if (!filter)
 		return -ENOMEM;
 	memcpy(filter, s->s[0].p, s->s[0].len);
 	struct sock_fprog program = { (unsigned short)(s->s[0].len / sizeof(*filter)), filter };
-	int error = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) ? -errno : 0;
+	int done = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (unsigned)s->a, &program);
+	int error = done < 0 ? -errno : 0;
 	free(filter);
+	if (done > 0) {
+		init_report(init, REPORT_LISTENER, (int)(s - init->plan->steps), 0, done);
+		close(done);
+	}
 	return error;
 }
 
@@ -292,6 +296,12 @@ int step_scheduler(struct init *init, const struct step *s)
 {
 	(void)init;
 	return syscall(SYS_sched_setattr, 0, step_str(s, 0), 0) ? -errno : 0;
+}
+
+int step_affinity(struct init *init, const struct step *s)
+{
+	(void)init;
+	return syscall(SYS_sched_setaffinity, 0, s->s[0].len, s->s[0].p) < 0 ? -errno : 0;
 }
 
 int step_permitted(struct init *init, const struct step *s)

@@ -16,9 +16,11 @@ from crun_py.errors import CrunpyError, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crun_py.documents.spec import LinuxBlockIO, LinuxResources, LinuxThrottleDevice
+    from typing import Literal
 
-_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
+    from crun_py.documents.spec import LinuxBlockIO, LinuxRdma, LinuxResources, LinuxThrottleDevice
+
+_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids", "hugetlb", "rdma")
 
 
 def mount_point() -> str | None:
@@ -173,7 +175,22 @@ def values(resources: LinuxResources) -> dict[str, str]:
     if resources.get("pids", {}).get("limit"):
         limit = resources["pids"]["limit"]
         result["pids.max"] = str(limit) if limit > 0 else "max"
+    for entry in resources.get("hugepageLimits", ()):
+        for kind in ("max", "rsvd.max"):  # of those in use, and of those that mmap(2) reserves
+            result[f"hugetlb.{entry['pageSize']}.{kind}"] = str(entry["limit"])
+    if devices := resources.get("rdma"):
+        result["rdma.max"] = "\n".join(_rdma_line(*item) for item in devices.items())
     return {**result, **_disk_values(resources.get("blockIO", {})), **resources.get("unified", {})}
+
+
+def _rdma_line(device: str, limits: LinuxRdma) -> str:
+    words = [(name, limits[key]) for name, key in _RDMA if key in limits]
+    return " ".join([device, *(f"{name}={value}" for name, value in words)])
+
+
+_RDMA: tuple[tuple[str, Literal["hcaHandles", "hcaObjects"]], ...] = (
+    ("hca_handle", "hcaHandles"), ("hca_object", "hcaObjects"),
+)  # fmt: skip
 
 
 def _disk_values(disks: LinuxBlockIO) -> dict[str, str]:
@@ -231,6 +248,8 @@ def check(path: str | None, wanted: dict[str, str]) -> set[str]:
     for name in missing:
         if wanted[name].split(" ")[0] == "max":
             continue  # no limit, which needs no controller
+        if name.endswith(".rsvd.max") and name.replace(".rsvd", "") not in missing:
+            continue  # a kernel before 5.7
         if name == "io.weight" or (name == "memory.swap.max" and path is not None):
             notices.warn(f"{name}: this host has no controller for it, it has no effect")
             continue

@@ -220,7 +220,7 @@ def _plan(
     seccomp = None
     if not privileged:
         whole: Spec = {**document, "process": process}
-        seccomp = contained.seccomp_program(whole, container.paths.root + "/cache")
+        seccomp = contained.seccomp_filter(whole, container.paths.root + "/cache")
     contained.process_steps(plan, process, seccomp, enter_pid=True)
     return plan
 

@@ -290,7 +290,7 @@ class Launch:
             self._root(),
             joined=joined,
             attached=self._attached,
-            seccomp=contained.seccomp_program(self._spec, self._container.paths.root + "/cache"),
+            seccomp=contained.seccomp_filter(self._spec, self._container.paths.root + "/cache"),
             reap=bool(self._container.record["host"].get("init")),
         )
         if self._own_ids >= 0:

@@ -47,6 +47,13 @@ class ConsoleSize(TypedDict):
     width: int
 
 
+class ExecCPUAffinity(TypedDict, total=False):
+    """Lists of processors, as 0-3,7: before and after a further process is in the cgroup."""
+
+    initial: str
+    final: str
+
+
 class Process(TypedDict):
     consoleSize: NotRequired[ConsoleSize]
     terminal: NotRequired[bool]
@@ -62,6 +69,7 @@ class Process(TypedDict):
     selinuxLabel: NotRequired[str]
     ioPriority: NotRequired[IOPriority]
     scheduler: NotRequired[Scheduler]
+    execCPUAffinity: NotRequired[ExecCPUAffinity]
 
 
 class Root(TypedDict):
@@ -69,11 +77,21 @@ class Root(TypedDict):
     readonly: NotRequired[bool]
 
 
+class LinuxIdMapping(TypedDict):
+    containerID: int
+    hostID: int
+    size: int
+
+
 class Mount(TypedDict):
+    """uidMappings, gidMappings: from the ids of the source's files to those that are shown."""
+
     destination: str
     type: NotRequired[str]
     source: NotRequired[str]
     options: NotRequired[list[str]]
+    uidMappings: NotRequired[list[LinuxIdMapping]]
+    gidMappings: NotRequired[list[LinuxIdMapping]]
 
 
 class LinuxNamespace(TypedDict):
@@ -81,12 +99,6 @@ class LinuxNamespace(TypedDict):
 
     type: str
     path: NotRequired[str]
-
-
-class LinuxIdMapping(TypedDict):
-    containerID: int
-    hostID: int
-    size: int
 
 
 class LinuxDevice(TypedDict):
@@ -149,6 +161,18 @@ class LinuxDeviceCgroup(TypedDict):
     minor: NotRequired[int]
 
 
+class LinuxHugepageLimit(TypedDict):
+    """pageSize: as in 2MB.  limit: bytes."""
+
+    pageSize: str
+    limit: int
+
+
+class LinuxRdma(TypedDict, total=False):
+    hcaHandles: int
+    hcaObjects: int
+
+
 class LinuxResources(TypedDict, total=False):
     memory: LinuxMemory
     cpu: LinuxCpu
@@ -156,6 +180,8 @@ class LinuxResources(TypedDict, total=False):
     blockIO: LinuxBlockIO
     unified: dict[str, str]
     devices: list[LinuxDeviceCgroup]
+    hugepageLimits: list[LinuxHugepageLimit]
+    rdma: dict[str, LinuxRdma]
 
 
 class SeccompArg(TypedDict):
@@ -177,6 +203,8 @@ class LinuxSeccomp(TypedDict):
     defaultErrnoRet: NotRequired[int]
     architectures: list[str]
     flags: NotRequired[list[str]]
+    listenerPath: NotRequired[str]
+    listenerMetadata: NotRequired[str]
     syscalls: list[SeccompRule]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crun_py.documents.spec import LinuxSeccomp, SeccompRule
 
 KILL_PROCESS, KILL_THREAD, TRAP, ERRNO = 0x80000000, 0, 0x30000, 0x50000
-TRACE, LOG, ALLOW = 0x7FF00000, 0x7FFC0000, 0x7FFF0000
+NOTIFY, TRACE, LOG, ALLOW = 0x7FC00000, 0x7FF00000, 0x7FFC0000, 0x7FFF0000
 
 _ACTIONS = {
     "SCMP_ACT_KILL": KILL_THREAD,
@@ -28,6 +28,7 @@ _ACTIONS = {
     "SCMP_ACT_TRAP": TRAP,
     "SCMP_ACT_ERRNO": ERRNO,
     "SCMP_ACT_TRACE": TRACE,
+    "SCMP_ACT_NOTIFY": NOTIFY,
     "SCMP_ACT_LOG": LOG,
     "SCMP_ACT_ALLOW": ALLOW,
 }
@@ -61,7 +62,8 @@ def assemble(profile: LinuxSeccomp, machine: str) -> bytes:
     """The program for `profile` on a host of kind `machine` ("x86_64" or "aarch64").
 
     A call through an ABI that the profile does not name kills the process.
-    Raises InvalidArgument for a malformed profile, Unsupported for SCMP_ACT_NOTIFY.
+    Raises InvalidArgument for a malformed profile, Unsupported for SCMP_ACT_NOTIFY where nobody
+    listens, or in a rule for what must be told to the listener's maker.
     """
     from crun_py.ns import syscalls
 
@@ -71,6 +73,7 @@ def assemble(profile: LinuxSeccomp, machine: str) -> bytes:
         )
         named = {ABIS.get(name, "") for name in profile.get("architectures") or ()}
         rules = [_rule(rule) for rule in profile.get("syscalls") or ()]
+        _check_notified(default, rules, profile.get("listenerPath", ""))
     except (KeyError, TypeError, AttributeError) as e:
         raise InvalidArgument(f"reading seccomp profile: malformed: {e!r}") from e
     numbers = syscalls.tables()
@@ -96,8 +99,6 @@ def assemble(profile: LinuxSeccomp, machine: str) -> bytes:
 
 
 def _action(name: str, errno: int | None, errno_key: str) -> int:
-    if name == "SCMP_ACT_NOTIFY":
-        raise Unsupported("reading seccomp profile: SCMP_ACT_NOTIFY needs a listening program")
     if name not in _ACTIONS:
         raise InvalidArgument(f"reading seccomp profile: unknown action {name!r}")
     action = _ACTIONS[name]
@@ -107,6 +108,21 @@ def _action(name: str, errno: int | None, errno_key: str) -> int:
     if not isinstance(number, int) or not 0 <= number <= 0xFFFF:
         raise InvalidArgument(f"reading seccomp profile: {errno_key} {number!r} is not an errno")
     return action | number
+
+
+def _check_notified(
+    default: int, rules: list[tuple[list[str], int, list[_Tests]]], listener: str
+) -> None:
+    notified = {name for names, action, _ in rules if action == NOTIFY for name in names}
+    if (notified or default == NOTIFY) and not listener:
+        raise Unsupported(
+            "reading seccomp profile: SCMP_ACT_NOTIFY needs a listening program (listenerPath)"
+        )
+    if default == NOTIFY or "sendmsg" in notified:
+        raise Unsupported(
+            "reading seccomp profile: SCMP_ACT_NOTIFY cannot be for sendmsg, nor for all: by that "
+            "the listener's descriptor is handed over"
+        )
 
 
 def _rule(rule: SeccompRule) -> tuple[list[str], int, list[_Tests]]:

@@ -14,9 +14,10 @@ from crun_py.ns import CLONE_NEWNET, CLONE_NEWUSER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from crun_py.documents.container import Record
+    from crun_py.documents.spec import LinuxIdMapping
 
     Map = list[list[int]]
 
@@ -66,6 +67,11 @@ def _or_nobody(table: Map, number: int) -> int:
         return _translate(table, number, 1, "")
     except InvalidArgument:
         return 65534
+
+
+def rows(mappings: Iterable[LinuxIdMapping]) -> Map:
+    """The specification's mappings as a map."""
+    return [[row["containerID"], row["hostID"], row["size"]] for row in mappings]
 
 
 def new_namespace(ids: Ids) -> int:

@@ -1,7 +1,7 @@
 """Seccomp: from an OCI `linux.seccomp` object to the BPF program that seccomp(2) loads.
 
     compiled_default   the default profile for a set of capabilities, from a cache on disk
-    compile            any profile
+    compiled           any profile
     load_profile       a profile file of the user's (docker's format or the OCI object)
 
 Hot path: `compiled_default` reads one small file; the assembler (bpf), the profile
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from crun_py.documents.spec import LinuxSeccomp
+
+    Filter = tuple[bytes, int]
+    """A program (an array of struct sock_filter, linux/filter.h), and seccomp(2)'s flags."""
 
 VERSION = 2
 """Part of the cache's file names: raise it when the program for the default profile changes
@@ -82,8 +85,8 @@ def nesting_profile(names: Iterable[str]) -> LinuxSeccomp:
     return seccomp_profile.default_profile(names, machine(), nesting=True)
 
 
-def compile(profile: LinuxSeccomp) -> bytes:
-    """The program (an array of struct sock_filter, linux/filter.h) for `profile` on this host.
+def compiled(profile: LinuxSeccomp) -> Filter:
+    """The filter for `profile` on this host.
 
     profile: an OCI `linux.seccomp` object.  Names that no table knows are skipped.  Rules
     for one system call are tried in the order of the profile and the first whose arguments
@@ -92,7 +95,24 @@ def compile(profile: LinuxSeccomp) -> bytes:
     """
     from crun_py.ns import bpf
 
-    return bpf.assemble(profile, machine())
+    flags = 0
+    for name in profile.get("flags") or ():
+        if name not in FLAGS:
+            raise InvalidArgument(f"reading seccomp profile: unknown flag {name!r}")
+        flags |= FLAGS[name]
+    rules = profile.get("syscalls") or ()
+    if any(rule.get("action") == "SCMP_ACT_NOTIFY" for rule in rules):
+        flags |= _NEW_LISTENER
+    return bpf.assemble(profile, machine()), flags
+
+
+FLAGS = {
+    "SECCOMP_FILTER_FLAG_TSYNC": 0,  # what loads it has one thread
+    "SECCOMP_FILTER_FLAG_LOG": 2,
+    "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4,
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": 32,
+}
+_NEW_LISTENER = 8
 
 
 def load_profile(path: str, names: Iterable[str] = caps.DEFAULT) -> LinuxSeccomp:

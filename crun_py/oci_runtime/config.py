@@ -12,7 +12,7 @@ from crun_py.spec import DEVICES, sysctls_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from crun_py.documents.spec import Linux, Process, Spec
 
@@ -40,11 +40,11 @@ def _own_settings(linux: Linux) -> None:
     sysctls_of(linux.get("sysctl", {}), own)
 
 
-def _say_nothing(_: str) -> None:
+def say_nothing(_: str) -> None:
     """Who reads a specification again has heard it before."""
 
 
-def read(bundle: str, *, warn: Callable[[str], None] = _say_nothing) -> Spec:
+def read(bundle: str, *, warn: Callable[[str], None] = say_nothing) -> Spec:
     """The specification in the directory `bundle`.
 
     warn: is told of capabilities that are left out as they are not known or not ours to give
@@ -73,7 +73,7 @@ def read_process(path: str) -> Process:
     if not isinstance(value, dict):
         raise InvalidArgument(f"reading {path}: not an object")
     process = _process(value)
-    _leave_out(process["capabilities"], _say_nothing)
+    _leave_out(process["capabilities"], say_nothing)
     found: Process = process  # type: ignore[assignment]  # looked at by check.process
     return found
 
@@ -120,8 +120,7 @@ def _leave_out(sets: object, warn: Callable[[str], None]) -> None:
     """Capabilities that we cannot give."""
     if not isinstance(sets, dict):
         return
-    own = caps.bounding_mask()
-    can = {name for name, number in caps.NUMBERS.items() if own >> number & 1}
+    can = _ours_to_give()
     lacking: set[str] = set()
     for key, names in sets.items():
         if isinstance(names, list) and all(isinstance(name, str) for name in names):
@@ -131,9 +130,26 @@ def _leave_out(sets: object, warn: Callable[[str], None]) -> None:
     if all(isinstance(sets[key], list) for key in ("ambient", "inheritable", "permitted")):
         others = {*sets["inheritable"]} & {*sets["permitted"]}
         sets["ambient"] = [name for name in sets["ambient"] if name in others]
-    if lacking:
-        text = ", ".join(sorted(lacking))
+    _tell_lacking(lacking, warn)
+
+
+def _ours_to_give() -> set[str]:
+    own = caps.bounding_mask()
+    return {name for name, number in caps.NUMBERS.items() if own >> number & 1}
+
+
+def _tell_lacking(names: set[str], warn: Callable[[str], None]) -> None:
+    if names:
+        text = ", ".join(sorted(names))
         warn(f"capabilities that are not known or not ours to give: {text}")
+
+
+def capabilities(names: Iterable[str], warn: Callable[[str], None]) -> list[str]:
+    """Those of `names` that we can give; `warn` is told of the others."""
+    wanted = {*names}
+    can = wanted & _ours_to_give()
+    _tell_lacking(wanted - can, warn)
+    return sorted(can)
 
 
 def _mount(entry: object, bundle: str) -> object:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from crun_py import ns, state
+from crun_py import notices, ns, quantity, state
 from crun_py.cgroup import group
 from crun_py.errors import Conflict, InvalidArgument
-from crun_py.oci_runtime import config
+from crun_py.oci_runtime import config, listener
 from crun_py.oci_runtime.make import console
-from crun_py.oci_runtime.state import Container
+from crun_py.oci_runtime.state import Container, document
 from crun_py.record import record
 from crun_py.runtime import check
 from crun_py.runtime import container as contained
@@ -18,6 +18,8 @@ from crun_py.runtime.launch import keep_open, launch_alone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crun_py.documents.spec import Process, Spec
 
 
@@ -50,6 +52,7 @@ class Request:
 def execute(container: Container, request: Request) -> int:
     """Start it; its host pid, of a process that is the next subreaper's child.
 
+    Capabilities that nobody can give are warned of.
     Raises CommandError when it cannot be run, Conflict, InvalidArgument.
     """
     known = container.read()
@@ -57,7 +60,7 @@ def execute(container: Container, request: Request) -> int:
     if status not in ("running", "created") and not (status == "paused" and request.ignore_paused):
         raise Conflict(f"executing in container {container.id}: it is {status}")
     spec = config.read(known.bundle)
-    process = _process(spec, request)
+    process = _process(spec, request, notices.warn)
     if bool(process.get("terminal")) != bool(request.console_socket):
         raise InvalidArgument("executing: a terminal and a console socket go together")
     fds: list[int] = []
@@ -77,10 +80,16 @@ def execute(container: Container, request: Request) -> int:
             fds.append(console(request.console_socket))
         plan.add(p.SET_ALONE, a=-1, b=fds[-1] if request.console_socket else -1)
         contained.joining_steps(plan, pidfd, _flags(spec), process)
-        seccomp = contained.seccomp_program({**spec, "process": process}, "")
+        seccomp = contained.seccomp_filter({**spec, "process": process}, "")
         contained.process_steps(plan, process, seccomp, enter_pid=True)
         fds += keep_open(plan, request.preserve)
-        return launch_alone(plan, container.id, fds, lambda index, pid: None)
+        if first := process.get("execCPUAffinity", {}).get("initial"):
+            os.sched_setaffinity(0, quantity.cpus(first, "execCPUAffinity.initial"))
+
+        def paused(_: int, pid: int, fd: int) -> None:
+            listener.tell(spec, document(container, known), pid, fd)
+
+        return launch_alone(plan, container.id, fds, paused)
     finally:
         for fd in fds:
             os.close(fd)
@@ -89,7 +98,7 @@ def execute(container: Container, request: Request) -> int:
 def has_terminal(container: Container, request: Request) -> bool:
     """Whether the process that is asked for has a terminal."""
     spec = config.read(container.read().bundle)
-    return bool(_process(spec, request).get("terminal"))
+    return bool(_process(spec, request, config.say_nothing).get("terminal"))
 
 
 def _flags(spec: Spec) -> int:
@@ -97,7 +106,7 @@ def _flags(spec: Spec) -> int:
     return sum(ns.TYPES[kind] for kind in kinds if kind != "pid")
 
 
-def _process(spec: Spec, request: Request) -> Process:
+def _process(spec: Spec, request: Request, warn: Callable[[str], None]) -> Process:
     if request.process:
         process = config.read_process(request.process)
     else:
@@ -116,7 +125,7 @@ def _process(spec: Spec, request: Request) -> Process:
         process["user"] = {**process["user"], "additionalGids": [*request.groups]}
     if request.capabilities:
         sets = process["capabilities"]
-        more = request.capabilities
+        more = config.capabilities(request.capabilities, warn)
         process["capabilities"] = {
             "bounding": sorted({*sets["bounding"], *more}),
             "effective": sorted({*sets["effective"], *more}),

@@ -9,7 +9,7 @@ from crun_py._native import check as checked
 from crun_py._native import lib
 from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.ns import idmap
-from crun_py.oci_runtime import config, groups, hooks
+from crun_py.oci_runtime import config, groups, hooks, listener
 from crun_py.oci_runtime.state import Container, State, document
 from crun_py.paths import host_uid, private_dir
 from crun_py.record import record, replaced
@@ -112,7 +112,7 @@ class Making:
         self._open_fifo()
         self._connect_console()
         plan = self._plan()
-        pid = launch_alone(plan, self._container.id, self._inherited(), self._run_hooks)
+        pid = launch_alone(plan, self._container.id, self._inherited(), self._paused)
         self._undo.append(lambda: os.kill(pid, _SIGKILL))
         self._group.leave()
         self._state = replaced(self._state, pid=pid, start_ticks=state.start_ticks(pid))
@@ -146,8 +146,8 @@ class Making:
         if not own:
             return
         uids, gids = (
-            [[row["containerID"], row["hostID"], row["size"]] for row in rows]
-            for rows in (linux.get("uidMappings", ()), linux.get("gidMappings", ()))
+            idmap.rows(found)
+            for found in (linux.get("uidMappings", ()), linux.get("gidMappings", ()))
         )
         if not uids or not gids:
             raise InvalidArgument("linux.uidMappings, gidMappings: a user namespace needs both")
@@ -180,13 +180,12 @@ class Making:
         self._container.write(self._state)
 
     def _prepare_mounts(self) -> None:
-        mounts = self._spec["mounts"]
-        if "pid" not in self._joined and not any("tmpcopyup" in _options(m) for m in mounts):
+        if "pid" not in self._joined and not any(map(_is_prepared, self._spec["mounts"])):
             return
         from crun_py.oci_runtime import prepared
 
         place = private_dir(self._container.directory + "/mount")
-        self._attached = prepared.mounts(self._spec, self._joined, place)
+        self._attached = prepared.mounts(self._spec, self._joined, self._userns, place)
         self._fds += self._attached.values()
 
     def _open_fifo(self) -> None:
@@ -202,7 +201,7 @@ class Making:
         spec = self._spec
         plan = contained.plan_for(
             spec, None, joined=self._joined, attached=self._attached,
-            seccomp=contained.seccomp_program(spec, ""), reap=False,
+            seccomp=contained.seccomp_filter(spec, ""), reap=False,
             keyring=self._request.keyring,
         )  # fmt: skip
         if hooks.wanted(spec, *hooks.RUNTIME, "createContainer"):
@@ -223,9 +222,17 @@ class Making:
     def _inherited(self) -> list[int]:
         return [*self._fds, *(fd for fd in (self._group.fd, self._group.standing) if fd > 0)]
 
-    def _run_hooks(self, _: int, pid: int) -> None:
+    def _paused(self, _: int, pid: int, fd: int) -> None:
         known = replaced(self._state, pid=pid, start_ticks=state.start_ticks(pid))
         self._container.write(known)
+        if fd >= 0:
+            told = {**document(self._container, known), "status": "creating"}
+            listener.tell(self._spec, told, pid, fd)
+        else:
+            self._run_hooks(known)
+
+    def _run_hooks(self, known: State) -> None:
+        pid = known.pid
         told = {**document(self._container, known), "status": "creating"}
         for kind in hooks.RUNTIME:
             hooks.run(hooks.wanted(self._spec, kind), told, kind)
@@ -239,8 +246,12 @@ class Making:
                 os.close(pidfd)
 
 
-def _options(entry: Mount) -> list[str]:
-    return entry.get("options", [])
+def _is_prepared(entry: Mount) -> bool:
+    """Whether the first process cannot mount it by itself (oci_runtime/prepared.py)."""
+    return "uidMappings" in entry or not _PREPARED.isdisjoint(entry.get("options", ()))
+
+
+_PREPARED = frozenset(("tmpcopyup", "idmap", "ridmap"))
 
 
 def console(path: str) -> int:

@@ -26,18 +26,19 @@ def can_map(directory: str, userns: int) -> bool:
     """Whether a mount of `directory` can show the ids of `userns`."""
     tree = check(lib.crunpy_clone_tree(-1, os.fsencode(directory), 0), directory)
     try:
-        return bool(lib.crunpy_idmap(tree, userns) == 0)
+        return bool(lib.crunpy_idmap(tree, userns, False) == 0)
     finally:
         os.close(tree)
 
 
-def tree_of(path: str, *, recursive: bool, userns: int = -1) -> int:
-    """A detached mount of `path`; with the ids of `userns` if that is given."""
+def tree_of(path: str, *, recursive: bool, userns: int = -1, below: bool = False) -> int:
+    """A detached mount of `path`; with the ids of `userns` if that is given, which hold for what is
+    mounted below it, too, if `below`."""
     try:
         tree = check(lib.crunpy_clone_tree(-1, os.fsencode(path), recursive), path)
         if userns >= 0:
             try:
-                check(lib.crunpy_idmap(tree, userns), path)
+                check(lib.crunpy_idmap(tree, userns, below), path)
             except OSError:
                 os.close(tree)
                 raise

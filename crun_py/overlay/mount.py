@@ -98,7 +98,7 @@ def _with_ids(path: str, where: str, userns: int) -> int:
     in; what is mounted there next hides it.
     """
     tree = check(lib.crunpy_clone_tree(-1, os.fsencode(path), 0), path)
-    check(lib.crunpy_idmap(tree, userns), path)
+    check(lib.crunpy_idmap(tree, userns, False), path)
     check(lib.crunpy_attach(tree, os.fsencode(where)), path)
     return tree
 

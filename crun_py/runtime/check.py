@@ -6,6 +6,7 @@ without a mount namespace of its own would be the host's.
 
 from __future__ import annotations
 
+from crun_py import quantity
 from crun_py.errors import InvalidArgument, Unsupported
 from crun_py.model.spec import RLIMITS
 from crun_py.ns import TYPES
@@ -45,14 +46,16 @@ def check(spec: object, *, alone: bool = False) -> None:
         _device(_object(device, where), where)
     _texts_by_name(linux, "linux", "sysctl")
     _label(linux, "linux", "mountLabel")
+    for name in ("uidMappings", "gidMappings"):
+        _mappings(linux, "linux", name)
     if linux.get("intelRdt"):
         raise Unsupported("config.json: linux.intelRdt is not done here")
-    resources = _field(linux, "linux", "resources", dict, {})
-    for name in ("hugepageLimits", "rdma", "network"):
-        if resources.get(name):
-            raise Unsupported(f"config.json: linux.resources.{name} is not done here")
-    if _field(linux, "linux", "seccomp", dict, {}).get("listenerPath"):
+    _resources(_field(linux, "linux", "resources", dict, {}))
+    seccomp = _field(linux, "linux", "seccomp", dict, {})
+    if seccomp.get("listenerPath") and not alone:
         raise Unsupported("config.json: linux.seccomp.listenerPath is not done here")
+    for name in ("listenerPath", "listenerMetadata"):
+        _field(seccomp, "linux.seccomp", name, str, "")
     _personality(linux)
     word = _field(linux, "linux", "rootfsPropagation", str, "")
     if word and word not in PROPAGATION and word not in _DEEP:
@@ -101,6 +104,29 @@ def _path(value: object, where: str) -> None:
 
 
 _DEEP = {"r" + word for word in PROPAGATION}
+
+
+def _resources(resources: Object) -> None:
+    where = "linux.resources"
+    if resources.get("network"):
+        raise Unsupported(
+            f"config.json: {where}.network is not done here: cgroup v2 has no classes"
+        )
+    for number, value in enumerate(_field(resources, where, "hugepageLimits", list, [])):
+        entry = f"{where}.hugepageLimits[{number}]"
+        limit = _object(value, entry)
+        size = _field(limit, entry, "pageSize", str)
+        if not size.isascii() or not size.isalnum():
+            raise _wrong(f"{entry}.pageSize", f"{size[:40]!r} is no size, as 2MB is")
+        if _field(limit, entry, "limit", int) < 0:
+            raise _wrong(f"{entry}.limit", "out of range")
+    for device, value in _field(resources, where, "rdma", dict, {}).items():
+        entry = f"{where}.rdma.{device}"
+        if not device.replace("_", "").replace("-", "").isalnum():
+            raise _wrong(entry, "not a device's name")
+        for name in ("hcaHandles", "hcaObjects"):
+            if not 0 <= _field(_object(value, entry), entry, name, int, 0) < 1 << 32:
+                raise _wrong(f"{entry}.{name}", "out of range")
 
 
 def _time_offsets(linux: Object) -> None:
@@ -213,8 +239,10 @@ def _manner(process: Object) -> None:
         for name in ("nice", "priority", "runtime", "deadline", "period"):
             _field(scheduler, "process.scheduler", name, int, 0)
         _texts(_field(scheduler, "process.scheduler", "flags", list, []), "process.scheduler.flags")
-    if process.get("execCPUAffinity"):
-        raise Unsupported("config.json: process.execCPUAffinity is not done here")
+    affinity = _field(process, "process", "execCPUAffinity", dict, {})
+    for name in ("initial", "final"):
+        if text := _field(affinity, "process.execCPUAffinity", name, str, ""):
+            quantity.cpus(text, f"config.json: process.execCPUAffinity.{name}")
 
 
 def _user(user: Object) -> None:
@@ -245,16 +273,28 @@ def _namespaces(entries: list[object]) -> None:
 
 
 def _mount(entry: Object, where: str) -> None:
-    for name in ("uidMappings", "gidMappings"):
-        if entry.get(name):
-            raise Unsupported(f"config.json: {where}.{name} is not done here")
     _path(_field(entry, where, "destination", str), f"{where}.destination")
     options = _field(entry, where, "options", list, [])
     if not all(isinstance(word, str) for word in options):
         raise _wrong(f"{where}.options", "not a list of texts")
     bound = entry.get("type") == "bind" or "bind" in options or "rbind" in options
+    mappings = [_mappings(entry, where, name) for name in ("uidMappings", "gidMappings")]
+    if any(mappings) and not all(mappings):
+        raise _wrong(where, "uidMappings and gidMappings go together")
+    if not bound and (any(mappings) or {"idmap", "ridmap"} & {*options}):
+        raise Unsupported(f"config.json: {where}: ids are mapped of bind mounts alone")
     _field(entry, where, "source", str, None if bound else "")
     _field(entry, where, "type", str, "bind" if bound else None)
+
+
+def _mappings(value: Object, where: str, name: str) -> list[object]:
+    found = _field(value, where, name, list, [])
+    for number, entry in enumerate(found):
+        row = _object(entry, f"{where}.{name}[{number}]")
+        for key in ("containerID", "hostID", "size"):
+            if not 0 <= _field(row, f"{where}.{name}[{number}]", key, int) < 1 << 32:
+                raise _wrong(f"{where}.{name}[{number}].{key}", "out of range")
+    return found
 
 
 def _device(device: Object, where: str) -> None:

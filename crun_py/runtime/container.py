@@ -9,7 +9,7 @@ import os
 import stat
 from _struct import pack
 
-from crun_py import ns
+from crun_py import ns, quantity
 from crun_py.errors import InvalidArgument, Unsupported
 from crun_py.model.spec import DEFAULT_SECCOMP, MOUNT_CONTEXT, OPTIONAL_SYSCTLS, RLIMITS
 from crun_py.ns import caps
@@ -20,6 +20,7 @@ from crun_py.runtime.plan import Plan
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.documents.spec import Linux, Mount, Process, Spec
+    from crun_py.ns.seccomp import Filter
     from crun_py.overlay.rootfs import RootFs
 
 _OPTIONAL = ("mqueue", "cgroup")
@@ -34,7 +35,7 @@ def plan_for(
     *,
     joined: dict[str, int],
     attached: dict[str, int] | None = None,
-    seccomp: bytes | None,
+    seccomp: Filter | None,
     reap: bool,
     keyring: bool = True,
 ) -> Plan:
@@ -43,7 +44,7 @@ def plan_for(
     rootfs:    the overlay to mount at the spec's root path; None: that path is the root.
     joined:    descriptors of the namespaces to enter, by the spec's type names.
     attached:  descriptors of detached mounts, by the destination of the mount they stand for.
-    seccomp:   the filter program, None for none.
+    seccomp:   the filter, None for none.
     reap:      a small init stays pid 1 (--init).
     keyring:   a session keyring of its own.
     """
@@ -151,6 +152,10 @@ def _mount(plan: Plan, entry: Mount, attached: int | None, context: str) -> None
     flags, propagation, data = options.flags, options.propagation, options.data
     kind, target = entry.get("type", "bind"), entry["destination"]
     bound = kind == "bind" or "bind" in entry.get("options", ()) or options.recursive
+    if options.remount:
+        flags |= ns.MS_REMOUNT | (ns.MS_BIND if bound else 0)
+        plan.add(p.MOUNT, source, target, kind, ",".join(data), a=flags)
+        return
     if bound or attached is not None:
         flags &= ns.RDONLY | ns.NOSUID | ns.NODEV | ns.NOEXEC
         if flags & ns.RDONLY and not options.all_read_only:
@@ -227,7 +232,7 @@ def joining_steps(plan: Plan, pidfd: int, flags: int, process: Process) -> None:
 def process_steps(
     plan: Plan,
     process: Process,
-    seccomp: bytes | None,
+    seccomp: Filter | None,
     *,
     reap: bool = False,
     enter_pid: bool = False,
@@ -246,12 +251,14 @@ def process_steps(
             raise InvalidArgument(f"rlimit {limit['type']}: not known")
         plan.add(p.RLIMIT, a=RLIMITS[name], b=limit["soft"], c=limit["hard"])
     _manner(plan, process)
+    if enter_pid and (final := process.get("execCPUAffinity", {}).get("final")):
+        plan.add(p.AFFINITY, _cpu_set(quantity.cpus(final, "execCPUAffinity.final")))
     plan.add(p.CHDIR, process["cwd"])
     user = process["user"]
     plan.add(p.UMASK, a=user.get("umask", 0o022))
     last = process.get("noNewPrivileges", False)
     if seccomp and not last:
-        plan.add(p.SECCOMP, seccomp)
+        plan.add(p.SECCOMP, seccomp[0], a=seccomp[1])
     sets = process["capabilities"]
     plan.add(p.BOUNDING, a=caps.mask(sets["bounding"]))
     groups = b"".join(g.to_bytes(4, "little") for g in user.get("additionalGids", ()))
@@ -264,7 +271,7 @@ def process_steps(
     if last:
         plan.add(p.NONEWPRIVS)
         if seccomp:
-            plan.add(p.SECCOMP, seccomp)
+            plan.add(p.SECCOMP, seccomp[0], a=seccomp[1])
     if enter_pid:
         plan.add(p.ENTERPID)
     plan.add(p.ENV, *process["env"])
@@ -306,16 +313,23 @@ def _manner(plan: Plan, process: Process) -> None:
         ))  # fmt: skip
 
 
+def _cpu_set(cpus: set[int]) -> bytes:
+    """cpu_set_t, in longs (sched_setaffinity(2))."""
+    mask = sum(1 << cpu for cpu in cpus)
+    return mask.to_bytes(8 * (max(cpus) // 64 + 1), "little")
+
+
 _SCHED_ATTR_BYTES = 56
 """struct sched_attr, sched_setattr(2)."""
 
 
-def seccomp_program(spec: Spec, cache_dir: str) -> bytes | None:
+def seccomp_filter(spec: Spec, cache_dir: str) -> Filter | None:
     """The filter that `spec` asks for; compiled programs are kept in `cache_dir`."""
     from crun_py.ns import seccomp
 
     if spec.get("annotations", {}).get(DEFAULT_SECCOMP) == "default":
-        return seccomp.compiled_default(spec["process"]["capabilities"]["bounding"], cache_dir)
+        names = spec["process"]["capabilities"]["bounding"]
+        return seccomp.compiled_default(names, cache_dir), 0
     if "seccomp" in spec["linux"]:
-        return seccomp.compile(spec["linux"]["seccomp"])
+        return seccomp.compiled(spec["linux"]["seccomp"])
     return None

@@ -188,13 +188,14 @@ def launch(plan: p.Plan, title: str, inherit: list[int]) -> int:
 
 
 def launch_alone(
-    plan: p.Plan, title: str, inherit: list[int], paused: Callable[[int, int], None]
+    plan: p.Plan, title: str, inherit: list[int], paused: Callable[[int, int, int], None]
 ) -> int:
     """As `launch`, of a plan with SET_ALONE: without a monitor, our stdio is the container's; its
     first process becomes the child of the next subreaper above us (prctl(2)).
 
-    paused: is called with the index of each step PAUSE and the host pid of the first process, which
-    waits meanwhile; what it raises ends the container.
+    paused: is called with the index of each step PAUSE, the host pid of the first process, which
+    waits meanwhile, and -1; or with that of the step SECCOMP and the descriptor of its listener,
+    which is closed afterwards.  What it raises ends the container.
     """
     import _socket as socket
 
@@ -203,17 +204,21 @@ def launch_alone(
 
     def listen(child: int) -> tuple[int, bytes]:
         while True:
-            answer = ours.recv(_RESULT_BYTES)
+            answer, ancillary, _, _ = ours.recvmsg(_RESULT_BYTES, socket.CMSG_SPACE(4))
+            fds = [unpack("=i", data)[0] for _, _, data in ancillary]
             if len(answer) != _RESULT_BYTES or read_result(answer)[0] != _PAUSED:
                 break
             _, index, _, pid, _ = read_result(answer)
             try:
-                paused(index, pid)
+                paused(index, pid, fds[0] if fds else -1)
             except BaseException as e:
                 failed.append(e)
                 ours.shutdown(socket.SHUT_WR)  # it ends
             else:
                 ours.send(b"g")
+            finally:
+                for fd in fds:
+                    os.close(fd)
         return os.waitpid(child, 0)[1], answer
 
     told = theirs.detach()
@@ -294,4 +299,4 @@ def _not_started(error: int) -> CrunpyError:
     """The error for a monitor or init that the kernel did not start."""
     hint = NO_NAMESPACE if error == errno.ENOSPC else ""
     cause = os.strerror(error).lower()
-    return CrunpyError(f"starting the monitor: {cause}", hint=hint, errno=error)
+    return CrunpyError(f"starting the container's processes: {cause}", hint=hint, errno=error)

@@ -35,9 +35,9 @@ PROPAGATION = {
     "unbindable": ns.MS_UNBINDABLE,
 }
 _RECURSIVE = {"r" + word: word for word in (*FLAGS, *OPPOSITES)}
-_NOTHING = ("defaults", "bind", "rbind", "notmpcopyup")
+_NOTHING = ("defaults", "bind", "rbind", "notmpcopyup", "remount", "idmap", "ridmap")
 KNOWN = (*FLAGS, *OPPOSITES, *_RECURSIVE, *PROPAGATION, *("r" + word for word in PROPAGATION),
-         "bind", "rbind", "defaults", "tmpcopyup")  # fmt: skip
+         "bind", "rbind", "defaults", "remount", "tmpcopyup", "idmap", "ridmap")  # fmt: skip
 
 
 class Options:
@@ -45,12 +45,16 @@ class Options:
 
     flags: of mount(2).  all_read_only: also what is mounted below is.  propagation: 0 for none.
     data: what the file system understands.  recursive: a bind takes along what is mounted below.
+    remount: what is mounted there is changed.  mapped: its files are shown with other owners;
+    mapped_below: those of what is mounted below, too.
     """
 
     def __init__(self, options: list[str]) -> None:
         self.flags = self.propagation = 0
         self.data: list[str] = []
         self.recursive, self.all_read_only = "rbind" in options, False
+        self.remount, self.mapped_below = "remount" in options, "ridmap" in options
+        self.mapped = self.mapped_below or "idmap" in options
         for option in options:
             word = _RECURSIVE.get(option, option)
             if word in FLAGS:

@@ -33,7 +33,7 @@ SYMLINK, MASK, READONLY, TERMINAL, PIVOT, ROOTFLAGS, LOOPBACK, HOSTNAME = range(
 DOMAINNAME, SYSCTL, RLIMIT, OOMSCORE, KEYRING, CHDIR, UMASK, USER = range(17, 25)
 BOUNDING, CAPS, NONEWPRIVS, SECCOMP, ENV, EXEC, ENTERROOT, INIT, GATE = range(25, 34)
 ATTACH, KEEP, DEVICE, CLEAR, ENTERPID, CONFINE, PAUSE = range(34, 41)
-PERSONALITY, IOPRIO, SCHEDULER, PERMITTED, LABEL = range(41, 46)
+PERSONALITY, IOPRIO, SCHEDULER, PERMITTED, LABEL, AFFINITY = range(41, 47)
 
 # what the monitor must know
 SET_ID, SET_CLONE, SET_CGROUP, SET_CLIENT, SET_RESULT, SET_RUNDIR = range(100, 106)
@@ -55,7 +55,7 @@ _INIT_NAMES = """
 setns unshare propagation overlay bindroot mount bind mkdir symlink mask readonly
 terminal pivot rootflags loopback hostname domainname sysctl rlimit oomscore keyring chdir
 umask user bounding caps nonewprivs seccomp env exec enterroot init gate attach keep
-device clear enterpid confine pause personality ioprio scheduler permitted label
+device clear enterpid confine pause personality ioprio scheduler permitted label affinity
 """
 _MONITOR_NAMES = """
 set_id set_clone set_cgroup set_client set_result set_rundir set_statedir set_log set_stdio
@@ -115,7 +115,7 @@ class Step:
             return f"seccomp {len(self.strings[0]) // 8} instructions"
         if self.op == ENV:
             return f"env {len(words)} variables"
-        if self.op == SCHEDULER:
+        if self.op in (SCHEDULER, AFFINITY):
             return self.name
         if self.op == EXEC:
             return f"exec {words}"

@@ -302,7 +302,7 @@ def test_docker_profile_files(tmp_path: Path) -> None:
     file = tmp_path / "profile.json"
     file.write_text(json.dumps(profile))
     if seccomp.machine() == "x86_64":
-        program = seccomp.compile(seccomp.load_profile(str(file)))
+        program, _ = seccomp.compiled(seccomp.load_profile(str(file)))
         assert verdict(program, AUDIT["x86_64"], NUMBERS["x86_64"]["umount2"]) == ALLOW
         assert verdict(program, AUDIT["x86_64"], NUMBERS["x86_64"]["mount"]) == ENOSYS
     for text in ("{", "[]", '{"syscalls": 1}', '{"defaultAction": "x", "syscalls": [1]}'):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
+import socket
+import struct
+import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from engine import wait_for
 from oci_bundles import Bundle, Runtime
 
 HOOK_KINDS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart",
@@ -82,7 +89,8 @@ def test_namespaces_with_paths(any_oci: Runtime, bundle: Bundle) -> None:
     assert out.splitlines() == [wanted["net"], wanted["ipc"], wanted["uts"]]
 
 
-def test_a_user_namespace(any_oci: Runtime, bundle: Bundle) -> None:
+def _own_users(bundle: Bundle) -> None:
+    """A user namespace, whose root the bundle belongs to."""
     linux = bundle.config["linux"]
     linux["namespaces"].append({"type": "user"})
     for name in ("uidMappings", "gidMappings"):
@@ -90,6 +98,10 @@ def test_a_user_namespace(any_oci: Runtime, bundle: Bundle) -> None:
     for path in (bundle.path, bundle.rootfs, *bundle.rootfs.rglob("*")):
         os.chown(path, 100000, 100000, follow_symlinks=False)
     bundle.path.parent.chmod(0o755)
+
+
+def test_a_user_namespace(any_oci: Runtime, bundle: Bundle) -> None:
+    _own_users(bundle)
     out = shown(any_oci, bundle, "id -u; cat /proc/self/uid_map; touch /tmp/mine && echo made")
     assert out.split() == ["0", "0", "100000", "1000", "made"]
     assert (bundle.rootfs / "tmp/mine").stat().st_uid == 100000
@@ -260,11 +272,40 @@ BAD: dict[str, tuple[Callable[[Any], object], str]] = {
     "environment": (lambda c: c["process"].update(env=["A"]), "env"),
     "huge pages": (
         lambda c: c["linux"].update(resources={"hugepageLimits": [{"limit": 1}]}), "hugepage"),
+    "rdma": (
+        lambda c: c["linux"].update(resources={"rdma": {"mlx5_1": {"hcaHandles": -1}}}), "rdma"),
+    "rdma of a device that has a strange name": (
+        lambda c: c["linux"].update(resources={"rdma": {"a b": {"hcaHandles": 1}}}), "rdma"),
+    "network classes": (
+        lambda c: c["linux"].update(resources={"network": {"classID": 1}}), "network"),
     "mapped mount": (
         lambda c: c["mounts"][0].update(uidMappings=[{"containerID": 0}]), "uidMappings"),
-    "notified": (
-        lambda c: c["linux"].update(seccomp={"defaultAction": "SCMP_ACT_ALLOW",
-                                             "listenerPath": "/x"}), "listenerPath"),
+    "half mapped mount": (
+        lambda c: c["mounts"].append({
+            "destination": "/x", "type": "bind", "source": "/",
+            "uidMappings": [{"containerID": 0, "hostID": 0, "size": 1}]}), "together"),
+    "mapped without a user namespace": (
+        lambda c: c["mounts"].append({
+            "destination": "/x", "type": "bind", "source": "/", "options": ["idmap"]}),
+        "no user namespace"),
+    "mapped tmpfs": (
+        lambda c: c["mounts"].append({
+            "destination": "/x", "type": "tmpfs", "options": ["idmap"]}), "bind mounts alone"),
+    "remounted nothing": (
+        lambda c: c["mounts"].append({
+            "destination": "/tmp", "type": "none", "options": ["remount", "ro"]}), "/tmp"),
+    "nobody listens": (
+        lambda c: c["linux"].update(seccomp=_notified("mkdir", "/nothing/there")),
+        "/nothing/there"),
+    "notified of how we tell": (
+        lambda c: c["linux"].update(seccomp=_notified("sendmsg", "/x")), "sendmsg"),
+    "notified, but nobody is named": (
+        lambda c: c["linux"].update(seccomp=_notified("mkdir", "")), "listenerPath"),
+    "flag of seccomp": (
+        lambda c: c["linux"].update(seccomp={"defaultAction": "SCMP_ACT_ALLOW", "flags": ["X"]}),
+        "flag"),
+    "affinity": (
+        lambda c: c["process"].update(execCPUAffinity={"final": "1-"}), "execCPUAffinity.final"),
     "rdt": (lambda c: c["linux"].update(intelRdt={"closID": "x"}), "intelRdt"),
     "cgroup form": (lambda c: c["linux"].update(cgroupsPath="a:b:c"), "cgroupsPath"),
     "limits": (
@@ -275,6 +316,12 @@ BAD: dict[str, tuple[Callable[[Any], object], str]] = {
     "mappings": (
         lambda c: c["linux"]["namespaces"].append({"type": "user"}), "Mappings"),
 }  # fmt: skip
+
+
+def _notified(name: str, listener: str) -> Any:
+    rule = {"names": [name], "action": "SCMP_ACT_NOTIFY"}
+    return {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": listener, "syscalls": [rule],
+            "listenerMetadata": "for you"}  # fmt: skip
 
 
 @pytest.mark.parametrize("what", BAD)
@@ -370,7 +417,162 @@ def test_features_and_version(oci: Runtime) -> None:
     assert found["ociVersionMax"] == "1.2.0" and "pid" in found["linux"]["namespaces"]
     assert set(found["hooks"]) == set(HOOK_KINDS)
     assert oci.ok("--version").splitlines()[0].startswith("crunpy-oci version")
-    for words in (("checkpoint", "c"), ("restore", "c"), ("nothere",), ("state",),
+    for words in (("checkpoint", "c"), ("restore", "c"), ("state",),
                   ("list", "--nothere")):  # fmt: skip
         assert oci.fails(*words)
     assert "Usage" in oci.ok("--help") and "--bundle" in oci.ok("run", "--help")
+
+
+def test_mounts_with_other_owners(oci: Runtime, bundle: Bundle) -> None:
+    """By mappings of their own, with and without what is mounted below; by those of the user
+    namespace."""
+    shared = bundle.path / "shared"
+    (shared / "below").mkdir(parents=True)
+    (shared / "file").touch()
+    os.chown(shared / "file", 1000, 1000)
+    rows = [{"containerID": 1000, "hostID": 5, "size": 1},
+            {"containerID": 0, "hostID": 3000, "size": 1}]  # fmt: skip
+    for words, below in (([], "0"), (["idmap"], "0"), (["ridmap"], "3000")):
+        bundle.config["mounts"][:] = [m for m in bundle.config["mounts"] if "/m" not in m.values()]
+        bundle.config["mounts"].append({
+            "destination": "/m", "type": "bind", "source": "shared",
+            "options": ["rbind", *words], "uidMappings": rows, "gidMappings": rows})  # fmt: skip
+        bundle.write("sh", "-c", "stat -c %u:%g /m/file; stat -c %u /m/below; "
+                     "touch /m/new 2>/dev/null || echo no")  # fmt: skip
+        mounted = ["unshare", "-m", "sh", "-c",
+                   f"mount -t tmpfs none {shared}/below && exec \"$@\"", "sh"]  # fmt: skip
+        done = subprocess.run([*mounted, *oci.command("run", "-b", bundle.path, "c")],
+                              capture_output=True, text=True, timeout=60)  # fmt: skip
+        assert done.stdout.split() == ["5:5", below, "no"], (words, done.stderr)
+    del bundle.config["mounts"][-1]["uidMappings"], bundle.config["mounts"][-1]["gidMappings"]
+    os.chown(shared / "file", 7, 7)
+    _own_users(bundle)
+    bundle.write("sh", "-c", "stat -c %u /m/file; touch /m/made")
+    assert oci.ok("run", "-b", bundle.path, "c") == "7"
+    assert (shared / "made").stat().st_uid == 0
+
+
+def test_remount(any_oci: Runtime, bundle: Bundle) -> None:
+    """What is mounted is changed: a mount alone, a file system."""
+    (bundle.path / "shared").mkdir()
+    bundle.config["mounts"] += [
+        {"destination": "/m", "type": "bind", "source": "shared", "options": ["bind"]},
+        {"destination": "/m", "type": "bind", "source": "shared",
+         "options": ["bind", "remount", "ro", "nosuid", "noexec"]},
+        {"destination": "/t", "type": "tmpfs", "source": "tmpfs", "options": ["size=64k"]},
+        {"destination": "/t", "type": "tmpfs", "source": "tmpfs",
+         "options": ["remount", "size=128k"]},
+    ]  # fmt: skip
+    for name in ("m", "t"):
+        (bundle.rootfs / name).mkdir()
+    bundle.write("sh", "-c", "grep -e ' /m ' -e ' /t ' /proc/mounts; touch /m/x || echo no")
+    said = any_oci.ok("run", "-b", bundle.path, "c").splitlines()
+    assert len(said) == 3 and said[-1] == "no"
+    for word in ("ro", "nosuid", "noexec"):
+        assert word in said[0].split()[3].split(",")
+    assert "size=128k" in said[1]
+    assert os.access(bundle.path / "shared", os.W_OK)
+
+
+def test_remount_of_a_file(oci: Runtime, bundle: Bundle) -> None:
+    (bundle.path / "note").write_text("x\n")
+    for words in (["bind"], ["bind", "remount", "ro"]):
+        bundle.config["mounts"].append(
+            {"destination": "/note", "type": "bind", "source": "note", "options": words}
+        )
+    bundle.write("sh", "-c", "cat /note; echo y > /note || echo no")
+    assert oci.ok("run", "-b", bundle.path, "c").split() == ["x", "no"]
+
+
+_RECEIVE, _SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV, _SEND
+_CONTINUE = 1  # SECCOMP_USER_NOTIF_FLAG_CONTINUE
+
+
+class Listener:
+    """Who is asked about system calls (seccomp_unotify(2)): mkdir(2) fails with EXDEV, each third
+    time it is let through."""
+
+    def __init__(self, path: Path) -> None:
+        self.told: list[Any] = []
+        self.asked = 0
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._sock.bind(str(path))
+        self._sock.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            peer, _ = self._sock.accept()
+            with peer:
+                data, fds, _, _ = socket.recv_fds(peer, 65536, 1)
+                while piece := peer.recv(65536):
+                    data += piece
+            self.told.append(json.loads(data))
+            threading.Thread(target=self._answer, args=fds, daemon=True).start()
+
+    def _answer(self, fd: int) -> None:
+        while True:
+            request = bytearray(80)
+            try:
+                fcntl.ioctl(fd, _RECEIVE, request)
+            except OSError:  # nobody has the filter any more
+                os.close(fd)
+                return
+            self.asked += 1
+            ident = struct.unpack_from("=Q", request)[0]
+            good = self.asked % 3 == 0
+            answer = struct.pack("=QqiI", ident, 0, 0 if good else -errno.EXDEV, good and _CONTINUE)
+            fcntl.ioctl(fd, _SEND, bytearray(answer))
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_who_is_asked_about_system_calls(
+    oci: Runtime, bundle: Bundle, tmp_path: Path, quiet: bool
+) -> None:
+    """Of the first process and a further one.  quiet: no_new_privs, the filter comes last."""
+    listener = Listener(tmp_path / "asked")
+    profile = _notified("mkdir", str(tmp_path / "asked"))
+    profile["flags"] = ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"]
+    bundle.config["linux"]["seccomp"] = profile
+    words = "mkdir /tmp/a || mkdir /tmp/a || mkdir /tmp/a && ls /tmp; sleep 1000"
+    bundle.write("sh", "-c", words, noNewPrivileges=quiet)
+    oci.create("c", bundle)
+    state = oci.state("c")
+    assert [told["fds"] for told in listener.told] == [["seccompFd"]]
+    told = listener.told[0]
+    assert told["metadata"] == "for you" and told["pid"] == state["pid"]
+    assert (told["state"]["id"], told["state"]["status"]) == ("c", "creating")
+    assert told["ociVersion"] == told["state"]["ociVersion"]
+    oci.ok("start", "c")
+    wait_for((bundle.rootfs / "tmp/a").is_dir)
+    assert listener.asked == 3
+    done = oci.run("exec", "c", "sh", "-c", "mkdir /tmp/b; mkdir /tmp/b; mkdir /tmp/b; ls /tmp")
+    assert done.stdout.split() == ["a", "b"] and done.stderr.count("cross-device") == 2
+    assert (listener.asked, len(listener.told)) == (6, 2)
+    assert listener.told[1]["state"]["status"] == "running"
+    oci.ok("delete", "--force", "c")
+
+
+def test_flags_of_a_filter(oci: Runtime, bundle: Bundle) -> None:
+    """The kernel knows them, and says so where they do not fit."""
+    bundle.config["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_TSYNC"]}  # fmt: skip
+    bundle.write("grep", "Seccomp:", "/proc/self/status")
+    assert oci.ok("run", "-b", bundle.path, "c").split() == ["Seccomp:", "2"]
+    bundle.config["linux"]["seccomp"]["flags"] = ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]
+    bundle.write("true")
+    assert "seccomp" in oci.fails("run", "-b", bundle.path, "c")  # only with a listener
+
+
+def test_processors_of_further_processes(oci: Runtime, bundle: Bundle) -> None:
+    """execCPUAffinity: of exec alone; `final` counts when both are given."""
+    for affinity, told in (({"initial": "0"}, "0"), ({"initial": "0", "final": "1"}, "1"),
+                           ({"final": "0-1"}, "0-1")):  # fmt: skip
+        bundle.write("sleep", "1000", execCPUAffinity=affinity)
+        oci.create("c", bundle)
+        oci.ok("start", "c")
+        grep = ("grep", "Cpus_allowed_list", "/proc/self/status")
+        assert oci.ok("exec", "c", *grep).split()[1] == told
+        allowed = Path(f"/proc/{oci.state('c')['pid']}/status").read_text()
+        assert "Cpus_allowed_list:\t0-" in allowed
+        oci.ok("delete", "--force", "c")

@@ -99,6 +99,18 @@ def test_exec(any_oci: Runtime, bundle: Bundle) -> None:
     assert "nothere" in any_oci.run("exec", "c", "nothere").stderr
 
 
+def test_words_that_runc_understands(any_oci: Runtime, bundle: Bundle) -> None:
+    any_oci.create("c", bundle.write("sleep", "1000"))
+    any_oci.ok("start", "c")
+    any_oci.ok("kill", "c", "0")
+    done = any_oci.run("exec", "--cap", "CAP_NONE", "--cap", "CAP_SYS_TIME", "c", "grep", "CapPrm",
+                       "/proc/self/status")  # fmt: skip
+    assert int(done.stdout.split()[1], 16) >> 25 & 1 and done.returncode == 0
+    assert "CAP_NONE" in done.stderr
+    assert any_oci.run("nosuch").returncode == 3
+    any_oci.ok("delete", "-f", "c")
+
+
 def test_commands_that_cannot_be_run(any_oci: Runtime, bundle: Bundle) -> None:
     """Told at the creation, and nothing is left."""
     for word, told in (("nothere", "not found"), ("/bin/nothere", "no such file"),

@@ -105,7 +105,7 @@ ROOT = RootFs(["/l2", "/l1"], "/up", "/work", "")
 
 
 def names(document: dict[str, Any], **kwargs: Any) -> list[str]:
-    given_values = {"joined": {}, "seccomp": b"12345678", "reap": False} | kwargs
+    given_values = {"joined": {}, "seccomp": (b"12345678", 0), "reap": False} | kwargs
     made = container.plan_for(document, kwargs.pop("root", ROOT), **given_values)
     return [s.name for s in made.steps]
 

@@ -54,6 +54,8 @@ _VERBS = {
 
 _NO_EXEC = 255
 """runc's status for a further process that did not begin."""
+_NO_COMMAND = 3
+"""runc's status for a command that there is not."""
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
@@ -118,6 +120,9 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     except CrunpyError as e:
         return _misused(e.line())
     notices.listen(runtime.warn)
+    if rest[0] not in _VERBS:
+        runtime.tell("error", f"{rest[0]}: no such command (crunpy oci --help)")
+        return _NO_COMMAND
     try:
         return _carry_out(rest[0], rest[1:], runtime)
     except CrunpyError as e:
@@ -129,8 +134,6 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
 
 
 def _carry_out(verb: str, words: list[str], runtime: Runtime) -> int:
-    if verb not in _VERBS:
-        raise InvalidArgument(f"{verb}: no such command", hint="crunpy oci --help")
     module = __import__(f"crun_py.cli.oci.{_VERBS[verb][0]}", fromlist=["main"])
     if words[:1] in (["--help"], ["-h"]):
         return _help_of(verb, module.ARGUMENTS, module.OPTIONS)

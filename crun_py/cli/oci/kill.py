@@ -16,7 +16,8 @@ OPTIONS = (("-a --all", "flag", "To all processes of its cgroup", ""),)
 
 
 def main(values: Values, arguments: list[str], runtime: Runtime) -> int:
-    """Send SIGTERM, or the signal that is named."""
-    number = signals.number(arguments[1] if len(arguments) > 1 else "TERM")
+    """Send SIGTERM, or the signal that is named; 0 looks whether there is a process to get one."""
+    text = arguments[1] if len(arguments) > 1 else "TERM"
+    number = 0 if text == "0" else signals.number(text)
     life.kill(Container(runtime.root, arguments[0]), number, everything=values.flag("all"))
     return 0

@@ -360,7 +360,7 @@ FILES: dict[str, tuple[str, Any, Callable[[], None]]] = {
                 }
             ],
         },
-        lambda: seccomp.compile(seccomp.load_profile(_PLACE + "/seccomp.json")) and None,
+        lambda: seccomp.compiled(seccomp.load_profile(_PLACE + "/seccomp.json")) and None,
     ),
     "events": (
         _paths.run + "/events.log",
