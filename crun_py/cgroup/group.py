@@ -16,6 +16,7 @@ from crun_py.errors import CrunpyError, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Literal
 
     from crun_py.documents.spec import LinuxBlockIO, LinuxRdma, LinuxResources, LinuxThrottleDevice
@@ -113,6 +114,18 @@ def _enable(directory: str) -> None:
                 _write(directory + "/cgroup.subtree_control", "+" + name)
             except OSError:
                 continue  # busy or not ours: `apply` says so if a limit needs it
+
+
+def hand_down(path: str, wanted: Iterable[str]) -> None:
+    """Where a file of `wanted` lacks in the cgroup `path`: hand on to it what the groups above it
+    have, if we may.  systemd does that of the controllers alone that it knows itself."""
+    root = mount_point()
+    if root is None or all(os.path.exists(f"{path}/{name}") for name in wanted):
+        return
+    directory = root
+    for name in os.path.dirname(path).removeprefix(root).split("/"):
+        directory = os.path.join(directory, name)
+        _enable(directory)
 
 
 def create(container_id: str, below: str = "") -> str | None:

@@ -112,7 +112,9 @@ def _scope(container_id: str, where: str, limits: dict[str, str], rootless: bool
         rootless=rootless, unit=unit,
     )  # fmt: skip
     try:
-        return Group(asked.ready(), asked)
+        path = asked.ready()
+        group.hand_down(path, limits)
+        return Group(path, asked)
     except BaseException:
         asked.release()
         raise

@@ -93,7 +93,17 @@ def test_orders_are_not_taken_from_clients(engine: Engine) -> None:
     """What clients hand over is nobody's: only orders.sock leads to the monitor."""
     made = engine.detached(*SLEEP)
     both = engine.pids(made)[0], engine.streams(made)
-    before = [len(descriptors(pid)) for pid in both]
+
+    def held() -> list[int]:
+        return [len(descriptors(pid)) for pid in both]
+
+    def at_rest() -> list[int]:
+        """Who started it may just be hanging up."""
+        found = held()
+        time.sleep(0.2)
+        return found if found == held() else []
+
+    before = wait_for(at_rest)
     directory = os.open(engine.run_root / "containers" / made, os.O_PATH)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
         client.connect(f"/proc/self/fd/{directory}/attach.sock")
@@ -104,7 +114,7 @@ def test_orders_are_not_taken_from_clients(engine: Engine) -> None:
             client.recv(100)
     os.close(null)
     os.close(directory)
-    assert wait_for(lambda: before == [len(descriptors(pid)) for pid in both])
+    assert wait_for(lambda: before == held())
     engine.ok("rm", "-f", "-t0", made)
 
 

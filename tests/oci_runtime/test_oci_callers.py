@@ -3,7 +3,6 @@ Docker."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -12,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from containerd_daemon import containerd
 from docker_daemon import docker_daemon
 from engine import REACHABLE, wait_for
 from oci_bundles import OURS, Bundle
-
-from crun_py.cgroup import group
 
 RUNTIME = REACHABLE / ".venv/bin/crunpy-oci"
 CONFIGURATION = """
@@ -67,7 +65,8 @@ def podman(
     environment = [f"HOME={home}", f"XDG_RUNTIME_DIR={home}/xdg", f"PATH={os.environ['PATH']}",
                    f"CONTAINERS_CONF={home}/containers.conf"]  # fmt: skip
     command = [*become, "env", "-i", *environment, "podman", "--root", f"{home}/root",
-               "--runroot", f"{home}/xdg/run", "--storage-driver", "vfs",
+               "--runroot", f"{home}/xdg/run", "--tmpdir", f"{home}/xdg/tmp",
+               "--storage-driver", "vfs",
                "--runtime", str(RUNTIME)]  # fmt: skip
     archive = bundle.path / "root.tar"
     subprocess.run(["tar", "-C", bundle.rootfs, "-cf", archive, "."], check=True)
@@ -165,44 +164,13 @@ def test_buildah(bundle: Bundle, base: Path) -> None:
     shutil.rmtree(place)
 
 
-CONTAINERD = """
-version = 2
-root = "{place}/root"
-state = "{place}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs",
-                    "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper"]
-[grpc]
-address = "{place}/socket"
-"""
-
-
 @pytest.fixture
 def ctr(base: Path) -> Iterator[Caller]:
-    """containerd's own command, of a containerd whose shims end with it."""
+    """containerd's own command."""
     place = base / "containerd"
     place.mkdir(mode=0o700)
-    (place / "config.toml").write_text(CONTAINERD.format(place=place))
-    own = Path("/run/containerd")  # its command's and its shims' place, whatever the configuration
-    missing = not own.exists()
-    own.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "containerd", own], check=True)
-    with (place / "log").open("wb") as log:
-        daemon = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc",
-             "--kill-child", "containerd", "--config", place / "config.toml"],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-        )  # fmt: skip
-    caller = Caller(["ctr", "--address", f"{place}/socket"], "", [])
-    wait_for(lambda: caller.call("version").returncode == 0)
-    yield caller
-    daemon.kill()
-    daemon.wait()
-    wait_for(lambda: not subprocess.run(["pgrep", "-f", str(place)], capture_output=True).stdout)
-    subprocess.run(["umount", "--lazy", own], check=True)
-    if missing:
-        own.rmdir()
-    with contextlib.suppress(FileNotFoundError):
-        os.rmdir(f"{group.mount_point()}/default")  # containerd's namespace; nobody else's here
+    with containerd(place) as command:
+        yield Caller(command, "", [])
     shutil.rmtree(place)
 
 

@@ -24,6 +24,7 @@ from limits_machine import (
     OOM_EXPECTED,
 )
 from machine import apart, in_vm, prologue, together
+from oci_machine import CGROUPFS, CGROUPFS_EXPECTED
 from profiles_machine import PROFILES, PROFILES_EXPECTED
 from streams_machine import STREAMS, STREAMS_EXPECTED
 
@@ -65,12 +66,14 @@ def test_on_roots_machine(root: Engine, work: Path, user_name: str) -> None:
     root.run("pull", "-q", "busybox", check=True)
     # the profiles first: it is seen that none is loaded
     parts = {"profiles": PROFILES, "limits": LIMITS, "disk": DISK_AND_CPUS, "oom": OOM,
-             "streams": STREAMS, "by hand": plain_user(user_name, root.root) + BY_HAND}  # fmt: skip
+             "oci": CGROUPFS, "streams": STREAMS,
+             "by hand": plain_user(user_name, root.root) + BY_HAND}  # fmt: skip
     found = apart(in_vm(prologue(root.root) + together(parts), work, timeout_s=900))
     found["streams"] = [" ".join(line.split()) for line in found["streams"]]
     assert found["limits"] == lines(LIMITS_EXPECTED)
     assert found["disk"] == lines(DISK_AND_CPUS_EXPECTED)
     assert found["oom"] == lines(OOM_EXPECTED)
+    assert found["oci"] == lines(CGROUPFS_EXPECTED)
     assert found["profiles"] == lines(PROFILES_EXPECTED)
     assert found["streams"] == STREAMS_EXPECTED
     assert found["by hand"] == lines(BY_HAND_EXPECTED)

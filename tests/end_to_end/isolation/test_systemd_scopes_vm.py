@@ -14,6 +14,7 @@ from delegation_machine import BY_SYSTEMD, BY_SYSTEMD_EXPECTED, plain_user
 from engine import Engine
 from limits_machine import NESTED, NESTED_EXPECTED
 from machine import apart, in_vm, prologue, together
+from oci_machine import SYSTEMD, SYSTEMD_EXPECTED
 from units_machine import GENERATED, GENERATED_EXPECTED, USERS, USERS_EXPECTED
 
 pytestmark = [
@@ -137,7 +138,7 @@ def test_roots_containers(fresh: Callable[[str], Engine], work: Path, user_name:
     that crunpy prints."""
     root = fresh("root")
     root.run("pull", "-q", "busybox", check=True)
-    parts = {"scopes": SHOWN + ROOT, "nested": NESTED, "units": GENERATED,
+    parts = {"scopes": SHOWN + ROOT, "nested": NESTED, "units": GENERATED, "oci": SYSTEMD,
              "by systemd": plain_user(user_name, root.root) + BY_SYSTEMD}  # fmt: skip
     found = apart(
         in_vm("user=\n" + prologue(root.root) + together(parts), work, "--systemd", timeout_s=900)
@@ -145,6 +146,7 @@ def test_roots_containers(fresh: Callable[[str], Engine], work: Path, user_name:
     assert found["scopes"] == lines(ROOT_EXPECTED)
     assert found["nested"] == lines(NESTED_EXPECTED)
     assert found["units"] == lines(GENERATED_EXPECTED)
+    assert found["oci"] == lines(SYSTEMD_EXPECTED)
     assert found["by systemd"] == lines(BY_SYSTEMD_EXPECTED)
 
 
