@@ -428,7 +428,9 @@ def empty_cgroups() -> list[str]:
 
     def look() -> set[str]:
         found = set()
-        for path in (top / "crunpy").glob("*/cgroup.events") if top else ():
+        for path in (
+            (top / "crunpy").glob("[!o]*/cgroup.events") if top else ()
+        ):  # oci-… are others'
             try:
                 if "populated 0" in path.read_text():
                     found.add(str(path.parent))

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from crun_py.documents.spec import Hook, LinuxNamespace, LinuxResources
+    from crun_py.documents.spec import Hook, LinuxNamespace, LinuxResources, Spec
 
 _END_S = 10
 """How long the end of a killed process may take."""
@@ -30,13 +30,16 @@ def _expect(container: Container, known: State, doing: str, *wanted: str) -> str
     return status
 
 
-def start(container: Container, warn: Callable[[str], None]) -> None:
+def start(container: Container, warn: Callable[[str], None], spec: Spec | None = None) -> None:
     """Let the command of a created one run.  Raises Conflict, CrunpyError (a startContainer hook;
-    the container is killed then).  warn: is told of poststart hooks that fail."""
+    the container is killed then).
+
+    warn: is told of poststart hooks that fail.  spec: of the bundle, where it is known already.
+    """
     with container.lock():
         known = container.read()
         _expect(container, known, "starting", "created")
-        spec = config.read(known.bundle)
+        spec = spec or config.read(known.bundle)
         inside = hooks.wanted(spec, "startContainer")
         if inside:
             _in_container(container, known, inside, spec["linux"]["namespaces"])
@@ -159,10 +162,16 @@ def update(container: Container, resources: LinuxResources) -> None:
         group.apply(known.cgroup or None, group.values(resources), {})
 
 
-def delete(container: Container, warn: Callable[[str], None], *, force: bool = False) -> None:
+def delete(
+    container: Container,
+    warn: Callable[[str], None],
+    *,
+    force: bool = False,
+    spec: Spec | None = None,
+) -> None:
     """Remove a stopped or created one, or with `force` any.
 
-    warn: is told of poststop hooks that fail.  Raises NotFound, Conflict.
+    warn: is told of poststop hooks that fail.  spec: as for `start`.  Raises NotFound, Conflict.
     """
     with container.lock():
         try:
@@ -182,7 +191,7 @@ def delete(container: Container, warn: Callable[[str], None], *, force: bool = F
         if known.cgroup:
             group.remove(known.cgroup)
         _wait_for_end(container, known)
-        _poststop(container, known, warn)
+        _poststop(container, known, warn, spec)
         container.remove()
 
 
@@ -194,9 +203,12 @@ def _wait_for_end(container: Container, known: State) -> None:
         time.sleep(0.002)
 
 
-def _poststop(container: Container, known: State, warn: Callable[[str], None]) -> None:
+def _poststop(
+    container: Container, known: State, warn: Callable[[str], None], spec: Spec | None
+) -> None:
     try:
-        spec = config.read(known.bundle) if known.bundle else None
+        if spec is None and known.bundle:
+            spec = config.read(known.bundle)
     except CrunpyError:
         return  # the bundle is gone, and with it what it wanted
     if spec is None:

@@ -43,16 +43,17 @@ class Request:
     rootless: bool = False
 
 
-def create(root: str, container_id: str, request: Request) -> int:
+def create(root: str, container_id: str, request: Request, spec: Spec | None = None) -> int:
     """Make the container `container_id` of a runtime whose containers are below `root`; the pid
     of its first process, which waits for `life.start`.
 
+    spec: that of the bundle, where it has been read already.
     Nothing is left when that fails.  Raises InvalidArgument, Conflict, Unsupported, CommandError
     and other CrunpyErrors.
     """
     bundle = os.path.abspath(request.bundle)
     container = Container(root, container_id)
-    spec = config.read(bundle, warn=notices.warn)
+    spec = spec or config.read(bundle, warn=notices.warn)
     if bool(request.console_socket) and not spec["process"].get("terminal"):
         raise InvalidArgument("console socket: given, but the process has no terminal")
     if spec["process"].get("terminal") and not request.console_socket:

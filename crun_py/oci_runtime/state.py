@@ -7,7 +7,6 @@ ROOT/ID/lock        held by whoever changes something
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 
@@ -121,12 +120,11 @@ def _is_frozen(cgroup: str) -> bool:
 
 def every(root: str) -> list[Container]:
     """All of them, by their ids."""
-    found = []
-    with contextlib.suppress(FileNotFoundError):
-        for name in sorted(os.listdir(root)):
-            if is_id(name) and os.path.isdir(f"{root}/{name}"):
-                found.append(Container(root, name))
-    return found
+    try:
+        names = sorted(os.listdir(root))
+    except FileNotFoundError:
+        return []
+    return [Container(root, n) for n in names if is_id(n) and os.path.isdir(f"{root}/{n}")]
 
 
 def document(container: Container, known: State) -> dict[str, object]:

@@ -56,8 +56,12 @@ def plan_for(
     _enter_namespaces(plan, new, joined)
     context = _label(plan, spec)
     _root(plan, spec, rootfs, (attached or {}).get("/"))
+    apart = any(n["type"] == "cgroup" for n in linux["namespaces"])
     for entry in spec["mounts"]:
-        _mount(plan, entry, (attached or {}).get(entry["destination"]), context)
+        if entry.get("type") == "cgroup" and not apart:
+            _hosts_cgroup(plan, entry)
+        else:
+            _mount(plan, entry, (attached or {}).get(entry["destination"]), context)
     _devices(plan, linux)
     if process.get("terminal"):
         plan.add(p.TERMINAL, a=process["user"]["uid"], b=1, c="pid" in joined)
@@ -178,6 +182,16 @@ def _mount(plan: Plan, entry: Mount, attached: int | None, context: str) -> None
     like = sum(bit for bit, name in ((1, "mode"), (2, "uid"), (4, "gid")) if name not in said)
     covered = like if kind == "tmpfs" and like & 1 else 0
     plan.add(p.MOUNT, source, target, kind, ",".join(data), a=flags, b=optional, c=covered)
+
+
+def _hosts_cgroup(plan: Plan, entry: Mount) -> None:
+    """Without a namespace of its own a container sees the host's mount: a new one would give all of
+    the host's the options that it has itself, or not (nsdelegate, memory_recursiveprot)."""
+    from crun_py.cgroup import group
+
+    if place := group.mount_point():
+        bound: Mount = {**entry, "type": "bind", "source": place}
+        _mount(plan, bound, None, "")
 
 
 _LINKS = {

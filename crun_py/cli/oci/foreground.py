@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _signal as signal
-import contextlib
 import os
 import select
 
@@ -13,6 +12,7 @@ from crun_py.record import replaced
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from typing import TypeVar
 
     from crun_py.oci_runtime import execute, make
@@ -24,12 +24,23 @@ _NOT_PASSED = {_SIGCHLD, _SIGURG, _SIGWINCH, _SIGPIPE, _SIGKILL, _SIGSTOP}
 _PIECE = 65536
 
 
-class Foreground:
+class _Undoing:
+    """What is to be done at the end of a `with`, last things first."""
+
+    def __init__(self) -> None:
+        self._later: list[Callable[[], object]] = []
+
+    def __exit__(self, *_: object) -> None:
+        while self._later:
+            self._later.pop()()
+
+
+class Foreground(_Undoing):
     """Inside a `with`: signals to us wait for the process; our terminal is as it was after it."""
 
     def __init__(self, *, terminal: bool, console_socket: str) -> None:
         """console_socket: who gets the terminal's master, "" for us."""
-        self._stack = contextlib.ExitStack()
+        super().__init__()
         self._ours = terminal and not console_socket
         self._listener: socket.socket | None = None
         self._path, self._master = "", -1
@@ -38,21 +49,19 @@ class Foreground:
     def __enter__(self) -> Foreground:
         passed = set(signal.valid_signals()) - _NOT_PASSED
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*passed, _SIGCHLD})
-        self._stack.callback(lambda: signal.pthread_sigmask(signal.SIG_SETMASK, self._mask))
+        self._later.append(lambda: signal.pthread_sigmask(signal.SIG_SETMASK, self._mask))
         if self._ours:
             import socket
             import tempfile
 
-            directory = self._stack.enter_context(tempfile.TemporaryDirectory())
-            self._path = directory + "/console"
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self._listener = self._stack.enter_context(listener)
+            directory = tempfile.TemporaryDirectory()
+            self._later.append(directory.cleanup)
+            self._path = directory.name + "/console"
+            listener = self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._later.append(listener.close)
             listener.bind(self._path)
             listener.listen(1)
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     def changed(self, request: Request) -> Request:
         """The request with our socket, if the terminal is to be ours."""
@@ -71,27 +80,31 @@ class Foreground:
         if not numbers:
             raise CrunpyError("taking the terminal over: it did not come")
         self._master = numbers[0]
-        self._stack.callback(os.close, self._master)
+        self._later.append(lambda: os.close(self._master))
         if os.isatty(0):
             before = termios.tcgetattr(0)
             tty.setraw(0)
-            self._stack.callback(termios.tcsetattr, 0, termios.TCSADRAIN, before)
+            self._later.append(lambda: termios.tcsetattr(0, termios.TCSADRAIN, before))
             self._resize()
 
     def _resize(self) -> None:
         import fcntl
         import termios
 
-        with contextlib.suppress(OSError):
+        try:
             size = fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8))
             fcntl.ioctl(self._master, termios.TIOCSWINSZ, size)
+        except OSError:  # ours or theirs is gone
+            return
 
     def wait(self, pid: int) -> int:
         """Until the process `pid`, a child of ours by now, has ended; its exit status, 128 + N for
         a signal."""
         pidfd = os.pidfd_open(pid)
-        self._stack.callback(os.close, pidfd)
-        signals = self._stack.enter_context(_Signals())
+        self._later.append(lambda: os.close(pidfd))
+        signals = _Signals()
+        self._later.append(signals.__exit__)
+        signals.__enter__()
         poller = select.poll()
         for fd in (pidfd, signals.fd):
             poller.register(fd, select.POLLIN)
@@ -117,8 +130,10 @@ class Foreground:
             if number == _SIGWINCH:
                 self._resize()
             elif number not in _NOT_PASSED:
-                with contextlib.suppress(ProcessLookupError):
+                try:
                     signal.pidfd_send_signal(pidfd, number)
+                except ProcessLookupError:  # it has ended, which the next turn sees
+                    return
 
     def _pass(self, fd: int) -> bool:
         """Some bytes from here to there; False at the end."""
@@ -134,35 +149,43 @@ class Foreground:
         return False
 
 
-class _Signals:
+class _Signals(_Undoing):
     """Signals by a descriptor: their handlers only note them."""
 
     def __init__(self) -> None:
-        self._stack = contextlib.ExitStack()
+        super().__init__()
         self._seen: set[int] = set()
         self.fd = -1
 
     def __enter__(self) -> _Signals:
         self.fd, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._stack.callback(os.close, self.fd)
-        self._stack.callback(os.close, told)
-        self._stack.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(told))
+        before = signal.set_wakeup_fd(told)
+        self._later += [lambda: os.close(self.fd), lambda: os.close(told),
+                        lambda: signal.set_wakeup_fd(before)]  # fmt: skip
         for number in set(signal.valid_signals()) - (_NOT_PASSED - {_SIGWINCH}):
-            with contextlib.suppress(OSError, ValueError):  # some are the C library's own
-                self._stack.callback(signal.signal, number, signal.signal(number, self._note))
+            self._handle(number)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
         return self
+
+    def _handle(self, number: int) -> None:
+        try:
+            handler = signal.signal(number, self._note)
+        except (OSError, ValueError):  # some are the C library's own
+            return
+        self._later.append(lambda: signal.signal(number, handler))
 
     def _note(self, number: int, _: object) -> None:
         self._seen.add(number)
 
     def __exit__(self, *_: object) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.valid_signals()) - _NOT_PASSED)
-        self._stack.close()
+        super().__exit__()
 
     def take(self) -> set[int]:
         """Those that came."""
-        with contextlib.suppress(BlockingIOError):
+        try:
             os.read(self.fd, 4096)
+        except BlockingIOError:  # an earlier turn took them together
+            return set()
         found, self._seen = self._seen, set()
         return found

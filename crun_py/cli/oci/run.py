@@ -29,17 +29,17 @@ def main(values: Values, arguments: list[str], runtime: Runtime) -> int:
         create.write_pid(values.text("pid_file"), pid)
         life.start(container, runtime.warn)
         return 0
-    spec = config.read(request.bundle)
+    spec = config.read(request.bundle, warn=runtime.warn)
     with foreground.Foreground(
         terminal=bool(spec["process"].get("terminal")), console_socket=request.console_socket
     ) as ours:
         make.become_subreaper()
         request = ours.changed(request)
-        pid = make.create(runtime.root, container.id, request)
+        pid = make.create(runtime.root, container.id, request, spec)
         create.write_pid(values.text("pid_file"), pid)
         ours.take_terminal()
-        life.start(container, runtime.warn)
+        life.start(container, runtime.warn, spec)
         code = ours.wait(pid)
     if not values.flag("keep"):
-        life.delete(container, runtime.warn, force=True)
+        life.delete(container, runtime.warn, force=True, spec=spec)
     return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def test_others_are_always_joined(several: Engine, kind: str, file: str) -> None
     seen = several.ok(*JOIN, f"--{kind}", "container:default", "busybox", "readlink",
                       f"/proc/self/ns/{file}")  # fmt: skip
     assert seen == namespace(several, "default", file)
+
+
+def test_the_hosts_cgroups(engine: Engine) -> None:
+    """Its own mount of them is seen, to look at."""
+    mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    place = next((m[4] for m in mounts if m[m.index("-") + 1] == "cgroup2"), None)
+    assert place, "this host has no cgroup2"
+    script = "stat -c %d:%i /sys/fs/cgroup; mkdir /sys/fs/cgroup/x; true"
+    done = engine.run("run", "--rm", "--network", "none", "--cgroupns", "host", "busybox",
+                      "sh", "-c", script)  # fmt: skip
+    found = os.stat(place)
+    assert done.out.strip() == f"{found.st_dev}:{found.st_ino}" and "Read-only" in done.err
 
 
 @pytest.mark.parametrize("kind", ["ipc", "pid", "uts", "cgroupns", "userns"])

@@ -66,6 +66,8 @@ crunpy rm -f b c
 crunpy --cgroup-manager systemd run --rm --cgroup-parent /x busybox true 2>&1 || echo $?
 units_left
 find /sys/fs/cgroup -name 'crunpy-*'
+crunpy run --rm --network none --cgroupns host busybox cat /proc/self/cgroup > /dev/null
+grep -o nsdelegate /proc/mounts
 """
 
 
@@ -116,6 +118,7 @@ crunpy: error: cgroup parent '/x': not the name of a slice, which systemd wants 
 (--cgroup-parent NAME.slice, or --cgroup-manager cgroupfs)
 125
 0
+nsdelegate
 """
 
 
