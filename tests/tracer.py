@@ -112,8 +112,11 @@ class Tracer:
                 ptrace(DETACH, pid)
                 return
             with open(f"/proc/{pid}/cmdline", "rb") as f:
-                if f.read().startswith(b"crunpy-monitor"):
-                    self.roles[pid] = "helper"
+                words = f.read()
+            if words.startswith(b"crunpy-monitor"):
+                self.roles[pid] = "helper"
+            elif words.startswith(b"crunpy-init"):  # of an OCI runtime: nothing of it stays
+                self.roles[pid] = "monitor"
         elif event == EVENT_STOP:
             if number in (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
                 ptrace(LISTEN, pid)

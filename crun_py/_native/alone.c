@@ -15,6 +15,14 @@ bool alone_pause(const struct monitor *m, int index, int fd)
 	       recv(m->result, &go, 1, 0) == 1;
 }
 
+/* Let init go on without us: it hangs up when it does not end with us any more. */
+static void leave(int report)
+{
+	char byte;
+	if (send(report, "p", 1, MSG_NOSIGNAL) == 1)
+		(void)!recv(report, &byte, 1, 0);
+}
+
 int alone_main(const struct plan *plan)
 {
 	static struct monitor m;
@@ -35,6 +43,8 @@ int alone_main(const struct plan *plan)
 		result = failed_monitor(&m, -errno);
 	else if (result.failed)
 		(void)send(m.result, &result, sizeof(result), MSG_NOSIGNAL);
+	else
+		leave(m.gate);
 	if (result.failed) {
 		kill_init(&m);
 		(void)reap(&m);

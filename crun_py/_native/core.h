@@ -159,6 +159,7 @@ enum { MAX_KEPT = 256, ABOUT = 256 };
 struct init {
 	const struct plan *plan;
 	int report; /* socket to the monitor: struct report; closed by a good execve */
+	int result; /* the monitor's word to who asked for us, which init has no use for */
 	int noted[2]; /* pipe: a byte once the monitor has written down who we are */
 	int root;   /* O_PATH of the container's root until OP_PIVOT, then of / */
 	bool terminal; /* stdio is a terminal */

@@ -83,6 +83,8 @@ void init_main(struct init *init)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	close(init->noted[1]);
+	if (init->result >= 0)
+		close(init->result); /* or who waits there for the monitor's end would wait for ours */
 	default_signals();
 	for (int fd = 0; fd < 3; fd++)
 		if (init->stdio[fd] >= 0 && dup2(init->stdio[fd], fd) < 0)

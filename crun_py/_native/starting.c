@@ -202,7 +202,7 @@ int spawn(struct monitor *m, int *report)
 		return error;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
-	struct init init = { .plan = m->plan, .report = pair[1], .root = -1, .workshop = -1, .window = m->streams.input.window,
+	struct init init = { .plan = m->plan, .report = pair[1], .result = m->result, .root = -1, .workshop = -1, .window = m->streams.input.window,
 			     .start = m->alone ? (int)find(m->plan, SET_ALONE)->a : -1 };
 	if (m->alone) {
 		int64_t size = find(m->plan, SET_ALONE)->c;

@@ -325,8 +325,12 @@ static int wait_for_start(struct init *init)
 			_exit(1);
 		}
 	}
-	(void)prctl(PR_SET_PDEATHSIG, 0);
 	init_report(init, REPORT_GATE, 0, 0, -1);
+	/* until our pid is known to who asked for us, we end with the one who made us */
+	if (read(init->report, &byte, 1) != 1)
+		_exit(1);
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	close(init->report);
 	while ((n = read(init->start, &byte, 1)) < 0 && errno == EINTR)
 		;
 	return n == 1 ? 0 : -ECANCELED;

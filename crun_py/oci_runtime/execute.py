@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from crun_py import notices, ns, quantity, state
+from crun_py import notices, ns, quantity
 from crun_py.cgroup import group
 from crun_py.errors import Conflict, InvalidArgument
 from crun_py.oci_runtime import config, listener
 from crun_py.oci_runtime.make import console
-from crun_py.oci_runtime.state import Container, document
+from crun_py.oci_runtime.state import Container, document, is_there
 from crun_py.record import record
 from crun_py.runtime import check
 from crun_py.runtime import container as contained
@@ -67,7 +67,7 @@ def execute(container: Container, request: Request) -> int:
     try:
         pidfd = os.pidfd_open(known.pid)
         fds += [pidfd, os.open(f"/proc/{known.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)]
-        if state.start_ticks(known.pid) != known.start_ticks:
+        if not is_there(known):
             raise Conflict(f"executing in container {container.id}: it has just ended")
         plan = p.Plan()
         if known.cgroup and os.path.isdir(known.cgroup):

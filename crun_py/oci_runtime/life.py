@@ -7,11 +7,11 @@ import errno
 import os
 import time
 
-from crun_py import ns, state
+from crun_py import ns
 from crun_py.cgroup import group
 from crun_py.errors import Conflict, CorruptState, CrunpyError, NotFound
 from crun_py.oci_runtime import config, hooks
-from crun_py.oci_runtime.state import Container, State, document
+from crun_py.oci_runtime.state import Container, State, document, is_there
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _signal(known: State, number: int) -> None:
         return
     try:
         # the number is still that process's: the descriptor was opened before
-        if state.start_ticks(known.pid) == known.start_ticks:
+        if is_there(known):
             signal.pidfd_send_signal(pidfd, number)
     except ProcessLookupError:
         return
@@ -197,7 +197,7 @@ def delete(
 
 def _wait_for_end(container: Container, known: State) -> None:
     deadline = time.monotonic() + _END_S
-    while known.pid and state.start_ticks(known.pid) == known.start_ticks:
+    while is_there(known):
         if time.monotonic() > deadline:
             raise CrunpyError(f"deleting container {container.id}: its process does not end")
         time.sleep(0.002)

@@ -45,6 +45,12 @@ class State:
     annotations: dict[str, str] = {}  # noqa: RUF012  (records are never changed)
 
 
+def is_there(known: State) -> bool:
+    """Whether its first process is still that one.  One that ended before it was looked at has no
+    start_ticks."""
+    return known.start_ticks > 0 and state.start_ticks(known.pid) == known.start_ticks
+
+
 class Container:
     """One of them."""
 
@@ -96,7 +102,7 @@ class Container:
         """creating, created, running, paused or stopped (runtime.md, "State")."""
         if not known.pid:
             return "creating"
-        if state.start_ticks(known.pid) != known.start_ticks:
+        if not is_there(known):
             return "stopped"
         if os.path.exists(self.fifo):
             return "created"

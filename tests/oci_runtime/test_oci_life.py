@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import signal
 import subprocess
 import tempfile
 import time
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine import REACHABLE, wait_for
 from oci_bundles import Bundle, Runtime
+from tracing import traced_program
+
+from crun_py.cgroup import group
 
 LOOP = "trap 'exit 5' TERM; echo begun; while :; do sleep 0.05; done"
 
@@ -287,21 +293,39 @@ def test_console_socket(any_oci: Runtime, bundle: Bundle, tmp_path: Path) -> Non
     any_oci.until("c", "stopped")
 
 
-def test_killed_while_it_creates(oci: Runtime, bundle: Bundle) -> None:
-    """Whatever is left then is cleared by delete --force, and no process goes on."""
-    bundle.write("sh", "-c", LOOP)
-    for wait_s in (0.01, 0.03, 0.05, 0.07, 0.1, 0.15):
-        process = subprocess.Popen(oci.command("create", "-b", bundle.path, "c"),
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)  # fmt: skip
-        time.sleep(wait_s)
-        process.kill()
-        process.wait()
-        oci.ok("delete", "--force", "c")
-        assert oci.ok("list", "-q") == ""
+@pytest.mark.parametrize(
+    ("verb", "role"), [("create", "cli"), ("create", "monitor"), ("create", "init"),
+                       ("start", "cli"), ("delete", "cli")],
+)  # fmt: skip
+def test_killed_before_any_call(oci: Runtime, bundle: Bundle, verb: str, role: str) -> None:
+    """Whatever is left then is cleared by delete --force, and no process goes on.
 
-    def left() -> list[str]:
-        lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
-        return [line for line in lines.splitlines() if line.startswith("crunpy-init c ")]
+    role: the command, the core helper, the first process.  A sample of the calls that change
+    something; CRUNPY_CRASH_EVERY=1 tries all."""
+    name = bundle.path.name
+    bundle.write("sh", "-c", LOOP, name)
+    words = ("--bundle", bundle.path) if verb == "create" else ("--force",) * (verb == "delete")
+    command = ["sh", "-c", 'exec "$@" > /dev/null 2>&1', "sh", *oci.command(verb, *words, name)]
 
-    wait_for(lambda: not left())
+    def hit(k: int) -> Any:
+        if verb != "create":
+            oci.create(name, bundle)
+        return traced_program(role, k, signal.SIGKILL, command)
+
+    calls = hit(0)["counts"][role]
+    oci.ok("delete", "--force", name)
+    every = int(os.environ.get("CRUNPY_CRASH_EVERY", "0")) or calls // 6 + 1
+    for k in range(1 + zlib.crc32(f"{verb} {role}".encode()) % every, calls + 1, every):
+        at = hit(k)["at"]
+        oci.ok("delete", "--force", name)
+        assert oci.ok("list", "-q") == "", at
+        wait_for(lambda: not left_of(name))
+
+
+def left_of(name: str) -> list[str]:
+    """Processes and cgroups of a container, in whose command lines its name stands."""
+    lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    base = group.base()
+    processes = [line for line in lines.splitlines()
+                 if line.endswith(name) or f"crunpy-init {name} " in line]  # fmt: skip
+    return processes + (glob.glob(f"{base}/oci-{name}-*") if base else [])
