@@ -144,11 +144,12 @@ static int place_kept(struct init *init)
 {
 	if (!init->n_kept)
 		return 0;
-	init->report = fcntl(init->report, F_DUPFD_CLOEXEC, 3 + init->n_kept);
-	for (int i = 0; i < init->n_kept && init->report >= 0; i++)
+	if (init->report >= 0 && (init->report = fcntl(init->report, F_DUPFD_CLOEXEC, 3 + init->n_kept)) < 0)
+		return -errno;
+	for (int i = 0; i < init->n_kept; i++)
 		if (dup2(init->kept[i], 3 + i) < 0)
 			return -errno;
-	return init->report < 0 ? -errno : 0;
+	return 0;
 }
 
 int step_exec(struct init *init, const struct step *s)

@@ -331,6 +331,7 @@ static int wait_for_start(struct init *init)
 		_exit(1);
 	(void)prctl(PR_SET_PDEATHSIG, 0);
 	close(init->report);
+	init->report = -1;
 	while ((n = read(init->start, &byte, 1)) < 0 && errno == EINTR)
 		;
 	return n == 1 ? 0 : -ECANCELED;
