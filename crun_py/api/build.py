@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
+import tempfile
 from typing import TYPE_CHECKING
 
 from crun_py.api import archives
@@ -17,6 +20,8 @@ from crun_py.oci.reference import parse
 from crun_py.record import replaced
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from crun_py.aio import Engine
     from crun_py.api.routes import Routes
     from crun_py.build.request import BuildJob
@@ -124,7 +129,39 @@ def _text(event: BuildEvent) -> str:
 
 async def build(engine: Engine, exchange: Exchange, _: str) -> None:
     """ImageBuild: the context is the body, or what `remote` names."""
-    asked = job(exchange)
+    with _known_registries(exchange) as authfile:
+        await _build(engine, exchange, job(exchange), authfile)
+
+
+@contextlib.contextmanager
+def _known_registries(exchange: Exchange) -> Iterator[str]:
+    """A file of ours with the credentials of X-Registry-Config (base64url of JSON: registries and
+    their users), "" without any.  Raises HttpError."""
+    text = exchange.headers.get("x-registry-config", "")
+    try:
+        found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) or "{}") or {}
+        users = {
+            host: f"{one['username']}:{one['password']}"
+            for host, one in found.items()
+            if one.get("username")
+        }
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        raise HttpError(400, "X-Registry-Config is not base64 of a JSON object") from None
+    if not users:
+        yield ""
+        return
+    auths = {host: {"auth": base64.b64encode(user.encode()).decode()}
+             for host, user in users.items()}  # fmt: skip
+    with tempfile.NamedTemporaryFile("w", prefix="crunpy-auth-", suffix=".json") as file:
+        json.dump({"auths": auths}, file)
+        file.flush()
+        yield file.name
+
+
+async def _build(engine: Engine, exchange: Exchange, asked: BuildJob, authfile: str) -> None:
+    if authfile:
+        access = replaced(asked.pull.access, authfile=authfile)
+        asked = replaced(asked, pull=replaced(asked.pull, access=access))
     quiet = exchange.flag("q")
     lines = Lines(exchange)
 

@@ -74,8 +74,8 @@ def _options(config: Fields, host: Fields) -> CreateOptions:
         "mounts": [_mount(one) for one in host.objects("Mounts")],
         "tmpfs": host.pairs("Tmpfs"),
         "devices": [
-            parts.device(":".join(map(d.text, _DEVICE)))
-            for d in host.objects("Devices")
+            *(parts.device(":".join(map(d.text, _DEVICE))) for d in host.objects("Devices")),
+            *_requested(host),
         ],
         "device_rules": host.texts("DeviceCgroupRules"),
         "ulimits": [Ulimit(u.text("Name"), u.number("Soft"), u.number("Hard"))
@@ -134,8 +134,24 @@ def _some(given: CreateOptions, config: Fields, host: Fields) -> None:
     size = host.pairs("StorageOpt").get("size")
     if size:
         given["storage_size"] = size
-    if host.objects("DeviceRequests"):
-        raise Unsupported("DeviceRequests: devices are named, --device VENDOR/CLASS=NAME")
+
+
+def _requested(host: Fields) -> list[str]:
+    """The names of the CDI devices that DeviceRequests mean: their own, or NVIDIA's for `--gpus`.
+    Raises Unsupported."""
+    found: list[str] = []
+    for request in host.objects("DeviceRequests"):
+        names, driver = request.texts("DeviceIDs"), request.text("Driver")
+        capabilities = request.value("Capabilities") or []
+        if driver == "cdi":
+            found += names
+        elif driver in ("", "nvidia") and "gpu" in str(capabilities):
+            count = request.number("Count")
+            names = names or (["all"] if count < 0 else [str(number) for number in range(count)])
+            found += [f"nvidia.com/gpu={name}" for name in names]
+        else:
+            raise Unsupported(f"DeviceRequests: no devices of driver {driver!r} are known here")
+    return found
 
 
 def _network(given: CreateOptions, config: Fields, host: Fields) -> None:

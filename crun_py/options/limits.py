@@ -13,10 +13,12 @@ _MOST_CPUS = 8192
 
 
 def cpus(text: str | None) -> float | None:
-    """--cpus: how many, None for no text.  Raises InvalidArgument."""
+    """--cpus: how many, None for no text and for 0, which is no limit.  Raises InvalidArgument."""
     if text is None:
         return None
     plain = text.replace(".", "", 1)
+    if quantity.is_number(plain) and not float(text):
+        return None
     if not quantity.is_number(plain) or not 0.01 <= float(text) <= _MOST_CPUS:
         raise InvalidArgument(f"cpus {text[:40]!r}: not a number within 0.01 and {_MOST_CPUS}")
     return float(text)

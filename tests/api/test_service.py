@@ -486,6 +486,21 @@ def test_access_to_devices(served: Served) -> None:
     assert "rwm" in served.engine.fails("run", "--device", "/dev/null:/dev/x:q", "busybox")
 
 
+def test_devices_by_their_descriptions(served: Served) -> None:
+    """As `docker run --gpus` and `--device VENDOR/CLASS=NAME` ask for them."""
+    gpus = {"Driver": "", "Capabilities": [["gpu"]]}
+    for request, told in (
+        ({"Driver": "cdi", "DeviceIDs": ["vendor.com/card=one"]}, "vendor.com/card=one"),
+        ({**gpus, "Count": -1}, "nvidia.com/gpu=all"),
+        ({**gpus, "Count": 1}, "nvidia.com/gpu=0"),
+        ({**gpus, "DeviceIDs": ["7"]}, "nvidia.com/gpu=7"),
+        ({"Driver": "other", "Count": 1}, "'other'"),
+    ):
+        body = {"Image": "busybox", "HostConfig": {"DeviceRequests": [request]}}
+        status, said = served.ask("POST", "/containers/create", body)
+        assert status in (400, 404, 501) and told in said["message"], said
+
+
 def test_a_socket_in_directories_that_are_not_there(engine: Engine) -> None:
     path = engine.run_root / "new/er/api.sock"
     process = engine.popen("system", "service", f"unix://{path}")
@@ -498,6 +513,7 @@ def test_a_socket_in_directories_that_are_not_there(engine: Engine) -> None:
 
 
 def test_no_limit_needs_no_controller(engine: Engine) -> None:
-    out = engine.ok("run", "--rm", "--pids-limit", "-1", "--cpu-quota", "-1", "--network", "none",
-                    "busybox", "echo", "ran")  # fmt: skip
-    assert out == "ran"
+    for words in (("--cpu-quota", "-1"), ("--cpus", "0", "--blkio-weight", "0")):
+        out = engine.ok("run", "--rm", "--pids-limit", "-1", *words, "--network", "none",
+                        "busybox", "echo", "ran")  # fmt: skip
+        assert out == "ran"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import tarfile
@@ -13,6 +14,7 @@ import docker
 import pytest
 from api_service import NONE, Served
 from images import ARCHITECTURE
+from oci_images import SECRET
 
 
 @pytest.fixture
@@ -98,6 +100,31 @@ def test_credentials_that_are_none(served: Served) -> None:
     assert b"200 OK" in served.raw(
         f"POST {path} HTTP/1.1\r\nHost: d\r\nX-Registry-Auth: e30=\r\n\r\n".encode()
     )  # an empty object, as clients send it that know none
+
+
+def test_credentials_of_a_build(served: Served, guarded: str) -> None:
+    """Those of docker's configuration, for the registry of each base image."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        text = f"FROM {guarded}/team/app\n".encode()
+        about = tarfile.TarInfo("Dockerfile")
+        about.size = len(text)
+        archive.addfile(about, io.BytesIO(text))
+    for registries, good in (
+        ({guarded: {"username": "me", "password": SECRET}}, True), ({}, False),
+        ({"other.example": {"username": "me", "password": SECRET}}, False),
+    ):  # fmt: skip
+        served.engine.run("rmi", "-f", f"{guarded}/team/app")
+        header = base64.urlsafe_b64encode(json.dumps(registries).encode()).decode()
+        said = served.raw(
+            f"POST /build?pull=1 HTTP/1.1\r\nHost: d\r\nConnection: close\r\n"
+            f"X-Registry-Config: {header}\r\nContent-Type: application/x-tar\r\n"
+            f"Content-Length: {len(made.getvalue())}\r\n\r\n".encode() + made.getvalue()
+        )  # fmt: skip
+        assert (b"Successfully built" in said) == good, said
+        assert good or b"unauthorized" in said or b"authentication" in said, said
+    refused = served.raw(b"POST /build HTTP/1.1\r\nHost: d\r\nX-Registry-Config: e1==\r\n\r\n")
+    assert b" 400 " in refused
 
 
 def test_disk_usage(client: Any, served: Served) -> None:
