@@ -67,6 +67,12 @@ def _within(least: int, most: int = quantity.MOST) -> Check:
     return lambda value, option: quantity.whole(value, option, least, most)
 
 
+def _weight(value: str, option: str) -> None:
+    """0 is the usual one."""
+    if value != "0":
+        quantity.whole(value, option, 10, 1000)
+
+
 def _seconds(value: str, option: str) -> None:
     quantity.seconds(value, option, -1)
 
@@ -359,7 +365,7 @@ _BY_NAME: dict[str, Check] = {
     "add-host": _add_host,
     "annotation": _key_value,
     "authfile": _file,
-    "blkio-weight": _within(10, 1000),
+    "blkio-weight": _weight,
     "cgroupns": _namespace("private", "host", "container:"),
     "cgroups": _one_of("enabled", "disabled", "no-conmon", "split"),
     "cidfile": _new_file,
