@@ -32,7 +32,7 @@ LEVELS = {
         "hints", "shapes", "fields"),
     1: ("_native", "model", "staging", "workspace", "quota"),
     2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs", "archive",
-        "events", "upgrade", "monitor", "secrets"),
+        "events", "upgrade", "monitor", "secrets", "pods"),
     3: ("options", "runtime", "quadlet"),
     4: ("container", "show", "build", "doctor", "oci_runtime"),
     5: ("engine",),

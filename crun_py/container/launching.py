@@ -292,6 +292,7 @@ class Launch:
             attached=self._attached,
             seccomp=contained.seccomp_program(self._spec, self._container.paths.root + "/cache"),
             reap=bool(self._container.record["host"].get("init")),
+            stay=bool(self._container.record.get("infra")),
         )
         if self._own_ids >= 0:
             plan.add(p.SET_USERNS, a=self._own_ids)

@@ -408,6 +408,9 @@ VERBS_JSON: dict[str, tuple[str, str]] = {
     "network inspect": ("network inspect bridge host", ARRAY),
     "secret inspect": ("secret inspect word other", ARRAY),
     "auto-update": ("auto-update --dry-run", ARRAY),
+    "pod ps": ("pod ps", ARRAY),
+    "pod inspect": ("pod inspect pod-one pod-two", ARRAY),
+    "pod stats": ("pod stats --no-stream -i 50ms", LINES),
     "context ls": ("context ls", LINES),
     "context inspect": ("context inspect one two", ARRAY),
     "system connection ls": ("system connection ls", ARRAY),
@@ -434,6 +437,8 @@ def _two_of_each(engine: Engine) -> None:
         engine.ok("system", "connection", "add", name, "unix:///x")
         engine.ok("volume", "create", name)
         engine.detached("--name", name, *updated, "busybox", "sleep", "600")
+        engine.ok("pod", "create", "--network", "none", "--name", f"pod-{name}")
+    engine.ok("pod", "start", "pod-one")
 
 
 def _split(engine: Engine, text: str) -> list[str]:
