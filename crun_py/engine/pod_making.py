@@ -6,7 +6,7 @@ import os
 
 from crun_py import pods
 from crun_py.container import pods as made
-from crun_py.errors import CorruptState, CrunpyError, InvalidArgument, NotFound
+from crun_py.errors import CommandError, CorruptState, CrunpyError, InvalidArgument, NotFound
 from crun_py.model.container import Networking
 from crun_py.model.pod import PodRequest
 from crun_py.record import replaced
@@ -150,9 +150,10 @@ def each(
             continue  # it was removed meanwhile, as those of --rm are
         except CrunpyError as e:
             errors.append(e)
-    if len(errors) == 1:
-        raise errors[0]
     if errors:
-        raise CrunpyError(
-            f"{doing} pod {pod_name}: " + "; ".join(e.message for e in errors), hint=errors[0].hint
-        )
+        if len(errors) == 1:
+            raise errors[0]
+        kinds = {type(e) for e in errors}
+        kind = kinds.pop() if len(kinds) == 1 and CommandError not in kinds else CrunpyError
+        words = "; ".join(e.message for e in errors)
+        raise kind(f"{doing} pod {pod_name}: {words}", hint=errors[0].hint)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from crun_py.model.container import CreateRequest, Limits
+from crun_py.model.network import PortMapping
 from crun_py.record import record
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from crun_py.model.network import PortMapping
 
 
 @record

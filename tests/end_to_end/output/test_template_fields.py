@@ -489,11 +489,14 @@ def test_json_as_a_template_of_every_verb(root: Engine) -> None:
                 "ps",
                 "images",
                 "stats",
+                "pod stats",
                 "secret ls",
                 "info",
                 "system df -v",
             ):  # ages, and measured again
                 same = [set(line) for line in lines] == [set(value) for value in values]
+            if verb == "pod ps":  # podman's document is not what its templates have
+                same = [line["Id"] for line in lines] == [value["Id"] for value in values]
             if done.code or not same:
                 wrong[verb, form] = (done.code, done.out[:200], done.err)
     assert not wrong
