@@ -11,10 +11,10 @@ import os
 
 from crun_py import events, jsonfile, pods, state
 from crun_py.clock import now
-from crun_py.container import create, ending
+from crun_py.container import create, ending, pod_group
 from crun_py.errors import Conflict, InvalidArgument, NotFound
 from crun_py.model.container import Device, LogConfig, Networking, Security
-from crun_py.paths import private_dir
+from crun_py.paths import host_uid, private_dir
 from crun_py.pods import SHARED, VERSION, Pod
 from crun_py.record import replaced, to_json
 from crun_py.tree import remove_tree
@@ -34,13 +34,19 @@ _POD_NETWORK = "network cannot be configured when it is shared with a pod"
 # ---- making ----
 
 
-def make(paths: Paths, request: PodRequest) -> Pod:
+def make(paths: Paths, request: PodRequest, *, rootless: bool) -> Pod:
     """Make a pod, and its infra container if it is to have one.
 
-    Raises InvalidArgument, Conflict (name), NotFound, Unsupported; nothing is left then.
+    rootless: as for lifecycle.start.  Raises InvalidArgument, Conflict (name), NotFound,
+    Unsupported; nothing is left then.
     """
     check(request)
     pod_id = state.new_id()
+    group = pod_group.chosen(
+        pod_id, request.cgroup_parent, request.limits, request.container.cgroup_manager,
+        rootless=rootless,
+    )  # fmt: skip
+    request = replaced(request, cgroup_parent=group)
     directory = private_dir(paths.pod(pod_id))
     try:
         with pods.lock(paths, pod_id):
@@ -148,6 +154,7 @@ def _infra(paths: Paths, request: PodRequest, pod_id: str, name: str) -> str:
         passwd=False,
         systemd="false",
         log=LogConfig(driver="none"),
+        cgroup_parent=request.cgroup_parent,
         labels={},
         pod=pod_id,
         infra=True,
@@ -184,7 +191,8 @@ def joined(pod: Pod, request: CreateRequest) -> CreateRequest:
     Raises InvalidArgument for what is the pod's to say."""
     if _own_ids(request.namespaces):
         raise InvalidArgument("--userns and --pod cannot be set together")
-    request = replaced(request, pod=pod.id)
+    own_group = request.cgroup_parent or pod.record["cgroup_parent"]
+    request = replaced(request, pod=pod.id, cgroup_parent=own_group)
     if not pod.record["infra"]:
         return request
     try:
@@ -300,6 +308,9 @@ def _remove(paths: Paths, pod_id: str, members: list[Container]) -> None:
     """Under its lock."""
     for container in ending.in_order(members):
         ending.remove(container, force=True, anonymous_volumes=True, with_pod=True)
+    if members:
+        last = members[0]
+        ending.warn_on_error(lambda: pod_group.remove(last, rootless=host_uid() != 0))
     directory = paths.pod(pod_id)
     if os.path.exists(directory + "/pod.json"):
         os.unlink(directory + "/pod.json")  # whatever comes now, a sweep finishes it

@@ -43,7 +43,7 @@ def create(context: Context, request: PodRequest) -> Pod:
         remove(context, request.name, force=True, missing_ok=True)
     context.enter()
     lifecycle.sweep(context.paths, rootless=context.rootless, few=True, name=request.name)
-    pod = made.make(context.paths, request)
+    pod = made.make(context.paths, request, rootless=context.rootless)
     if request.id_file:
         from crun_py import outfile
 

@@ -170,7 +170,7 @@ def document(pod: PodInfo) -> dict[str, object]:
         "Labels": {**pod.labels},
         "CreateCgroup": bool(pod.cgroup_parent or limits != type(limits)()),
         "CgroupParent": pod.cgroup_parent,
-        "CgroupPath": "",
+        "CgroupPath": pod.cgroup_parent,
         "CreateInfra": pod.infra is not None,
         "InfraContainerID": pod.infra.id if pod.infra else "",
         "InfraConfig": _infra(pod),

@@ -1,4 +1,4 @@
-"""The rest of /libpod: the system, networks, volumes, secrets; pods, of which there are none."""
+"""The rest of /libpod: the system, networks, volumes, secrets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ def register(routes: Routes) -> None:
         ("GET", "/libpod/events", events),
         ("GET", "/libpod/system/df", disk_usage),
         ("POST", "/libpod/system/prune", prune),
-        ("GET", "/libpod/pods/json", nothing),
         ("GET", "/libpod/networks/json", networks),
         ("POST", "/libpod/networks/create", network_created),
         ("POST", "/libpod/networks/prune", networks_pruned),
@@ -92,11 +91,6 @@ def _event(event: Event) -> dict[str, object]:
         "Actor": {"ID": event.id, "Attributes": attributes}, "scope": "local",
         "time": event.time_ns // 10**9, "timeNano": event.time_ns,
     }  # fmt: skip
-
-
-async def nothing(engine: Engine, exchange: Exchange, _: str) -> None:
-    """An empty list."""
-    await exchange.answer(200, [])
 
 
 async def disk_usage(engine: Engine, exchange: Exchange, _: str) -> None:

@@ -14,6 +14,7 @@ from crun_py.errors import InvalidArgument
 from crun_py.model.container import SHM_BYTES, CreateRequest
 from crun_py.model.pod import PodRequest
 from crun_py.options import environment, parts
+from crun_py.record import replaced
 from crun_py.values import Values, destination
 
 ARGUMENTS = "[NAME]"
@@ -63,7 +64,9 @@ OPTIONS = (
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Make a pod and print its id."""
-    write(pods.create(context, request(values, arguments)).id)
+    asked = request(values, arguments)
+    own = replaced(asked.container, cgroup_manager=context.cgroup_manager)
+    write(pods.create(context, replaced(asked, container=own)).id)
     return 0
 
 
