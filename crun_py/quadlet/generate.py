@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 _TRANSLATORS: dict[str, Callable[[Translation], None]] = {
     "Container": container.translate,
+    "Pod": objects.pod,
     "Volume": objects.volume,
     "Network": objects.network,
     "Image": objects.image,
     "Build": objects.build,
 }
 _REFUSED = {
-    "Pod": "there are no pods: containers share a network by Network=NAME.container",
     "Kube": "Kubernetes' YAML is not read: a .container file for each container says it",
 }
 _WANTED_BY = {"WantedBy": "wants", "RequiredBy": "requires", "UpheldBy": "upholds"}
