@@ -137,7 +137,7 @@ async def prune(engine: Engine, exchange: Exchange, _: str) -> None:
         "ImagePruneReports": [
             {"Id": one.what} for one in done.images.parts if one.action == "deleted"
         ],
-        "PodPruneReport": None,
+        "PodPruneReport": [{"Id": name, "Err": None} for name in done.pods.names],
         "ReclaimedSpace": sum(one.freed_bytes for one in every),
     })  # fmt: skip
 

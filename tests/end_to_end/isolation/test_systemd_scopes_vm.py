@@ -14,7 +14,14 @@ from delegation_machine import BY_SYSTEMD, BY_SYSTEMD_EXPECTED, plain_user
 from engine import Engine
 from limits_machine import NESTED, NESTED_EXPECTED, PODS, PODS_EXPECTED
 from machine import apart, in_vm, prologue, together
-from units_machine import GENERATED, GENERATED_EXPECTED, USERS, USERS_EXPECTED
+from units_machine import (
+    GENERATED,
+    GENERATED_EXPECTED,
+    POD_FILES,
+    POD_FILES_EXPECTED,
+    USERS,
+    USERS_EXPECTED,
+)
 
 pytestmark = [
     pytest.mark.timeout(1000),
@@ -216,10 +223,12 @@ def test_a_users_containers(fresh: Callable[[str], Engine], work: Path) -> None:
     # the guest's user cannot read a home that is another's
     subprocess.run(["cp", "-r", user.root, store], check=True)
     subprocess.run(["chmod", "-R", "a+rX", store], check=True)
-    parts = {"scopes": SHOWN + USER, "nested": NESTED, "pods": PODS, "files": USERS}
+    parts = {"scopes": SHOWN + USER, "nested": NESTED, "pods": PODS, "files": USERS,
+             "pod files": POD_FILES}  # fmt: skip
     script = "user=--user\n" + prologue(store) + together(parts)
     found = apart(in_vm(script, work, "--systemd", f"--user={user.user}", timeout_s=900))
     assert found["scopes"] == lines(USER_EXPECTED)
     assert found["nested"] == lines(NESTED_EXPECTED)
     assert found["pods"] == lines(PODS_EXPECTED)
     assert found["files"] == lines(USERS_EXPECTED)
+    assert found["pod files"] == lines(POD_FILES_EXPECTED)

@@ -377,3 +377,13 @@ def test_the_first_process_of_a_pod(engine: Engine) -> None:
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     private = sum(int(line.split()[1]) for line in rollup.splitlines() if "Private" in line)
     assert private < 200, rollup
+
+
+def test_system_prune(engine: Engine) -> None:
+    pod_id = engine.ok("pod", "create", "--network", "none", "--name", "p")
+    engine.ok("run", "--pod", "p", "busybox", "true")
+    engine.ok("pod", "stop", "-t", "0", "p")
+    kept = engine.ok("pod", "create", "--network", "none", "--name", "q")
+    assert f"Deleted Pods:\n{pod_id}" in engine.ok("system", "prune", "-f")
+    assert engine.ok("pod", "ps", "-q", "--no-trunc") == kept
+    assert engine.run("system", "check").code == 0  # names that lead to pods lead somewhere
