@@ -131,6 +131,11 @@ _POD = {
     "pod logs": ("pod.logs", "Print the output of a pod's containers"),
     "pod exists": ("pod.exists", "Whether there is such a pod: 0 or 1"),
 }
+_KUBE = {
+    "kube play": ("kube.play", "Make pods by a manifest of Kubernetes"),
+    "kube down": ("kube.down", "Remove what a manifest made"),
+    "kube generate": ("kube.generate", "Print a manifest of containers and pods"),
+}
 _BUILDER = {
     "builder prune": ("build.builder_prune", "Remove what builds keep for the builds to come"),
     "buildx create": (
@@ -202,6 +207,7 @@ VERBS = {
     **_CONNECTION,
     **_NETWORK,
     **_POD,
+    **_KUBE,
     **_IMAGE,
     **_BUILDER,
     **_MANIFEST,
@@ -230,9 +236,11 @@ def _members(verbs: dict[str, tuple[str, str]]) -> dict[str, str]:
 
 GROUPS = {
     "healthcheck": _members(_HEALTHCHECK),
-    "generate": _members(_GENERATE),
+    "generate": {**_members(_GENERATE), "kube": "kube generate"},
     "secret": {**_members(_SECRET), "list": "secret ls", "remove": "secret rm"},
     "network": {**_members(_NETWORK), "list": "network ls", "remove": "network rm"},
+    "kube": _members(_KUBE),
+    "play": {"kube": "kube play"},
     "pod": {**_members(_POD), "ls": "pod ps", "list": "pod ps", "remove": "pod rm"},
     "volume": {
         **_members(_VOLUME),
@@ -281,6 +289,8 @@ GROUPS = {
 GROUP_SUMMARIES = {
     "healthcheck": "Health checks of containers",
     "network": "Networks of containers",
+    "kube": "Pods by Kubernetes' manifests",
+    "play": "The same: play kube",
     "pod": "Pods: containers that share namespaces and a life",
     "generate": "Files for other programs, made from containers",
     "volume": "Volumes: directories that outlive containers",

@@ -272,6 +272,14 @@ def _security(infra: Container, asked: Security) -> Security:
     )
 
 
+def let_end(pod: Pod, policy: str) -> None:
+    """Give a pod another exit policy.  Raises NotFound when it is gone."""
+    with pod.lock():
+        record: Record = {**pods.load(pod.paths, pod.id).record, "exit_policy": policy}
+        jsonfile.write(pod.directory + "/pod.json", record)
+        pod.record = record
+
+
 # ---- the end ----
 
 

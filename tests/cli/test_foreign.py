@@ -41,7 +41,7 @@ def test_words_of_groups(name: str) -> None:
 
 
 def test_what_is_said_of_those_that_are_not_here(root: Engine) -> None:
-    for words in (("kube", "play"), ("image", "scp", "x"), ("swarm", "init"), ("kube",),
+    for words in (("stack", "ls"), ("image", "scp", "x"), ("swarm", "init"), ("stack",),
                   ("pod", "clone", "x")):  # fmt: skip
         message = root.fails(*words)
         name = " ".join(words[:2]) if words[0] in ("image", "pod") else words[0]

@@ -92,6 +92,7 @@ ABSENT = {
     **{f"pod {word}": "nosuch" for word in ("inspect", "start", "stop", "restart", "kill", "pause",
                                             "unpause", "rm", "logs", "top")},
     "pod stats": "--no-stream nosuch", "pod prune": "-f",
+    "kube play": "/nosuch", "kube down": "/nosuch", "kube generate": "nosuch",
     "inspect": "nosuch", "kill": "nosuch", "load": "-i /nosuch", "login": "-u x -p y 127.0.0.1:1",
     "logout": "127.0.0.1:1", "logs": "nosuch", "manifest add": "nosuch nosuch",
     "manifest annotate": "nosuch nosuch", "manifest create": "nosuch", "manifest inspect": "nosuch",

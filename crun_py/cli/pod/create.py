@@ -55,7 +55,7 @@ OPTIONS = (
     ("--infra-image", "value", "No effect: that container has no image", "IMAGE"),
     ("--infra-command", "value", "No effect: that container has no command", "COMMAND"),
     ("--infra-conmon-pidfile", "value", "Write its monitor's process id to a file", "FILE"),
-    ("--exit-policy", "value", "When the last container ends: continue, or stop the pod", "POLICY"),
+    ("--exit-policy", "value", "When the last container ends: continue, or stop the pod", "HOW"),
     ("--pod-id-file", "value", "Write the pod's id to a file", "FILE"),
     ("--replace", "flag", "Remove a pod of this name first", ""),
     *_OF_CONTAINERS,

@@ -95,6 +95,7 @@ REFUSED = {
          "volume reload", "volume update", "network update", "manifest create", "manifest add",
          "manifest annotate", "manifest inspect", "manifest push", "manifest remove",
          "manifest rm", "manifest exists", *(f"pod {word}" for word in _POD_WORDS),
+         "kube play", "kube down", "kube generate",
          "buildx create", "buildx ls", "buildx inspect"),
         _NO_CALL,
     ),
