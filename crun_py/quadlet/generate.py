@@ -22,7 +22,8 @@ _TRANSLATORS: dict[str, Callable[[Translation], None]] = {
     "Build": objects.build,
 }
 _REFUSED = {
-    "Kube": "Kubernetes' YAML is not read: a .container file for each container says it",
+    "Kube": "a manifest has no process that systemd could watch: a .pod file and .container files "
+    "say it, or a unit of your own with crunpy kube play",
 }
 _WANTED_BY = {"WantedBy": "wants", "RequiredBy": "requires", "UpheldBy": "upholds"}
 

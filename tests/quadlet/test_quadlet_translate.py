@@ -291,7 +291,7 @@ def test_a_pod_and_its_containers() -> None:
         ("a.container", "[Unit]\nDescription=x\n", "no section [Container]"),
         ("a.pod", "[Pod]\nTypo=1\n", "key Typo is not known in [Pod]"),
         ("a.pod", "[Pod]\nNetwork=no.network\n", "no.network is not among"),
-        ("a.kube", "[Kube]\nYaml=x\n", "Kubernetes' YAML is not read"),
+        ("a.kube", "[Kube]\nYaml=x\n", "a .pod file and .container files"),
         ("a.image", "[Image]\n", "Image is missing"),
         ("a.image", "[Image]\nImage=x\nDecryptionKey=k\n", "encrypted images"),
         ("a.build", "[Build]\nFile=/x\n", "ImageTag is missing"),
