@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from crun_py.blocking import Images as Images
     from crun_py.blocking import Manifests as Manifests
     from crun_py.blocking import Networks as Networks
+    from crun_py.blocking import Pod as Pod
+    from crun_py.blocking import Pods as Pods
     from crun_py.blocking import Secrets as Secrets
     from crun_py.blocking import Volumes as Volumes
     from crun_py.blocking import run as run
@@ -87,6 +89,9 @@ if TYPE_CHECKING:
     from crun_py.model.network import PortMapping as PortMapping
     from crun_py.model.network import Route as Route
     from crun_py.model.network import Subnet as Subnet
+    from crun_py.model.pod import PodContainer as PodContainer
+    from crun_py.model.pod import PodInfo as PodInfo
+    from crun_py.model.pod import PodInfra as PodInfra
     from crun_py.model.pruned import Pruned as Pruned
     from crun_py.model.registry import EntryChange as EntryChange
     from crun_py.model.registry import Missing as Missing
@@ -109,7 +114,9 @@ if TYPE_CHECKING:
     from crun_py.model.system import SystemPruned as SystemPruned
     from crun_py.model.volume import VolumeInfo as VolumeInfo
 
-_BLOCKING = "Attached Container Containers Engine Images Manifests Networks Secrets Volumes run"
+_BLOCKING = (
+    "Attached Container Containers Engine Images Manifests Networks Pod Pods Secrets Volumes run"
+)
 _NAMES = {
     "blocking": _BLOCKING,
     "build.request": "BuildEvent",
@@ -126,6 +133,7 @@ _NAMES = {
     "model.image": "HistoryStep ImageSummary LoadedImage PrunedImages Pushed RemovedPart",
     "model.network": "Attachment BridgeOptions Endpoint Join Network NetworkInfo PortMapping "
     "Route Subnet",
+    "model.pod": "PodContainer PodInfo PodInfra",
     "model.pruned": "Pruned",
     "model.registry": "EntryChange Missing Progress PushChange RegistryAccess SearchResult",
     "model.running": "HealthChecked ProcessTable",

@@ -35,7 +35,7 @@ _SAME = (
 def emit(paths: Paths, kind: str, action: str, actor: str, attributes: dict[str, str]) -> None:
     """Append one event.
 
-    kind: "container", "image", "volume", "network" or "system".  actor: the object's id or
+    kind: "container", "image", "volume", "network", "pod" or "system".  actor: the object's id or
     name.  A full disk loses events, it does not keep the command from its work.
     """
     path = _path(paths)
@@ -161,7 +161,7 @@ def _is_event(value: object) -> bool:
     )
 
 
-FILTERS = "container event status image label type volume network daemon".split()
+FILTERS = "container event status image label type volume network daemon pod".split()
 
 
 def matcher(filters: list[str]) -> Callable[[Event], bool]:

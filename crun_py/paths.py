@@ -99,6 +99,14 @@ class Paths:
         return self.root + "/containers"
 
     @property
+    def pods(self) -> str:
+        return self.root + "/pods"
+
+    def pod(self, pod_id: str) -> str:
+        """What there is of pod `pod_id`."""
+        return f"{self.root}/pods/{pod_id}"
+
+    @property
     def run_containers(self) -> str:
         return self.run + "/containers"
 

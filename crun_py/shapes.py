@@ -108,7 +108,7 @@ RECORD = {
     "log": {"driver": str, "max_bytes": int, "max_files": int, "labels": _TEXTS, "env": _TEXTS,
             "tag": str},
     "restart": {"name": str, "max": int}, "create_command": _TEXTS, "host": _HOST,
-    "mounts": [_MOUNT], "layers": _TEXTS, "rootfs?": str,
+    "mounts": [_MOUNT], "layers": _TEXTS, "rootfs?": str, "pod?": str, "infra?": bool,
     "selinux?": {"process": str, "mount": str, "nested": bool},
     "secrets?": [{"name": str, "variable": str, "target": str, "uid": int, "gid": int,
                   "mode": int}],
@@ -135,6 +135,13 @@ IMAGE = {
     }),
 }  # fmt: skip
 """An image's config of the store, which oci.config.check has passed: whether it still is one."""
+
+POD = {
+    "version": int, "id": str, "name": str, "created": str, "labels": _BY_NAME, "shared": _TEXTS,
+    "infra": str, "exit_policy": str, "create_command": _TEXTS, "hostname": str,
+    "cgroup_parent": str, "limits": {str: object},
+}  # fmt: skip
+"""pod.json, documents.pod.Pod."""
 
 VOLUME = {
     "version?": int, "name?": str, "created?": str, "labels?": _BY_NAME, "anonymous?": bool,

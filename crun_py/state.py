@@ -432,8 +432,13 @@ def _names(paths: Paths) -> str:
     return paths.containers + "/.names"
 
 
+POD = "pod:"
+"""What a pod's name leads to, before its id: pods and containers share their names."""
+
+
 def take_name(paths: Paths, name: str, container_id: str) -> None:
-    """Reserve `name`.  Raises Conflict naming the container that has it."""
+    """Reserve `name`, for a container or (POD and its id) a pod.  Raises Conflict naming the
+    container or pod that has it."""
     private_dir(_names(paths))
     link = f"{_names(paths)}/{name}"
     for _ in range(3):
@@ -443,9 +448,12 @@ def take_name(paths: Paths, name: str, container_id: str) -> None:
         except FileExistsError:
             holder = name_holder(paths, name)
             if holder and _is_or_becomes(paths, holder):
+                pod = holder.removeprefix(POD) if holder.startswith(POD) else ""
+                own = "pod" if container_id.startswith(POD) else "container"
                 raise Conflict(
-                    f"container name {name!r}: already in use by container {holder[:12]}",
-                    hint=f"remove it (crunpy rm {name}) or choose another name",
+                    f"{own} name {name!r}: already in use by "
+                    + (f"pod {pod[:12]}" if pod else f"container {holder[:12]}"),
+                    hint=f"remove it (crunpy {'pod ' * bool(pod)}rm {name}) or choose another name",
                 ) from None
             if holder is not None:
                 os.unlink(link)  # left by a create or rm that was killed
@@ -455,6 +463,8 @@ def take_name(paths: Paths, name: str, container_id: str) -> None:
 
 
 def _is_or_becomes(paths: Paths, container_id: str) -> bool:
+    if container_id.startswith(POD):
+        return os.path.isdir(paths.pod(container_id.removeprefix(POD)))
     being_made = Staging(paths, container_id)
     # in this order: a commit in between is seen by the second look
     return being_made.owned() or being_made.committed

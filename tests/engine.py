@@ -328,6 +328,8 @@ class Engine:
             if directory.exists():
                 kept = (".names", ".lock")
                 found += [str(p) for p in directory.iterdir() if p.name not in kept]
+        pods = self.root / "pods"
+        found += [str(p) for p in pods.iterdir()] if pods.exists() else []
         names = self.root / "containers/.names"
         found += [str(p) for p in names.iterdir()] if names.exists() else []
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
@@ -378,6 +380,8 @@ class Engine:
                         stream.close()
         self.started.clear()
         try:
+            if (self.root / "pods").exists() and any((self.root / "pods").iterdir()):
+                self.ok("pod", "rm", "-f", "-a")
             if self.left() or self.volumes():
                 done = self.run("rm", "-f", "-a", "-v")
                 assert done.code == 0 and not done.err, f"rm -fav: {done}"

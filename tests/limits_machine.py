@@ -157,3 +157,34 @@ made
 b
 c
 """
+
+
+PODS = """
+id=$(crunpy pod create --name p --network none -m 64m --memory-swap 64m --cpus 0.5)
+named() { sed "s/[^/]*$id[^/]*/POD/"; }
+crunpy run -d --pod p --name a --stop-timeout 0 -m 32m busybox sleep 1000 > /dev/null
+crunpy run --pod p --name eater busybox tail /dev/zero || echo status $?
+own=$(crunpy inspect -f '{{.State.CgroupPath}}' a)
+pod=$(dirname $own)
+basename $pod | named
+cat $pod/memory.max $pod/cpu.max $own/memory.max
+crunpy pod restart p | named
+cat $pod/memory.max
+crunpy pod ps --format '{{.Status}}'
+crunpy pod rm -f p | named
+for _ in $(seq 50); do [ -d $pod ] || break; sleep 0.1; done
+[ -d $pod ] || echo gone
+"""
+"""A pod's limits are of its containers together."""
+PODS_EXPECTED = """
+status 137
+POD
+67108864
+50000 100000
+33554432
+POD
+67108864
+Degraded
+POD
+gone
+"""

@@ -24,6 +24,7 @@ HEAVY = {
     "pyroute2": "at most one",
     "isal": "at most one",
     "zstandard": "at most one",
+    "yaml": {"kube/text.py"},
 }
 
 LEVELS = {
@@ -32,8 +33,8 @@ LEVELS = {
         "hints", "shapes", "fields"),
     1: ("_native", "model", "staging", "workspace", "quota"),
     2: ("oci", "overlay", "cgroup", "ns", "net", "spec", "state", "volumes", "logs", "archive",
-        "events", "upgrade", "monitor", "secrets"),
-    3: ("options", "runtime", "quadlet"),
+        "events", "upgrade", "monitor", "secrets", "pods"),
+    3: ("options", "runtime", "quadlet", "kube"),
     4: ("container", "show", "build", "doctor", "oci_runtime"),
     5: ("engine",),
     6: ("worker", "library", "remote"),

@@ -65,3 +65,35 @@ systemd-own
 inactive
 """
 """By the generator, which is run by hand: systemd looks for those of users in /etc."""
+
+
+POD_FILES = """
+files=~/.config/containers/systemd; mkdir -p $files ~/.config/systemd/user
+printf '[Pod]\\nNetwork=none\\n' > $files/group.pod
+cat > $files/member.container << 'E'
+[Container]
+Image=busybox
+Pod=group.pod
+Exec=sh -c "trap 'exit 0' TERM; while :; do sleep 0.2; done"
+E
+crunpy system generator --user ~/.config/systemd/user
+systemctl --user daemon-reload
+systemctl --user start group-pod
+n=0
+until systemctl --user is-active -q member; do sleep 0.5; n=$((n + 1)); [ $n -lt 100 ]; done
+systemctl --user is-active group-pod
+crunpy pod ps --format '{{.Name}} {{.Status}} {{.NumberOfContainers}}'
+crunpy exec systemd-member hostname
+systemctl --user stop group-pod
+n=0
+while systemctl --user is-active -q member; do sleep 0.5; n=$((n + 1)); [ $n -lt 100 ]; done
+crunpy ps -a -q
+crunpy pod ps -q
+systemctl --user is-active group-pod || true
+"""
+POD_FILES_EXPECTED = """
+active
+systemd-group Running 2
+systemd-group
+inactive
+"""

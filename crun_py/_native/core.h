@@ -85,6 +85,7 @@ enum op {
 	OP_SCHEDULER = 43, /* s0=struct sched_attr */
 	OP_AFFINITY = 46,  /* s0=cpu_set_t, sched_setaffinity(2) */
 	OP_PERMITTED = 44, /* a=the permitted capabilities, of which OP_CAPS has the effective ones */
+	OP_STAY = 47,	   /* no command: init stays and holds its namespaces, until SIGTERM or SIGINT */
 
 	/* what the monitor must know */
 	SET_ID = 100,	   /* s0 */
@@ -213,6 +214,7 @@ int step_nonewprivs(struct init *init, const struct step *s);
 int step_seccomp(struct init *init, const struct step *s);
 int step_env(struct init *init, const struct step *s);
 int step_init(struct init *init, const struct step *s);
+int step_stay(struct init *init, const struct step *s);
 int step_gate(struct init *init, const struct step *s);
 int step_pause(struct init *init, const struct step *s);
 int step_personality(struct init *init, const struct step *s);

@@ -63,6 +63,7 @@ static const step_function functions[] = {
 	[OP_PERMITTED] = step_permitted,
 	[OP_LABEL] = step_label,
 	[OP_AFFINITY] = step_affinity,
+	[OP_STAY] = step_stay,
 };
 
 void init_report(const struct init *init, int what, int index, int error, int fd)
@@ -103,5 +104,5 @@ void init_main(struct init *init)
 			_exit(1);
 		}
 	}
-	_exit(1); /* a plan without OP_EXEC */
+	_exit(1); /* a plan without OP_EXEC or OP_STAY */
 }

@@ -346,8 +346,9 @@ int step_gate(struct init *init, const struct step *s)
 	return init_told(init) ? 0 : -ECANCELED;
 }
 
-/* ---- --init: a pid 1 that reaps and forwards signals ---- */
+/* ---- --init: a pid 1 that reaps and forwards signals; a pod's first process, which only stays ---- */
 
+/* child: the command; 0 when there is none, and SIGTERM and SIGINT end us. */
 static void reap_as_pid1(pid_t child)
 {
 	sigset_t all;
@@ -360,10 +361,23 @@ static void reap_as_pid1(pid_t child)
 			for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
 				if (pid == child)
 					_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-		} else if (number > 0 && number != SIGTTIN && number != SIGTTOU) {
+		} else if (!child && (number == SIGTERM || number == SIGINT)) {
+			_exit(0);
+		} else if (child && number > 0 && number != SIGTTIN && number != SIGTTOU) {
 			(void)kill(child, number);
 		}
 	}
+}
+
+/* With every signal blocked: what we hold of the engine's ends here, which tells the monitor that the
+ * container has started. */
+static void stay(pid_t child, const char *name)
+{
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	(void)prctl(PR_SET_NAME, name);
+	set_title(name);
+	(void)close_fds(3, ~0U, false);
+	reap_as_pid1(child);
 }
 
 int step_init(struct init *init, const struct step *s)
@@ -382,11 +396,18 @@ int step_init(struct init *init, const struct step *s)
 		(void)sigprocmask(SIG_SETMASK, &none, NULL);
 		return 0;
 	}
-	(void)prctl(PR_SET_PDEATHSIG, 0);
-	(void)prctl(PR_SET_NAME, "init");
-	set_title("init");
-	(void)close_fds(3, ~0U, false);
 	(void)init;
-	reap_as_pid1(child);
+	stay(child, "init");
+	return 0;
+}
+
+int step_stay(struct init *init, const struct step *s)
+{
+	(void)init;
+	(void)s;
+	sigset_t all;
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+	stay(0, "infra");
 	return 0;
 }

@@ -10,6 +10,8 @@ from crun_py.aio.engine import Engine
 from crun_py.aio.images import Images
 from crun_py.aio.manifests import Manifests
 from crun_py.aio.networks import Networks
+from crun_py.aio.pod import Pod
+from crun_py.aio.pods import Pods
 from crun_py.aio.secrets import Secrets
 from crun_py.aio.streams import Attached
 from crun_py.aio.volumes import Volumes
@@ -25,6 +27,8 @@ __all__ = [
     "Images",
     "Manifests",
     "Networks",
+    "Pod",
+    "Pods",
     "Secrets",
     "Volumes",
     "run",

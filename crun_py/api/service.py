@@ -24,6 +24,7 @@ from crun_py.api import (
 from crun_py.api.http import Connection, Exchange
 from crun_py.api.libpod import images as libpod_images
 from crun_py.api.libpod import others as libpod_others
+from crun_py.api.libpod import pods as libpod_pods
 from crun_py.show.version import API_VERSION
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def table() -> routes.Routes:
     """All paths that are served."""
     made = routes.Routes()
     for part in (
-        libpod_images, libpod_others, system, containers, streams, archives, transfers, build,
-        images, others,
+        libpod_images, libpod_others, libpod_pods, system, containers, streams, archives,
+        transfers, build, images, others,
     ):  # fmt: skip
         part.register(made)
     return made

@@ -12,6 +12,8 @@ from crun_py.blocking.engine import Engine
 from crun_py.blocking.images import Images
 from crun_py.blocking.manifests import Manifests
 from crun_py.blocking.networks import Networks
+from crun_py.blocking.pod import Pod
+from crun_py.blocking.pods import Pods
 from crun_py.blocking.secrets import Secrets
 from crun_py.blocking.streams import Attached
 from crun_py.blocking.volumes import Volumes
@@ -27,6 +29,8 @@ __all__ = [
     "Images",
     "Manifests",
     "Networks",
+    "Pod",
+    "Pods",
     "Secrets",
     "Volumes",
     "run",

@@ -10,6 +10,7 @@ from crun_py.blocking.containers import Containers
 from crun_py.blocking.images import Images
 from crun_py.blocking.manifests import Manifests
 from crun_py.blocking.networks import Networks
+from crun_py.blocking.pods import Pods
 from crun_py.blocking.secrets import Secrets
 from crun_py.blocking.volumes import Volumes
 from crun_py.library import options, values
@@ -29,7 +30,7 @@ from crun_py.worker.channel import Worker
 
 
 class Engine:
-    """A store of containers, images, networks and volumes, and what can be done with it.
+    """A store of containers, pods, images, networks and volumes, and what can be done with it.
 
     What it does happens in a process of its own, which is started when it is first needed and ends
     with this object, with `close` and with the caller's process.
@@ -56,6 +57,7 @@ class Engine:
         self.images = Images(self._worker)
         self.manifests = Manifests(self._worker)
         self.networks = Networks(self._worker)
+        self.pods = Pods(self._worker)
         self.secrets = Secrets(self._worker)
         self.volumes = Volumes(self._worker)
 

@@ -143,6 +143,23 @@ def create(container_id: str, below: str = "") -> str | None:
     return None if parent is None else _create(parent, container_id)
 
 
+def share(path: str, limits: dict[str, str]) -> None:
+    """Make the group `path`, for other groups below it, unless it is there.
+
+    limits: as for `apply`.  Raises Unsupported when it cannot be made, or limited.
+    """
+    try:
+        if not os.path.isdir(path):
+            _enable(os.path.dirname(os.path.dirname(path)))
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            _enable(os.path.dirname(path))
+            os.makedirs(path, exist_ok=True)
+    except OSError as e:
+        raise Unsupported.from_os(f"making the cgroup {path}", e, hint=hint()) from e
+    apply(path, limits, {})
+    _enable(path)
+
+
 def _create(parent: str, container_id: str) -> str | None:
     path = f"{parent}/{container_id}"
     try:

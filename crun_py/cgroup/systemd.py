@@ -22,6 +22,7 @@ _SERVICE = "org.freedesktop.systemd1"
 _PATH = "/org/freedesktop/systemd1"
 _MANAGER = _SERVICE + ".Manager"
 _EXISTS = _SERVICE + ".UnitExists"
+_UNLOADED = _SERVICE + ".NoSuchUnit"
 _UNKNOWN = ("org.freedesktop.DBus.Error.ServiceUnknown",
             "org.freedesktop.DBus.Error.NameHasNoOwner")  # fmt: skip
 _TIMEOUT_S = 25  # what D-Bus's own clients wait for an answer
@@ -100,6 +101,25 @@ class Systemd:
                            interface=_MANAGER, answered=False)  # fmt: skip
             time.sleep(0.01)
             self._send(unit)
+
+    def ensure(self, unit: Unit) -> None:
+        """Start a unit unless there is one of its name.  Raises as `finish`."""
+        self.start(unit)
+        try:
+            self._started(unit)
+        except BusError as e:
+            if e.name != _EXISTS:
+                raise
+
+    def stop(self, name: str) -> None:
+        """Ask for the end of a unit, if there is one.  Raises as `finish`."""
+        number = self._bus.call(_SERVICE, _PATH, "StopUnit", "ss", name, "replace",
+                                interface=_MANAGER)  # fmt: skip
+        try:
+            self._answer(f"stopping {name}", number)
+        except BusError as e:
+            if e.name != _UNLOADED:
+                raise
 
     def _started(self, unit: Unit) -> None:
         doing = f"starting {unit.name}"

@@ -297,6 +297,17 @@ def _namespace(*words: str) -> Check:
     return act
 
 
+def _share(value: str, option: str) -> None:
+    from crun_py.pods import SHARED
+
+    for word in value.split(","):
+        if word.strip().lower() not in (*SHARED, "", "none"):
+            raise InvalidArgument(
+                f"invalid kernel namespace to share: {_shown(word)}",
+                hint=f"known: {', '.join(SHARED)} or none",
+            )
+
+
 def _zone(value: str, option: str) -> None:
     from crun_py.container.record import zone_file
 
@@ -396,6 +407,7 @@ _BY_NAME: dict[str, Check] = {
     "memory-swappiness": _within(-1, 100),
     "network-alias": _name,
     "oom-score-adj": _within(-1000, 1000),
+    "pod-id-file": _file,
     "pid": _namespace("private", "host", "container:"),
     "pidfile": _new_file,
     "pids-limit": _within(-1),
@@ -406,6 +418,7 @@ _BY_NAME: dict[str, Check] = {
     "restart": _restart,
     "sdnotify": _one_of("container", "conmon", "ignore", "healthy"),
     "seccomp-policy": _one_of("default", "image"),
+    "share": _share,
     "since": _point,
     "systemd": _one_of("true", "false", "always"),
     "tail": _tail,
@@ -447,6 +460,9 @@ _BY_VERB: dict[tuple[str, str], Check] = {
     ("generate systemd", "restart-policy"): _one_of(
         "no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always"
     ),
+    ("pod create", "pod-id-file"): _new_file,
+    ("pod ps", "filter"): _filter_of("crun_py.show.pod_list", "FILTERS"),
+    ("pod prune", "filter"): _filter_of("crun_py.container.prune", "FILTERS"),
     ("push", "progress"): _one_of("auto", "plain", "tty", "quiet", "json", "none"),
     ("volume create", "label"): _key_value,
 }  # fmt: skip

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-_SHARED = "--network container:NAME and --ipc container:NAME share namespaces"
 _CLUSTER = "one machine is run from here; for several, Kubernetes"
 _DESKTOP = "a service of Docker's, not of an engine"
 
 FOREIGN: dict[str, tuple[str, str]] = {
-    "pod": ("there are no pods", _SHARED),
-    "kube": ("manifests of Kubernetes are not read", "crunpy compose, or crunpy run"),
-    "play": ("manifests of Kubernetes are not read", "crunpy compose, or crunpy run"),
+    "pod clone": ("pods are not cloned", "crunpy pod create, with the options again"),
     "machine": ("no virtual machine is needed on Linux", "run the commands here"),
     "farm": ("builds are made on one machine", "ssh HOST crunpy build"),
     "swarm": ("there are no clusters", _CLUSTER),

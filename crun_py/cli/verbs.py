@@ -114,6 +114,28 @@ _NETWORK = {
     "network update": ("network.update", "Change a network's name servers"),
     "network reload": ("network.reload", "Publish ports again that lost their firewall rules"),
 }
+_POD = {
+    "pod create": ("pod.create", "Make a pod, for containers that share namespaces"),
+    "pod ps": ("pod.ps", "List pods"),
+    "pod inspect": ("pod.inspect", "Show pods as JSON"),
+    "pod start": ("pod.start", "Start pods: all their containers"),
+    "pod stop": ("pod.stop", "Stop pods: all their containers"),
+    "pod restart": ("pod.restart", "Stop and start pods"),
+    "pod kill": ("pod.kill", "Send a signal to pods' containers"),
+    "pod pause": ("pod.pause", "Freeze all processes of pods"),
+    "pod unpause": ("pod.unpause", "Let paused pods go on"),
+    "pod rm": ("pod.rm", "Remove pods with their containers"),
+    "pod prune": ("pod.prune", "Remove all pods that have ended"),
+    "pod stats": ("pod.stats", "Show what pods' containers use, live"),
+    "pod top": ("pod.top", "Show the processes of a pod's containers"),
+    "pod logs": ("pod.logs", "Print the output of a pod's containers"),
+    "pod exists": ("pod.exists", "Whether there is such a pod: 0 or 1"),
+}
+_KUBE = {
+    "kube play": ("kube.play", "Make pods by a manifest of Kubernetes"),
+    "kube down": ("kube.down", "Remove what a manifest made"),
+    "kube generate": ("kube.generate", "Print a manifest of containers and pods"),
+}
 _BUILDER = {
     "builder prune": ("build.builder_prune", "Remove what builds keep for the builds to come"),
     "buildx create": (
@@ -184,6 +206,8 @@ VERBS = {
     **_CONTEXT,
     **_CONNECTION,
     **_NETWORK,
+    **_POD,
+    **_KUBE,
     **_IMAGE,
     **_BUILDER,
     **_MANIFEST,
@@ -212,9 +236,12 @@ def _members(verbs: dict[str, tuple[str, str]]) -> dict[str, str]:
 
 GROUPS = {
     "healthcheck": _members(_HEALTHCHECK),
-    "generate": _members(_GENERATE),
+    "generate": {**_members(_GENERATE), "kube": "kube generate"},
     "secret": {**_members(_SECRET), "list": "secret ls", "remove": "secret rm"},
     "network": {**_members(_NETWORK), "list": "network ls", "remove": "network rm"},
+    "kube": _members(_KUBE),
+    "play": {"kube": "kube play"},
+    "pod": {**_members(_POD), "ls": "pod ps", "list": "pod ps", "remove": "pod rm"},
     "volume": {
         **_members(_VOLUME),
         "list": "volume ls",
@@ -262,6 +289,9 @@ GROUPS = {
 GROUP_SUMMARIES = {
     "healthcheck": "Health checks of containers",
     "network": "Networks of containers",
+    "kube": "Pods by Kubernetes' manifests",
+    "play": "The same: play kube",
+    "pod": "Pods: containers that share namespaces and a life",
     "generate": "Files for other programs, made from containers",
     "volume": "Volumes: directories that outlive containers",
     "secret": "Secrets: small texts for containers, in no image or log",

@@ -146,6 +146,15 @@ def create(
     return container
 
 
+def in_pod(paths: Paths, image: Basis | None, request: CreateRequest) -> state.Container:
+    """As `create`, for a container of a pod (request.pod: its id): nobody removes that now."""
+    from crun_py import pods
+
+    with pods.load(paths, request.pod).lock():
+        pods.load(paths, request.pod)  # it may have been removed while we waited
+        return create(paths, image, request)
+
+
 def networks(asked: Networking) -> list[str]:
     """The networks that a container asks for, without looking whether there are such."""
     joined = [join.network for join in asked.networks]
@@ -334,16 +343,21 @@ def _write(
 
 def _take_name(paths: Paths, record: Record) -> str:
     """The name that it has now."""
-    if record["name"]:
-        state.take_name(paths, record["name"], record["id"])
-        return record["name"]
+    if not record["name"]:
+        return made_up_name(paths, record["id"])
+    state.take_name(paths, record["name"], record["id"])
+    return record["name"]
+
+
+def made_up_name(paths: Paths, holder: str) -> str:
+    """A name that nobody has, taken for `holder` (state.take_name)."""
     for _ in range(100):
         try:
             name = names.generate()
-            state.take_name(paths, name, record["id"])
+            state.take_name(paths, name, holder)
             return name
         except Conflict:
             continue
-    name = names.generate() + record["id"][:6]
-    state.take_name(paths, name, record["id"])
+    name = names.generate() + holder[-6:]
+    state.take_name(paths, name, holder)
     return name

@@ -59,7 +59,30 @@ def end(
                 _remove(container, anonymous_volumes=True)
     except FileNotFoundError:
         return None  # another process has removed it
+    if container.record.get("pod") and not again:
+        _end_pod(container)
     return status if again else None
+
+
+def _end_pod(container: Container) -> None:
+    """Where the pod of a container that has ended wants it: stop what is left of it, which is its
+    infra container, when no other one runs."""
+    from crun_py import pods
+
+    if container.record.get("infra"):
+        return
+    try:
+        pod = pods.load(container.paths, container.record["pod"])
+    except CrunpyError:
+        return  # it is being removed, or damaged
+    if pod.record["exit_policy"] != "stop":
+        return
+    left = [(other, other.status()) for other in pod.containers()]
+    if not any((status.alive or status.state == "restarting") and not other.record.get("infra")
+               for other, status in left):  # fmt: skip
+        for other, status in left:
+            if status.alive:
+                warn_on_error(lambda other=other: stop(other))  # type: ignore[misc]
 
 
 def clean(container: Container, *, restarting: bool = False) -> None:
@@ -280,13 +303,21 @@ def _ended_within(status: Status, timeout_s: float | None) -> bool:
 # ---- remove ----
 
 
-def remove(container: Container, *, force: bool = False, anonymous_volumes: bool = False) -> None:
+def remove(
+    container: Container,
+    *,
+    force: bool = False,
+    anonymous_volumes: bool = False,
+    with_pod: bool = False,
+) -> None:
     """Remove `container` and its writable layer.
 
-    force: kill it first.  anonymous_volumes: remove those made for it alone, too.
-    Raises Conflict when it runs and force is not given, or another container shares one of its
-    namespaces.
+    force: kill it first.  anonymous_volumes: remove those made for it alone, too.  with_pod: its
+    pod is being removed.  Raises Conflict when it runs and force is not given, another container
+    shares one of its namespaces, or a pod has it as its infra container.
     """
+    if container.record.get("infra") and not with_pod:
+        _check_without_pod(container)
     check_unshared(container)
     status = container.status()
     if (status.running or status.state == "restarting") and not force:
@@ -331,6 +362,17 @@ def _remove(container: Container, *, anonymous_volumes: bool) -> None:
 
         for name in mine:  # what another one has by --volumes-from goes with that one
             uses.give_back_volume(container, name)
+
+
+def _check_without_pod(infra: Container) -> None:
+    """Raises Conflict when the pod of an infra container is there."""
+    pod_id = infra.record.get("pod", "")
+    if os.path.isdir(infra.paths.pod(pod_id)):
+        raise Conflict(
+            f"removing container {infra.name}: it is the infra container of pod {pod_id[:12]} and "
+            "cannot be removed without removing the pod",
+            hint=f"crunpy pod rm {pod_id[:12]}",
+        )
 
 
 def check_unshared(container: Container) -> None:

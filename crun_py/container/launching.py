@@ -143,6 +143,10 @@ class Launch:
     def _ask_for_cgroup(self) -> None:
         """What systemd is to make it makes while we go on."""
         record = self._container.record
+        if record.get("pod") and record.get("cgroup_parent"):
+            from crun_py.container import pod_group
+
+            pod_group.ready(self._container, rootless=self._rootless)
         self._limits = group.values(self._spec["linux"].get("resources", {}))
         self._usual_limits = {"pids.max": str(DEFAULT_PIDS)}
         if record["host"].get("pids_optional"):  # a file's default, not a wish
@@ -292,6 +296,7 @@ class Launch:
             attached=self._attached,
             seccomp=contained.seccomp_filter(self._spec, self._container.paths.root + "/cache"),
             reap=bool(self._container.record["host"].get("init")),
+            stay=bool(self._container.record.get("infra")),
         )
         if self._own_ids >= 0:
             plan.add(p.SET_USERNS, a=self._own_ids)

@@ -51,7 +51,11 @@ def start(
     for other in container.record["requires"]:
         required = state.load(container.paths, other)
         if not required.status().running:
-            start(required, rootless=rootless)
+            try:
+                start(required, rootless=rootless)
+            except Conflict:
+                if not required.status().running:  # else another command was faster
+                    raise
     with container.lock():
         if os.path.isdir(container.run_directory):  # else it does not run
             status = container.status()
@@ -194,6 +198,11 @@ def _unfinished(
 
         for containers, remove in workspace.abandoned(paths):
             yield _deferred(_discard_build, paths, containers, remove)
+    if os.path.isdir(paths.pods):
+        from crun_py import pods
+
+        for pod_id in pods.abandoned(paths):
+            yield _deferred(_discard_pod, paths, pod_id)
     for container_id in outlived(paths):
         yield _deferred(_discard_transient, paths, container_id)
     begun = _names_in(paths.run_containers)
@@ -278,6 +287,13 @@ def _discard_transient(paths: Paths, container_id: str) -> None:
         ending.remove_broken(paths, container_id)
     except NotFound:
         return  # another sweep was faster
+
+
+def _discard_pod(paths: Paths, pod_id: str) -> None:
+    """What a killed command left of a pod that it made or removed."""
+    from crun_py.container import pods
+
+    pods.discard(paths, pod_id)
 
 
 def _discard_build(paths: Paths, containers: list[str], remove: Callable[[], None]) -> None:

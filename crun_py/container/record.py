@@ -82,9 +82,7 @@ def make(
     shared = namespaces.chosen(paths, request.namespaces)
     if shared["uts"] != "private" and request.hostname:
         raise InvalidArgument("--hostname: conflicts with --uts, which shares another's name")
-    hostname = request.hostname or (
-        os.uname().nodename if "host" in (mode, shared["uts"]) else container_id[:12]
-    )
+    hostname = request.hostname or _hostname(paths, container_id, mode, shared["uts"])
     args = command_line(config, request)
     replaced = bool(request.command) or request.entrypoint is not None
     if request.restart.name != "no" and request.auto_remove:
@@ -94,7 +92,7 @@ def make(
         "id": container_id,
         "name": state.check_name(request.name) if request.name else "",
         "created": now(),
-        "image": request.image or request.rootfs,
+        "image": "" if request.infra else request.image or request.rootfs,
         "image_id": image_id,
         "args": args,
         "hostname": _check_hostname(hostname),
@@ -153,6 +151,10 @@ def make(
         record["cgroup_manager"] = request.cgroup_manager
     if request.secrets:
         record["secrets"] = _secrets(paths, request)
+    if request.pod:
+        record["pod"] = request.pod
+    if request.infra:
+        record["infra"] = True
     return record
 
 
@@ -327,6 +329,13 @@ def _network_name(paths: Paths, text: str) -> str:
     if text in ("bridge", "default", "private", ""):
         return "bridge"
     return config.resolve(paths, text).name
+
+
+def _hostname(paths: Paths, container_id: str, network_mode: str, uts: str) -> str:
+    """The host name of a container that asks for none."""
+    if uts.startswith("container:"):
+        return state.load(paths, uts.partition(":")[2]).record["hostname"]
+    return os.uname().nodename if "host" in (network_mode, uts) else container_id[:12]
 
 
 def _check_hostname(name: str) -> str:

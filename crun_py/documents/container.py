@@ -240,7 +240,8 @@ class Record(TypedDict):
     rootfs is there, a directory of the host.  links, requires: ids of other containers.
     timeout: in seconds, 0 for none.  timezone: a file of the host.  cgroup_parent: "-" for no
     cgroup.  cgroup_manager: who makes it, "" for systemd where it is there.  create_command: the
-    command line, if it was one.
+    command line, if it was one.  pod: the id of its pod.  infra: it has no command: its first
+    process holds the pod's namespaces.
     """
 
     version: int
@@ -272,4 +273,6 @@ class Record(TypedDict):
     layers: list[str]
     rootfs: NotRequired[str]
     selinux: NotRequired[Selinux]
+    pod: NotRequired[str]
+    infra: NotRequired[bool]
     secrets: NotRequired[list[SecretUse]]

@@ -148,7 +148,11 @@ def _containers(context: Context, quick: bool) -> Iterator[Found]:
     names = paths.containers + "/.names"
     for name in _names(names):
         holder = state.name_holder(paths, name)
-        if not holder or not (holder in there or _in_the_making(paths, holder)):
+        if holder and holder.startswith(state.POD):
+            if not os.path.isdir(paths.pod(holder.removeprefix(state.POD))):
+                fault = Fault("pod", name, "the name leads to no pod")
+                yield fault, _release(paths, name, holder)
+        elif not holder or not (holder in there or _in_the_making(paths, holder)):
             fault = Fault("container", name, "the name leads to no container")
             yield fault, _release(paths, name, holder or "")
 

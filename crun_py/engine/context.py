@@ -70,8 +70,9 @@ class Context:
         """Become root in a user namespace, for work on layers and mounts.  Nothing for root.
 
         modes: with whom the container to be started shares namespaces (Container.modes):
-        those of container:X can only be joined from inside the user namespace of X, and
-        network:NAME from inside that of the hub.
+        those of container:X can only be joined from inside the user namespace of X (X is started
+        before, if it does not run: what it joins counts, too), and network:NAME from inside that
+        of the hub.
         """
         from crun_py.ns import user
 
@@ -81,10 +82,12 @@ class Context:
             if mode.startswith("container:"):
                 from crun_py import state
 
-                status = state.find(self.paths, mode.partition(":")[2]).status()
+                other = state.find(self.paths, mode.partition(":")[2])
+                status = other.status()
                 if status.running:
                     self.join(status)
                     return
+                modes = (*modes, *other.modes)
         networks = [mode[8:] for mode in modes if mode.startswith("network:")]
         if networks and self._join_hub(networks):
             return

@@ -39,6 +39,27 @@ def make(
     made.check(request)
     if request.id_file and os.path.exists(request.id_file):
         raise InvalidArgument(f"cidfile {request.id_file}: exists already", hint="remove it first")
+    if request.pod:
+        from crun_py.engine import pod_making
+
+        if new := request.pod.startswith("new:"):
+            request = pod_making.create_for(context, request)
+        try:
+            return _made(context, pod_making.joined(context, request), wanted, subnet, before)
+        except BaseException:
+            if new:
+                pod_making.remove(context, request.pod, force=True)
+            raise
+    return _made(context, request, wanted, subnet, before)
+
+
+def _made(
+    context: Context,
+    request: CreateRequest,
+    wanted: PullRequest,
+    subnet: str,
+    before: Callable[[], None] | None,
+) -> Container:
     if request.replace:
         _remove(request.name, context)
     asked = request.namespaces
@@ -63,7 +84,11 @@ def make(
     image = None if request.rootfs else pull.needed(context, request.image, wanted)
     if before:
         before()
-    container = made.create(context.paths, image, request)
+    container = (
+        made.in_pod(context.paths, image, request)
+        if request.pod
+        else made.create(context.paths, image, request)
+    )
     if request.network.mode == "host" and request.network.ports:
         notices.warn("published ports are discarded when using host network mode")
     if image:

@@ -3,7 +3,7 @@ under podman's names."""
 
 from __future__ import annotations
 
-from crun_py import clock, signals
+from crun_py import clock, pods, signals
 from crun_py.engine import documents
 
 TYPE_CHECKING = False
@@ -26,10 +26,14 @@ def containers(context: Context, **asked: Unpack[Selection]) -> list[Document]:
     """ContainerListLibpod; as documents.containers."""
     sizes = asked.get("sizes", False)
     found = documents.selected(context, asked)
-    return [_listed(one, status, sizes=sizes) for one, status in found]
+    names = pods.names(context.paths)
+    return [_listed(one, status, names, sizes=sizes) for one, status in found]
 
 
-def _listed(container: Container, status: Status, *, sizes: bool) -> Document:
+def _listed(
+    container: Container, status: Status, names: dict[str, str], *, sizes: bool
+) -> Document:
+    """names: of pods, by their ids."""
     from crun_py.container import restart
     from crun_py.show import inspect, listing
 
@@ -52,15 +56,15 @@ def _listed(container: Container, status: Status, *, sizes: bool) -> Document:
         "Id": container.id,
         "Image": record["image"] or record.get("rootfs", ""),
         "ImageID": record["image_id"],
-        "IsInfra": False,
+        "IsInfra": record.get("infra", False),
         "Labels": record["config"]["labels"],
         "Mounts": [one["destination"] for one in record["mounts"]],
         "Names": [container.name],
         "Namespaces": {},
         "Networks": [*networks],
         "Pid": status.pid if status.running else 0,
-        "Pod": "",
-        "PodName": "",
+        "Pod": record.get("pod", ""),
+        "PodName": names.get(record.get("pod", ""), ""),
         "Ports": _ports(ports),
         "Restarts": restart.count(container),
         "Size": size,

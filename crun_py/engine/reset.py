@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 CALLS = ("reset",)
 
-_STORED = ("build", "cache", "containers", "images", "layers", "mounted", "networks", "secrets",
-           "volumes")  # fmt: skip
+_STORED = ("build", "cache", "containers", "images", "layers", "mounted", "networks", "pods",
+           "secrets", "volumes")  # fmt: skip
 _RUNS = ("containers", "networks", "rootfs", "summaries", "swept")
 """What is ours below the two directories: what somebody else has there stays."""
 
@@ -33,9 +33,9 @@ def reset(context: Context) -> None:
     context.enter()
     paths = context.paths
     errors: list[CrunpyError] = []
-    for container in ending.in_order([*state.every(paths)])[::-1]:
+    for container in ending.in_order([*state.every(paths)]):
         try:
-            ending.remove(container, force=True, anonymous_volumes=True)
+            ending.remove(container, force=True, anonymous_volumes=True, with_pod=True)
         except NotFound:
             continue
         except CrunpyError as e:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from crun_py.engine.context import Context
 
 CALLS = ("named", "every", "with_dependents", "dependents_first")
+_ID_FILE_BYTES = 4096
 RUNNING = frozenset(("running", "paused", "stopping"))
 """The states of a container whose processes are there."""
 
@@ -62,15 +63,25 @@ def every(
     return [c.id for c in found if states is None or c.status().state in states]
 
 
-def ids_in(files: Sequence[str]) -> list[str]:
+def removable(context: Context) -> list[str]:
+    """The ids of all containers, also of damaged ones, but those that go with their pods."""
+    from crun_py import pods
+
+    with_pods = {pod.record["infra"] for pod in pods.every(context.paths)}
+    return [i for i in every(context, damaged=True) if i not in with_pods]
+
+
+def ids_in(files: Sequence[str], what: str = "cidfile") -> list[str]:
     """The ids that `create` wrote to `files` (--cidfile).  Raises InvalidArgument."""
     found = []
     for path in files:
         try:
             with open(path, encoding="ascii") as f:
-                found.append(f.read().strip())
-        except (OSError, ValueError) as e:
-            raise InvalidArgument(f"reading cidfile {path}: {e}") from e
+                found.append(f.read(_ID_FILE_BYTES).strip())
+        except OSError as e:
+            raise InvalidArgument.from_os(f"reading {what} {path}", e) from e
+        except ValueError as e:
+            raise InvalidArgument(f"reading {what} {path}: it is no such file") from e
     return found
 
 

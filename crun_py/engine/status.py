@@ -83,6 +83,8 @@ def info(found: Container) -> ContainerInfo:
         open_stdin=record["config"]["open_stdin"],
         stdin_once=record["config"]["stdin_once"],
         auto_remove=record["auto_remove"],
+        pod=record.get("pod", ""),
+        infra=record.get("infra", False),
     )
 
 

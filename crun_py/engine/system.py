@@ -82,20 +82,21 @@ def prune(
     everything: bool = False,
     volumes: bool = False,
 ) -> SystemPruned:
-    """Remove the containers that do not run, networks without one, then dangling images, or with
-    `everything` all without a container, and what builds keep and no image has, or with
+    """Remove the pods and containers that do not run, networks without one, then dangling images,
+    or with `everything` all without a container, and what builds keep and no image has, or with
     `everything` all of that; volumes: anonymous ones without a container too.
 
     filters: until=, label=, label!=; labels are not known of what builds keep.  Raises
     InvalidArgument.
     """
     from crun_py.build import keep
-    from crun_py.engine import containers, image_removal, networks
+    from crun_py.engine import containers, image_removal, networks, pods
     from crun_py.engine import volumes as stored
     from crun_py.model.pruned import Pruned
     from crun_py.model.system import SystemPruned
 
     stored.check_filters(filters)
+    gone_pods = pods.prune(context, filters)
     gone_containers = containers.prune(context, filters)
     gone_networks = networks.prune(context, filters)
     gone_volumes = stored.prune(context, filters) if volumes else Pruned()
@@ -110,6 +111,7 @@ def prune(
         volumes=gone_volumes,
         images=gone_images,
         build_cache=cache,
+        pods=gone_pods,
     )
 
 

@@ -94,6 +94,7 @@ class CreateOptions(TypedDict, total=False):
     oom_score_adj      preference of the OOM killer
     volumes_from       containers whose mounts it gets, NAME or NAME:ro
     requires           containers that are started before
+    pod                a pod that it joins, by name or id; new:NAME: one that is made for it
     cgroup_parent      the cgroup or slice above its own
     cgroup_manager     who makes it: systemd or cgroupfs
     rootfs             a directory of the host instead of an image
@@ -171,6 +172,7 @@ class CreateOptions(TypedDict, total=False):
     oom_score_adj: int
     volumes_from: Iterable[str]
     requires: Iterable[str]
+    pod: str
     cgroup_parent: str
     cgroup_manager: str
     rootfs: Pathname

@@ -34,6 +34,7 @@ from crun_py.model.container import (
     Ulimit,
 )
 from crun_py.model.network import Join, PortMapping
+from crun_py.model.pod import PodRequest
 from crun_py.model.registry import PullRequest, RegistryAccess
 from crun_py.net import ports as published
 from crun_py.options import mounts as mount_texts
@@ -114,6 +115,7 @@ def requests(
         cgroup_parent=given.get("cgroup_parent", ""),
         cgroup_manager=given.get("cgroup_manager", ""),
         binds=_volumes(given),
+        pod=given.get("pod", ""),
     )  # fmt: skip
     wanted = PullRequest(
         policy=given.get("pull", "missing"),
@@ -121,6 +123,42 @@ def requests(
         access=given.get("registry", RegistryAccess()),
     )
     return request, wanted
+
+
+_OF_PODS = frozenset(
+    "annotations cgroup_parent cpu_shares cpus cpuset_cpus devices dns dns_options dns_search "
+    "extra_hosts hostname ip6_address ip_address labels limits links mac_address memory "
+    "memory_swap mounts name namespaces network network_aliases networks no_new_privileges pid "
+    "ports replace seccomp security shm_size sysctls tmpfs userns uts volumes volumes_from".split()
+)
+"""Those of CreateOptions that can be said of a pod."""
+
+
+def pod(
+    name: str,
+    share: tuple[str, ...] | None,
+    infra: bool,
+    infra_name: str,
+    exit_policy: str,
+    given: CreateOptions,
+) -> PodRequest:
+    """What `pods.create` asks the engine for.  Raises InvalidArgument, TypeError."""
+    if wrong := sorted(given.keys() - _OF_PODS):
+        raise TypeError(f"a pod has no option {wrong[0]}")
+    own, _ = requests("", None, given)
+    return PodRequest(
+        name=name or own.name,
+        labels=own.labels,
+        shared=share,
+        infra=infra,
+        container=replaced(
+            own, name=infra_name, labels={}, limits=Limits(), cgroup_parent="", replace=False
+        ),
+        exit_policy=exit_policy,
+        cgroup_parent=own.cgroup_parent,
+        limits=own.limits,
+        replace=own.replace,
+    )
 
 
 def exec_request(

@@ -373,7 +373,8 @@ class CreateRequest:
     pids_optional: a limit of processes that the host cannot keep is no error.
     binds, mount_texts: how the mounts were written, for `inspect`; created_by: the command line;
     ineffective: what was asked for and cannot be had.  replace: a container of this name is
-    removed first.
+    removed first.  pod: it joins the namespaces of this one (its name or id; new:NAME: one that is
+    made for it).  infra: it is the pod's container that holds them, and executes nothing.
     """
 
     image: str = ""
@@ -440,6 +441,8 @@ class CreateRequest:
     created_by: tuple[str, ...] = ()
     ineffective: dict[str, str] = {}  # noqa: RUF012
     replace: bool = False
+    pod: str = ""
+    infra: bool = False
 
 
 @record

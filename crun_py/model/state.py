@@ -32,7 +32,7 @@ class ContainerInfo:
     without a check or where it does not run.
     ports: published ones, where they really are; ip_address, gateway, mac_address: of its first
     network while it runs; networks: how it is connected to each of them then.  network_mode: as
-    CreateRequest's.
+    CreateRequest's.  pod: the id of its pod, "" for none; infra: it holds what that shares.
     """
 
     id: str
@@ -62,6 +62,8 @@ class ContainerInfo:
     open_stdin: bool
     stdin_once: bool
     auto_remove: bool
+    pod: str
+    infra: bool
 
     @property
     def running(self) -> bool:

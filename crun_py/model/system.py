@@ -103,13 +103,15 @@ class EngineInfo:
 
 @record
 class SystemPruned:
-    """What a prune of everything removed.  build_cache: ids of layers and names of mounts."""
+    """What a prune of everything removed.  build_cache: ids of layers and names of mounts.  pods:
+    their ids; their containers are not among the others."""
 
     containers: Pruned
     networks: Pruned
     volumes: Pruned
     images: PrunedImages
     build_cache: Pruned
+    pods: Pruned = Pruned()
 
     @property
     def freed_bytes(self) -> int:

@@ -27,8 +27,6 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "io-maxbandwidth": ("value", _WINDOWS, "--device-read-bps"),
     "io-maxiops": ("value", _WINDOWS, "--device-read-iops"),
     "personality": ("value", "the execution domain stays Linux", ""),
-    "pod": ("value", "there are no pods", "--network container:NAME"),
-    "pod-id-file": ("value", "there are no pods", ""),
     "use-api-socket": ("flag", "there is no API socket to hand in", ""),
 }
 """option: (kind, why not, what does instead)."""

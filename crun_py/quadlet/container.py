@@ -30,6 +30,7 @@ def translate(made: Translation) -> None:
         *_user(made),
         *_files(made),
         *(f"--network={made.network(text)}" for text in made.all("Network")),
+        *_pod(made),
         *_update(made),
         *made.words("PodmanArgs"),
     ]
@@ -120,6 +121,22 @@ def _mount(made: Translation, text: str) -> str:
             value = made.absolute(value)
         parts[i] = f"{key}={value}"
     return ",".join(parts)
+
+
+def _pod(made: Translation) -> list[str]:
+    """The option for its pod, whose service must run as long as this one."""
+    name = made.last("Pod")
+    if not name:
+        if made.all("StartWithPod"):
+            raise made.source.say("StartWithPod is given without Pod")
+        return []
+    if not name.endswith(".pod"):
+        raise made.source.say(f"Pod={name}: it is not the name of a .pod file")
+    pod = made.other(name)
+    made.truth("StartWithPod")  # the pod's service looks at it
+    for key in ("BindsTo", "After"):
+        made.service.add("Unit", key, f"{pod.service}.service")
+    return [f"--pod-id-file=%t/{pod.service}.pod-id"]
 
 
 def _update(made: Translation) -> list[str]:

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 _TRANSLATORS: dict[str, Callable[[Translation], None]] = {
     "Container": container.translate,
+    "Pod": objects.pod,
     "Volume": objects.volume,
     "Network": objects.network,
     "Image": objects.image,
     "Build": objects.build,
 }
 _REFUSED = {
-    "Pod": "there are no pods: containers share a network by Network=NAME.container",
-    "Kube": "Kubernetes' YAML is not read: a .container file for each container says it",
+    "Kube": "a manifest has no process that systemd could watch: a .pod file and .container files "
+    "say it, or a unit of your own with crunpy kube play",
 }
 _WANTED_BY = {"WantedBy": "wants", "RequiredBy": "requires", "UpheldBy": "upholds"}
 

@@ -82,6 +82,26 @@ SECURITY_FLAGS = {
     "SecurityLabelNested": "label=nested",
 }
 
+POD: Table = {
+    "AddHost": (MANY, "--add-host"),
+    "DNS": (MANY, "--dns"),
+    "DNSOption": (MANY, "--dns-option"),
+    "DNSSearch": (MANY, "--dns-search"),
+    "ExitPolicy": (ONE, "--exit-policy"),
+    "GIDMap": (MANY, "--gidmap"),
+    "HostName": (ONE, "--hostname"),
+    "IP": (ONE, "--ip"),
+    "IP6": (ONE, "--ip6"),
+    "Label": (PAIRS, "--label"),
+    "NetworkAlias": (MANY, "--network-alias"),
+    "PublishPort": (MANY, "--publish"),
+    "ShmSize": (ONE, "--shm-size"),
+    "SubGIDMap": (ONE, "--subgidname"),
+    "SubUIDMap": (ONE, "--subuidname"),
+    "UIDMap": (MANY, "--uidmap"),
+    "UserNS": (ONE, "--userns"),
+}
+
 VOLUME: Table = {"Driver": (ONE, "--driver"), "Label": (PAIRS, "--label")}
 
 NETWORK: Table = {
@@ -135,6 +155,7 @@ BUILD: Table = {
 
 TABLES = {
     "Container": CONTAINER,
+    "Pod": POD,
     "Volume": VOLUME,
     "Network": NETWORK,
     "Image": IMAGE,
@@ -142,6 +163,7 @@ TABLES = {
 }
 COMMANDS = {
     "Container": "run",
+    "Pod": "pod create",
     "Volume": "volume create",
     "Network": "network create",
     "Image": "pull",
@@ -153,9 +175,11 @@ _EVERYWHERE = {"GlobalArgs", "PodmanArgs", "ServiceName"}
 OWN = {
     "Container": {
         "AddDevice", "AutoUpdate", "ContainerName", "EnvironmentFile", "Exec", "Group", "Image",
-        "Mount", "Network", "Notify", "ReloadCmd", "ReloadSignal", "Rootfs", "User", "Volume",
+        "Mount", "Network", "Notify", "Pod", "ReloadCmd", "ReloadSignal", "Rootfs",
+        "StartWithPod", "User", "Volume",
         *SECURITY, *SECURITY_FLAGS, *_EVERYWHERE,
     },
+    "Pod": {"Network", "PodName", "StopTimeout", "Volume", *_EVERYWHERE},
     "Volume": {"Copy", "Device", "Group", "Options", "Type", "User", "VolumeName", *_EVERYWHERE},
     "Network": {"NetworkDeleteOnStop", "NetworkName", *_EVERYWHERE},
     "Image": {"Image", "ImageTag", *_EVERYWHERE},
@@ -163,7 +187,6 @@ OWN = {
 }  # fmt: skip
 """Keys that are more than an option; see the module of the kind."""
 
-_NO_PODS = "there are no pods: Network=NAME.container shares a network"
 _NO_MODULES = "containers.conf has no modules here: CONTAINERS_CONF_OVERRIDE names one more file"
 _FIVE_KEPT = "the last five results are kept, of 4096 characters each"
 _STARTUP = "a startup check is the health check itself: HealthStartPeriod"
@@ -178,12 +201,10 @@ REFUSED = {
     "HealthStartupRetries": _STARTUP,
     "HealthStartupSuccess": _STARTUP,
     "HealthStartupTimeout": _STARTUP,
-    "Pod": _NO_PODS,
     "RemapGid": "UserNS says it",
     "RemapUid": "UserNS says it",
     "RemapUidSize": "UserNS says it",
     "RemapUsers": "UserNS says it",
-    "StartWithPod": _NO_PODS,
     "VolatileTmp": "Tmpfs=/tmp says it",
 }
 """Keys that podman has and that cannot hold here, and why."""

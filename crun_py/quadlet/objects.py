@@ -30,6 +30,47 @@ def volume(made: Translation) -> None:
                *made.words("PodmanArgs"), _own_name(made)])  # fmt: skip
 
 
+def pod(made: Translation) -> None:
+    """Fill the service of a .pod file: it lasts as long as the pod's infra container.  Raises
+    InvalidArgument."""
+    source, service = made.source, made.service
+    made.begin_unit()
+    service.add("Unit", "RequiresMountsFor", "%t/crunpy")
+    for other in made.others.values():
+        wanted = other.unit.last("Container", "StartWithPod").lower()
+        if other.section == "Container" and other.unit.last("Container", "Pod") == source.name:
+            if wanted not in ("0", "no", "false", "off"):
+                service.add("Unit", "Wants", f"{other.service}.service")
+            service.add("Unit", "Before", f"{other.service}.service")
+    file = f"%t/{source.service}.pod-id"
+    policy = [] if made.all("ExitPolicy") else ["--exit-policy=stop"]
+    create = [
+        *made.command("pod", "create"), "--infra-conmon-pidfile=%t/%N.pid", f"--pod-id-file={file}",
+        "--replace", *policy, *made.options(),
+        *(f"--network={made.network(text)}" for text in made.all("Network")),
+        *(f"--volume={made.volume(text)}" for text in made.all("Volume")),
+        *made.words("PodmanArgs"), f"--name={_own_name(made)}",
+    ]  # fmt: skip
+    patience = made.last("StopTimeout") or "10"
+    own = [("Environment", "PODMAN_SYSTEMD_UNIT=%n")]
+    for key, value in (("Type", "forking"), ("Restart", "on-failure")):
+        if not service.has("Service", key):
+            own.append((key, value))
+    service.begin("Service", own)
+    known = f"--pod-id-file={file}"
+    stop = made.command("pod", "stop", known, "--ignore", f"--time={patience}")
+    gone = made.command("pod", "rm", known, "--ignore", "--force")
+    # `pod create` takes no file that is there, and the last run's is
+    service.add("Service", "ExecStartPre", f"-/bin/rm -f %t/%N.pid {file}")
+    service.add("Service", "ExecStartPre", words.line(create))
+    service.add("Service", "ExecStart", words.line(made.command("pod", "start", known)))
+    service.add("Service", "ExecStop", words.line(stop))
+    service.add("Service", "ExecStopPost", f"-{words.line(gone)}")
+    service.add("Service", "PIDFile", "%t/%N.pid")
+    if not service.has("Service", "SyslogIdentifier"):
+        service.add("Service", "SyslogIdentifier", "%N")
+
+
 def network(made: Translation) -> None:
     """Fill the service of a .network file.  Raises InvalidArgument."""
     made.begin_unit()

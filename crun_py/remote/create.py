@@ -42,6 +42,7 @@ _UNSAID: tuple[tuple[str, Callable[[CreateRequest], object]], ...] = (
     ("--passwd-entry", lambda r: r.passwd_entry),
     ("--group-entry", lambda r: r.group_entry),
     ("--requires", lambda r: r.requires),
+    ("--pod", lambda r: r.pod),
     ("--cgroups=disabled", lambda r: not r.cgroup),
     ("--cgroup-manager", lambda r: r.cgroup_manager),
     ("--cgroup-conf", lambda r: r.limits.unified),

@@ -38,6 +38,7 @@ def plan_for(
     seccomp: Filter | None,
     reap: bool,
     keyring: bool = True,
+    stay: bool = False,
 ) -> Plan:
     """The plan for the container of `spec`; the monitor's own steps come in lifecycle.py.
 
@@ -47,6 +48,7 @@ def plan_for(
     seccomp:   the filter, None for none.
     reap:      a small init stays pid 1 (--init).
     keyring:   a session keyring of its own.
+    stay:      no command is executed: init stays, and holds its namespaces.
     """
     plan = Plan()
     process = spec["process"]
@@ -91,13 +93,13 @@ def plan_for(
             plan.add(p.DOMAINNAME, name)
     if keyring:
         plan.add(p.KEYRING)
-    process_steps(plan, process, seccomp, reap=reap, enter_pid="pid" in joined)
+    process_steps(plan, process, seccomp, reap=reap, enter_pid="pid" in joined, stay=stay)
     return plan
 
 
 def hold(plan: Plan) -> None:
     """Let the container wait, with everything made, before its command is executed."""
-    at = next(i for i, step in enumerate(plan.steps) if step.op in (p.INIT, p.EXEC))
+    at = next(i for i, step in enumerate(plan.steps) if step.op in (p.INIT, p.EXEC, p.STAY))
     plan.steps.insert(at, p.Step(p.GATE, 0, 0, 0, ()))
 
 
@@ -250,6 +252,7 @@ def process_steps(
     *,
     reap: bool = False,
     enter_pid: bool = False,
+    stay: bool = False,
 ) -> None:
     """The last steps, the same for a container's first process and for exec.
 
@@ -288,6 +291,9 @@ def process_steps(
             plan.add(p.SECCOMP, seccomp[0], a=seccomp[1])
     if enter_pid:
         plan.add(p.ENTERPID)
+    if stay:
+        plan.add(p.STAY)
+        return
     plan.add(p.ENV, *process["env"])
     if reap:
         plan.add(p.INIT)

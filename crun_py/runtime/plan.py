@@ -33,7 +33,7 @@ SYMLINK, MASK, READONLY, TERMINAL, PIVOT, ROOTFLAGS, LOOPBACK, HOSTNAME = range(
 DOMAINNAME, SYSCTL, RLIMIT, OOMSCORE, KEYRING, CHDIR, UMASK, USER = range(17, 25)
 BOUNDING, CAPS, NONEWPRIVS, SECCOMP, ENV, EXEC, ENTERROOT, INIT, GATE = range(25, 34)
 ATTACH, KEEP, DEVICE, CLEAR, ENTERPID, CONFINE, PAUSE = range(34, 41)
-PERSONALITY, IOPRIO, SCHEDULER, PERMITTED, LABEL, AFFINITY = range(41, 47)
+PERSONALITY, IOPRIO, SCHEDULER, PERMITTED, LABEL, AFFINITY, STAY = range(41, 48)
 
 # what the monitor must know
 SET_ID, SET_CLONE, SET_CGROUP, SET_CLIENT, SET_RESULT, SET_RUNDIR = range(100, 106)
@@ -56,6 +56,7 @@ setns unshare propagation overlay bindroot mount bind mkdir symlink mask readonl
 terminal pivot rootflags loopback hostname domainname sysctl rlimit oomscore keyring chdir
 umask user bounding caps nonewprivs seccomp env exec enterroot init gate attach keep
 device clear enterpid confine pause personality ioprio scheduler permitted label affinity
+stay
 """
 _MONITOR_NAMES = """
 set_id set_clone set_cgroup set_client set_result set_rundir set_statedir set_log set_stdio

@@ -60,6 +60,13 @@ def networks(paths: Paths, verb: str) -> list[tuple[str, str]]:
     return [(name, "") for name in dict.fromkeys([*modes, *sorted(own)])]
 
 
+def pods(paths: Paths, verb: str) -> list[tuple[str, str]]:
+    """Names of pods."""
+    from crun_py import pods as stored
+
+    return [(name, "") for name in sorted(stored.names(paths).values())]
+
+
 def _names_in(directory: str) -> list[str]:
     try:
         return [name for name in os.listdir(directory) if not name.startswith(".")]
@@ -73,6 +80,7 @@ _SOURCES: dict[str, Callable[[Paths, str], list[tuple[str, str]]]] = {
     "REPOSITORY": images,
     "VOLUME": volumes,
     "NETWORK": networks,
+    "POD": pods,
     "MODE": networks,
 }
 _FIXED = {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FILTERS = (
     "id name label label! status exited ancestor before since until volume network publish "
-    "expose health restart-policy command is-task isolation"
+    "expose health restart-policy command is-task isolation pod"
 ).split()
 
 _STATES = {"stopped": "exited", "configured": "created", "up": "running"}
@@ -50,8 +50,9 @@ class Filters:
                 if value not in values:
                     raise InvalidArgument(f"filter {key}={value}: not one", hint=", ".join(values))
         for pattern in self._wanted.get("name", []):
-            _name_matches("", pattern)
+            name_matches("", pattern)
         self._images: dict[str, Image | None] = {}
+        self._pods: dict[str, str] | None = None
         self._points = [clock.parse_point(v) for v in self._wanted.get("until", [])]
         self._created: dict[str, list[str]] = {
             key: [str(state.find(paths, v).record["created"]) for v in self._wanted[key]]
@@ -68,6 +69,16 @@ class Filters:
             for network in config.every(self._paths)
         )
 
+    def _is_pod(self, pod_id: str, text: str) -> bool:
+        """Whether `text` is a pod's name or the beginning of its id."""
+        if not pod_id or not text:
+            return False
+        if self._pods is None:
+            from crun_py import pods
+
+            self._pods = pods.names(self._paths)
+        return pod_id.startswith(text) or self._pods.get(pod_id) == text
+
     def match(self, container: Container, status: Status) -> bool:
         """Whether they let `container` through.  Raises InvalidArgument."""
         return all(
@@ -79,7 +90,7 @@ class Filters:
         if key == "id":
             return any(container.id.startswith(v) for v in values)
         if key == "name":
-            return any(_name_matches(container.name, v) for v in values)
+            return any(name_matches(container.name, v) for v in values)
         if key == "label":
             return all(label_matches(record["config"]["labels"], v) for v in values)
         if key == "label!":
@@ -107,6 +118,8 @@ class Filters:
             ports = attached_ports(container) or record["network"]["ports"]
             ends = {(p[end], p["protocol"]) for p in ports for end in _ENDS}
             return any(_port_in(ends, v) for v in values)
+        if key == "pod":
+            return any(self._is_pod(record.get("pod", ""), v) for v in values)
         if key == "expose":
             exposed = [e.partition("/") for e in record["config"]["exposed"]]
             return any(_port_in({(int(n), proto) for n, _, proto in exposed}, v) for v in values)
@@ -152,7 +165,7 @@ def _port_in(ports: set[tuple[int, str]], text: str) -> bool:
     return any(n in wanted and proto == (protocol or "tcp") for n, proto in ports)
 
 
-def _name_matches(name: str, pattern: str) -> bool:
+def name_matches(name: str, pattern: str) -> bool:
     import re
 
     try:

@@ -121,7 +121,7 @@ def _as_podman(found: Container) -> dict[str, object]:
     record = found.record
     return {
         "Rootfs": record.get("rootfs") or "",
-        "Pod": "",
+        "Pod": record.get("pod", ""),
         "StaticDir": found.directory,
         "OCIConfigPath": found.directory + "/config.json",
         "OCIRuntime": "crunpy",
@@ -131,7 +131,7 @@ def _as_podman(found: Container) -> dict[str, object]:
         "EffectiveCaps": effective,
         "BoundingCaps": bounding,
         "Dependencies": sorted(ending.dependencies(found)),
-        "IsInfra": False,
+        "IsInfra": record.get("infra", False),
         "IsService": False,
         "Namespace": "",
         "SizeRw": None,

@@ -124,6 +124,7 @@ def containers(
     """
     broken: list[str] = []
     known: dict[str, int] = {}
+    pod_names: dict[str, str] = {}
     rows = []
     for container, status in selected(
         paths, everything=everything, last=last, filters=filters, broken=broken
@@ -135,6 +136,13 @@ def containers(
             row |= _sizes(container, known)
         if namespaces:
             row |= _namespaces(status.pid)
+        if pod_id := container.record.get("pod"):
+            if not pod_names:
+                from crun_py import pods
+
+                pod_names = pods.names(paths)
+            row |= {"Pod": pod_id if whole else pod_id[:12], "PodName": pod_names.get(pod_id, ""),
+                    "IsInfra": container.record.get("infra", False)}  # fmt: skip
         rows.append(row)
     if everything and not filters:
         rows += [_broken_row(i, whole) for i in broken]

@@ -48,6 +48,8 @@ def test_names(store: Engine) -> None:
     assert offered(store, "run", "--env-file", "") == [completion.FILES]
     assert "container:webserver" in offered(store, "run", "--network", "cont")
     assert offered(store, "version", "") == []
+    store.ok("pod", "create", "--network", "none", "--name", "group")
+    assert offered(store, "pod", "stop", "") == ["group"] == offered(store, "run", "--pod", "")
 
 
 def test_no_store_is_no_error(tmp_path: Path, root: Engine) -> None:

@@ -61,7 +61,9 @@ OPTIONS = {
     "--iidfile": FILES, "--init-path": FILES, "--ip": ADDRESSES[1:], "--ipc": WORDS,
     "--kernel-memory": SIZES, "--label": ["", "=", "=x"], "--last": SIGNED,
     "--memory-swappiness": ["-5", "101", *SIGNED], "--network-alias": ["", *NAMES],
-    "--oom-score-adj": ["-1001", "1001", *SIGNED], "--pid": WORDS, "--pidfile": FILES,
+    "--oom-score-adj": ["-1001", "1001", *SIGNED], "--exit-policy": WORDS,
+    "--pid": WORDS, "--pidfile": FILES, "--pod-id-file": FILES,
+    "--share": ["ipc,x", "mount", *WORDS],
     "--pids-limit": SIGNED, "--platform": KINDS["PLATFORM"], "--requires": ["x\ny", "{{"],
     "--sdnotify": WORDS, "--seccomp-policy": WORDS, "--signal": ["", *SIGNALS], "--since": POINTS,
     "--sort": WORDS, "--tail": WORDS, "--timeout": ["-1", *NUMBERS],
@@ -87,6 +89,10 @@ ABSENT = {
     "attach": "nosuch", "commit": "nosuch x", "container inspect": "nosuch", "create": "nosuch",
     "diff": "nosuch", "exec": "nosuch true", "export": "nosuch", "generate systemd": "nosuch",
     "history": "nosuch", "image diff": "nosuch", "image inspect": "nosuch", "import": "/nosuch",
+    **{f"pod {word}": "nosuch" for word in ("inspect", "start", "stop", "restart", "kill", "pause",
+                                            "unpause", "rm", "logs", "top")},
+    "pod stats": "--no-stream nosuch", "pod prune": "-f",
+    "kube play": "/nosuch", "kube down": "/nosuch", "kube generate": "nosuch",
     "inspect": "nosuch", "kill": "nosuch", "load": "-i /nosuch", "login": "-u x -p y 127.0.0.1:1",
     "logout": "127.0.0.1:1", "logs": "nosuch", "manifest add": "nosuch nosuch",
     "manifest annotate": "nosuch nosuch", "manifest create": "nosuch", "manifest inspect": "nosuch",
@@ -106,6 +112,8 @@ PRESENT = {
     **ABSENT,
     "create": "busybox", "diff": "c", "exec": "c true", "generate systemd": "c",
     "history": "busybox", "image inspect": "busybox", "inspect": "c", "logs": "c",
+    **{f"pod {word}": "p" for word in ("inspect", "stop", "kill", "rm", "logs")},
+    "pod stats": "--no-stream p", "pod prune": "",
     "stats": "--no-stream c", "update": "c", "wait": "c", "container inspect": "c",
     "image diff": "busybox", "container prune": "", "image prune": "", "system prune": "",
     "volume inspect": "v", "volume prune": "",
@@ -228,11 +236,13 @@ def _store(make: Callable[[str, str], Engine]) -> Engine:
 
 @pytest.fixture(scope="module")
 def full(new_engine: Callable[[str, str], Engine]) -> Iterator[Engine]:
-    """A store with the image busybox, the volume v and the container c, which does not run."""
+    """A store with the image busybox, the volume v, the container c, which does not run, and the
+    pod p."""
     store = _store(new_engine)
     store.ok("pull", "-q", "busybox")
     store.ok("create", "--network", "none", "--name", "c", "busybox")
     store.ok("volume", "create", "v")
+    store.ok("pod", "create", "--network", "none", "--name", "p")
     yield store
     store.clean()
 
@@ -247,7 +257,7 @@ def empty(new_engine: Callable[[str, str], Engine]) -> Iterator[Engine]:
 def _made(store: Engine) -> set[str]:
     """Names of everything in the store that somebody would have to remove."""
     found = set()
-    for kind in ("containers", "volumes", "networks", "images/blobs/sha256"):
+    for kind in ("containers", "pods", "volumes", "networks", "images/blobs/sha256"):
         directory = store.root / kind
         if directory.is_dir():
             found |= {f"{kind}/{p.name}" for p in directory.iterdir()}

@@ -21,7 +21,7 @@ from crun_py.record import is_record
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(CHECKOUT / "tools"))
 FACES = ("Attached", "Container", "Containers", "Engine", "Images", "Manifests", "Networks",
-         "Secrets", "Volumes")  # fmt: skip
+         "Pod", "Pods", "Secrets", "Volumes")  # fmt: skip
 
 
 def test_blocking_is_what_the_tool_writes() -> None:

@@ -230,14 +230,49 @@ def test_a_network_may_go_with_its_service() -> None:
     assert made.last("Service", "ExecStopPost") == "crunpy network rm x"
 
 
+def test_a_pod_and_its_containers() -> None:
+    net = source("n.network", "[Network]\n")
+    one = source("one.container", "[Container]\nImage=i\nPod=p.pod\n")
+    two = source("two.container", "[Container]\nImage=i\nPod=p.pod\nStartWithPod=no\n")
+    text = ("[Pod]\nPublishPort=8080:80\nNetwork=n.network\nVolume=./d:/d\nLabel=a=b\n"
+            "StopTimeout=3\nPodmanArgs=--share=net\n[Install]\nWantedBy=x.target\n")  # fmt: skip
+    made = service("p.pod", text, net, one, two)
+    assert made.all("Unit", "Wants") == ["network-online.target", "one.service"]
+    assert made.all("Unit", "Before") == ["one.service", "two.service"]
+    assert made.all("Unit", "Requires") == ["n-network.service"]
+    removal, create = made.all("Service", "ExecStartPre")
+    file = "--pod-id-file=%t/p-pod.pod-id"
+    assert removal == "-/bin/rm -f %t/%N.pid %t/p-pod.pod-id"
+    assert words.split(create) == [
+        "crunpy", "pod", "create", "--infra-conmon-pidfile=%t/%N.pid", file, "--replace",
+        "--exit-policy=stop", "--label=a=b", "--publish=8080:80", "--network=systemd-n",
+        "--volume=/etc/containers/systemd/d:/d", "--share=net", "--name=systemd-p",
+    ]  # fmt: skip
+    assert made.last("Service", "ExecStart") == f"crunpy pod start {file}"
+    assert made.last("Service", "ExecStop") == f"crunpy pod stop {file} --ignore --time=3"
+    assert made.last("Service", "ExecStopPost") == f"-crunpy pod rm {file} --ignore --force"
+    assert made.last("Service", "Type") == "forking"
+    assert made.last("Service", "PIDFile") == "%t/%N.pid"
+    own = service("one.container", "[Container]\nImage=i\nPod=p.pod\n", source("p.pod", text))
+    assert file in words.split(own.last("Service", "ExecStart"))
+    assert own.last("Unit", "BindsTo") == "p-pod.service" in own.all("Unit", "After")
+    named = source("q.pod", "[Pod]\nPodName=x\nExitPolicy=continue\nServiceName=y\n")
+    assert "--exit-policy=continue" in words.split(
+        service("q.pod", "[Pod]\nExitPolicy=continue\n").all("Service", "ExecStartPre")[1]
+    )
+    own = service("b.container", "[Container]\nImage=i\nPod=q.pod\n", named)
+    assert own.last("Unit", "BindsTo") == "y.service"
+
+
 @pytest.mark.parametrize(
     "name,text,said",
     [
         ("a.container", "[Container]\nExec=x\n", "one of Image and Rootfs"),
         ("a.container", "[Container]\nImage=i\nRootfs=/r\n", "one of Image and Rootfs"),
         ("a.container", "[Container]\nImage=i\nTypo=1\n", "key Typo is not known in [Container]"),
-        ("a.container", "[Container]\nImage=i\nPod=x.pod\n", "Pod in [Container] is not supported: "
-         "there are no pods"),
+        ("a.container", "[Container]\nImage=i\nPod=x.pod\n", "x.pod is not among the files"),
+        ("a.container", "[Container]\nImage=i\nPod=x\n", "not the name of a .pod file"),
+        ("a.container", "[Container]\nImage=i\nStartWithPod=no\n", "StartWithPod is given without"),
         ("a.container", "[Container]\nImage=i\nHealthStartupCmd=x\n", "HealthStartPeriod"),
         ("a.container", "[Container]\nImage=i\nGroup=1\n", "Group is given without User"),
         ("a.container", "[Container]\nImage=i\nReadOnly=maybe\n", "neither true nor false"),
@@ -254,8 +289,9 @@ def test_a_network_may_go_with_its_service() -> None:
         ("a.container", "[Container]\nImage=i\nServiceName=../x\n", "name of a service"),
         ("a.container", "[Unit]\nAfter=gone.volume\n[Container]\nImage=i\n", "gone.volume"),
         ("a.container", "[Unit]\nDescription=x\n", "no section [Container]"),
-        ("a.pod", "[Pod]\n", "there are no pods"),
-        ("a.kube", "[Kube]\nYaml=x\n", "Kubernetes' YAML is not read"),
+        ("a.pod", "[Pod]\nTypo=1\n", "key Typo is not known in [Pod]"),
+        ("a.pod", "[Pod]\nNetwork=no.network\n", "no.network is not among"),
+        ("a.kube", "[Kube]\nYaml=x\n", "a .pod file and .container files"),
         ("a.image", "[Image]\n", "Image is missing"),
         ("a.image", "[Image]\nImage=x\nDecryptionKey=k\n", "encrypted images"),
         ("a.build", "[Build]\nFile=/x\n", "ImageTag is missing"),
@@ -313,6 +349,10 @@ ReadOnly ReadOnlyTmpfs ReloadCmd ReloadSignal Retry RetryDelay Rootfs RunInit Se
 SecurityLabelDisable SecurityLabelFileType SecurityLabelLevel SecurityLabelNested SecurityLabelType
 ShmSize StartWithPod StopSignal StopTimeout SubGIDMap SubUIDMap Sysctl Timezone Tmpfs UIDMap Ulimit
 Unmask User UserNS Volume WorkingDir""",
+    "Pod": """
+AddHost ContainersConfModule DNS DNSOption DNSSearch ExitPolicy GIDMap GlobalArgs HostName IP IP6
+Label Network NetworkAlias PodmanArgs PodName PublishPort ServiceName ShmSize StopTimeout SubGIDMap
+SubUIDMap UIDMap UserNS Volume""",
     "Volume": """
 ContainersConfModule Copy Device Driver GlobalArgs Group Image Label Options PodmanArgs Type User
 VolumeName""",

@@ -89,7 +89,8 @@ def _plain(value: object) -> object:
 
 
 @pytest.mark.parametrize("words", [
-    "--umask 077", "--tz local", "--secret s", "--requires c", "--timeout 5", "--pidfile /x",
+    "--umask 077", "--tz local", "--secret s", "--requires c", "--pod p", "--timeout 5",
+    "--pidfile /x",
     "--systemd always", "--passwd=false", "--cgroups disabled", "--image-volume ignore",
     "--mount type=image,source=i,target=/i", "--health-on-failure kill", "--no-hosts", "--dns none",
     "--mount type=bind,source=/a,target=/b,chown=true", "--uidmap 0:1:2", "--read-only-tmpfs",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from crun_py.library.create_options import AnyMount, CreateOptions
     from crun_py.model.container import CreateRequest
+    from crun_py.model.pod import PodRequest
     from crun_py.model.registry import PullRequest
 
 _NAMES = {
@@ -53,8 +54,6 @@ def request(body: Mapping[str, object]) -> tuple[CreateRequest, PullRequest]:
     spec = Fields(body)
     if not spec.text("image"):
         raise InvalidArgument("creating a container: it names no image")
-    if spec.text("pod"):
-        raise Unsupported("creating a container: there are no pods here")
     given: CreateOptions = {
         "name": spec.text("name"), "pull": "never", "environment": spec.pairs("env"),
         "labels": spec.pairs("labels"), "annotations": spec.pairs("annotations"),
@@ -83,6 +82,7 @@ def request(body: Mapping[str, object]) -> tuple[CreateRequest, PullRequest]:
         given["entrypoint"] = spec.texts("entrypoint")
     _rest(given, spec)
     _network(given, spec)
+    given["pod"] = spec.text("pod")
     asked, wanted = options.requests(spec.text("image"), spec.texts("command"), given)
     expose = spec.value("expose") or {}
     if not isinstance(expose, dict):
@@ -91,6 +91,38 @@ def request(body: Mapping[str, object]) -> tuple[CreateRequest, PullRequest]:
     return replaced(
         asked, stdin_once=asked.open_stdin, network=replaced(asked.network, expose=exposed)
     ), wanted
+
+
+def pod(body: Mapping[str, object]) -> PodRequest:
+    """What a PodSpecGenerator asks for.  Raises InvalidArgument, Unsupported."""
+    spec = Fields(body)
+    infra = not spec.flag("no_infra")
+    given: CreateOptions = {
+        "name": spec.text("name"), "labels": spec.pairs("labels"),
+        "hostname": spec.text("hostname"),
+        "ports": [_port(one) for one in spec.objects("portmappings")],
+        "mounts": [_mount(one) for one in spec.objects("mounts")]
+        + [_volume(one) for one in spec.objects("volumes")],
+        "volumes_from": spec.texts("volumes_from"),
+        "sysctls": spec.pairs("sysctl"),
+        "extra_hosts": dict(text.partition(":")[::2] for text in spec.texts("hostadd")),
+        "dns": spec.texts("dns_server"), "dns_search": spec.texts("dns_search"),
+        "dns_options": spec.texts("dns_option"),
+        "limits": _limits(spec.inner("resource_limits")),
+        "namespaces": _namespaces(spec),
+        "security": _security(spec),
+        "cgroup_parent": spec.text("cgroup_parent"),
+    }  # fmt: skip
+    if spec.number("shm_size"):
+        given["shm_size"] = spec.number("shm_size")
+    _network(given, spec)
+    shared = spec.value("shared_namespaces")
+    words = None if shared is None else tuple(w for w in spec.texts("shared_namespaces") if w)
+    if not infra or words == ("none",):
+        words = ()
+    made = options.pod("", words, infra, spec.text("infra_name"),
+                       spec.text("exit_policy") or "continue", given)  # fmt: skip
+    return replaced(made, created_by=tuple(spec.texts("pod_create_command")))
 
 
 def _rest(given: CreateOptions, spec: Fields) -> None:
@@ -119,7 +151,7 @@ def _namespaces(spec: Fields) -> Namespaces:
     def mode(name: str) -> str:
         about = spec.inner(name)
         kind, value = about.text("nsmode"), about.text("value")
-        if kind in ("", "default"):
+        if kind in ("", "default", "pod"):
             return ""
         return f"{kind}:{value}" if value else kind
 

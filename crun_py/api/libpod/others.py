@@ -1,4 +1,4 @@
-"""The rest of /libpod: the system, networks, volumes, secrets; pods, of which there are none."""
+"""The rest of /libpod: the system, networks, volumes, secrets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ def register(routes: Routes) -> None:
         ("GET", "/libpod/events", events),
         ("GET", "/libpod/system/df", disk_usage),
         ("POST", "/libpod/system/prune", prune),
-        ("GET", "/libpod/pods/json", nothing),
         ("GET", "/libpod/networks/json", networks),
         ("POST", "/libpod/networks/create", network_created),
         ("POST", "/libpod/networks/prune", networks_pruned),
@@ -94,11 +93,6 @@ def _event(event: Event) -> dict[str, object]:
     }  # fmt: skip
 
 
-async def nothing(engine: Engine, exchange: Exchange, _: str) -> None:
-    """An empty list."""
-    await exchange.answer(200, [])
-
-
 async def disk_usage(engine: Engine, exchange: Exchange, _: str) -> None:
     """SystemDataUsageLibpod."""
     call = engine._worker.call
@@ -143,7 +137,7 @@ async def prune(engine: Engine, exchange: Exchange, _: str) -> None:
         "ImagePruneReports": [
             {"Id": one.what} for one in done.images.parts if one.action == "deleted"
         ],
-        "PodPruneReport": None,
+        "PodPruneReport": [{"Id": name, "Err": None} for name in done.pods.names],
         "ReclaimedSpace": sum(one.freed_bytes for one in every),
     })  # fmt: skip
 

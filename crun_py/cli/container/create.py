@@ -145,6 +145,8 @@ OPTIONS = (
     ("--requires", "list", "A container that is started before", "CONTAINER"),
     ("--secret", "list", "A secret: NAME[,type=mount|env,target=,uid=,gid=,mode=]", "SPEC"),
     ("--replace", "flag", "Remove a container of this name first", ""),
+    ("--pod", "value", "Join a pod, or with new:NAME one that is made for it", "POD"),
+    ("--pod-id-file", "value", "The pod whose id is in this file", "FILE"),
     ("--pidfile", "value", "Write the process id to a file", "FILE"),
     ("--conmon-pidfile", "value", "Write the monitor's process id to a file", "FILE"),
     ("--cpu-period", "value", "Microseconds that --cpu-quota is of", "N"),

@@ -108,16 +108,29 @@ def request(values: Values, arguments: list[str]) -> CreateRequest:
         requires=tuple(name for text in values.texts("requires") for name in text.split(",")),
         cgroup=(values.text("cgroups") or "enabled").lower() != "disabled",
         cgroup_parent=values.text("cgroup_parent"),
-        pid_file=_absolute(values.text("pidfile")),
-        monitor_pid_file=_absolute(values.text("conmon_pidfile")),
-        id_file=_absolute(values.text("cidfile")),
+        pid_file=absolute(values.text("pidfile")),
+        monitor_pid_file=absolute(values.text("conmon_pidfile")),
+        id_file=absolute(values.text("cidfile")),
         secrets=_secrets(values.texts("secret")),
         binds=tuple(values.texts("volume")),
         mount_texts=tuple(values.texts("mount")),
         created_by=tuple(sys.argv),
         replace=values.flag("replace"),
+        pod=_pod(values),
         ineffective=foreign.ineffective(values),
     )
+
+
+def _pod(values: Values) -> str:
+    """--pod and --pod-id-file.  Raises InvalidArgument when both are given."""
+    name, files = values.text("pod"), values.given("pod_id_file")
+    if name and files:
+        raise InvalidArgument("--pod: conflicts with --pod-id-file", hint="choose one of them")
+    if not files:
+        return name
+    from crun_py.engine.selection import ids_in
+
+    return ids_in(files, "pod ID file")[0]
 
 
 def _unit() -> dict[str, str]:
@@ -126,7 +139,7 @@ def _unit() -> dict[str, str]:
     return {"PODMAN_SYSTEMD_UNIT": unit} if unit else {}
 
 
-def _absolute(path: str) -> str:
+def absolute(path: str) -> str:
     """A later start has another working directory."""
     return os.path.abspath(path) if path else ""
 

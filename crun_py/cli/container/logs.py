@@ -37,7 +37,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     behind its container's id."""
     names = named(context, arguments, False, latest=values.flag("latest"))
     found = [state.find(context.paths, name) for name in names]
-    tell(values, [_source(container, values) for container in found])
+    tell(values, [source(container, values) for container in found])
     return 0
 
 
@@ -51,11 +51,11 @@ class Source:
         self.name, self.id, self.details, self.read = name, container_id, details, read
 
 
-def tell(values: Values, sources: list[Source]) -> None:
-    """Print what sources give."""
-    several = len(sources) > 1
+def tell(values: Values, sources: list[Source], *, several: bool = False) -> None:
+    """Print what sources give.  several: who says it is told, also where there is one source."""
+    several = several or len(sources) > 1
     prints = [_printer(source, values, n, several=several) for n, source in enumerate(sources)]
-    if not several:
+    if len(sources) == 1:
         for entry in sources[0].read(0):
             prints[0](entry)
     elif values.flag("follow"):
@@ -71,7 +71,8 @@ def tell(values: Values, sources: list[Source]) -> None:
             show(entry)
 
 
-def _source(container: Container, values: Values) -> Source:
+def source(container: Container, values: Values) -> Source:
+    """What prints the entries of a container, as the options want them."""
     details = _details(container) if values.flag("details") else ""
     return Source(
         container.name, container.id, details, lambda parent: _read(container, values, parent)

@@ -36,9 +36,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         )
     timeout_s = patience(values.maybe("time"))
     names = (
-        selection.every(context, damaged=True)
-        if values.flag("all")
-        else chosen(context, values, arguments)
+        selection.removable(context) if values.flag("all") else chosen(context, values, arguments)
     )
     if values.flag("depend"):
         names = selection.with_dependents(context, names)

@@ -12,6 +12,9 @@ from crun_py.show import processes, stats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crun_py.state import Container
     from crun_py.values import Values
 
 ARGUMENTS = "[CONTAINER...]"
@@ -38,18 +41,28 @@ COLUMNS = (
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print a table each second, until interrupted."""
-    interval_s = clock.parse_span_ms(values.text("interval") or "1s", "interval") / 1000
     named = [state.find(context.paths, name) for name in arguments]
     if values.flag("latest"):
         named = [state.latest(context.paths)]
     for container in named:
         if not values.flag("all"):
             processes.running(container, "measuring")
+
+    def shown() -> list[Container]:
+        found = named or state.every(context.paths)
+        return [c for c in found if values.flag("all") or c.status().running]
+
+    return watch(values, shown, idle=values.flag("all"))
+
+
+def watch(values: Values, containers: Callable[[], list[Container]], *, idle: bool = False) -> int:
+    """Print a table of what `containers` gives each second, until interrupted.  idle: those that do
+    not run, too."""
+    interval_s = clock.parse_span_ms(values.text("interval") or "1s", "interval") / 1000
     before: dict[str, stats.Usage] = {}
     clear = not values.flag("no_reset") and not values.flag("no_stream") and sys.stdout.isatty()
     while True:
-        found = named or state.every(context.paths)
-        shown = [c for c in found if values.flag("all") or c.status().running]
+        shown = containers()
         if not before:
             before = stats.sample(shown)
             time.sleep(interval_s)
@@ -63,7 +76,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
             if c.id in after
             else stats.no_row(c.id, c.name, whole=values.flag("no_trunc"))
             for c in shown
-            if c.id in after or values.flag("all")
+            if c.id in after or idle
         ]
         if clear:
             sys.stdout.write("\033[2J\033[H")

@@ -80,6 +80,8 @@ VERBS = {
 
 _HERE = "it is about this machine"
 _NO_CALL = "Docker's API has no such call"
+_POD_WORDS = ("create", "ps", "inspect", "start", "stop", "restart", "kill", "pause", "unpause",
+              "rm", "prune", "stats", "top", "logs", "exists")  # fmt: skip
 
 REFUSED = {
     **dict.fromkeys(
@@ -92,7 +94,9 @@ REFUSED = {
         ("healthcheck run", "image tree", "image diff", "volume export", "volume import",
          "volume reload", "volume update", "network update", "manifest create", "manifest add",
          "manifest annotate", "manifest inspect", "manifest push", "manifest remove",
-         "manifest rm", "manifest exists", "buildx create", "buildx ls", "buildx inspect"),
+         "manifest rm", "manifest exists", *(f"pod {word}" for word in _POD_WORDS),
+         "kube play", "kube down", "kube generate",
+         "buildx create", "buildx ls", "buildx inspect"),
         _NO_CALL,
     ),
 }  # fmt: skip

@@ -41,6 +41,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
 
 def tell(pruned: SystemPruned) -> None:
     """Say what was removed."""
+    _list("Deleted Pods:", pruned.pods.names)
     _list("Deleted Containers:", pruned.containers.names)
     _list("Deleted Networks:", pruned.networks.names)
     _list("Deleted Volumes:", pruned.volumes.names)
@@ -53,7 +54,7 @@ def warning(values: Values) -> str:
     """What is said before."""
     which = "images without at least one container associated to them"
     what = [
-        "all stopped containers",
+        "all stopped containers, and pods that have ended",
         "all networks not used by at least one container",
         *(["all anonymous volumes not used by at least one container"] * values.flag("volumes")),
         f"all {which}" if values.flag("all") else "all dangling images",

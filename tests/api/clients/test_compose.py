@@ -151,8 +151,7 @@ def test_podman_compose(engine: Engine, tmp_path: Path) -> None:
     command.write_text("#!/bin/sh\nexec " + shlex.join(engine.command(env=env)) + ' "$@"\n')
     command.chmod(0o755)
     compose = Compose(
-        [sys.executable, "-m", "podman_compose", "--podman-path", str(command),
-         "--in-pod", "false"],
+        [sys.executable, "-m", "podman_compose", "--podman-path", str(command)],
         directory,
         {"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
     )  # fmt: skip
@@ -168,6 +167,9 @@ def test_podman_compose(engine: Engine, tmp_path: Path) -> None:
         assert ok("exec", "-T", "tool", "wget", "-qO-", "http://www/index.html") == "built"
         assert ok("run", "--rm", "-T", "tool", "wget", "-qO-", "http://api/index.html") == "built"
         assert "db" in ok("ps")
+        assert engine.ok("pod", "ps", "--format", "{{.Name}} {{.Status}}") == (
+            f"pod_q{os.getpid()} Running"
+        )
         ok("logs", "db")
         ok("restart", "-t", "0", "api")
         wait_for(lambda: compose.fetch("index.html") == "built")
@@ -176,4 +178,5 @@ def test_podman_compose(engine: Engine, tmp_path: Path) -> None:
     finally:
         ok("down", "-v", "-t", "0")
     assert engine.ok("ps", "-aq") == "" and engine.ok("volume", "ls", "-q") == ""
+    assert engine.ok("pod", "ps", "-q") == ""
     engine.ok("rmi", "-f", f"localhost/q{os.getpid()}_api")

@@ -39,6 +39,7 @@ class Remote:
 @pytest.fixture
 def remote(served: Served, tmp_path: Path) -> Iterator[Remote]:
     yield Remote(served, tmp_path)
+    served.engine.run("pod", "rm", "-f", "-a")
     served.engine.run("rm", "-f", "-a", "-v")
 
 
@@ -132,6 +133,42 @@ def test_networks_volumes_and_secrets_of_podman_remote(remote: Remote) -> None:
     assert about["host"]["kernel"] == os.uname().release
     assert ok("version", "--format", "{{.Server.Version}}")
     assert "Images" in ok("system", "df")
+
+
+def test_pods_of_podman_remote(remote: Remote, tmp_path: Path) -> None:
+    ok = remote.ok
+    pod = ok("pod", "create", "--name", "p", *NO_NET, "-l", "x=y", "--hostname", "h",
+             "--share", "net,uts", "--infra-image", "busybox", "--infra-name", "first")  # fmt: skip
+    assert remote.run("pod", "exists", "p").returncode == 0
+    assert remote.run("pod", "exists", "q").returncode == 1
+    ok("create", "--pod", "p", "--name", "a", "busybox", "sleep", "1000")
+    assert ok("pod", "start", "p") == pod
+    assert ok("exec", "a", "hostname") == "h"
+    assert ok("run", "--rm", "--pod", "p", "busybox", "hostname") == "h"
+    (row,) = json.loads(ok("pod", "ps", "--format", "json"))
+    assert row["Id"] == pod and row["Status"] == "Running" and row["Labels"] == {"x": "y"}
+    assert [one["Names"] for one in row["Containers"]] == ["first", "a"]
+    assert ok("pod", "ps", "--filter", "name=nothing", "-q") == ""
+    about = json.loads(ok("pod", "inspect", "p"))
+    assert about["Id"] == pod and about["SharedNamespaces"] == ["net", "uts"]
+    assert about["NumContainers"] == 2 and about["CreateCommand"][0] == "/usr/bin/podman"
+    assert ok("ps", "--filter", "pod=p", "--filter", "name=a", "--format", "{{.PodName}}") == "p"
+    assert "sleep" in ok("pod", "top", "p", "args")
+    assert "a" in ok("pod", "stats", "--no-stream", "p").split()
+    ok("pod", "restart", "p")
+    ok("pod", "stop", "-t", "0", "p")
+    assert json.loads(ok("pod", "inspect", "p"))["State"] == "Exited"
+    ok("pod", "start", "p")
+    ok("pod", "kill", "p")
+    assert remote.run("pod", "rm", "nothing").returncode == 1
+    ok("pod", "start", "p")
+    assert remote.run("pod", "rm", "p").returncode != 0
+    assert ok("pod", "rm", "-f", "p") == pod
+    assert ok("ps", "-aq") == "" == ok("pod", "ps", "-q")
+    ok("pod", "create", "--infra=false", "--name", "bare")
+    ok("run", "--pod", "bare", *NO_NET, "busybox", "true")
+    ok("pod", "prune", "-f")
+    assert ok("pod", "ps", "-q") == ""
 
 
 @pytest.fixture

@@ -47,6 +47,8 @@ def test_everything_goes(store: Engine) -> None:
     pids = store.pids(running)
     answer = store.run("system", "reset", input="n\n")
     assert "all containers" in answer.out and len(store.ps("-a")) == 2
+    store.ok("pod", "create", "--name", "p", "--network", "none")
+    store.ok("run", "-d", "--pod", "p", *SLEEP)
     if not store.rootless:
         store.ok("mount", "b")
         store.ok("image", "mount", "busybox")

@@ -22,6 +22,8 @@ from limits_machine import (
     NESTED_EXPECTED,
     OOM,
     OOM_EXPECTED,
+    PODS,
+    PODS_EXPECTED,
 )
 from machine import apart, in_vm, prologue, together
 from oci_machine import CGROUPFS, CGROUPFS_EXPECTED
@@ -66,7 +68,7 @@ def test_on_roots_machine(root: Engine, work: Path, user_name: str) -> None:
     root.run("pull", "-q", "busybox", check=True)
     # the profiles first: it is seen that none is loaded
     parts = {"profiles": PROFILES, "limits": LIMITS, "disk": DISK_AND_CPUS, "oom": OOM,
-             "oci": CGROUPFS, "streams": STREAMS,
+             "oci": CGROUPFS, "pods": PODS, "streams": STREAMS,
              "by hand": plain_user(user_name, root.root) + BY_HAND}  # fmt: skip
     found = apart(in_vm(prologue(root.root) + together(parts), work, timeout_s=900))
     found["streams"] = [" ".join(line.split()) for line in found["streams"]]
@@ -74,6 +76,7 @@ def test_on_roots_machine(root: Engine, work: Path, user_name: str) -> None:
     assert found["disk"] == lines(DISK_AND_CPUS_EXPECTED)
     assert found["oom"] == lines(OOM_EXPECTED)
     assert found["oci"] == lines(CGROUPFS_EXPECTED)
+    assert found["pods"] == lines(PODS_EXPECTED)
     assert found["profiles"] == lines(PROFILES_EXPECTED)
     assert found["streams"] == STREAMS_EXPECTED
     assert found["by hand"] == lines(BY_HAND_EXPECTED)
@@ -85,8 +88,9 @@ def test_a_user_with_a_delegated_cgroup(user: Engine, work: Path) -> None:
     # the guest's user cannot read a home that is another's
     subprocess.run(["cp", "-r", user.root, store], check=True)
     subprocess.run(["chmod", "-R", "a+rX", store], check=True)
-    parts = {"limits": LIMITS, "nested": NESTED}
+    parts = {"limits": LIMITS, "nested": NESTED, "pods": PODS}
     found = apart(
         in_vm(prologue(store) + together(parts), work, f"--user={user.user}", timeout_s=900)
     )
-    assert found == {"limits": lines(LIMITS_EXPECTED), "nested": lines(NESTED_EXPECTED)}
+    assert found == {"limits": lines(LIMITS_EXPECTED), "nested": lines(NESTED_EXPECTED),
+                     "pods": lines(PODS_EXPECTED)}  # fmt: skip

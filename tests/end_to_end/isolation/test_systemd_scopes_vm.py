@@ -12,10 +12,17 @@ from pathlib import Path
 import pytest
 from delegation_machine import BY_SYSTEMD, BY_SYSTEMD_EXPECTED, plain_user
 from engine import Engine
-from limits_machine import NESTED, NESTED_EXPECTED
+from limits_machine import NESTED, NESTED_EXPECTED, PODS, PODS_EXPECTED
 from machine import apart, in_vm, prologue, together
 from oci_machine import SYSTEMD, SYSTEMD_EXPECTED
-from units_machine import GENERATED, GENERATED_EXPECTED, USERS, USERS_EXPECTED
+from units_machine import (
+    GENERATED,
+    GENERATED_EXPECTED,
+    POD_FILES,
+    POD_FILES_EXPECTED,
+    USERS,
+    USERS_EXPECTED,
+)
 
 pytestmark = [
     pytest.mark.timeout(1000),
@@ -141,13 +148,15 @@ def test_roots_containers(fresh: Callable[[str], Engine], work: Path, user_name:
     that crunpy prints."""
     root = fresh("root")
     root.run("pull", "-q", "busybox", check=True)
-    parts = {"scopes": SHOWN + ROOT, "nested": NESTED, "units": GENERATED, "oci": SYSTEMD,
+    parts = {"scopes": SHOWN + ROOT, "nested": NESTED, "pods": PODS, "units": GENERATED,
+             "oci": SYSTEMD,
              "by systemd": plain_user(user_name, root.root) + BY_SYSTEMD}  # fmt: skip
     found = apart(
         in_vm("user=\n" + prologue(root.root) + together(parts), work, "--systemd", timeout_s=900)
     )
     assert found["scopes"] == lines(ROOT_EXPECTED)
     assert found["nested"] == lines(NESTED_EXPECTED)
+    assert found["pods"] == lines(PODS_EXPECTED)
     assert found["units"] == lines(GENERATED_EXPECTED)
     assert found["oci"] == lines(SYSTEMD_EXPECTED)
     assert found["by systemd"] == lines(BY_SYSTEMD_EXPECTED)
@@ -220,9 +229,12 @@ def test_a_users_containers(fresh: Callable[[str], Engine], work: Path) -> None:
     # the guest's user cannot read a home that is another's
     subprocess.run(["cp", "-r", user.root, store], check=True)
     subprocess.run(["chmod", "-R", "a+rX", store], check=True)
-    parts = {"scopes": SHOWN + USER, "nested": NESTED, "files": USERS}
+    parts = {"scopes": SHOWN + USER, "nested": NESTED, "pods": PODS, "files": USERS,
+             "pod files": POD_FILES}  # fmt: skip
     script = "user=--user\n" + prologue(store) + together(parts)
     found = apart(in_vm(script, work, "--systemd", f"--user={user.user}", timeout_s=900))
     assert found["scopes"] == lines(USER_EXPECTED)
     assert found["nested"] == lines(NESTED_EXPECTED)
+    assert found["pods"] == lines(PODS_EXPECTED)
     assert found["files"] == lines(USERS_EXPECTED)
+    assert found["pod files"] == lines(POD_FILES_EXPECTED)

@@ -1,0 +1,68 @@
+"""The pods of an engine."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable
+from typing import Unpack
+
+from crun_py.aio.pod import Pod
+from crun_py.library import options, values
+from crun_py.library.create_options import CreateOptions, Filters
+from crun_py.library.values import expect
+from crun_py.model.pod import PodInfo
+from crun_py.model.pruned import Pruned
+from crun_py.worker.channel_async import AsyncWorker
+
+
+class Pods:
+    """`engine.pods`: containers that share namespaces, and are started, stopped and removed
+    together."""
+
+    def __init__(self, worker: AsyncWorker) -> None:
+        self._worker = worker
+
+    async def create(
+        self,
+        name: str = "",
+        /,
+        *,
+        share: Iterable[str] | None = None,
+        infra: bool = True,
+        infra_name: str = "",
+        exit_policy: str = "continue",
+        **given: Unpack[CreateOptions],
+    ) -> Pod:
+        """Make one, with a made-up name without `name`; nothing runs in it yet.
+
+        share: what its containers share, of cgroup, ipc, net, pid and uts; None for ipc, net and
+        uts.  infra: a container of that name holds it; without, they share nothing.  exit_policy:
+        what becomes of it when the last container has ended, continue or stop.
+        given: what its containers get of it, as for `run`: labels, ports, network and all that is
+        about it, hostname, volumes, mounts, volumes_from, devices, security, sysctls, shm_size,
+        namespaces; cgroup_parent and limits (memory, cpus …) are of all its containers together;
+        replace.  Raises InvalidArgument, Conflict when the name is taken, Unsupported, and
+        TypeError for an option that a pod has not.
+        """
+        request = options.pod(
+            name, None if share is None else options.texts(share, "share"), infra, infra_name,
+            exit_policy, given,
+        )  # fmt: skip
+        return Pod(self._worker, expect(PodInfo, await self._worker.call("pods.create", request)))
+
+    async def get(self, name: str) -> Pod:
+        """The pod of this name, id or beginning of an id.  Raises NotFound."""
+        return Pod(self._worker, expect(PodInfo, await self._worker.call("pods.inspect", name)))
+
+    async def exists(self, name: str) -> bool:
+        """Whether there is one."""
+        return expect(bool, await self._worker.call("pods.exists", name))
+
+    async def list(self, filters: Filters = ()) -> builtins.list[Pod]:
+        """All of them, newest first; filters: KEY=VALUE as of `pod ps --filter`."""
+        found = await self._worker.call("pods.infos", options.filters(filters))
+        return [Pod(self._worker, info) for info in values.every(PodInfo, found)]
+
+    async def prune(self, filters: Filters = ()) -> Pruned:
+        """Remove those that have ended, with their containers; their ids."""
+        return expect(Pruned, await self._worker.call("pods.prune", options.filters(filters)))

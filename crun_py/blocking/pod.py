@@ -1,0 +1,126 @@
+# Written by tools/blocking.py from crun_py/aio: change it there.
+
+"""One pod."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from crun_py.library import options
+from crun_py.library.values import PublishedPorts, expect
+from crun_py.model.pod import PodContainer, PodInfo
+from crun_py.model.running import ProcessTable
+from crun_py.worker.channel import Worker
+
+
+class Pod:
+    """A pod: containers that share namespaces and a life.  Containers join it by `pod=` of `run`
+    and `containers.create`.  As a context manager it is removed at the end of the block with its
+    containers, whatever became of them.
+
+    info: what was known of it when it was last looked at, by `reload` or by what was done to it
+    here; the other attributes are taken from there.
+    """
+
+    def __init__(self, worker: Worker, info: PodInfo) -> None:
+        self._worker = worker
+        self.info = info
+
+    def __repr__(self) -> str:
+        return f"<Pod {self.info.name} {self.id[:12]} {self.info.state}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pod) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def id(self) -> str:
+        """64 hexadecimal digits."""
+        return self.info.id
+
+    @property
+    def name(self) -> str:
+        """Its name, which is its containers' host name, too."""
+        return self.info.name
+
+    @property
+    def state(self) -> str:
+        """Created, Running, Degraded, Paused, Stopped or Exited."""
+        return self.info.state
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its labels."""
+        return dict(self.info.labels)
+
+    @property
+    def containers(self) -> tuple[PodContainer, ...]:
+        """Its containers, without the one that holds what they share."""
+        return tuple(one for one in self.info.containers if not one.infra)
+
+    @property
+    def ports(self) -> PublishedPorts:
+        """The ports that it was asked to publish: `ports[80].host_port`, 0 for one that is free."""
+        return PublishedPorts(self.info.infra.ports if self.info.infra else ())
+
+    def reload(self) -> PodInfo:
+        """What is true now.  Raises NotFound when it has been removed."""
+        self.info = expect(PodInfo, self._worker.call("pods.inspect", self.id))
+        return self.info
+
+    def start(self) -> None:
+        """Start all its containers; those that run stay as they are.  Raises CommandError."""
+        self._worker.call("pods.start", self.id)
+        self.reload()
+
+    def stop(self, timeout: int | None = None) -> None:
+        """Stop all its containers.  timeout: seconds until SIGKILL, -1 for never; None for what
+        each was created with."""
+        self._worker.call("pods.stop", self.id, timeout_s=timeout)
+        self.reload()
+
+    def restart(self) -> None:
+        """Stop its containers and start them all."""
+        self._worker.call("pods.restart", self.id)
+        self.reload()
+
+    def kill(self, signal: int = 9) -> None:
+        """Send a signal to the first process of each of its containers that run."""
+        self._worker.call("pods.kill", self.id, signal)
+        self.reload()
+
+    def pause(self) -> None:
+        """Let the processes of its containers stand still.  Raises Unsupported without a cgroup
+        v2."""
+        self._worker.call("pods.pause", self.id)
+        self.reload()
+
+    def unpause(self) -> None:
+        """Let them go on."""
+        self._worker.call("pods.unpause", self.id)
+        self.reload()
+
+    def top(self, columns: Iterable[str] = ()) -> ProcessTable:
+        """The processes of its containers that run; columns: podman's descriptors (pid, args …).
+
+        Raises Conflict when none runs.
+        """
+        wanted = options.texts(columns, "columns")
+        return expect(ProcessTable, self._worker.call("pods.processes", self.id, wanted))
+
+    def remove(self, *, force: bool = False) -> None:
+        """Remove it with its containers; force: those that run are killed first.
+
+        Raises Conflict when one of them runs.
+        """
+        self._worker.call("pods.remove", self.id, force=force)
+
+    # ---- with ----
+
+    def __enter__(self) -> Pod:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._worker.call("pods.remove", self.id, force=True, missing_ok=True)

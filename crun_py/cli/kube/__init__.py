@@ -1,0 +1,1 @@
+"""crunpy kube: pods by Kubernetes' manifests."""

@@ -1,0 +1,1 @@
+"""crunpy pod: containers that share namespaces and a life."""

@@ -1,0 +1,26 @@
+"""crunpy pod logs."""
+
+from __future__ import annotations
+
+from crun_py.cli.container import logs
+from crun_py.engine import pods
+from crun_py.engine.context import Context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.values import Values
+
+ARGUMENTS = "[POD]"
+OPTIONS = (
+    ("-c --container", "value", "Only of this one of its containers", "CONTAINER"),
+    *logs.OPTIONS,
+)
+
+
+def main(values: Values, arguments: list[str], context: Context) -> int:
+    """Print the output of a pod's containers by time, each line behind its container's id."""
+    name = pods.named(context, arguments, latest=values.flag("latest"))[0]
+    found = pods.logging(context, name, values.text("container"))
+    if found:
+        logs.tell(values, [logs.source(container, values) for container in found], several=True)
+    return 0

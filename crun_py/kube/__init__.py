@@ -1,0 +1,1 @@
+"""Kubernetes' manifests: what they say of pods, and pods as manifests.  Pure."""

@@ -1,0 +1,96 @@
+"""What a manifest of Kubernetes asks for, and what came of it."""
+
+from __future__ import annotations
+
+from crun_py.model.container import CreateRequest
+from crun_py.model.pod import PodRequest
+from crun_py.model.registry import PullRequest
+from crun_py.record import record
+
+
+@record
+class KubeFile:
+    """A file of a pod's ConfigMap or Secret.  volume: the pod's volume that it is in; path: below
+    that; secret: it is of a Secret."""
+
+    volume: str
+    path: str
+    data: bytes
+    secret: bool = False
+
+
+@record
+class KubeContainer:
+    """A container of a pod, and how its image is obtained."""
+
+    request: CreateRequest
+    pull: PullRequest
+
+
+@record
+class KubePod:
+    """A pod of a manifest.
+
+    begun: init containers, which run first, one after the other.  volumes: names of the pod's own,
+    and files: what is in those of ConfigMaps and Secrets.
+    """
+
+    pod: PodRequest
+    begun: tuple[KubeContainer, ...]
+    containers: tuple[KubeContainer, ...]
+    volumes: tuple[str, ...]
+    files: tuple[KubeFile, ...]
+
+
+@record
+class KubeClaim:
+    """A volume that a PersistentVolumeClaim asks for."""
+
+    name: str
+    labels: dict[str, str]
+
+
+@record
+class KubeSecret:
+    """A Secret: its name, and the manifest that it is kept as."""
+
+    name: str
+    data: bytes
+
+
+@record
+class KubePlan:
+    """All that a manifest asks for.  notes: what in it has no effect, in words."""
+
+    pods: tuple[KubePod, ...]
+    claims: tuple[KubeClaim, ...]
+    secrets: tuple[KubeSecret, ...]
+    notes: tuple[str, ...]
+
+
+@record
+class PlayedPod:
+    """A pod that was made of a manifest: its id, and its containers'."""
+
+    id: str
+    containers: tuple[str, ...]
+
+
+@record
+class Played:
+    """What was made: pods, and names of volumes and secrets."""
+
+    pods: tuple[PlayedPod, ...]
+    volumes: tuple[str, ...]
+    secrets: tuple[str, ...]
+
+
+@record
+class TakenDown:
+    """What `kube down` did: ids of pods that were stopped and removed, names of volumes and
+    secrets that were removed."""
+
+    stopped: tuple[str, ...]
+    removed: tuple[str, ...]
+    volumes: tuple[str, ...]
+    secrets: tuple[str, ...]

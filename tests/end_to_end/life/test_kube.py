@@ -1,0 +1,345 @@
+"""Pods by Kubernetes' manifests, as root and as a plain user."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+from engine import Engine, free_port, wait_for
+
+POD = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: conf}
+data: {greeting: hello, "file.txt": "of the map\\n"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: hidden}
+data: {password: c2VjcmV0}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: kept, labels: {c: d}}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: shop
+  labels: {app: shop}
+  annotations: {note: "1"}
+spec:
+  restartPolicy: OnFailure
+  hostname: counter
+  terminationGracePeriodSeconds: 1
+  hostAliases: [{ip: 192.0.2.7, hostnames: [far, away]}]
+  dnsConfig: {nameservers: [192.0.2.8], searches: [a.org], options: [{name: ndots, value: "2"}]}
+  securityContext: {runAsUser: 7, supplementalGroups: [9]}
+  volumes:
+  - {name: conf, configMap: {name: conf, items: [{key: file.txt, path: sub/f}]}}
+  - {name: hidden, secret: {secretName: hidden}}
+  - {name: scratch, emptyDir: {}}
+  - {name: kept, persistentVolumeClaim: {claimName: kept}}
+  - {name: there, hostPath: {path: HOST, type: Directory}}
+  initContainers:
+  - name: first
+    image: busybox
+    command: [sh, -c, "echo one >> /scratch/order"]
+    volumeMounts: [{name: scratch, mountPath: /scratch}]
+  - name: second
+    image: busybox
+    command: [sh, -c, "echo two >> /scratch/order"]
+    volumeMounts: [{name: scratch, mountPath: /scratch}]
+  containers:
+  - name: web
+    image: busybox
+    imagePullPolicy: Never
+    command: [sh, -c]
+    args: ["echo started $(GREETING); exec sleep 1000"]
+    workingDir: /tmp
+    env:
+    - {name: PLAIN, value: text}
+    - {name: GREETING, valueFrom: {configMapKeyRef: {name: conf, key: greeting}}}
+    - {name: PASSWORD, valueFrom: {secretKeyRef: {name: hidden, key: password}}}
+    - {name: WHO, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+    - {name: ABSENT, valueFrom: {configMapKeyRef: {name: conf, key: x, optional: true}}}
+    envFrom: [{prefix: C_, configMapRef: {name: conf}}]
+    volumeMounts:
+    - {name: conf, mountPath: /conf}
+    - {name: hidden, mountPath: /hidden}
+    - {name: scratch, mountPath: /scratch}
+    - {name: kept, mountPath: /kept}
+    - {name: there, mountPath: /there, readOnly: true}
+    securityContext:
+      allowPrivilegeEscalation: false
+      readOnlyRootFilesystem: true
+      capabilities: {drop: [ALL]}
+    livenessProbe: {exec: {command: [test, -e, /conf]}, periodSeconds: 1, failureThreshold: 2}
+    surprise: 1
+  - name: other
+    image: busybox
+    command: [sleep, "1000"]
+    securityContext: {runAsUser: 0}
+"""
+
+
+def play(engine: Engine, text: str, *options: object) -> Any:
+    return engine.run("kube", "play", "-q", *options, "-", input=text)
+
+
+@pytest.fixture
+def manifest(engine: Engine) -> str:
+    there = engine.home / "there"
+    there.mkdir()
+    (there / "file").write_text("of the host")
+    return POD.replace("HOST", str(there))
+
+
+def test_a_pod_with_all_its_things(engine: Engine, manifest: str) -> None:
+    done = play(engine, manifest, "--network", "none")
+    assert done.code == 0, done
+    assert "Pod shop.spec.containers[0].surprise: it has no effect here" in done.err
+    assert len(done.err.splitlines()) == 1, done.err
+    lines = done.out.splitlines()
+    assert lines[:4] == ["Volumes:", "kept", "Secrets:", "hidden"] and lines[4] == "Pod:"
+    assert lines[6] == "Containers:" and re.fullmatch("[0-9a-f]{64}", lines[7])
+    pod = json.loads(engine.ok("pod", "inspect", "shop"))[0]
+    assert pod["State"] == "Running" and pod["ExitPolicy"] == "stop" and pod["Id"] == lines[5]
+    assert [c["Name"] for c in pod["Containers"]][1:] == ["shop-web", "shop-other"]
+
+    def inside(command: str) -> str:
+        return engine.ok("exec", "shop-web", "sh", "-c", command)
+
+    assert engine.logs_until("shop-web", "started") == "started hello\n"
+    assert inside("hostname; pwd; id -u; id -G").split() == ["counter", "/tmp", "7", "0", "9"]
+    assert inside("echo $PLAIN $GREETING $PASSWORD $WHO $C_greeting ${ABSENT-none}") == (
+        "text hello secret shop hello none"
+    )
+    assert inside("cat /conf/sub/f /hidden/password /there/file /scratch/order").split() == [
+        "of", "the", "map", "secretof", "the", "hostone", "two"]  # fmt: skip
+    assert "far" in inside("cat /etc/hosts") and "ndots:2" in inside("cat /etc/resolv.conf")
+    assert "NoNewPrivs:\t1" in inside("cat /proc/self/status")
+    for path in ("/x", "/conf/x", "/there/x"):
+        assert engine.run("exec", "shop-web", "sh", "-c", f"echo > {path}").code != 0, path
+    assert engine.ok("exec", "shop-other", "id", "-u") == "0"
+    about = engine.inspect("shop-web")
+    assert about["HostConfig"]["RestartPolicy"]["Name"] == "on-failure"
+    assert about["Config"]["Labels"]["app"] == "shop" and about["Config"]["StopTimeout"] == 1
+    assert about["Config"]["Healthcheck"]["Test"] == ["CMD", "test", "-e", "/conf"]
+    assert about["Config"]["Annotations"]["note"] == "1"
+    assert engine.ok("volume", "inspect", "-f", "{{.Labels}}", "kept") == "map[c:d]"
+    assert "already in use" in play(engine, manifest).err.splitlines()[-1]
+    again = play(engine, manifest, "--replace", "--network", "none")
+    assert again.code == 0 and again.out.splitlines()[5] != lines[5]
+    gone = engine.run("kube", "down", "--force", "-", input=manifest)
+    assert gone.out.splitlines() == [
+        "Pods stopped:", again.out.splitlines()[5], "Pods removed:", again.out.splitlines()[5],
+        "Secrets removed:", "hidden", "Volumes removed:", "kept",
+    ]  # fmt: skip
+    assert engine.settled() == [] and engine.ok("volume", "ls", "-q") == ""
+    assert engine.ok("secret", "ls", "-q") == ""
+
+
+def test_a_deployment_with_a_port(engine: Engine) -> None:
+    port = free_port()
+    text = f"""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  replicas: 3
+  selector: {{matchLabels: {{a: b}}}}
+  template:
+    metadata: {{labels: {{a: b}}}}
+    spec:
+      containers:
+      - name: httpd
+        image: busybox
+        command: [httpd, -f, -p, "80", -h, /etc]
+        ports: [{{containerPort: 80, hostPort: {port}, hostIP: 127.0.0.1}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+"""
+    done = play(engine, text, "--annotation", "x=y", "--log-driver", "none")
+    assert done.code == 0, done
+    assert "one pod is made, and not 3" in done.err and "Service web: objects of this" in done.err
+    fetch = f"wget -qO- http://127.0.0.1:{port}/hostname"
+    import subprocess
+
+    wait_for(lambda: subprocess.run(["busybox", *fetch.split()], capture_output=True).stdout
+             == b"web-pod\n")  # fmt: skip
+    about = engine.inspect("web-pod-httpd")
+    assert about["HostConfig"]["RestartPolicy"]["Name"] == "always"
+    assert about["HostConfig"]["LogConfig"]["Type"] == "none"
+    assert about["Config"]["Annotations"]["x"] == "y"
+    assert play(engine, text, "--down").code == 0
+    assert engine.ps("-a") == []
+
+
+def test_a_failing_init_container_ends_it(engine: Engine) -> None:
+    text = """
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  initContainers: [{name: first, image: busybox, command: [sh, -c, exit 3]}]
+  containers: [{name: a, image: busybox, command: [sleep, "9"]}]
+"""
+    message = engine.fails("kube", "play", "-q", "--network", "none", "-", input=text)
+    assert message == "init container p-first: exit code 3"
+    assert engine.settled() == []
+
+
+def test_not_started(engine: Engine) -> None:
+    text = """
+{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
+ "spec": {"containers": [{"name": "a", "image": "busybox", "command": ["sleep", "1000"]}]}}
+"""
+    assert play(engine, text, "--start=false", "--network", "none").code == 0
+    assert engine.state("p-a")["Status"] == "created"
+    engine.ok("pod", "start", "p")
+    assert engine.state("p-a")["Running"]
+
+
+def test_secrets_and_maps_of_elsewhere(engine: Engine) -> None:
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {k: v}\n"
+    assert play(engine, secret).out == "Secrets:\ns\n"
+    file = engine.home / "map"
+    file.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {k: w}\n")
+    text = """
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: a
+    image: busybox
+    command: [sh, -c, "echo $A $B"]
+    env:
+    - {name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}
+    - {name: B, valueFrom: {configMapKeyRef: {name: m, key: k}}}
+"""
+    assert "there is no ConfigMap m" in engine.fails("kube", "play", "-q", "-", input=text)
+    assert play(engine, text, "--network", "none", "--configmap", file).code == 0
+    assert engine.logs_until("p-a", "v") == "v w\n"
+
+
+def test_generated_and_played_again(engine: Engine) -> None:
+    """A pod's manifest makes the same pod."""
+    port = free_port()
+    engine.ok("pod", "create", "--name", "p", "-p", f"127.0.0.1:{port}:80", "--label", "a=b",
+              "--add-host", "far:192.0.2.7", "--hostname", "h", "--dns", "192.0.2.8")  # fmt: skip
+    engine.ok("create", "--pod", "p", "--name", "p-one", "-e", "X=y", "-v", "kept:/kept",
+              "--tmpfs", "/scratch", "-w", "/tmp", "--user", "7:8", "--cap-drop", "ALL",
+              "--read-only", "--security-opt", "no-new-privileges", "--restart", "always",
+              "--health-cmd", "true", "--health-interval", "7s", "-m", "64m", "--cpus", "0.5",
+              "busybox", "sleep", "1000")  # fmt: skip
+    engine.ok("create", "--pod", "p", "--name", "p-two", "-v", "kept:/too:ro", "--restart",
+              "always", "--entrypoint", "sleep", "busybox", "7")  # fmt: skip
+    text = engine.ok("kube", "generate", "p")
+    [pod] = documents(text)
+    one, two = pod["spec"]["containers"]
+    assert one["image"] == "busybox" and one["args"] == ["sleep", "1000"] and "command" not in one
+    assert two["command"] == ["sleep"] and two["args"] == ["7"]
+    assert one["ports"] == [{"containerPort": 80, "hostPort": port, "hostIP": "127.0.0.1"}]
+    assert one["env"] == [{"name": "X", "value": "y"}] and one["workingDir"] == "/tmp"
+    assert one["resources"] == {"limits": {"memory": "64Mi", "cpu": "500m"}}
+    assert one["securityContext"] == {
+        "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}, "runAsUser": 7,
+        "runAsGroup": 8, "allowPrivilegeEscalation": False,
+    }  # fmt: skip
+    claim = one["volumeMounts"][0]["name"]
+    assert two["volumeMounts"] == [{"name": claim, "mountPath": "/too", "readOnly": True}]
+    engine.ok("pod", "rm", "p")
+    limits = re.sub(r"(?m)^    resources:\n(      .*\n)+", "", text)  # no controllers here
+    assert limits != text
+    assert play(engine, limits, "--start=false").code == 0
+    again = engine.run("kube", "generate", "p")
+    [found] = documents(again.out)
+    del one["resources"]
+    one["volumeMounts"] = [m for m in one["volumeMounts"] if m["mountPath"] != "/scratch"]
+    made_one = found["spec"]["containers"][0]
+    made_one["volumeMounts"] = [m for m in made_one["volumeMounts"]
+                                if m["mountPath"] != "/scratch"]  # fmt: skip
+    pod["spec"].pop("volumes"), found["spec"].pop("volumes")
+    for container in (*pod["spec"]["containers"], *found["spec"]["containers"]):
+        for mount in container["volumeMounts"]:
+            mount.pop("name")
+    made_one["command"], one["command"] = None, None
+    assert found == pod
+    engine.ok("pod", "rm", "p")
+    engine.ok("volume", "rm", "kept")
+
+
+def documents(text: str) -> list[Any]:
+    return [*yaml.safe_load_all(text)]
+
+
+def test_other_manifests(engine: Engine) -> None:
+    engine.ok(
+        "create", "--name", "web", "-p", "8080:80", "--device", "/dev/null", "busybox", "true"
+    )
+    engine.ok("volume", "create", "--label", "a=b", "data")
+    done = engine.run("kube", "generate", "-s", "-t", "deployment", "web", "data")
+    assert "the manifest does not say: container web: its devices" in done.err
+    claim, deployment, service = documents(done.out)
+    assert claim["metadata"] == {"name": "data", "labels": {"a": "b"}}
+    assert deployment["spec"]["template"]["metadata"]["labels"] == {"app": "web-pod"}
+    assert service["spec"]["ports"] == [{"name": "80", "port": 80, "targetPort": 80}]
+    file = engine.home / "made"
+    assert engine.ok("generate", "kube", "-f", file, "web") == ""
+    assert documents(file.read_text())[0]["kind"] == "Pod"
+    assert "there already" in engine.fails("kube", "generate", "-f", file, "web")
+    assert "no such container" in engine.fails("kube", "generate", "nothing")
+    engine.ok("volume", "rm", "data")
+
+
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(9)
+)
+IN = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  "
+ONE = IN + "containers: [{name: a, image: busybox}]\n  "
+
+
+@pytest.mark.parametrize(
+    "text,words",
+    [
+        ("", "nothing in it"),
+        ("[", "reading -: line"),
+        ("- a\n", "a document in it is no object"),
+        ("a: b\n", "has no apiVersion and kind"),
+        ("a: !!python/object/apply:os.system [id]\n", "could not determine a constructor"),
+        (BOMB, "81 aliases are more than 24"),
+        ("a: &a [*a]\n", "no apiVersion"),
+        ("\x00", "reading -"),
+        ("[" * 5000, "reading -"),
+        ("x" * (1 << 21), "larger than"),
+        (IN + "containers: []\n", "spec.containers: there is none"),
+        (IN + "containers: [1]\n", "spec.containers: it must be a list of objects"),
+        (IN + "containers: [{name: a}]\n", "containers[0].image: it is missing"),
+        (IN + "containers: [{name: ../a, image: busybox}]\n", "not allowed"),
+        (IN + "containers: [{name: a, image: busybox, command: x}]\n", "must be a list of texts"),
+        (IN + "containers: [{name: a, image: busybox, tty: x}]\n", "must be true or false"),
+        (IN + "containers: [{name: a, image: i, resources: {limits: {cpu: x}}}]\n", "quantity"),
+        (IN + "containers: [{name: a, image: i, volumeMounts: [{name: v, mountPath: /x}]}]\n",
+         "the pod has no volume v"),
+        (IN + "containers: [{name: a, image: i, livenessProbe: {grpc: {port: 1}}}]\n", "only exec"),
+        (ONE + "volumes: [{name: ../x, emptyDir: {}}]\n", "not a volume's name"),
+        (ONE + "volumes: [{name: x, nfs: {path: /}}]\n", "only hostPath, emptyDir"),
+        (ONE + "volumes: [{name: x, secret: {secretName: n}}]\n", "there is no Secret n"),
+        (ONE + "restartPolicy: Sometimes\n", "not one of Always, OnFailure, Never"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {k: '?'}\n", "no base64"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: s}\ndata: {../k: x}\n", "be a key"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong(root: Engine, text: str, words: str) -> None:
+    message = root.fails("kube", "play", "-q", "-", input=text)
+    assert words in message and len(message) < 500, message
+    assert root.left() == []
