@@ -242,6 +242,7 @@ def steps(found: Any) -> list[str]:
 
 def test_the_plan(paths: Paths) -> None:
     found = document(LABELS)
+    found["linux"]["namespaces"].append({"type": "cgroup"})
     check.check(found)
     assert found["process"]["selinuxLabel"] == LABELS.process
     assert found["linux"]["mountLabel"] == LABELS.mount
