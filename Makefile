@@ -6,13 +6,14 @@
 # make chaos  faults made on purpose, with figures (CHAOS='--only R1,R4 --rounds 20')
 # make soak   random commands at once for a time (SOAK='--seconds 1200 --processes 6 --seed 1')
 # make lint   formatting, lint and types alone
+# make wheels  wheels that install without a compiler, in dist/: x86-64 and arm64, glibc and musl
 SHELL := /bin/bash
 PYTHON ?= /usr/bin/python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find crun_py -name '*.py' -o -name '*.c' -o -name '*.h') setup.py pyproject.toml bin/crunpy
 
-.PHONY: all system images test vm-smoke demo bench fuzz chaos soak lint clean
+.PHONY: all system images test vm-smoke demo bench fuzz chaos soak lint wheels clean
 
 all: $(VENV)/.built
 
@@ -45,6 +46,7 @@ images: all
 	$(BIN)/python tests/images.py
 	$(BIN)/python tests/debian_images.py
 	$(BIN)/python tests/build/bases.py
+	$(BIN)/python tests/pack/systems.py
 
 test: all
 	$(MAKE) -j2 lint images .cache/node/.installed
@@ -53,6 +55,9 @@ test: all
 vm-smoke: all
 	CRUNPY_VM_SMOKE=1 tools/in-test-namespace $(BIN)/python -m pytest tests/end_to_end/life/test_reboot_vm.py
 	tools/vm-smoke
+
+wheels: all
+	$(BIN)/python tools/pack/wheels.py
 
 demo: all
 	$(BIN)/python tools/demo.py
