@@ -7,13 +7,14 @@
 # make soak   random commands at once for a time (SOAK='--seconds 1200 --processes 6 --seed 1')
 # make lint   formatting, lint and types alone
 # make wheels  wheels that install without a compiler, in dist/: x86-64 and arm64, glibc and musl
+# make onefile  the command as one file that needs only Python 3.11, in dist/ARCHITECTURE/
 SHELL := /bin/bash
 PYTHON ?= /usr/bin/python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find crun_py -name '*.py' -o -name '*.c' -o -name '*.h') setup.py pyproject.toml bin/crunpy
 
-.PHONY: all system images test vm-smoke demo bench fuzz chaos soak lint wheels clean
+.PHONY: all system images test vm-smoke demo bench fuzz chaos soak lint wheels onefile clean
 
 all: $(VENV)/.built
 
@@ -58,6 +59,9 @@ vm-smoke: all
 
 wheels: all
 	$(BIN)/python tools/pack/wheels.py
+
+onefile: all
+	$(BIN)/python tools/pack/onefile.py
 
 demo: all
 	$(BIN)/python tools/demo.py

@@ -19,9 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools/pack"))
 
 from cache import kept
 from debian_images import layout
-from dependencies import download, locked
+from dependencies import downloaded
 from images import _outside
-from wheels import Target
+from onefile import PYTHONS
+from wheels import TARGETS, Target
 
 PYTHON = "debian-python"
 """The image's name, without :latest."""
@@ -39,12 +40,7 @@ def debian() -> Path:
 
 def packages(target: Target, python: str) -> Path:
     """A directory with the wheels of all that crunpy needs."""
-    words = [target.name, python]
-
-    def make(place: Path) -> None:
-        download(target, python, place, prefix=_outside())
-
-    return kept("-".join(["packages", *words]), locked(), make)
+    return downloaded(target, python, prefix=_outside())
 
 
 def installers() -> Path:
@@ -158,8 +154,6 @@ def musl() -> Path:
 
 if __name__ == "__main__":
     made = [debian(), installers(), arm64(), musl()]
-    made += [packages(Target(arch, libc), python) for arch, libc, python in (
-        ("x86_64", "gnu", "3.11"), ("x86_64", "musl", "3.11"), ("aarch64", "gnu", ARM_PYTHON),
-    )]  # fmt: skip
+    made += [packages(target, python) for target in TARGETS for python in PYTHONS]
     for path in made:
         sys.stdout.write(f"{path}\n")

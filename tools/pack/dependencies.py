@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+from cache import content, kept
 from wheels import GLIBC, Target
 
 LOCK = Path(__file__).parent / "locked.txt"
-
-
-def locked() -> bytes:
-    """What the directories that `download` fills depend on."""
-    return LOCK.read_bytes() + Path(__file__).read_bytes()
 
 
 def _platforms(target: Target) -> list[str]:
@@ -29,14 +26,19 @@ def _platforms(target: Target) -> list[str]:
     return [f"manylinux_{GLIBC.replace('.', '_')}_{target.arch}", f"manylinux2014_{target.arch}"]
 
 
-def download(target: Target, python: str, directory: Path, prefix: list[str] | None = None) -> None:
-    """Fill `directory` with the wheels for `target` and Python `python` ("3.11").  prefix: what
-    runs a command in a network with a way out.  Raises CalledProcessError: a wheel is missing, or
-    is another one than was locked."""
+def _download(prefix: list[str], target: Target, python: str, directory: Path) -> None:
+    """Raises CalledProcessError: a wheel is missing, or is another one than was locked."""
     platforms = [word for tag in _platforms(target) for word in ("--platform", tag)]
     subprocess.run(
-        [*(prefix or ()), sys.executable, "-m", "pip", "download", "-q", "--no-deps",
-         "--require-hashes", "--only-binary=:all:", *platforms, "--python-version", python,
-         "--implementation", "cp", "-d", directory, "-r", LOCK],
+        [*prefix, sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes",
+         "--only-binary=:all:", *platforms, "--python-version", python, "--implementation", "cp",
+         "-d", directory, "-r", LOCK],
         check=True, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+
+
+def downloaded(target: Target, python: str, prefix: list[str] | None = None) -> Path:
+    """A directory with the wheels for `target` and Python `python` ("3.11").  prefix: what runs a
+    command in a network with a way out."""
+    make = partial(_download, prefix or [], target, python)
+    return kept(f"packages-{target.name}-{python}", content(LOCK), make)
