@@ -8,13 +8,14 @@
 # make lint   formatting, lint and types alone
 # make wheels  wheels that install without a compiler, in dist/: x86-64 and arm64, glibc and musl
 # make onefile  the command as one file that needs only Python 3.11, in dist/ARCHITECTURE/
+# make deb    a Debian package for amd64 and one for arm64, in dist/
 SHELL := /bin/bash
 PYTHON ?= /usr/bin/python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find crun_py -name '*.py' -o -name '*.c' -o -name '*.h') setup.py pyproject.toml bin/crunpy
 
-.PHONY: all system images test vm-smoke demo bench fuzz chaos soak lint wheels onefile clean
+.PHONY: all system images test vm-smoke demo bench fuzz chaos soak lint wheels onefile deb clean
 
 all: $(VENV)/.built
 
@@ -63,6 +64,9 @@ wheels: all
 onefile: all
 	$(BIN)/python tools/pack/onefile.py
 
+deb: all
+	$(BIN)/python tools/pack/deb.py
+
 demo: all
 	$(BIN)/python tools/demo.py
 
@@ -80,4 +84,4 @@ soak: all
 	tools/in-test-namespace $(BIN)/python tools/soak.py $(SOAK)
 
 clean:
-	rm -rf build *.egg-info $(VENV) .cache crun_py/_native/*.so crun_py/_native/crunpy-core crun_py/_native/_shim.c
+	rm -rf build dist *.egg-info $(VENV) .cache crun_py/_native/*.so crun_py/_native/crunpy-core crun_py/_native/_shim.c

@@ -80,6 +80,20 @@ def arm64() -> Path:
     return kept("arm64", f"{SUITE} {include} 1".encode(), make)
 
 
+def newer() -> Path:
+    """root.tar: a minimal Debian 13 with Python 3.13, systemd and AppArmor's programs."""
+    include = "--include=python3,systemd,apparmor,bash-completion"
+
+    def make(place: Path) -> None:
+        subprocess.run(
+            [*_outside(), "mmdebstrap", "--quiet", "--variant=minbase", "--skip=output/dev",
+             include, SUITE, place / "root.tar"],
+            check=True,
+        )  # fmt: skip
+
+    return kept("debian-newer", f"{SUITE} {include}".encode(), make)
+
+
 _SOURCES = """
 deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \
 http://deb.debian.org/debian bookworm main
@@ -153,7 +167,7 @@ def musl() -> Path:
 
 
 if __name__ == "__main__":
-    made = [debian(), installers(), arm64(), musl()]
+    made = [debian(), newer(), installers(), arm64(), musl()]
     made += [packages(target, python) for target in TARGETS for python in PYTHONS]
     for path in made:
         sys.stdout.write(f"{path}\n")

@@ -71,7 +71,7 @@ def _stripped(data: bytes, work: Path) -> bytes:
     return file.read_bytes()
 
 
-def _contents(arch: str, work: Path) -> Contents:
+def contents(arch: str, work: Path) -> Contents:
     found = Contents()
     for libc in ("gnu", "musl"):
         target = Target(arch, libc)
@@ -123,11 +123,11 @@ def _script(archive: bytes, kinds: list[str]) -> bytes:
 
 
 def _build(arch: str, directory: Path) -> None:
-    contents = _contents(arch, directory)
+    found = contents(arch, directory)
     packed = directory / "archive"
-    archive = _archive(contents, packed)
+    archive = _archive(found, packed)
     made = directory / "crunpy"
-    made.write_bytes(_script(archive, contents.kinds) + archive)
+    made.write_bytes(_script(archive, found.kinds) + archive)
     made.chmod(0o755)
     for left in (packed, directory / "library"):
         left.unlink()
