@@ -354,6 +354,20 @@ def test_the_traps_are_real(host: Host) -> None:
     assert host.notes.read_text() == "ran\n"
 
 
+def test_in_a_user_namespace(user_host: Host) -> None:
+    """There the machine's root is nobody, and what is planted still is not run."""
+    user_host.file, file = user_host.directory / "within", user_host.file
+    user_host.file.write_text(f'#!/bin/sh\nexec unshare --map-root-user {file} "$@"\n')
+    user_host.file.chmod(0o755)
+    user_host.starts()
+    place = user_host.inside("/var/tmp") / "crunpy-0"
+    user_host.poison(user_host.tree(place))
+    os.chown(place, 65534, -1)
+    user_host.starts()
+    assert user_host.notes.read_text() == "", "planted code was run"
+    assert user_host.tree(user_host.inside("/tmp") / "crunpy-0").is_dir()
+
+
 def test_a_name_that_another_has_taken(user_host: Host) -> None:
     """In /var/tmp and /tmp anybody can take names: the file tells who has them all."""
     user_host.home.chmod(0o500)

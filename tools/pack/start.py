@@ -6,7 +6,7 @@ import time
 from _imp import extension_suffixes
 
 DIGEST, SIZE, KINDS = "@DIGEST@", int("@SIZE@"), "@KINDS@".split()
-DAY_S = 86400
+DAY_S, NOBODY = 86400, 65534
 file, uid = os.path.abspath(sys.argv[1]), os.geteuid()
 kind = extension_suffixes()[0].strip(".").rpartition(".")[0]
 tree = "/" + DIGEST[:16] + "." + kind
@@ -31,6 +31,12 @@ def places():
     yield f"/tmp/crunpy-{uid}"
 
 
+def root_is_nobody():
+    """Whether the machine root has no number in this user namespace."""
+    with open("/proc/self/uid_map") as f:
+        return all(int(line.split()[1]) for line in f)
+
+
 def unsafe(place):
     """Why this directory may hold what somebody else put there, or "".  Raises OSError."""
     if os.path.islink(place):
@@ -42,7 +48,8 @@ def unsafe(place):
         if found.st_mode & 0o170000 != 0o040000:
             return above + " is no directory"
         last = above == real
-        if found.st_uid != uid and (last or found.st_uid):
+        theirs = found.st_uid != uid and (last or found.st_uid)
+        if theirs and (last or found.st_uid != NOBODY or not root_is_nobody()):
             return f"{above} belongs to user {found.st_uid}"
         if found.st_mode & 0o022 and (last or not found.st_mode & 0o1000):
             return f"{above} may be changed by others (mode {found.st_mode & 0o7777:o})"
