@@ -6,13 +6,16 @@
 # make chaos  faults made on purpose, with figures (CHAOS='--only R1,R4 --rounds 20')
 # make soak   random commands at once for a time (SOAK='--seconds 1200 --processes 6 --seed 1')
 # make lint   formatting, lint and types alone
+# make wheels  wheels that install without a compiler, in dist/: x86-64 and arm64, glibc and musl
+# make onefile  the command as one file that needs only Python 3.11, in dist/ARCHITECTURE/
+# make deb    a Debian package for amd64 and one for arm64, in dist/
 SHELL := /bin/bash
 PYTHON ?= /usr/bin/python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find crun_py -name '*.py' -o -name '*.c' -o -name '*.h') setup.py pyproject.toml bin/crunpy
 
-.PHONY: all system images test vm-smoke demo bench fuzz chaos soak lint clean
+.PHONY: all system images test vm-smoke demo bench fuzz chaos soak lint wheels onefile deb clean
 
 all: $(VENV)/.built
 
@@ -45,6 +48,7 @@ images: all
 	$(BIN)/python tests/images.py
 	$(BIN)/python tests/debian_images.py
 	$(BIN)/python tests/build/bases.py
+	$(BIN)/python tests/pack/systems.py
 
 test: all
 	$(MAKE) -j2 lint images .cache/node/.installed
@@ -53,6 +57,15 @@ test: all
 vm-smoke: all
 	CRUNPY_VM_SMOKE=1 tools/in-test-namespace $(BIN)/python -m pytest tests/end_to_end/life/test_reboot_vm.py
 	tools/vm-smoke
+
+wheels: all
+	$(BIN)/python tools/pack/wheels.py
+
+onefile: all
+	$(BIN)/python tools/pack/onefile.py
+
+deb: all
+	$(BIN)/python tools/pack/deb.py
 
 demo: all
 	$(BIN)/python tools/demo.py
@@ -71,4 +84,4 @@ soak: all
 	tools/in-test-namespace $(BIN)/python tools/soak.py $(SOAK)
 
 clean:
-	rm -rf build *.egg-info $(VENV) .cache crun_py/_native/*.so crun_py/_native/crunpy-core crun_py/_native/_shim.c
+	rm -rf build dist *.egg-info $(VENV) .cache crun_py/_native/*.so crun_py/_native/crunpy-core crun_py/_native/_shim.c

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -63,7 +64,10 @@ CORE_FLAGS = [
 
 def compilers() -> list[list[str]]:
     """Ways to link the core helper, best first.  With musl a monitor and its streams take
-    0.25 MB, with glibc 0.95; dynamically linked it works only where the host's libc is in reach."""
+    0.25 MB, with glibc 0.95; dynamically linked it works only where the host's libc is in reach.
+    CRUNPY_CORE_CC is the one for wheels of other machines, with its options."""
+    if given := os.environ.get("CRUNPY_CORE_CC"):
+        return [[*shlex.split(given), "-static"]]
     kernel_headers = ["/usr/include", f"/usr/include/{sysconfig.get_config_var('MULTIARCH')}"]
     musl = shutil.which("musl-gcc")
     ways = [[musl, "-static", *(f"-idirafter{d}" for d in kernel_headers)]] if musl else []
@@ -88,7 +92,8 @@ def note_build(target: Path) -> None:
         ["git", "-C", str(HERE), "rev-parse", "--short", "HEAD"], capture_output=True, text=True
     ) if shutil.which("git") else None  # fmt: skip
     commit = done.stdout.strip() if done and done.returncode == 0 else ""
-    built = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    moment = os.environ.get("SOURCE_DATE_EPOCH")  # reproducible-builds.org
+    built = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(float(moment) if moment else None))
     target.write_text(json.dumps({"commit": commit, "built": built}) + "\n")
 
 
@@ -102,8 +107,16 @@ class BuildExt(build_ext):
         note_build(package / "build.json")
 
 
+# a wheel for this Python and all later ones; those without the lock have another interface
+OPTIONS = (
+    {}
+    if sysconfig.get_config_var("Py_GIL_DISABLED")
+    else {"bdist_wheel": {"py_limited_api": "cp311"}}
+)
+
 setup(
     cffi_modules=["crun_py/_native/build_shim.py:ffibuilder"],
     cmdclass={"build_ext": BuildExt},
+    options=OPTIONS,
     scripts=["bin/crunpy", "bin/crunpy-oci", "bin/crunpy-python"],
 )

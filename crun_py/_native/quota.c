@@ -3,10 +3,14 @@
 
 #include <errno.h>
 #include <linux/fs.h>
+#include <linux/quota.h>
 #include <sys/ioctl.h>
-#include <sys/quota.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#ifndef SYS_quotactl_fd /* musl 1.2.5 */
+#define SYS_quotactl_fd 443
+#endif
 
 int crunpy_limit_tree(int fd, unsigned id, unsigned long long bytes)
 {

@@ -1,8 +1,13 @@
-"""Errors that come of what the host lacks say that `crunpy doctor` tells more."""
+"""Errors that come of what the host lacks say that `crunpy doctor` tells more; in a container of
+another engine they say what that one must be told to allow."""
 
 from __future__ import annotations
 
-from crun_py.errors import CrunpyError
+import errno
+import os
+
+from crun_py import caller
+from crun_py.errors import CrunpyError, printable
 
 _ABOUT_THE_HOST = (
     "entering a user namespace:",
@@ -12,13 +17,44 @@ _ABOUT_THE_HOST = (
     "mounting the layers on",
 )
 """How the messages begin of which the doctor knows more."""
+_ABOUT_AN_OUTER = (
+    *_ABOUT_THE_HOST,
+    "starting the container:",
+    "starting the container's processes:",
+    "carrying out ",
+    "to /proc/sys/",
+)
+"""What is in messages that may come of an outer container; after a line of a Dockerfile, too."""
+_FORBIDDEN = (0, errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOSYS)
 
 
 def line(error: CrunpyError) -> str:
     """The one line that a user sees of an error."""
-    overlay = (
-        error.message.startswith("starting the container: step") and "(overlay" in error.message
-    )
+    overlay = "starting the container: step" in error.message and "(overlay" in error.message
+    if wanted := _outer(error, overlay=overlay):
+        return printable(f"{error.message} ({wanted})")
     if not overlay and not error.message.startswith(_ABOUT_THE_HOST):
         return error.line()
     return error.line("`crunpy doctor` tells more")
+
+
+def _outer(error: CrunpyError, *, overlay: bool) -> str:
+    """What would have to be said to an outer engine, "" where that is not it."""
+    forbidden = error.errno in _FORBIDDEN and any(m in error.message for m in _ABOUT_AN_OUTER)
+    if not overlay and not forbidden:
+        return ""
+    from crun_py.doctor import nested
+    from crun_py.doctor.host import Host
+    from crun_py.paths import default_root
+    from crun_py.show.info import filesystem_of
+
+    upper = error.message.partition("upper ")[2].partition("/containers/")[0]
+    store = upper or caller.variable("CRUNPY_ROOT") or default_root()
+    host = Host(uid=os.geteuid(), store=store)
+    if not nested.engine(host):
+        return ""
+    wanted = nested.flags(host, filesystem_of(host.store))
+    if not wanted:
+        return ""
+    outer = nested.engine(host)
+    return f"this is a container: start it with {outer} run {' '.join(wanted)}; see `crunpy doctor`"

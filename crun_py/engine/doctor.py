@@ -46,10 +46,12 @@ def _name() -> str:
 
 
 def _kernel(host: Host, _: Context) -> Iterator[Finding]:
-    from crun_py.doctor import kernel
+    from crun_py.doctor import kernel, nested
     from crun_py.show import version
+    from crun_py.show.info import filesystem_of
 
     yield from kernel.version(host)
+    yield from nested.check(host, filesystem_of(host.store))
     yield from kernel.seccomp(host)
     yield from kernel.security_modules(host)
     built = version.build().get("built", "")

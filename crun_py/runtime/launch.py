@@ -285,7 +285,8 @@ def _judged(plan: p.Plan, status: int, answer: bytes) -> int:
         raise _explain(plan, index, error, about)
     if error == errno.ENOSYS:
         raise Unsupported(
-            "starting the container: the kernel has no clone3", hint="use Linux 5.15 or newer"
+            "starting the container: there is no clone3",
+            hint="the kernel is older than Linux 5.15, or an outer container's filter forbids it",
         )
     if about == "console socket":
         raise CrunpyError.from_os("handing the terminal over", OSError(error, os.strerror(error)))

@@ -1,0 +1,93 @@
+"""Within a container of another engine: what that one must be told to allow (docs/ci.md)."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crun_py.doctor.host import Host
+    from crun_py.model.system import Finding
+
+_CAPABILITIES = (("SYS_ADMIN", 21, False), ("NET_ADMIN", 12, True))
+"""Name, number in capabilities(7), and whether only root's containers take it."""
+_UNFIT = ("overlay", "fuse.fuse-overlayfs")
+"""What an outer engine's root file system is of; no overlay's upper directory can be there."""
+
+
+def engine(host: Host) -> str:
+    """The engine of the container that this is, "" when it is none that is known."""
+    docker, podman = host.exists("/.dockerenv"), host.exists("/run/.containerenv")
+    if docker and podman:
+        return "crunpy"
+    return "docker" if docker else "podman" if podman else ""
+
+
+def flags(host: Host, filesystem: str) -> list[str]:
+    """The options that `run` of the outer engine was not given and that are wanted there; [] in
+    no container.  filesystem: the type of the store's."""
+    outer = engine(host)
+    if not outer:
+        return []
+    found = []
+    if filesystem in _UNFIT:
+        found.append(f"-v VOLUME:{host.store}")
+    bounding = _bounding(host)
+    for name, number, roots in _CAPABILITIES:
+        if not bounding >> number & 1 and not (roots and host.rootless):
+            found.append(f"--cap-add {name}")
+    # its filter denies pivot_root(2) whatever capabilities there are
+    if outer == "docker" and _status(host, "self", "Seccomp") == "2":
+        found.append("--security-opt seccomp=unconfined")
+    if host.text("/proc/self/attr/current").endswith("(enforce)"):
+        found.append("--security-opt apparmor=unconfined")
+    if _is_covered(host):
+        ours = "unmask=ALL" if host.rootless else "unmask=/proc/sys"
+        found.append("--security-opt " + ("systempaths=unconfined" if outer == "docker" else ours))
+    return found
+
+
+def _status(host: Host, process: str, name: str) -> str:
+    """A line of a process's status (proc_pid_status(5))."""
+    for line in host.lines(f"/proc/{process}/status"):
+        key, _, value = line.partition(":")
+        if key == name:
+            return value.strip()
+    return ""
+
+
+def _bounding(host: Host) -> int:
+    """What capabilities processes can have here at most.  Of the first one, too: this one may have
+    entered a user namespace already, where it has all."""
+    known = [_status(host, process, "CapBnd") for process in ("self", "1")]
+    found = -1
+    for value in filter(None, known):
+        found &= int(value, 16)
+    return found
+
+
+def _is_covered(host: Host) -> bool:
+    """Whether /proc/sys cannot be written; for a plain user, whether anything is mounted below
+    /proc: the kernel then lets no user namespace have a procfs of its own."""
+    for line in host.lines("/proc/self/mountinfo"):
+        _, _, _, _, point, options, *_ = line.split()
+        if host.rootless and point.startswith("/proc/"):
+            return True
+        if point == "/proc/sys" and "ro" in options.split(","):
+            return True
+    return False
+
+
+def check(host: Host, filesystem: str) -> Iterator[Finding]:
+    """Whether the container that this is allows containers; nothing in no container."""
+    if not (outer := engine(host)):
+        return
+    lacking = flags(host, filesystem)
+    if lacking:
+        yield host.error(
+            "container",
+            f"this is a container of {outer}, which lacks what containers in it take",
+            f"{outer} run {' '.join(lacking)} …",
+        )
+    else:
+        yield host.ok("container", f"this is a container of {outer}, with all that it takes")

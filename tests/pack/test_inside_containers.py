@@ -1,0 +1,187 @@
+"""crunpy in containers of other engines, as in CI: what docs/ci.md says is enough, and an error
+that comes of the outer container says what that lacks."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import systems
+from docker_daemon import docker_daemon
+from engine import CHECKOUT, Engine
+from images import busybox_tar
+from onefile import onefile
+
+pytestmark = [
+    pytest.mark.timeout(400),
+    pytest.mark.skipif(os.uname().machine != "x86_64", reason="other machines are emulated"),
+]
+
+PODMAN_CONF = """
+[containers]
+pids_limit = 0
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+"""
+"""What this machine's lack of limits wants of podman."""
+ROOT = """
+crunpy import -q /given/busybox.tar busybox >/dev/null
+crunpy run --rm --network none busybox echo none
+crunpy run --rm -p 8080:80 busybox echo port
+printf 'FROM busybox\\nRUN echo x >/x\\n' | crunpy build -q -t made - >/dev/null
+crunpy run --rm --network none made cat /x
+"""
+ROOT_PRINTS = ["none", "port", "x"]
+USER = """
+useradd -m -u 1001 ann 2>/dev/null
+chown -R ann: /home/ann
+su ann -c 'crunpy import -q /given/busybox.tar busybox >/dev/null
+crunpy run --rm --network none busybox echo none'
+"""
+USER_PRINTS = ["none"]
+
+
+class Outer(NamedTuple):
+    """An engine in whose containers crunpy runs."""
+
+    command: list[str]
+    volumes: list[str]
+
+    def run(self, script: str, *options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self.command, "run", "--rm", "--network", "none", *self.volumes, *options,
+             systems.PYTHON, "sh", "-ec", script],
+            capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def advice(self, script: str) -> list[str]:
+        """The options that errors tell of, one after the other, until it works."""
+        options: list[str] = []
+        for _ in range(4):
+            done = self.run(script, *options)
+            if done.returncode == 0:
+                return options
+            options += self.advice_of(done)
+        raise AssertionError(options)
+
+    @staticmethod
+    def advice_of(done: subprocess.CompletedProcess[str]) -> list[str]:
+        """The options that its error tells of."""
+        said = re.search(r"start it with \w+ run (.*); see `crunpy doctor`", done.stderr)
+        assert done.returncode and said, done
+        return shlex.split(said[1].replace("VOLUME:", "kept:"))
+
+
+@pytest.fixture(scope="module")
+def given(base: Path) -> list[str]:
+    """The one file and an image, for all containers."""
+    place = base / "inside"
+    place.mkdir()
+    (place / "busybox.tar").write_bytes(busybox_tar())
+    return ["-v", f"{onefile('x86_64')}:/usr/local/bin/crunpy:ro", "-v", f"{place}:/given:ro"]
+
+
+@pytest.fixture(scope="module")
+def archive(base: Path) -> Path:
+    """The image, for podman and docker."""
+    made = base / "inside.tar"
+    subprocess.run(
+        ["skopeo", "copy", "-q", "--insecure-policy", f"oci:{systems.debian()}",
+         f"docker-archive:{made}:{systems.PYTHON}:latest"],
+        check=True,
+    )  # fmt: skip
+    return made
+
+
+@pytest.fixture(scope="module")
+def docker(base: Path, given: list[str], archive: Path) -> Iterator[Outer]:
+    with docker_daemon(base / "docker-inside") as daemon:
+        subprocess.run([*daemon.command, "load", "-q", "-i", archive], check=True,
+                       capture_output=True)  # fmt: skip
+        yield Outer(daemon.command, given)
+
+
+@pytest.fixture
+def crunpy(root: Engine, given: list[str]) -> Iterator[Outer]:
+    root.ok("load", "-q", "-i", systems.debian())
+    yield Outer(root.command(), given)
+    root.run("volume", "rm", "kept")
+
+
+@pytest.fixture(scope="module")
+def podman(base: Path, given: list[str], archive: Path) -> Iterator[Outer]:
+    home = base / "podman-inside"
+    home.mkdir()
+    (home / "containers.conf").write_text(PODMAN_CONF)
+    command = ["env", "-i", f"HOME={home}", f"PATH={os.environ['PATH']}",
+               f"CONTAINERS_CONF={home}/containers.conf", "podman", "--root", f"{home}/root",
+               "--runroot", f"{home}/run", "--runtime", "runc"]  # fmt: skip
+    subprocess.run([*command, "load", "-q", "-i", archive], check=True, capture_output=True)
+    yield Outer(command, given)
+    subprocess.run([*command, "rm", "--all", "--force"], capture_output=True)
+    subprocess.run([*command, "volume", "rm", "--all", "--force"], capture_output=True)
+    subprocess.run(["umount", "-q", home / "root/overlay"], check=False)
+
+
+ADVICE = {
+    ("crunpy", "root"): "-v VOLUME:/var/lib/crunpy --cap-add SYS_ADMIN --cap-add NET_ADMIN "
+    "--security-opt unmask=/proc/sys",
+    ("podman", "root"): "-v VOLUME:/var/lib/crunpy --cap-add SYS_ADMIN --cap-add NET_ADMIN "
+    "--security-opt unmask=/proc/sys",
+    ("docker", "root"): "-v VOLUME:/var/lib/crunpy --cap-add SYS_ADMIN --cap-add NET_ADMIN "
+    "--security-opt seccomp=unconfined --security-opt systempaths=unconfined",
+    ("crunpy", "user"): "-v VOLUME:/home/ann/.local/share/crunpy --cap-add SYS_ADMIN "
+    "--security-opt unmask=ALL",
+    ("podman", "user"): "-v VOLUME:/home/ann/.local/share/crunpy --cap-add SYS_ADMIN "
+    "--security-opt unmask=ALL",
+    ("docker", "user"): "-v VOLUME:/home/ann/.local/share/crunpy --cap-add SYS_ADMIN "
+    "--security-opt seccomp=unconfined --security-opt systempaths=unconfined",
+}
+"""Outer engine, and who runs crunpy there → what the errors say, as docs/ci.md does."""
+
+
+@pytest.mark.parametrize("outer", ["crunpy", "podman", "docker"])
+@pytest.mark.parametrize("who", ["root", "user"])
+def test_errors_say_what_is_lacking(request: pytest.FixtureRequest, outer: str, who: str) -> None:
+    """In a container without options an error names the options with which it works, and no
+    more."""
+    engine: Outer = request.getfixturevalue(outer)
+    script = ROOT if who == "root" else USER
+    options = engine.advice(script)
+    assert " ".join(options).replace("kept:", "VOLUME:") == ADVICE[outer, who]
+    printed = engine.run(script, *options).stdout.split()
+    assert printed == (ROOT_PRINTS if who == "root" else USER_PRINTS)
+
+
+def test_the_doctor_says_it_too(crunpy: Outer) -> None:
+    told = crunpy.run("crunpy doctor || true").stdout
+    assert "this is a container of crunpy, which lacks what containers in it take" in told
+    assert f"crunpy run {ADVICE['crunpy', 'root']} …" in told
+    options = shlex.split(ADVICE["crunpy", "root"].replace("VOLUME:", "kept:"))
+    told = crunpy.run("crunpy doctor || true", *options).stdout
+    assert "this is a container of crunpy, with all that it takes" in told
+
+
+@pytest.mark.parametrize("outer", ["crunpy", "podman"])
+def test_privileged(request: pytest.FixtureRequest, outer: str) -> None:
+    """Then a volume is all that it wants.  (Docker's wants capabilities that a root who has not
+    all of them cannot give.)"""
+    engine: Outer = request.getfixturevalue(outer)
+    done = engine.run(ROOT, "--privileged", "-v", "kept:/var/lib/crunpy")
+    assert done.stdout.split() == ROOT_PRINTS, done
+    assert engine.advice_of(engine.run(ROOT, "--privileged")) == ["-v", "kept:/var/lib/crunpy"]
+
+
+def test_the_document_says_so() -> None:
+    """docs/ci.md has each line of ADVICE."""
+    text = (CHECKOUT / "docs/ci.md").read_text()
+    for (outer, who), options in ADVICE.items():
+        assert f"| {outer} | {who} | `{options}` |" in text
