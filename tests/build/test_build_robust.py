@@ -133,7 +133,7 @@ def test_stopped_while_many_files_are_copied(engine: Engine, number: int) -> Non
         process.send_signal(number)
         started = time.monotonic()
         process.communicate(timeout=20)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 8  # 2, but for a busy disk
         # on a busy machine it has not even begun after so short a time
         assert process.returncode in (0, 128 + number, -number)
         assert left(engine) == []
@@ -159,9 +159,10 @@ def test_a_builder_that_is_killed(engine: Engine, shape: str) -> None:
     process, where = begun(engine, shape)
     process.kill()
     process.wait()
-    assert engine.run("ps", "-a").code == 0
     assert said(engine, "busybox", "echo", "fine") == "fine"
-    assert left(engine, 5) == [] and precious(where)
+    # a part of it may take its time to die, on a busy machine
+    wait_for(lambda: engine.run("ps", "-a").code == 0 and left(engine, 1) == [])
+    assert precious(where)
     text = (where / "Dockerfile").read_text().replace("sleep 1000", "echo x > /etc/passwd")
     (where / "Dockerfile").write_text(text)
     assert build(engine, where).code == 0

@@ -104,7 +104,7 @@ def test_the_finding(tmp_path: Path) -> None:
     ("error", "told"),
     [
         (Unsupported("starting the container: there is no clone3", hint="old"), True),
-        (CrunpyError("starting the monitor: operation not permitted", errno=1), True),
+        (CrunpyError("starting the container's processes: operation not permitted", errno=1), True),
         (CrunpyError("carrying out run: operation not permitted", errno=1), True),
         (CrunpyError("-:2: RUN x: writing 1 to /proc/sys/net/x: read-only", errno=30), True),
         (CrunpyError("starting the container: step 2 (overlay 1 layers, upper "
