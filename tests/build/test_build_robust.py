@@ -289,7 +289,7 @@ def _fan(command: str) -> str:
 def test_stages_at_once(engine: Engine) -> None:
     started = time.monotonic()
     built(engine, _fan("sleep 1; echo % > /o"), "--no-cache", "-j", "10", "-t", "fan")
-    assert time.monotonic() - started < 6  # 10 s one after the other
+    assert time.monotonic() - started < 9  # 10 s and more one after the other
     assert said(engine, "fan", "sh", "-c", "cat /o*").split() == [*"0123456789"]
 
 

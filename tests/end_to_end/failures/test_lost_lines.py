@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from engine import Engine
+from engine import Engine, wait_for
 from full_disk import fill, small_disk
 
 WRITER = "i=0; while read n; do m=$((i+n)); while [ $i -lt $m ]; do i=$((i+1)); echo $i; done; done"
@@ -71,6 +71,8 @@ def test_lines_in_the_middle(small: Engine, driver: str) -> None:
     assert "missing at its end: the disk was full" in done.err, "while it is so"
     filler.unlink()
     writer.write(10)
+    # the monitor hears of the room a moment after the log has its line about it
+    wait_for(lambda: "at its end" not in small.run("logs", "c").err, 5)
     done = small.run("logs", "c")
     found = numbers(done.out)
     assert found[:10] == list(range(1, 11)) and found[-10:] == list(range(511, 521))
