@@ -11,12 +11,19 @@ if TYPE_CHECKING:
 
 _CAPABILITIES = (("SYS_ADMIN", 21, False), ("NET_ADMIN", 12, True))
 """Name, number in capabilities(7), and whether only root's containers take it."""
+_MOUNTED = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+"""What each engine puts over the image's."""
 _UNFIT = ("overlay", "fuse.fuse-overlayfs")
 """What an outer engine's root file system is of; no overlay's upper directory can be there."""
 
 
 def engine(host: Host) -> str:
-    """The engine of the container that this is, "" when it is none that is known."""
+    """The engine of the container that this is, "" when it is none that is known.
+
+    A machine whose disk was made of an image has the engine's mark, too, but not its mounts.
+    """
+    if not any(point in _MOUNTED for point, _ in _mounts(host)):
+        return ""
     docker, podman = host.exists("/.dockerenv"), host.exists("/run/.containerenv")
     if docker and podman:
         return "crunpy"
@@ -66,14 +73,20 @@ def _bounding(host: Host) -> int:
     return found
 
 
+def _mounts(host: Host) -> Iterator[tuple[str, list[str]]]:
+    """Where something is mounted, and its options (proc_pid_mountinfo(5))."""
+    for line in host.lines("/proc/self/mountinfo"):
+        _, _, _, _, point, options, *_ = line.split()
+        yield point, options.split(",")
+
+
 def _is_covered(host: Host) -> bool:
     """Whether /proc/sys cannot be written; for a plain user, whether anything is mounted below
     /proc: the kernel then lets no user namespace have a procfs of its own."""
-    for line in host.lines("/proc/self/mountinfo"):
-        _, _, _, _, point, options, *_ = line.split()
+    for point, options in _mounts(host):
         if host.rootless and point.startswith("/proc/"):
             return True
-        if point == "/proc/sys" and "ro" in options.split(","):
+        if point == "/proc/sys" and "ro" in options:
             return True
     return False
 

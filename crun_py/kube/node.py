@@ -74,6 +74,14 @@ class Node:
             raise self._wrong(key, "a list of texts")
         return value
 
+    def numbers(self, key: str) -> list[int]:
+        value = self._get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(type(one) is int for one in value):
+            raise self._wrong(key, "a list of whole numbers")
+        return value
+
     def pairs(self, key: str) -> dict[str, str]:
         """An object of texts."""
         value = self._get(key)

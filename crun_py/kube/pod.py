@@ -49,10 +49,7 @@ class Surroundings:
         own = spec.node("securityContext")
         self.user, self.group = own.number("runAsUser"), own.number("runAsGroup")
         own.known("runAsNonRoot")
-        groups = own._get("supplementalGroups") or []
-        if not isinstance(groups, list) or not all(type(g) is int for g in groups):
-            raise InvalidArgument(f"{own.where}.supplementalGroups: it must be a list of numbers")
-        self.groups = tuple(str(group) for group in groups)
+        self.groups = tuple(map(str, own.numbers("supplementalGroups")))
         self.ports: list[PortMapping] = []
         self.volumes: list[str] = []
         self.files: list[KubeFile] = []

@@ -15,7 +15,10 @@ ALL, DEFAULT = "000001ffffffffff", "00000000a80425fb"
 SYS_ADMIN_TOO = f"{int(DEFAULT, 16) | 1 << 21:016x}"
 COVERED = "40 39 0:50 /sys /proc/sys ro,nosuid,nodev,noexec,relatime - proc proc rw\n"
 MASKED = "41 39 0:51 / /proc/acpi ro,relatime - tmpfs tmpfs ro\n"
-FREE = "39 38 0:50 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n"
+FREE = """\
+50 38 8:1 /hosts /etc/hosts rw,relatime - ext4 /dev/sda rw
+39 38 0:50 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
+"""
 MARKS = {
     "crunpy": ("/.dockerenv", "/run/.containerenv"),
     "docker": ("/.dockerenv",),
@@ -42,6 +45,12 @@ def machine(
 @pytest.mark.parametrize("outer", MARKS)
 def test_the_engine(tmp_path: Path, outer: str) -> None:
     assert nested.engine(machine(tmp_path, outer)) == outer
+
+
+def test_a_machine_made_of_an_image(tmp_path: Path) -> None:
+    """It has docker's mark."""
+    host = machine(tmp_path, "docker", mounts="22 1 8:1 / / rw - ext4 /dev/sda rw\n")
+    assert nested.engine(host) == "" and nested.flags(host, "overlay") == []
 
 
 @pytest.mark.parametrize(
