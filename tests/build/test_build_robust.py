@@ -159,10 +159,13 @@ def test_a_builder_that_is_killed(engine: Engine, shape: str) -> None:
     process, where = begun(engine, shape)
     process.kill()
     process.wait()
-    assert said(engine, "busybox", "echo", "fine") == "fine"
-    # a part of it may take its time to die, on a busy machine
-    wait_for(lambda: engine.run("ps", "-a").code == 0 and left(engine, 1) == [])
-    assert precious(where)
+    assert engine.run("ps", "-a").code == 0
+
+    def finished() -> bool:
+        """A part of it may take its time to die, on a busy machine."""
+        return said(engine, "busybox", "echo", "fine") == "fine" and left(engine, 1) == []
+
+    assert wait_for(finished) and precious(where)
     text = (where / "Dockerfile").read_text().replace("sleep 1000", "echo x > /etc/passwd")
     (where / "Dockerfile").write_text(text)
     assert build(engine, where).code == 0
