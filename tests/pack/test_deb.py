@@ -11,7 +11,6 @@ import systems
 from deb import deb
 from engine import Engine
 from images import busybox_tar
-from onefile import ARCHITECTURES
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -20,12 +19,22 @@ pytestmark = [
 
 
 def test_lintian_finds_no_error() -> None:
-    for arch in ARCHITECTURES:
-        done = subprocess.run(
-            ["lintian", "--allow-root", "--no-cfg", "--fail-on", "error", deb(arch)],
-            capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run(
+        ["lintian", "--allow-root", "--no-cfg", "--fail-on", "error", deb("x86_64")],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_one_for_arm64(tmp_path: Path) -> None:
+    """It says so, and all that is compiled in it is for that machine."""
+    package = deb("aarch64")
+    field = ["dpkg-deb", "--field", package, "Architecture"]
+    assert subprocess.run(field, capture_output=True, text=True).stdout == "arm64\n"
+    subprocess.run(["dpkg-deb", "--extract", package, tmp_path], check=True)
+    files = [p for p in (tmp_path / "usr/lib/crunpy").rglob("*") if p.is_file()]
+    compiled = [data for p in files if (data := p.read_bytes())[:4] == b"\x7fELF"]
+    assert len(compiled) > 20 and {data[18] for data in compiled} == {183}  # elf.h: EM_AARCH64
 
 
 INSTALLED = """
