@@ -74,6 +74,10 @@ def entry_of(mount: Mount) -> MountEntry:
         entry |= {"type": "bind", "create": mount.create}
         entry["options"] += [] if mount.recursive else ["norbind"]
         entry["options"] += [] if mount.read_only_below else ["norro"]
+        if mount.subpath:
+            if mount.idmapped or mount.chown or mount.overlay:
+                raise InvalidArgument(f"mounting {what}: a part of it goes without U, O or idmap")
+            entry |= {"subpath": _part(mount.subpath, "bind")}
     else:
         entry |= {"type": "volume", "name": mount.name, "copy": mount.copy}
         if mount.name:

@@ -1,5 +1,5 @@
-"""Parts of volumes and images: a directory or file in one is mounted, not the whole
-(`volume-subpath`, `image-subpath`).
+"""Parts of volumes, images and directories: a directory or file in one is mounted, not the whole
+(`volume-subpath`, `image-subpath`; Kubernetes' subPath).
 
 What lies in them is written by others: it is opened below the top's own descriptor,
 which no link leads out of (openat2(2)), and mounted by that descriptor, so that no exchange of
@@ -38,8 +38,32 @@ def _tree(container: Container, entry: MountEntry) -> int:
     if entry["type"] == "image":
         # the mount of its layers goes with the thread's namespace, but for the part taken of it
         return in_thread(lambda: _part(_image_root(container, entry), entry))
-    top = volumes.data_directory(container.paths, entry["name"])
-    return _part(os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), entry)
+    bound = entry["type"] == "bind"
+    top = entry["source"] if bound else volumes.data_directory(container.paths, entry["name"])
+    try:
+        root = os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        if bound:
+            _make(root, entry["subpath"])
+    except OSError as e:
+        raise NotFound.from_os(f"mounting {entry['subpath']} of {top}", e) from e
+    return _part(root, entry)
+
+
+def _make(root: int, path: str) -> None:
+    """The directories of a path that lack in what is open as `root`.  Raises OSError."""
+    done = ""
+    for name in path.split("/"):
+        inside = os.path.join(done, name)
+        try:
+            os.close(check(lib.crunpy_open_in_root(root, os.fsencode(inside), os.O_PATH), inside))
+        except FileNotFoundError:
+            flags = os.O_PATH | os.O_DIRECTORY
+            above = check(lib.crunpy_open_in_root(root, os.fsencode(done or "."), flags), done)
+            try:
+                os.mkdir(name, 0o755, dir_fd=above)
+            finally:
+                os.close(above)
+        done = inside
 
 
 def _image_root(container: Container, entry: MountEntry) -> int:
@@ -56,7 +80,7 @@ def _part(root: int, entry: MountEntry) -> int:
         fd = check(lib.crunpy_open_in_root(root, os.fsencode(path), os.O_PATH), path)
     except OSError as e:
         raise NotFound.from_os(
-            f"mounting {entry['subpath']} of {entry['type']} {entry['name']}",
+            f"mounting {entry['subpath']} of {entry['type']} {entry['name'] or entry['source']}",
             e,
             hint="it must be there before the container starts",
         ) from e

@@ -142,12 +142,13 @@ def each(
     pod_name: str, containers: list[Container], act: Callable[[Container], None], doing: str
 ) -> None:
     """`act` on each container.  Raises the errors of all as one, after the last."""
-    errors = []
+    errors: list[CrunpyError] = []
     for container in containers:
         try:
             in_own_process(lambda c=container: act(c), f"container {container.name}")  # type: ignore[misc]
-        except NotFound:
-            continue  # it was removed meanwhile, as those of --rm are
+        except NotFound as e:
+            if os.path.isdir(container.directory):  # else it was removed, as those of --rm are
+                errors.append(e)
         except CrunpyError as e:
             errors.append(e)
     if errors:

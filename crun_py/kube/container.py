@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from crun_py.errors import InvalidArgument
 from crun_py.kube.amounts import amount
 from crun_py.kube.settings import MAPS, SECRETS
@@ -233,5 +235,7 @@ def _port(about: Node, node: Node) -> str:
 def binds(mounts: tuple[Mount, ...]) -> tuple[str, ...]:
     """How -v would say the binds, for `inspect`."""
     return tuple(
-        f"{m.source}:{m.target}" + ":ro" * m.read_only for m in mounts if isinstance(m, Bind)
+        f"{os.path.join(m.source, m.subpath)}:{m.target}" + ":ro" * m.read_only
+        for m in mounts
+        if isinstance(m, Bind)
     )

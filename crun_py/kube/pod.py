@@ -90,11 +90,7 @@ class Surroundings:
         if part.startswith("/") or ".." in part.split("/"):
             raise InvalidArgument(f"{one.where}.subPath {part!r}: not a path in the volume")
         read_only = read_only or source.read_only
-        if isinstance(source, VolumeMount):
-            return [replaced(source, target=target, subpath=part, read_only=read_only)]
-        path = f"{source.source}/{part}" if part else source.source
-        create = source.create or bool(part and source.source.startswith(self._directory + "/"))
-        return [replaced(source, source=path, target=target, read_only=read_only, create=create)]
+        return [replaced(source, target=target, subpath=part, read_only=read_only)]
 
     def _volume(self, one: Node) -> Bind | VolumeMount:
         name = one.needed("name")

@@ -45,7 +45,8 @@ class Bind:
     through id_map.  read_only_below: read_only holds for what is mounted below it too.
     relabel: its files get a SELinux label that every container may use (shared) or this one alone
     (private); "" leaves them as they are, and so does a host without SELinux.
-    mode: the options as they were written, for `inspect`.
+    mode: the options as they were written, for `inspect`.  subpath: what of it is mounted alone,
+    made as a directory if it is missing; no link in it leads out of it.
     """
 
     source: str
@@ -63,6 +64,7 @@ class Bind:
     id_map: IdMap | None = None
     mode: str = ""
     relabel: str = ""
+    subpath: str = ""
 
 
 @record(kw_only=False)

@@ -247,6 +247,8 @@ def _mount(mount: Mount) -> Object | None:
         if mount.chown:
             raise Unsupported(f"tmpfs {mount.target}: Docker's API cannot say U")
         return None
+    if isinstance(mount, Bind) and mount.subpath:
+        raise Unsupported(f"mounting {mount.target}: Docker's API cannot say a part of a directory")
     if _bind(mount) or _is_anonymous(mount):
         return None
     if mount.chown or mount.idmapped or mount.overlay or mount.id_map or mount.flags:

@@ -108,7 +108,8 @@ def test_volumes() -> None:
             "  - {name: c, persistentVolumeClaim: {claimName: kept}}\n")  # fmt: skip
     mounts = one("volumeMounts: [{name: e, mountPath: /e, subPath: a/b}, {name: h, mountPath: /h, "
                  "readOnly: true}, {name: c, mountPath: /c, subPath: d}]", spec).mounts  # fmt: skip
-    assert (mounts[0].source, mounts[0].target) == ("/own/p/e/a/b", "/e") and mounts[0].create
+    assert (mounts[0].source, mounts[0].target) == ("/own/p/e", "/e")
+    assert mounts[0].subpath == "a/b"
     assert (mounts[1].source, mounts[1].read_only, mounts[1].create) == ("/h", True, False)
     assert (mounts[2].name, mounts[2].subpath) == ("kept", "d")
     with pytest.raises(InvalidArgument):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import Any
 
@@ -343,3 +344,45 @@ def test_what_is_wrong(root: Engine, text: str, words: str) -> None:
     message = root.fails("kube", "play", "-q", "-", input=text)
     assert words in message and len(message) < 500, message
     assert root.left() == []
+
+
+LINKED = """
+apiVersion: v1
+kind: Pod
+metadata: {name: linked}
+spec:
+  restartPolicy: Never
+  volumes: [{name: e, emptyDir: {}}, {name: h, hostPath: {path: HOST}}]
+  initContainers:
+  - name: liar
+    image: busybox
+    command: [sh, -c, "ln -s CANARY /e/out; ln -s ../../../../../.. /e/up; ln -s CANARY /h/out"]
+    volumeMounts: [{name: e, mountPath: /e}, {name: h, mountPath: /h}]
+  containers:
+  - name: there
+    image: busybox
+    command: [sh, -c, "touch /a/x; ls /a; exec sleep 1000"]
+    volumeMounts: [{name: VOLUME, mountPath: /a, subPath: PART}]
+"""
+
+
+@pytest.mark.parametrize(("volume", "part"), [("e", "out"), ("e", "up"), ("h", "out/deeper")])
+def test_parts_of_volumes_lead_nowhere_else(engine: Engine, volume: str, part: str) -> None:
+    """What a container has put into a volume are links: CVE-2017-1002101, CVE-2021-25741."""
+    canary, there = engine.home / "canary-of-links", engine.home / "there-of-links"
+    for path in (canary, there):
+        path.mkdir()
+        path.chmod(0o777)
+    (canary / "secret").touch()
+    words = {"CANARY": str(canary), "HOST": str(there), "VOLUME": volume, "PART": part}
+    text = LINKED
+    for word, value in words.items():
+        text = text.replace(word, value + str(canary) * (value == "up"))
+    done = play(engine, text, "--network", "none")
+    if part == "up":  # in the volume, where there is no such directory: it is made
+        assert done.code == 0 and "x" in engine.logs_until("linked-there", "x")
+    else:
+        assert (done.code, "mounting " + part in done.err) == (125, True), done
+    assert "secret" not in engine.run("logs", "linked-there").out
+    assert os.listdir(canary) == ["secret"]
+    engine.ok("kube", "down", "-", input=text)

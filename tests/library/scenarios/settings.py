@@ -81,6 +81,9 @@ async def files_and_memory(engine: Engine) -> None:
                  crun_py.ImageMount("busybox", "/i", subpath="etc")]  # fmt: skip
         seen = await _says(engine, "stat -fc%T /k; ls /etc/passwd /i/passwd", mounts=kinds)
         assert seen.split() == ["ramfs", "/etc/passwd", "/i/passwd"]
+        part = [crun_py.Bind(home, "/p", subpath="new/part")]
+        await _says(engine, "touch /p/made", mounts=part)
+        assert (Path(home) / "new/part/made").exists()
         table = crun_py.IdMap(uids=((0, 7, 1),), gids=((0, 8, 1),))
         mapped = [crun_py.Bind(home, "/m", idmapped=True, id_map=table)]
         if os.geteuid():
