@@ -51,9 +51,28 @@ def documents(data: bytes, what: str) -> list[dict[str, object]]:
     return objects
 
 
+_WORDS = frozenset("y n yes no on off true false null".split())
+"""What is no text for readers of YAML 1.1, Kubernetes' among them; PyYAML leaves y and n bare."""
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text stays one without quotation marks, for readers of whatever YAML: numbers have
+    many forms (0o7, 1_0, 1:30, 1e3)."""
+    return text.lower() not in _WORDS and (text[:1].isalpha() or text[:1] == "/")
+
+
 def written(objects: Sequence[dict[str, object]]) -> str:
     """Objects as the documents of a manifest."""
     import yaml
 
-    text: str = yaml.safe_dump_all(objects, sort_keys=False, default_flow_style=False, width=1000)
-    return text
+    own = type("Dumper", (yaml.SafeDumper,), {})
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        style = None if _is_plain(value) else '"'
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    yaml.add_representer(str, text, Dumper=own)
+    made: str = yaml.dump_all(
+        objects, Dumper=own, sort_keys=False, default_flow_style=False, width=1000
+    )
+    return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -239,6 +240,8 @@ def test_generated_and_played_again(engine: Engine) -> None:
               "--add-host", "far:192.0.2.7", "--hostname", "h", "--dns", "192.0.2.8")  # fmt: skip
     engine.ok("create", "--pod", "p", "--name", "p-one", "-e", "X=y", "-v", "kept:/kept",
               "--tmpfs", "/scratch", "-w", "/tmp", "--user", "7:8", "--cap-drop", "ALL",
+              "-e", "A=1e3", "-e", "B=0o7", "-e", "C=1:30", "-e", "D=null", "-e", "E=",
+              "-e", "F=a: b",
               "--read-only", "--security-opt", "no-new-privileges", "--restart", "always",
               "--health-cmd", "true", "--health-interval", "7s", "-m", "64m", "--cpus", "0.5",
               "busybox", "sleep", "1000")  # fmt: skip
@@ -246,11 +249,13 @@ def test_generated_and_played_again(engine: Engine) -> None:
               "always", "--entrypoint", "sleep", "busybox", "7")  # fmt: skip
     text = engine.ok("kube", "generate", "p")
     [pod] = documents(text)
+    assert kept_by_kubernetes(text) == ["Pod"]
     one, two = pod["spec"]["containers"]
     assert one["image"] == "busybox" and one["args"] == ["sleep", "1000"] and "command" not in one
     assert two["command"] == ["sleep"] and two["args"] == ["7"]
     assert one["ports"] == [{"containerPort": 80, "hostPort": port, "hostIP": "127.0.0.1"}]
-    assert one["env"] == [{"name": "X", "value": "y"}] and one["workingDir"] == "/tmp"
+    assert one["env"][0] == {"name": "X", "value": "y"} and one["workingDir"] == "/tmp"
+    assert [e["value"] for e in one["env"][1:]] == ["1e3", "0o7", "1:30", "null", "", "a: b"]
     assert one["resources"] == {"limits": {"memory": "64Mi", "cpu": "500m"}}
     assert one["securityContext"] == {
         "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}, "runAsUser": 7,
@@ -283,6 +288,46 @@ def documents(text: str) -> list[Any]:
     return [*yaml.safe_load_all(text)]
 
 
+def kept_by_kubernetes(text: str) -> list[str]:
+    """The kinds with a pod template whose objects are, by Kubernetes' own types (kubectl's, which
+    ask no server so), what the manifest says: no field is unknown, none of another type."""
+    done = subprocess.run(
+        ["kubectl", "set", "env", "--local", "-f", "-", "CHECKED=yes", "-o", "json"],
+        input=text, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert "unable to decode" not in done.stderr, done.stderr
+    read, rest, at = json.JSONDecoder(), done.stdout.strip(), 0
+    kinds = []
+    said = {d["kind"]: d for d in documents(text)}
+    while at < len(rest):
+        found, at = read.raw_decode(rest, at)
+        at += len(rest[at:]) - len(rest[at:].lstrip())
+        for one in found.get("items", [found]):
+            assert lacking(said[one["kind"]], one) == []
+            kinds.append(one["kind"])
+    return kinds
+
+
+def lacking(said: Any, found: Any, where: str = "") -> list[str]:
+    """What is said and not found, by its place."""
+    if isinstance(said, dict) and isinstance(found, dict):
+        return [p for k, v in said.items() for p in lacking(v, found.get(k), f"{where}.{k}")]
+    if isinstance(said, list) and isinstance(found, list):
+        others = [*found, *[None] * (len(said) - len(found))]
+        return [p for i, v in enumerate(said) for p in lacking(v, others[i], f"{where}[{i}]")]
+    same = said == found or (said in (None, "", {}, []) and found is None)
+    return [] if same else [f"{where}: {said!r} is {found!r}"]
+
+
+def test_the_check_by_kubernetes_types() -> None:
+    """It sees what is not so."""
+    good = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, "
+    assert kept_by_kubernetes(good + "image: i}]}") == ["Pod"]
+    for bad in ("ports: [{containerPort: x}]", "notAField: 1"):
+        with pytest.raises(AssertionError):
+            kept_by_kubernetes(good + bad + "}]}")
+
+
 def test_other_manifests(engine: Engine) -> None:
     engine.ok(
         "create", "--name", "web", "-p", "8080:80", "--device", "/dev/null", "busybox", "true"
@@ -291,6 +336,7 @@ def test_other_manifests(engine: Engine) -> None:
     done = engine.run("kube", "generate", "-s", "-t", "deployment", "web", "data")
     assert "the manifest does not say: container web: its devices" in done.err
     claim, deployment, service = documents(done.out)
+    assert kept_by_kubernetes(done.out) == ["Deployment"]
     assert claim["metadata"] == {"name": "data", "labels": {"a": "b"}}
     assert deployment["spec"]["template"]["metadata"]["labels"] == {"app": "web-pod"}
     assert service["spec"]["ports"] == [{"name": "80", "port": 80, "targetPort": 80}]
