@@ -171,9 +171,17 @@ class _Pod:
             created_by=self._request.created_by,
         )
         wanted = replaced(one.pull, access=self._access)
-        return pod_making.in_own_process(
-            lambda: create.make(self._context, request, wanted).id, f"container {request.name}"
-        )
+
+        def make() -> str:
+            container = create.make(self._context, request, wanted)
+            if one.non_root and not container.spec()["process"]["user"]["uid"]:
+                raise InvalidArgument(
+                    f"container {request.name}: it has runAsNonRoot, and would run as root",
+                    hint="runAsUser",
+                )
+            return container.id
+
+        return pod_making.in_own_process(make, f"container {request.name}")
 
     def _begin(self, one: KubeContainer) -> None:
         """Run an init container to its end, and remove it.  Raises CrunpyError when it fails."""

@@ -141,7 +141,6 @@ def _expanded(words: list[str], node: Node, around: Surroundings) -> list[str]:
 
 def _user(own: Node, around: Surroundings) -> str:
     user, group = own.number("runAsUser"), own.number("runAsGroup")
-    own.known("runAsNonRoot")
     user = around.user if user is None else user
     group = around.group if group is None else group
     if group is not None:

@@ -48,7 +48,7 @@ class Surroundings:
             self.stop_timeout_s = max(0, patience)
         own = spec.node("securityContext")
         self.user, self.group = own.number("runAsUser"), own.number("runAsGroup")
-        own.known("runAsNonRoot")
+        self.non_root = bool(own.truth("runAsNonRoot"))
         self.groups = tuple(map(str, own.numbers("supplementalGroups")))
         self.ports: list[PortMapping] = []
         self.volumes: list[str] = []
@@ -160,7 +160,9 @@ def pod(node: Node, name: str, settings: Settings, directory: str, log: LogConfi
     def made(one: Node, *, first: bool = False) -> KubeContainer:
         request, pull = contained.container(one, around, first=first)
         request = replaced(request, binds=contained.binds(request.mounts))
-        return KubeContainer(request=request, pull=pull)
+        own = one.node("securityContext").truth("runAsNonRoot")
+        non_root = around.non_root if own is None else own
+        return KubeContainer(request=request, pull=pull, non_root=non_root)
 
     begun = tuple(made(one, first=True) for one in spec.nodes("initContainers"))
     containers = tuple(made(one) for one in spec.nodes("containers"))

@@ -21,10 +21,11 @@ class KubeFile:
 
 @record
 class KubeContainer:
-    """A container of a pod, and how its image is obtained."""
+    """A container of a pod, and how its image is obtained.  non_root: it must not run as root."""
 
     request: CreateRequest
     pull: PullRequest
+    non_root: bool = False
 
 
 @record

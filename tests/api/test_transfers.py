@@ -123,6 +123,8 @@ def test_credentials_of_a_build(served: Served, guarded: str) -> None:
         )  # fmt: skip
         assert (b"Successfully built" in said) == good, said
         assert good or b"unauthorized" in said or b"authentication" in said, said
+    served.engine.ok("image", "prune", "-f")  # what was built has no name
+    served.engine.ok("builder", "prune", "-a", "-f")
     refused = served.raw(b"POST /build HTTP/1.1\r\nHost: d\r\nX-Registry-Config: e1==\r\n\r\n")
     assert b" 400 " in refused
 

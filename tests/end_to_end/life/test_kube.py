@@ -432,3 +432,18 @@ def test_parts_of_volumes_lead_nowhere_else(engine: Engine, volume: str, part: s
     assert "secret" not in engine.run("logs", "linked-there").out
     assert os.listdir(canary) == ["secret"]
     engine.ok("kube", "down", "-", input=text)
+
+
+def test_who_must_not_be_root(engine: Engine) -> None:
+    text = ("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n"
+            "  securityContext: {runAsNonRoot: true}\n  containers:\n"
+            "  - {name: a, image: busybox, command: [id, -u],\n"
+            "     securityContext: {OWN}}\n")  # fmt: skip
+    for own in ("", "runAsUser: 0"):
+        done = play(engine, text.replace("OWN", own), "--network", "none")
+        assert done.code == 125 and "runAsNonRoot" in done.err, done
+        assert engine.ps("-a") == [] and engine.ok("pod", "ps", "-q") == ""
+    for own, uid in (("runAsUser: 7", "7"), ("runAsNonRoot: false", "0")):
+        assert play(engine, text.replace("OWN", own), "--network", "none").code == 0
+        assert engine.logs_until("p-a", uid) == uid + "\n"
+        engine.ok("pod", "rm", "-f", "p")
