@@ -186,6 +186,8 @@ struct report {
 
 /* Runs in init; never returns. */
 void init_main(struct init *init) __attribute__((noreturn));
+/* End, also where the container's filter denies exit(2): then by a signal. */
+void die(int status) __attribute__((noreturn));
 void init_report(const struct init *init, int what, int index, int error, int fd);
 /* Wait for the monitor's word; false when it is gone. */
 bool init_told(const struct init *init);

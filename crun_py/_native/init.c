@@ -80,6 +80,12 @@ bool init_told(const struct init *init)
 	return recv(init->report, &go, 1, 0) == 1;
 }
 
+void die(int status)
+{
+	(void)syscall(SYS_exit_group, status);
+	__builtin_trap();
+}
+
 void init_main(struct init *init)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -101,8 +107,8 @@ void init_main(struct init *init)
 		int error = functions[op](init, step);
 		if (error < 0) {
 			init_report(init, REPORT_FAILED, (int)i, -error, -1);
-			_exit(1);
+			die(1);
 		}
 	}
-	_exit(1); /* a plan without OP_EXEC or OP_STAY */
+	die(1); /* a plan without OP_EXEC or OP_STAY */
 }

@@ -322,13 +322,13 @@ static int wait_for_start(struct init *init)
 		int error = exec_check(init, &init->plan->steps[i]);
 		if (error) {
 			init_report(init, REPORT_FAILED, (int)i, -error, -1);
-			_exit(1);
+			die(1);
 		}
 	}
 	init_report(init, REPORT_GATE, 0, 0, -1);
 	/* until our pid is known to who asked for us, we end with the one who made us */
 	if (read(init->report, &byte, 1) != 1)
-		_exit(1);
+		die(1);
 	(void)prctl(PR_SET_PDEATHSIG, 0);
 	close(init->report);
 	init->report = -1;
@@ -360,9 +360,9 @@ static void reap_as_pid1(pid_t child)
 			int status;
 			for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
 				if (pid == child)
-					_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+					die(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 		} else if (!child && (number == SIGTERM || number == SIGINT)) {
-			_exit(0);
+			die(0);
 		} else if (child && number > 0 && number != SIGTTIN && number != SIGTTOU) {
 			(void)kill(child, number);
 		}

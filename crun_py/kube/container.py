@@ -84,10 +84,10 @@ def _variables(node: Node, around: Surroundings) -> dict[str, str | None]:
         for kind, key in ((MAPS, "configMapRef"), (SECRETS, "secretRef")):
             if key in one:
                 about = one.node(key)
-                values = around.settings.find(
+                values = around.settings.variables(
                     kind, about.needed("name"), bool(about.truth("optional")), about.where
                 )
-                found |= {prefix + k: v.decode(errors="surrogateescape") for k, v in values.items()}
+                found |= {prefix + key: value for key, value in values.items()}
     for one in node.nodes("env"):
         name = one.needed("name")
         if "=" in name or "\0" in name:

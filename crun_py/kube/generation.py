@@ -118,7 +118,11 @@ def _container(part: Part, pod_name: str, volumes: dict[str, Object], notes: lis
         "resources": _resources(record),
         "securityContext": _security(record, image),
         "livenessProbe": _probe(record, image),
-        "volumeMounts": [_mount(m, volumes) for m in record["mounts"] if m["type"] != "image"]
+        "volumeMounts": [
+            _mount(m, volumes, record.get("pod", ""), notes)
+            for m in record["mounts"]
+            if m["type"] != "image"
+        ]
         + [_scratch(target, volumes) for target in host.get("tmpfs", {})],
     })  # fmt: skip
 
@@ -177,13 +181,22 @@ def _probe(record: Record, image: ImageConfig) -> Object:
     })  # fmt: skip
 
 
-def _mount(entry: MountEntry, volumes: dict[str, Object]) -> Object:
-    """A mount, whose source becomes a volume of the pod; the same one for all that have it."""
+def _mount(entry: MountEntry, volumes: dict[str, Object], pod_id: str, notes: list[str]) -> Object:
+    """A mount, whose source becomes a volume of the pod; the same one for all that have it.  What
+    `kube play` made for the pod alone goes with it, and is an empty one."""
     source: Object
+    own = f"/pods/{pod_id}/volumes/"
     if entry["type"] == "volume" and not entry.get("anonymous"):
         source = {"persistentVolumeClaim": {"claimName": entry["name"]}}
     elif entry["type"] == "volume":
         source = {"emptyDir": {}}
+    elif pod_id and own in entry["source"]:
+        label = entry["source"].partition(own)[2]
+        if not entry["rw"]:
+            notes.append(f"volume {label}: the ConfigMap or Secret that it is of")
+        source = {"emptyDir": {}}
+        volumes.setdefault(label, source)
+        return _volume_mount(label, entry)
     else:
         source = {"hostPath": {"path": entry["source"]}}
     alone = entry["type"] == "volume" and entry.get("anonymous")
@@ -191,6 +204,10 @@ def _mount(entry: MountEntry, volumes: dict[str, Object]) -> Object:
     if not name:
         name = f"volume-{len(volumes)}"
         volumes[name] = source
+    return _volume_mount(name, entry)
+
+
+def _volume_mount(name: str, entry: MountEntry) -> Object:
     return without_empty({
         "name": name, "mountPath": entry["destination"], "readOnly": not entry["rw"],
         "subPath": entry.get("subpath", ""),

@@ -84,6 +84,8 @@ class Surroundings:
         """What a volumeMount asks for."""
         name, target = one.needed("name"), one.needed("mountPath")
         part, read_only = one.text("subPath"), bool(one.truth("readOnly"))
+        if "subPathExpr" in one:
+            raise InvalidArgument(f"{one.where}.subPathExpr: it is not done here, subPath is")
         source = self._sources.get(name)
         if source is None:
             raise InvalidArgument(f"{one.where}: the pod has no volume {name}")

@@ -19,12 +19,29 @@ class Settings:
     def __init__(self, kept: Callable[[str], Node | None]) -> None:
         self._found: dict[tuple[str, str], dict[str, bytes]] = {}
         self._kept = kept
+        self._for_files: dict[str, set[str]] = {}
 
     def add(self, kind: str, node: Node) -> str:
         """Take one in; its name."""
         name = node.node("metadata").needed("name")
         self._found[kind, name] = data_of(kind, node)
+        if kind == MAPS:
+            self._for_files[name] = {*node.pairs("binaryData")}
         return name
+
+    def variables(self, kind: str, name: str, optional: bool, where: str) -> dict[str, str]:
+        """What is in one as variables: not a ConfigMap's binaryData.  Raises NotFound,
+        InvalidArgument."""
+        values = self.find(kind, name, optional, where)
+        files = self._for_files.get(name, set()) if kind == MAPS else set()
+        for key, value in values.items():
+            if key not in files and b"\0" in value:
+                raise InvalidArgument(f"{where}: {key} of {kind} {name} cannot be a variable: NUL")
+        return {
+            key: value.decode(errors="surrogateescape")
+            for key, value in values.items()
+            if key not in files
+        }
 
     def find(self, kind: str, name: str, optional: bool, where: str) -> dict[str, bytes]:
         """What is in one; nothing in one that is missing and optional.  Raises NotFound."""

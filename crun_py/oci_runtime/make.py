@@ -72,6 +72,13 @@ def create(root: str, container_id: str, request: Request, spec: Spec | None = N
         raise
 
 
+def _after_all(container: Container, known: State, spec: Spec) -> None:
+    """The hooks of the end, of a container that failed when its hooks had begun (runtime.md,
+    "Lifecycle", steps 3 and 13)."""
+    told = {**document(container, known), "status": "stopped", "pid": 0}
+    hooks.run(hooks.wanted(spec, "poststop"), told, "poststop")
+
+
 class Making:
     """What a creation opens, inside a `with`."""
 
@@ -234,6 +241,7 @@ class Making:
 
     def _run_hooks(self, known: State) -> None:
         pid = known.pid
+        self._undo.append(lambda: _after_all(self._container, known, self._spec))
         told = {**document(self._container, known), "status": "creating"}
         for kind in hooks.RUNTIME:
             hooks.run(hooks.wanted(self._spec, kind), told, kind)

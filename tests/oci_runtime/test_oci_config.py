@@ -576,3 +576,41 @@ def test_processors_of_further_processes(oci: Runtime, bundle: Bundle) -> None:
         allowed = Path(f"/proc/{oci.state('c')['pid']}/status").read_text()
         assert "Cpus_allowed_list:\t0-" in allowed
         oci.ok("delete", "--force", "c")
+
+
+def test_a_filter_that_denies_the_end(oci: Runtime, bundle: Bundle) -> None:
+    """The first process ends all the same, and nothing of it stays."""
+    for names in ([], ["execve"]):
+        rule = {"names": names, "action": "SCMP_ACT_ALLOW"}
+        bundle.config["linux"]["seccomp"] = {
+            "defaultAction": "SCMP_ACT_ERRNO", "syscalls": [rule] if names else []}  # fmt: skip
+        bundle.write("true")
+        done = oci.run("run", "-b", bundle.path, "c")
+        assert done.returncode > 0 and "Traceback" not in done.stderr
+        assert oci.ok("list", "-q") == ""
+
+
+def test_the_end_after_hooks_that_failed(oci: Runtime, bundle: Bundle, tmp_path: Path) -> None:
+    """poststop is run (runtime.md, "Lifecycle")."""
+    bundle.config["hooks"] = {
+        "prestart": [{"path": "/bin/false"}],
+        "poststop": [{"path": "/bin/sh", "args": ["sh", "-c", f"cat > {tmp_path}/told"]}],
+    }
+    bundle.write("true")
+    assert "prestart" in oci.fails("run", "-b", bundle.path, "c")
+    assert json.loads((tmp_path / "told").read_text())["status"] == "stopped"
+    assert oci.ok("list", "-q") == ""
+
+
+def test_a_terminal_that_is_none(any_oci: Runtime, bundle: Bundle) -> None:
+    bundle.write("sh", terminal=True)
+    any_oci.fails("run", "-b", bundle.path, "c")
+    assert any_oci.ok("list", "-q") == ""
+
+
+def test_run_that_fails_leaves_no_container(oci: Runtime, bundle: Bundle) -> None:
+    bundle.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_KILL", "syscalls": []}
+    bundle.write("true")
+    for _ in range(2):
+        assert "exists" not in oci.run("run", "-b", bundle.path, "c").stderr
+        assert oci.ok("list", "-q") == ""

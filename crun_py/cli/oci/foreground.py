@@ -6,7 +6,7 @@ import _signal as signal
 import os
 import select
 
-from crun_py.errors import CrunpyError
+from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.record import replaced
 
 TYPE_CHECKING = False
@@ -51,6 +51,12 @@ class Foreground(_Undoing):
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*passed, _SIGCHLD})
         self._later.append(lambda: signal.pthread_sigmask(signal.SIG_SETMASK, self._mask))
         if self._ours:
+            if not os.isatty(0):
+                self.__exit__()
+                raise InvalidArgument(
+                    "the process has a terminal, and standard input is none",
+                    hint="process.terminal: false, or --console-socket",
+                )
             import socket
             import tempfile
 

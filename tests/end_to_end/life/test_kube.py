@@ -447,3 +447,26 @@ def test_who_must_not_be_root(engine: Engine) -> None:
         assert play(engine, text.replace("OWN", own), "--network", "none").code == 0
         assert engine.logs_until("p-a", uid) == uid + "\n"
         engine.ok("pod", "rm", "-f", "p")
+
+
+def test_what_was_played_is_generated(engine: Engine) -> None:
+    """Volumes of the pod's own are not places in the store, which go with it."""
+    text = ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {a: b}\n"
+            "binaryData: {c: AAEC}\n---\n"
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n"
+            "  volumes: [{name: e, emptyDir: {}}, {name: m, configMap: {name: m}}]\n"
+            "  containers:\n  - {name: a, image: busybox, command: [sleep, '1000'],\n"
+            "     envFrom: [{configMapRef: {name: m}}],\n"
+            "     volumeMounts: [{name: e, mountPath: /e},\n"
+            "                    {name: m, mountPath: /m}]}\n")  # fmt: skip
+    assert play(engine, text, "--network", "none").code == 0
+    assert engine.ok("exec", "p-a", "sh", "-c", "echo $a $c; wc -c < /m/c") == "b\n3"
+    made = engine.run("kube", "generate", "p")
+    assert "volume m: the ConfigMap or Secret" in made.err and str(engine.root) not in made.out
+    engine.ok("kube", "down", "-", input=text)
+    assert play(engine, made.out, "--network", "none").code == 0
+    engine.ok("exec", "p-a", "touch", "/e/x")
+    engine.ok("pod", "rm", "-f", "-t0", "p")
+    refused = text.replace("mountPath: /e", "mountPath: /e, subPathExpr: $(a)")
+    assert "subPathExpr" in play(engine, refused, "--network", "none").err
+    assert engine.ok("pod", "ps", "-q") == ""
