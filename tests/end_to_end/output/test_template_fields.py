@@ -396,7 +396,7 @@ VERBS_JSON: dict[str, tuple[str, str]] = {
     "history": ("history busybox", LINES),
     "search": ("search REGISTRY/busybox", LINES),
     "stats": ("stats --no-stream -i 50ms one two", LINES),
-    "events": ("events --since 10m --until 0s", LINES),
+    "events": ("events --since 10h --until 0s", LINES),
     "system df": ("system df", LINES),
     "system df -v": ("system df -v", OBJECT),
     "info": ("info", OBJECT),
