@@ -136,6 +136,9 @@ def _some(given: CreateOptions, config: Fields, host: Fields) -> None:
         given["storage_size"] = size
 
 
+_MOST_GPUS = 64
+
+
 def _requested(host: Fields) -> list[str]:
     """The names of the CDI devices that DeviceRequests mean: their own, or NVIDIA's for `--gpus`.
     Raises Unsupported."""
@@ -147,6 +150,8 @@ def _requested(host: Fields) -> list[str]:
             found += names
         elif driver in ("", "nvidia") and "gpu" in str(capabilities):
             count = request.number("Count")
+            if count > _MOST_GPUS:
+                raise Unsupported(f"DeviceRequests: Count {count}: more than {_MOST_GPUS}")
             names = names or (["all"] if count < 0 else [str(number) for number in range(count)])
             found += [f"nvidia.com/gpu={name}" for name in names]
         else:

@@ -67,6 +67,8 @@ def end(
 def _end_pod(container: Container) -> None:
     """Where the pod of a container that has ended wants it: stop what is left of it, which is its
     infra container, when no other one runs."""
+    from functools import partial
+
     from crun_py import pods
 
     if container.record.get("infra"):
@@ -82,7 +84,7 @@ def _end_pod(container: Container) -> None:
                for other, status in left):  # fmt: skip
         for other, status in left:
             if status.alive:
-                warn_on_error(lambda other=other: stop(other))  # type: ignore[misc]
+                warn_on_error(partial(stop, other))
 
 
 def clean(container: Container, *, restarting: bool = False) -> None:

@@ -79,10 +79,19 @@ def kill(context: Context, name: str, signal: int = _SIGKILL) -> None:
 def restart(
     context: Context, name: str, *, timeout_s: int | None = None, signal: int | None = None
 ) -> None:
-    """Stop a container if it runs, and start it.  timeout_s, signal: as for `stop`."""
+    """Stop a container if it runs, and start it.  timeout_s, signal: as for `stop`.
+
+    Raises Conflict for the infra container of a pod."""
     from crun_py.container import control
 
     container = state.find(context.paths, name)
+    if container.record.get("infra"):
+        pod_id = container.record["pod"][:12]
+        raise Conflict(
+            f"restarting container {name}: the others of pod {pod_id} would stay in the namespaces "
+            "that it has now",
+            hint=f"crunpy pod restart {pod_id}",
+        )
     status = container.status()
     context.join(status) if status.alive else context.enter(*container.modes)
     control.again(container, timeout_s, signal=signal or 0, rootless=context.rootless)

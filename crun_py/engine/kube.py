@@ -4,6 +4,7 @@ manifests (`generate`)."""
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from crun_py import notices, pods, state
 from crun_py.container import pods as made
@@ -77,7 +78,7 @@ def play(
     for claim in plan.claims:
         if not stored.exists(context, claim.name):
             pod_making.in_own_process(
-                lambda c=claim: stored.create(context, c.name, labels=c.labels),  # type: ignore[misc]
+                partial(stored.create, context, claim.name, labels=claim.labels),
                 f"volume {claim.name}",
             )
         volumes.append(claim.name)
@@ -237,7 +238,7 @@ def down(
     volumes = []
     for name in named[plans.CLAIMS] if force else ():
         if stored.exists(context, name):
-            pod_making.in_own_process(lambda n=name: stored.remove(context, n), f"volume {name}")  # type: ignore[misc]
+            pod_making.in_own_process(partial(stored.remove, context, name), f"volume {name}")
             volumes.append(name)
     return TakenDown(stopped=tuple(stopped), removed=tuple(removed), volumes=tuple(volumes),
                      secrets=tuple(gone))  # fmt: skip

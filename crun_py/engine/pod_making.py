@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from crun_py import pods
 from crun_py.container import pods as made
@@ -145,7 +146,7 @@ def each(
     errors: list[CrunpyError] = []
     for container in containers:
         try:
-            in_own_process(lambda c=container: act(c), f"container {container.name}")  # type: ignore[misc]
+            in_own_process(partial(act, container), f"container {container.name}")
         except NotFound as e:
             if os.path.isdir(container.directory):  # else it was removed, as those of --rm are
                 errors.append(e)

@@ -494,6 +494,7 @@ def test_devices_by_their_descriptions(served: Served) -> None:
         ({**gpus, "Count": -1}, "nvidia.com/gpu=all"),
         ({**gpus, "Count": 1}, "nvidia.com/gpu=0"),
         ({**gpus, "DeviceIDs": ["7"]}, "nvidia.com/gpu=7"),
+        ({**gpus, "Count": 10**18}, "more than 64"),
         ({"Driver": "other", "Count": 1}, "'other'"),
     ):
         body = {"Image": "busybox", "HostConfig": {"DeviceRequests": [request]}}

@@ -159,6 +159,8 @@ def test_removal(engine: Engine) -> None:
     joined(engine, "p", "--name", "a", *LONG)
     assert "container a is running" in engine.fails("pod", "rm", "p", code=1)
     assert "infra container" in engine.fails("rm", "-f", infra(engine, "p"), code=1)
+    refused = engine.run("restart", infra(engine, "p"))
+    assert refused.code == 125 and "pod restart" in refused.err
     engine.ok("rm", "-f", "-a")  # not what goes with the pod
     assert [c["Name"] for c in pod(engine, "p")["Containers"]] == [f"{pod_id[:12]}-infra"]
     joined(engine, "p", "--name", "a", *LONG)
