@@ -30,6 +30,7 @@ ARCHITECTURES = tuple(dict.fromkeys(target.arch for target in TARGETS))
 _LEFT_OUT = re.compile(
     r"cffi/|cffi-|pycparser"  # they compile; what is compiled needs _cffi_backend alone
     r"|zstandard/(_cffi|backend_cffi)"  # for PyPy
+    r"|_yaml/|yaml/_yaml\."  # libyaml's reader, which is not used
     r"|[^/]*\.data/|.*\.pyi$|.*\.dist-info/(RECORD|INSTALLER|WHEEL|entry_points.txt|top_level.txt)"
 )
 _COMPILED = re.compile(r"\.(cpython-\d+-[\w-]+)\.so$")
