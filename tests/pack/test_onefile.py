@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -485,3 +487,10 @@ def test_another_python_is_taken(user_host: Host) -> None:
     path = f"/usr/bin:/bin:{user_host.directory}"
     done = user_host.run("run", "a b", "", "'", PATH=path)
     assert (done.returncode, done.stdout) == (0, "run;a b;;';"), done
+
+
+def test_what_the_project_needs_is_locked() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    wanted = {re.split(r"[<>=!~\[; ]", one)[0].lower() for one in project["dependencies"]}
+    locked = set(re.findall(r"(?m)^([\w.-]+)==", (CHECKOUT / "tools/pack/locked.txt").read_text()))
+    assert len(wanted) > 5 and wanted <= locked
