@@ -73,6 +73,10 @@ def _closing(fd: int) -> Iterator[int]:
         os.close(fd)
 
 
+def _ended(container: Container) -> NotFound:
+    return NotFound(f"opening container {container.name}: it has just ended")
+
+
 def _running_root(container: Container, status: Status, *, alone: bool) -> int:
     pidfd = state.open_pid(status)
     try:
@@ -87,8 +91,10 @@ def _running_root(container: Container, status: Status, *, alone: bool) -> int:
         # the pid is still the container's if it lives: it was when the pidfd was opened
         if state.start_ticks(status.pid) != status.start_ticks:
             os.close(root)
-            raise NotFound(f"opening container {container.name}: it has just ended")
+            raise _ended(container)
         return root
+    except (FileNotFoundError, ProcessLookupError):
+        raise _ended(container) from None
     except OSError as e:
         raise CrunpyError.from_os(f"opening the files of container {container.name}", e) from e
     finally:

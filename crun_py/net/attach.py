@@ -9,7 +9,6 @@ Which steps the host's side takes is the driver's (driver.py).
 
 from __future__ import annotations
 
-import os
 
 from crun_py import jsonfile, notices
 from crun_py.errors import CrunpyError, NotFound
@@ -117,7 +116,8 @@ def _link(
         driver.link(paths, network, attachment, netns_fd)
         return
     with jsonfile.Lock(paths.networks + "/.lock", shared=True):
-        if not os.path.exists(f"{paths.networks}/{network.name}.json"):
+        # one of this name that was made meanwhile has another interface
+        if not config.is_there(paths, network):
             raise NotFound(
                 f"connecting to network {network.name!r}: it was removed just now",
                 hint="crunpy network ls lists them",

@@ -66,6 +66,16 @@ def _read(paths: Paths, name: str) -> Network:
         raise CorruptState(f"reading {file}: not a network: {e}") from e
 
 
+def is_there(paths: Paths, network: Network) -> bool:
+    """Whether this very network is still in the store, and not another one of its name.
+
+    Raises CorruptState."""
+    try:
+        return _read(paths, network.name).id == network.id
+    except FileNotFoundError:
+        return False
+
+
 def resolve(paths: Paths, text: str) -> Network:
     """The network that a name, an id or the unique beginning of an id means.
 

@@ -354,6 +354,28 @@ def test_a_network_that_is_removed_while_a_container_connects(root: Engine) -> N
     assert not there()
 
 
+def test_a_network_that_is_made_anew_while_a_container_connects(root: Engine) -> None:
+    """The container makes no bridge of the one before, which nobody would remove."""
+    skip_if_missing("strace")
+    root.ok("network", "create", "n")
+    before = json.loads((root.root / "networks/n.json").read_text())["interface"]
+    slow = ["strace", "-f", "-o", "/dev/null", "-P", str(root.root / "networks/.lock"), "-e",
+            "inject=flock:delay_enter=2500000"]  # fmt: skip
+    process = subprocess.Popen(
+        root.command("run", "--rm", "--network", "n", "busybox", "true", wrap=slow),
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_for(lambda: any(root.root.glob("containers/*/container.json")))
+    time.sleep(0.5)  # it has read the network's record
+    (root.root / "networks/n.json").unlink()
+    root.ok("network", "create", "--subnet", "10.231.77.0/24", "n")
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 125
+    told(Result(125, "", err, b""), "it was removed just now")
+    assert subprocess.run(["ip", "link", "show", before], capture_output=True).returncode
+    root.ok("run", "--rm", "--network", "n", "busybox", "true")
+
+
 def test_a_network_in_use_is_removed_by_force_while_its_container_starts(root: Engine) -> None:
     """Neither waits for the other for ever."""
     for step in range(6):
