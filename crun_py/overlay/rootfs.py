@@ -61,7 +61,21 @@ def describe(
     context: a mount option that says which SELinux label its files have (state.mount_context).
     """
     upper, work = f"{directory}/upper", f"{directory}/work"
+    _forget_kill(work)
     return over(layers, upper, work, volatile=volatile, devices=devices, context=context)
+
+
+def _forget_kill(work: str) -> None:
+    """A volatile overlay whose processes were killed together with those who would have removed
+    the container cannot be mounted again before its mark is gone (overlayfs.rst, "Volatile mount").
+    What the mark warns of is a crash of the machine, which ends such containers for good."""
+    try:
+        os.unlink(work + "/work/incompat/volatile/dirty")
+        os.rmdir(work + "/work/incompat/volatile")
+    except FileNotFoundError:
+        return
+    except OSError as e:
+        raise CrunpyError.from_os(f"preparing {work}", e) from e
 
 
 def over(

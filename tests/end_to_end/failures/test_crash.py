@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from engine import Engine
+from engine import Engine, wait_for
 from full_disk import fill, small_disk
 from victims import alive, kill, reboot, status_of
 
@@ -39,6 +39,19 @@ def test_kill_nine(engine: Engine, victims: str, network: str) -> None:
     assert engine.ok("logs", "c") == "on"
     done = engine.run("rm", "-f", "c")
     assert (done.code, done.err) == (0, "")
+    assert engine.settled() == []
+
+
+def test_files_of_a_transient_one_that_was_killed(engine: Engine) -> None:
+    """Its overlay was not synced, of which the kernel leaves a mark that forbids to mount it."""
+    container_id = engine.detached("--rm", "busybox", "sh", "-c", "echo kept >/f; sleep 1000")
+    wait_for(lambda: engine.run("exec", container_id, "test", "-s", "/f").code == 0)
+    monitor, init = engine.pids(container_id)
+    kill(monitor, init)
+    wait_for(lambda: not alive(init))
+    assert "kept" in engine.ok("cp", f"{container_id}:/f", "-")
+    engine.ok("start", container_id)
+    engine.ok("rm", "-f", container_id)
     assert engine.settled() == []
 
 
