@@ -89,11 +89,15 @@ def _remove(path: str) -> None:
         lib.crunpy_umount(os.fsencode(where), _MNT_DETACH)
     if left := _mounted(path):
         raise CrunpyError(f"removing {path}: something is mounted on {left[0]}")
-    for name in os.listdir(path):
-        if os.path.isdir(f"{path}/{name}") and not os.path.islink(f"{path}/{name}"):
-            remove_tree(f"{path}/{name}")
-        elif name != "lock":
-            os.unlink(f"{path}/{name}")
+    try:
+        for name in os.listdir(path):
+            if os.path.isdir(f"{path}/{name}") and not os.path.islink(f"{path}/{name}"):
+                remove_tree(f"{path}/{name}")
+            elif name != "lock":
+                os.unlink(f"{path}/{name}")
+    except FileNotFoundError:  # another command that sweeps is at it
+        remove_tree(path)
+        return
     remove_tree(path)
 
 

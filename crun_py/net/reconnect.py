@@ -181,9 +181,16 @@ def _running(container: Container, pid: int) -> Connection:
     path = f"/proc/{pid}/ns/net"
     try:
         connection = Connection(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except (FileNotFoundError, ProcessLookupError):
+        raise NotFound(
+            f"opening the network of container {container.name}: it has just ended"
+        ) from None
     except OSError as e:
         raise CrunpyError.from_os(f"opening the network of {container.name}", e) from e
-    connection.attachments = attached.read(container.run_directory)
+    try:
+        connection.attachments = attached.read(container.run_directory)
+    except FileNotFoundError:
+        connection.attachments = ()  # it was on no network when it was started
     return connection
 
 

@@ -153,6 +153,22 @@ def test_published_ports(networks: Engine) -> None:
     assert wait_for(lambda: read(first)) == "c"
 
 
+def test_connect_one_that_was_started_without(root: Engine) -> None:
+    """A plain user's is told to stop it: such a one is not among his networks."""
+    engine = root
+    for name in ("one", "two"):
+        engine.ok("network", "create", name)
+    engine.ok("create", "--network", "one", "--name", "a", "busybox", *SLEEP[1:])
+    engine.ok("network", "disconnect", "one", "a")
+    engine.ok("start", "a")
+    engine.ok("network", "connect", "two", "a")
+    engine.detached("--network", "two", "--name", "b", *SLEEP)
+    assert reaches(engine, "b", "a")
+    engine.ok("network", "disconnect", "two", "a")
+    engine.ok("network", "connect", "one", "a")
+    assert not reaches(engine, "b", "a")
+
+
 def test_connect_and_disconnect(networks: Engine) -> None:
     engine = networks
     for name in ("one", "two"):
