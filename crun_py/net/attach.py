@@ -9,7 +9,6 @@ Which steps the host's side takes is the driver's (driver.py).
 
 from __future__ import annotations
 
-
 from crun_py import jsonfile, notices
 from crun_py.errors import CrunpyError, NotFound
 from crun_py.model.network import Attachment
