@@ -157,6 +157,13 @@ class Container:
         return self.paths.run_container(self.id)
 
     @property
+    def own_root(self) -> str:
+        """The directory that is its root as it is, "" where an overlay is mounted for it."""
+        if self.record.get("copied"):
+            return self.directory + "/upper"
+        return self.record.get("rootfs") or ""
+
+    @property
     def cgroup(self) -> str | None:
         """The directory of its cgroup while it runs, None when it has none."""
         try:

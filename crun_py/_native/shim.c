@@ -147,6 +147,12 @@ int crunpy_is_procfs(int fd)
 	return !fstatfs(fd, &fs) && !fstat(fd, &st) && (unsigned long)fs.f_type == PROC_SUPER_MAGIC && st.st_ino == ROOT;
 }
 
+long crunpy_fs_type(const char *path)
+{
+	struct statfs fs;
+	return statfs(path, &fs) ? -errno : (long)fs.f_type;
+}
+
 int crunpy_umount(const char *target, int flags)
 {
 	return umount2(target, flags | UMOUNT_NOFOLLOW) ? -errno : 0;

@@ -26,6 +26,8 @@ int crunpy_idmap(int tree, int userns, int below);
 int crunpy_attach(int tree, const char *target);
 /* Whether what is open as fd is a procfs's root. */
 int crunpy_is_procfs(int fd);
+/* f_type of statfs(2) */
+long crunpy_fs_type(const char *path);
 /* umount2(2) */
 int crunpy_umount(const char *target, int flags);
 /* prctl(2) with one argument */

@@ -14,6 +14,7 @@ from crun_py.archive import header
 from crun_py.archive.header import Entry
 from crun_py.errors import CrunpyError
 from crun_py.overlay.view import is_opaque
+from crun_py.overlay.whiteout import is_whiteout
 from crun_py.tree import DEPTH_LIMIT, DIRECTORY, is_content
 
 TYPE_CHECKING = False
@@ -117,7 +118,7 @@ class Packer:
             finally:
                 os.close(child)
             return
-        if self._whiteouts and stat.S_ISCHR(mode) and found.st_rdev == 0:
+        if self._whiteouts and is_whiteout(found):
             parent, _, last = path.rpartition("/")
             hidden = f"{parent}/.wh.{last}" if parent else f".wh.{last}"
             self._put(header.encode(Entry(os.fsencode(hidden), header.FILE)))

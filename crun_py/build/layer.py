@@ -12,7 +12,8 @@ from crun_py.errors import CrunpyError
 from crun_py.oci.chain import is_unpacked
 from crun_py.oci.store.layers import Place
 from crun_py.oci.transfer import repack
-from crun_py.overlay import mount, rootfs
+from crun_py.overlay import copied, mount, rootfs
+from crun_py.overlay.whiteout import holds_no_overlay
 from crun_py.record import record
 from crun_py.tree import DIRECTORY, remove_tree
 
@@ -40,7 +41,7 @@ class NewLayer:
     def __init__(self, paths: Paths, trees: list[str], chain: list[str], where: str) -> None:
         self._paths, self._trees, self._chain, self._where = paths, trees, chain, where
         self._place = Place(paths)
-        self._mounted = False
+        self._mounted, self._copy = False, ""
         if trees:
             rootfs.like_below(self._place.tree, trees)
 
@@ -54,6 +55,11 @@ class NewLayer:
         flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
         if not self._trees:
             return os.open(self._place.tree, flags)
+        if holds_no_overlay(self._place.path):
+            self._copy = self._place.path + "/copy"
+            os.mkdir(self._copy, 0o700)
+            copied.fill(self._trees, self._copy)
+            return os.open(self._copy, flags)
         work = self._place.path + "/work"
         os.mkdir(work, 0o700)
         mount.overlay(rootfs.over(self._trees, self._place.tree, work, volatile=True), self._where)
@@ -61,11 +67,16 @@ class NewLayer:
         return os.open(self._where, flags)
 
     def adopt(self, upper: str) -> None:
-        """Take the directory `upper` for its own."""
-        os.rename(upper, self._place.tree)
+        """Take a container's directory `upper` for its own."""
+        if holds_no_overlay(self._place.path):
+            copied.extract(self._trees, upper, self._place.tree)
+        else:
+            os.rename(upper, self._place.tree)
 
     def commit(self, times: Times) -> Layer:
         """Hash it and give it its name in the store.  Raises CrunpyError."""
+        if self._copy:
+            copied.extract(self._trees, self._copy, self._place.tree)
         self._unmount()
         times.apply(self._place.tree)
         import hashlib
@@ -91,7 +102,8 @@ class NewLayer:
         if self._mounted:
             self._mounted = False
             mount.unmount(self._where)
-        remove_tree(self._place.path + "/work")
+        for name in ("/work", "/copy"):
+            remove_tree(self._place.path + name)
 
     def discard(self) -> None:
         """Drop it, unless it was committed."""

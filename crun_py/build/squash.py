@@ -9,6 +9,7 @@ from crun_py.build.draft import Draft
 from crun_py.build.layer import NewLayer, Times
 from crun_py.overlay.copy import Copier
 from crun_py.overlay.view import is_opaque
+from crun_py.overlay.whiteout import is_whiteout, make_whiteout
 from crun_py.tree import DIRECTORY, is_content, remove_tree_at
 
 TYPE_CHECKING = False
@@ -73,9 +74,9 @@ class _Laid:
                 self._into(source, target, name, path)
                 continue
             self._remove(target, name)
-            if stat.S_ISCHR(found.st_mode) and found.st_rdev == 0:
+            if is_whiteout(found):
                 if not self._whole:
-                    os.mknod(name, stat.S_IFCHR, 0, dir_fd=target)
+                    make_whiteout(name, target)
                 continue
             self._copier.entry(source, target, name, f"{path}/{name}" if path else name)
         self._copier.describe(source, target, os.fstat(source))

@@ -8,6 +8,7 @@ import os
 
 from crun_py import caller
 from crun_py.errors import CrunpyError, printable
+from crun_py.paths import default_root
 
 _ABOUT_THE_HOST = (
     "entering a user namespace:",
@@ -30,30 +31,23 @@ _FORBIDDEN = (0, errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOSYS)
 
 def line(error: CrunpyError) -> str:
     """The one line that a user sees of an error."""
-    overlay = "starting the container: step" in error.message and "(overlay" in error.message
-    if wanted := _outer(error, overlay=overlay):
+    if wanted := _outer(error):
         return printable(f"{error.message} ({wanted})")
+    overlay = "starting the container: step" in error.message and "(overlay" in error.message
     if not overlay and not error.message.startswith(_ABOUT_THE_HOST):
         return error.line()
     return error.line("`crunpy doctor` tells more")
 
 
-def _outer(error: CrunpyError, *, overlay: bool) -> str:
+def _outer(error: CrunpyError) -> str:
     """What would have to be said to an outer engine, "" where that is not it."""
-    forbidden = error.errno in _FORBIDDEN and any(m in error.message for m in _ABOUT_AN_OUTER)
-    if not overlay and not forbidden:
+    if error.errno not in _FORBIDDEN or not any(m in error.message for m in _ABOUT_AN_OUTER):
         return ""
     from crun_py.doctor import nested
     from crun_py.doctor.host import Host
-    from crun_py.paths import default_root
-    from crun_py.show.info import filesystem_of
 
-    upper = error.message.partition("upper ")[2].partition("/containers/")[0]
-    store = upper or caller.variable("CRUNPY_ROOT") or default_root()
-    host = Host(uid=os.geteuid(), store=store)
-    if not nested.engine(host):
-        return ""
-    wanted = nested.flags(host, filesystem_of(host.store))
+    host = Host(uid=os.geteuid(), store=caller.variable("CRUNPY_ROOT") or default_root())
+    wanted = nested.flags(host)
     if not wanted:
         return ""
     outer = nested.engine(host)

@@ -90,22 +90,23 @@ def commit(container: Container, about: About, *, pause: bool | None, squash: bo
 
 def _own_files(container: Container, write: Callable[[bytes], None]) -> None:
     """The container's layer: what it changed."""
-    changes = inside.changes(container)
     owner = inside.ids(container).inside
-    packer = Packer(write, xattrs=True, whiteouts=True, wanted=changes.own, owner=owner)
-    top = os.open(container.directory + "/upper", DIRECTORY)
-    try:
-        packer.children(top, "")
-    finally:
-        os.close(top)
-    packer.finish()
+    with inside.changes(container) as changes:
+        packer = Packer(write, xattrs=True, whiteouts=True, wanted=changes.own, owner=owner)
+        top = os.open(changes.upper, DIRECTORY)
+        try:
+            packer.children(top, "")
+        finally:
+            os.close(top)
+        packer.finish()
 
 
 def _all_files(container: Container, write: Callable[[bytes], None]) -> None:
     """Everything below the container's root but what the engine made to mount on."""
-    wanted = inside.changes(container).own_or_below
-    packer = Packer(write, xattrs=True, wanted=wanted, owner=inside.ids(container).inside)
-    _pack_root(container, packer)
+    owner = inside.ids(container).inside
+    with inside.changes(container) as changes:
+        packer = Packer(write, xattrs=True, wanted=changes.own_or_below, owner=owner)
+        _pack_root(container, packer)
 
 
 def _pack_root(container: Container, packer: Packer) -> None:

@@ -81,7 +81,7 @@ def filled(
 
 def _root(container: Container) -> int:
     """The container's own files as they are now, in a namespace of this thread."""
-    if directory := container.record.get("rootfs"):
+    if directory := container.own_root:
         mount.own_namespace()
         return os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     own = inside.describe(container)

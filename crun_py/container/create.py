@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import resource as rlimit
 
-from crun_py import events, jsonfile, names, ns, spec, state, volumes
+from crun_py import events, jsonfile, names, notices, ns, spec, state, volumes
 from crun_py.container import (
     environment,
     filesystems,
@@ -25,6 +25,7 @@ from crun_py.ns import users
 from crun_py.ns.idmap import Ids, own_map
 from crun_py.overlay import rootfs
 from crun_py.overlay.view import LayeredView
+from crun_py.overlay.whiteout import holds_no_overlay
 from crun_py.paths import Paths, in_user_namespace
 from crun_py.record import replaced
 from crun_py.staging import Staging, note_transient
@@ -92,6 +93,8 @@ def create(
         userns=own_ids,
         layers=layers,
     )
+    if layers and holds_no_overlay(paths.root):
+        record["copied"] = True
     view = LayeredView(layers[::-1] or [request.rootfs])
     user = users.resolve(view, record["config"]["user"], list(request.groups))
     host = _host(Ids.of(record))
@@ -285,6 +288,18 @@ def _all_devices() -> list[LinuxDevice]:
 # ---- what is written ----
 
 
+def _tell_of_copies(paths: Paths) -> None:
+    """Once for a store: what it costs to have it where it is."""
+    try:
+        os.close(os.open(paths.root + "/copied", os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+    except FileExistsError:
+        return
+    notices.warn(
+        f"the store {paths.root} is on a file system that holds no overlay: each container gets a "
+        "copy of its image's files (on a volume it would start faster and take less room)"
+    )
+
+
 def _write(
     paths: Paths,
     request: CreateRequest,
@@ -306,6 +321,12 @@ def _write(
     try:
         record = container.record = {**record, "name": _take_name(paths, record)}
         rootfs.prepare(staging.directory, layers)
+        if record.get("copied"):
+            from crun_py.overlay import copied
+
+            owner_of = ids.outside if ids else copied.same
+            copied.fill(layers, staging.directory + "/upper", owner_of)
+            _tell_of_copies(paths)
         if size := record["host"].get("storage_bytes"):
             from crun_py import quota
 

@@ -213,7 +213,10 @@ def _plan(
     if not _is_there(status):
         raise _ended(container)
     if cgroup := _group(container, status.pid):
-        fds.append(os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        try:
+            fds.append(os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        except FileNotFoundError:
+            raise _ended(container) from None
         plan.add(p.SET_CGROUP, a=fds[-1])
     plan.add(p.SET_CLONE, b=pid_namespace)
     contained.joining_steps(plan, pidfd, flags, process)

@@ -14,6 +14,7 @@ from crun_py.container.record import is_systemd
 from crun_py.errors import InvalidArgument, NotFound, Unsupported
 from crun_py.model.container import Bind, VolumeMount
 from crun_py.ns.idmap import Ids
+from crun_py.overlay.whiteout import holds_no_overlay
 from crun_py.paths import Paths, in_user_namespace
 
 TYPE_CHECKING = False
@@ -263,6 +264,11 @@ def _mounted_volume(
 
 def _own_layer(paths: Paths, record: Record, entry: MountEntry, number: int) -> dict[str, str]:
     """Changes of a mount go into a layer of the container's own: the overlay's options."""
+    if holds_no_overlay(paths.root):
+        raise Unsupported(
+            f"mounting {entry['destination']}: the file system of {paths.root} holds no overlay",
+            hint="without a layer for changes it can be mounted",
+        )
     entry["layer"] = f"volume-{number}"
     own = f"{paths.container(record['id'])}/{entry['layer']}"
     return {"upperdir": own + "/upper", "workdir": own + "/work"}
@@ -282,17 +288,17 @@ def _image(paths: Paths, entry: MountEntry, upper: dict[str, str], host: spec.Ho
 
         image = own(paths, image)
     entry["image_id"] = image.id
+    layers, target = image.layers, entry["destination"]
+    if holds_no_overlay(paths.root):
+        from crun_py.overlay import copied
+
+        layers = [copied.whole(layers)]
+    entry["source"] = layers[-1]
     if upper:
-        entry["source"] = image.layers[-1]
-        return _overlay(entry["destination"], image.layers[::-1], upper, host, "nodev")
-    if entry.get("subpath"):  # taken out of it at the start (subpaths)
-        entry["source"] = image.layers[-1]
-        return spec.mount("bind", image.layers[-1], entry["destination"], "rbind", "rro", "nodev")
-    if len(image.layers) == 1:
-        entry["source"] = image.layers[0]
-        return spec.mount("bind", image.layers[0], entry["destination"], "rbind", "rro", "nodev")
-    entry["source"] = image.layers[-1]
-    return _overlay(entry["destination"], image.layers[::-1], {}, host, "ro", "nodev")
+        return _overlay(target, layers[::-1], upper, host, "nodev")
+    if len(layers) == 1 or entry.get("subpath"):  # that is taken out of it at the start (subpaths)
+        return spec.mount("bind", layers[-1], target, "rbind", "rro", "nodev")
+    return _overlay(target, layers[::-1], {}, host, "ro", "nodev")
 
 
 def _overlay(

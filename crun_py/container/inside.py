@@ -21,6 +21,7 @@ from crun_py.ns.idmap import Ids
 from crun_py.overlay import mount, rootfs
 from crun_py.overlay.changes import Changes
 from crun_py.paths import private_dir
+from crun_py.tree import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def describe(container: Container) -> rootfs.RootFs:
                            context=container.mount_context)  # fmt: skip
 
 
-def changes(container: Container) -> Changes:
+@contextlib.contextmanager
+def changes(container: Container) -> Iterator[Changes]:
     """What `container` changed; runs in a user namespace that has its files' owners.
 
     Raises Unsupported for one that was made with --rootfs.
@@ -129,8 +131,20 @@ def changes(container: Container) -> Changes:
         from crun_py.container import secrets
 
         made += [secrets.target(use) for use in secrets.uses(container) if not use.variable]
-    owner = ids(container).outside if _idmapped(container) else _SameIds.outside
-    return Changes(container.directory + "/upper", layers[::-1], made, owner)
+    if not container.record.get("copied"):
+        owner = ids(container).outside if _idmapped(container) else _SameIds.outside
+        yield Changes(container.directory + "/upper", layers[::-1], made, owner)
+        return
+    from crun_py.overlay import copied
+
+    owner = ids(container).outside
+    found = f"{container.directory}/changes-{os.urandom(8).hex()}"
+    try:
+        os.mkdir(found, 0o700)
+        copied.extract(layers, container.own_root, found, owner)
+        yield Changes(found, layers[::-1], made, owner)
+    finally:
+        remove_tree(found)
 
 
 def _idmapped(container: Container) -> bool:
@@ -156,6 +170,9 @@ def ids(container: Container | None) -> Ids | _SameIds:
 
 def mount_root(container: Container, where: str) -> None:
     """Mount the overlay of a container that does not run on the directory `where`."""
+    if own := container.own_root:
+        mount.bind(own, where)
+        return
     if not _idmapped(container):
         mount.overlay(describe(container), where)
         return
@@ -178,8 +195,8 @@ def mount_root(container: Container, where: str) -> None:
 def _stopped_root(container: Container, *, alone: bool) -> Iterator[int]:
     where = private_dir(container.paths.run + "/rootfs")
     mount.own_namespace()
-    if container.record.get("rootfs"):
-        mount.bind(container.record["rootfs"], where)
+    if own := container.own_root:
+        mount.bind(own, where)
     elif mount.is_mounted(merged(container)):
         mount.bind(merged(container), where)
     else:

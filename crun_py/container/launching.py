@@ -270,8 +270,8 @@ class Launch:
     def _root(self) -> rootfs.RootFs | None:
         """The overlay that is to be mounted; None: the spec's root path is there."""
         container, record = self._container, self._container.record
-        if record.get("rootfs"):
-            self._spec["root"]["path"] = record["rootfs"]
+        if own := container.own_root:
+            self._spec["root"]["path"] = own
             return None
         if os.path.ismount(rootfs.merged(container.directory)):
             # `crunpy mount` shows it: one overlay, not two on the same writable layer

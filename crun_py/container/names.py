@@ -34,5 +34,6 @@ class _View(LayeredView):
 def view(container: Container) -> LayeredView:
     """For `ns/users.resolve`: the container's own files, written layer and mounts included."""
     layers = [f"{container.paths.root}/{name}" for name in container.record["layers"]]
-    own = container.record.get("rootfs") or container.directory + "/upper"
-    return _View([own, *layers[::-1]], container.directory)
+    if own := container.own_root:
+        return _View([own], container.directory)
+    return _View([container.directory + "/upper", *layers[::-1]], container.directory)

@@ -15,6 +15,7 @@ from crun_py.ns import idmap
 from crun_py.ns.idmap import Ids
 from crun_py.overlay import mapped
 from crun_py.overlay.view import LayeredView
+from crun_py.overlay.whiteout import holds_no_overlay
 from crun_py.paths import in_user_namespace
 
 TYPE_CHECKING = False
@@ -38,8 +39,8 @@ def decide(
     as the container is to have them.  Raises InvalidArgument, Unsupported, CrunpyError.
     """
     found = _decide(paths, asked, LayeredView(layers[::-1]))
-    if found is None or not layers:
-        return found, layers
+    if found is None or not layers or holds_no_overlay(paths.root):
+        return found, layers  # a copy of the files is made anyway
     if not in_user_namespace():
         namespace = idmap.new_namespace(Ids(found["uids"], found["gids"]))
         try:
@@ -107,7 +108,9 @@ def prepare(container: Container, spec: Spec, namespace: int, attached: dict[str
     itself, for the store's directories are closed to it."""
     record = container.record
     idmapped = record["userns"] is not None and record["userns"]["idmapped"]
-    if not record.get("rootfs"):
+    if record.get("copied"):
+        attached["/"] = mapped.tree_of(container.own_root, recursive=False)
+    elif not record.get("rootfs"):
         where = container.paths.run + "/rootfs"
         own = namespace if idmapped else -1
         if os.path.ismount(inside.merged(container)):

@@ -13,8 +13,6 @@ _CAPABILITIES = (("SYS_ADMIN", 21, False), ("NET_ADMIN", 12, True))
 """Name, number in capabilities(7), and whether only root's containers take it."""
 _MOUNTED = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 """What each engine puts over the image's."""
-_UNFIT = ("overlay", "fuse.fuse-overlayfs")
-"""What an outer engine's root file system is of; no overlay's upper directory can be there."""
 
 
 def engine(host: Host) -> str:
@@ -30,15 +28,13 @@ def engine(host: Host) -> str:
     return "docker" if docker else "podman" if podman else ""
 
 
-def flags(host: Host, filesystem: str) -> list[str]:
+def flags(host: Host) -> list[str]:
     """The options that `run` of the outer engine was not given and that are wanted there; [] in
-    no container.  filesystem: the type of the store's."""
+    no container."""
     outer = engine(host)
     if not outer:
         return []
     found = []
-    if filesystem in _UNFIT:
-        found.append(f"-v VOLUME:{host.store}")
     bounding = _bounding(host)
     for name, number, roots in _CAPABILITIES:
         if not bounding >> number & 1 and not (roots and host.rootless):
@@ -91,11 +87,11 @@ def _is_covered(host: Host) -> bool:
     return False
 
 
-def check(host: Host, filesystem: str) -> Iterator[Finding]:
+def check(host: Host) -> Iterator[Finding]:
     """Whether the container that this is allows containers; nothing in no container."""
     if not (outer := engine(host)):
         return
-    lacking = flags(host, filesystem)
+    lacking = flags(host)
     if lacking:
         yield host.error(
             "container",

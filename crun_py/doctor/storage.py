@@ -36,6 +36,20 @@ def overlay(host: Host, filesystem: str, mount: Callable[[], object]) -> Iterato
     yield host.ok(name, f"the kernel's is used, on {filesystem}; fuse-overlayfs is not needed")
 
 
+def copies(host: Host, filesystem: str) -> Finding:
+    """Of a store where the kernel mounts no overlay, and none is tried (overlay/copied.py)."""
+    what = f"none on {filesystem}, where {host.store} is: each container copies its image's files"
+    return host.warning("overlay", what, _volume(host) or _elsewhere())
+
+
+def _volume(host: Host) -> str:
+    """What an outer engine would have to be told, "" in no container."""
+    from crun_py.doctor import nested
+
+    outer = nested.engine(host)
+    return f"{outer} run -v VOLUME:{host.store} …" if outer else ""
+
+
 def _elsewhere() -> str:
     return "export CRUNPY_ROOT=/DIRECTORY/ON/A/LOCAL/DISK  # ext4, xfs, btrfs or tmpfs"
 

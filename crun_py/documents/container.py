@@ -237,7 +237,8 @@ class Record(TypedDict):
     """The whole of container.json.
 
     image_id: hex digits, "" with rootfs.  layers: paths below ROOT, base first; without any
-    rootfs is there, a directory of the host.  links, requires: ids of other containers.
+    rootfs is there, a directory of the host.  copied: its root is a copy of them, no overlay.
+    links, requires: ids of other containers.
     timeout: in seconds, 0 for none.  timezone: a file of the host.  cgroup_parent: "-" for no
     cgroup.  cgroup_manager: who makes it, "" for systemd where it is there.  create_command: the
     command line, if it was one.  pod: the id of its pod.  infra: it has no command: its first
@@ -272,6 +273,7 @@ class Record(TypedDict):
     mounts: list[MountEntry]
     layers: list[str]
     rootfs: NotRequired[str]
+    copied: NotRequired[bool]
     selinux: NotRequired[Selinux]
     pod: NotRequired[str]
     infra: NotRequired[bool]

@@ -48,10 +48,9 @@ def _name() -> str:
 def _kernel(host: Host, _: Context) -> Iterator[Finding]:
     from crun_py.doctor import kernel, nested
     from crun_py.show import version
-    from crun_py.show.info import filesystem_of
 
     yield from kernel.version(host)
-    yield from nested.check(host, filesystem_of(host.store))
+    yield from nested.check(host)
     yield from kernel.seccomp(host)
     yield from kernel.security_modules(host)
     built = version.build().get("built", "")
@@ -71,12 +70,16 @@ def _users(host: Host, _: Context) -> Iterator[Finding]:
 
 def _storage(host: Host, _: Context) -> Iterator[Finding]:
     from crun_py.doctor import storage
+    from crun_py.overlay.whiteout import holds_no_overlay
     from crun_py.show.info import filesystem_of
 
     filesystem = filesystem_of(host.store)
-    yield from storage.overlay(
-        host, filesystem, lambda: apart(lambda: _try_overlay(host.store), "mounting an overlay")
-    )
+    if holds_no_overlay(_existing(host.store)):
+        yield storage.copies(host, filesystem)
+    else:
+        yield from storage.overlay(
+            host, filesystem, lambda: apart(lambda: _try_overlay(host.store), "mounting an overlay")
+        )
     room = os.statvfs(_existing(host.store))
     inodes = room.f_favail if room.f_files else -1
     yield from storage.room(host, filesystem, room.f_bavail * room.f_frsize, inodes)

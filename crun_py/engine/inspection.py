@@ -64,5 +64,6 @@ def changes(context: Context, name: str) -> tuple[FileChange, ...]:
 
     container = state.find(context.paths, name)
     context.enter()
-    found = inside.changes(container).found()
+    with inside.changes(container) as changes:
+        found = changes.found()
     return tuple(FileChange(kind=kind, path=path) for kind, path in found)

@@ -11,6 +11,7 @@ import stat
 
 from crun_py.errors import CrunpyError
 from crun_py.overlay.view import LayeredView, is_opaque
+from crun_py.overlay.whiteout import is_whiteout
 from crun_py.tree import DEPTH_LIMIT, DIRECTORY
 
 TYPE_CHECKING = False
@@ -35,14 +36,14 @@ class Changes:
         owner: Callable[[int, int], tuple[int, int]] = lambda uid, gid: (uid, gid),
     ) -> None:
         self._owner = owner
-        self._upper = upper
+        self.upper = upper
         self._below = LayeredView(layers)
         self._made = {path.strip("/") for path in made}
         self._ways = {p[:i] for p in self._made for i, c in enumerate(p) if c == "/"}
 
     def found(self) -> list[tuple[str, str]]:
         """(kind, absolute path) of each, parents before what is below them."""
-        top = os.open(self._upper, DIRECTORY)
+        top = os.open(self.upper, DIRECTORY)
         try:
             return [(kind, "/" + "/".join(parts)) for kind, parts in self._directory(top, [])]
         finally:
@@ -55,7 +56,7 @@ class Changes:
         if path not in self._ways:
             return True
         parts = path.split("/")
-        top = os.open(self._upper, DIRECTORY)
+        top = os.open(self.upper, DIRECTORY)
         try:
             parent = self._open(top, parts[:-1])
             try:
@@ -139,4 +140,4 @@ def _lstat(directory: int, name: str) -> os.stat_result | None:
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return None
-    return None if stat.S_ISCHR(found.st_mode) and found.st_rdev == 0 else found
+    return None if is_whiteout(found) else found

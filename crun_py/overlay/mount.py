@@ -10,6 +10,7 @@ import os
 
 from crun_py._native import check, ffi, lib
 from crun_py.errors import CrunpyError
+from crun_py.overlay.whiteout import holds_no_overlay
 from crun_py.paths import in_user_namespace
 
 TYPE_CHECKING = False
@@ -61,6 +62,11 @@ def layers(trees: list[str], where: str) -> None:
 
     Raises CrunpyError.
     """
+    if holds_no_overlay(trees[0]):
+        from crun_py.overlay import copied
+
+        _read_only(copied.whole(trees[::-1]), where)
+        return
     # overlay wants two at least; the empty directory that is mounted on is as good as any
     paths = trees if len(trees) > 1 else [*trees, where]
     user = ",userxattr" if in_user_namespace() else ""
@@ -70,6 +76,14 @@ def layers(trees: list[str], where: str) -> None:
         (os.open(path, _DIRECTORY) for path in paths),
         lambda names: f"lowerdir={':'.join(names)}{user}",
     )
+
+
+def _read_only(tree: str, where: str) -> None:
+    try:
+        bind(tree, where)
+        make_read_only(where)
+    except OSError as e:
+        raise CrunpyError.from_os(f"mounting the layers on {where}", e) from e
 
 
 def _overlay(

@@ -15,6 +15,7 @@ import stat
 
 from crun_py._native import check, lib
 from crun_py.errors import ImageError
+from crun_py.overlay.whiteout import is_whiteout
 from crun_py.tree import DIRECTORY
 
 _MAX_LINKS = 40
@@ -60,8 +61,8 @@ class LayeredView:
                 if e.errno in (errno.ENOTDIR, errno.ELOOP):
                     return None  # a file or a link in the place of a parent
                 raise
-            if stat.S_ISCHR(found.st_mode) and found.st_rdev == 0:
-                return None  # a whiteout
+            if is_whiteout(found):
+                return None
             return layer, found
         return None
 

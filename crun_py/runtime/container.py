@@ -129,7 +129,7 @@ mounted outside is attached on it until it becomes /."""
 def _root(plan: Plan, spec: Spec, rootfs: RootFs | None, attached: int | None) -> None:
     plan.add(p.PROPAGATION, a=ns.MS_SLAVE | ns.MS_REC)
     if attached is not None:
-        plan.add(p.ATTACH, _ANYWHERE, a=attached, b=1)
+        plan.add(p.ATTACH, _ANYWHERE, a=attached, b=1 | ns.NODEV << 1)
         return
     if rootfs is None:
         follows = spec["linux"].get("rootfsPropagation", "") in ("slave", "rslave")

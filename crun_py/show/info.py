@@ -84,7 +84,7 @@ def gather(paths: Paths, cgroup_manager: str = "") -> dict[str, object]:
         "ContainersStopped": len(states) - running - paused,
         "Images": len(ImageStore(paths).list()),
         "ServerVersion": __version__,
-        "Driver": "overlay",
+        "Driver": "vfs" if os.path.exists(paths.root + "/copied") else "overlay",
         "BackingFilesystem": filesystem,
         "DriverStatus": [["Backing Filesystem", filesystem]],
         "LoggingDriver": "json-file",

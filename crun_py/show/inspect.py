@@ -50,23 +50,14 @@ def container(found: Container, *, size: bool = False) -> dict[str, object]:
         "ImageName": _full_name(record["image"]),
         "ImageDigest": _image_digest(found),
         "ImageManifestDescriptor": None,
-        "Driver": "overlay",
+        "Driver": "vfs" if record.get("copied") else "overlay",
         "MountLabel": labels["mount"] if labels else "",
         "ProcessLabel": labels["process"] if labels else "",
         "ExecIDs": None,
         "Platform": "linux",
         "AppArmorProfile": _profile(found),
         "HostConfig": host_config.document(record, found.log_path),
-        "GraphDriver": {
-            "Name": "overlay",
-            "Data": {
-                "LowerDir": ":".join(
-                    f"{found.paths.root}/{layer}" for layer in record["layers"][::-1]
-                ),
-                "UpperDir": found.directory + "/upper",
-                "WorkDir": found.directory + "/work",
-            },
-        },
+        "GraphDriver": _graph_driver(found),
         "Mounts": [mount(m) for m in record["mounts"]],
         "Config": Struct(
             {
@@ -107,6 +98,19 @@ def container(found: Container, *, size: bool = False) -> dict[str, object]:
         value["SizeRw"] = own
         value["SizeRootFs"] = own + sum(map(disk_usage, layers))
     return value
+
+
+def _graph_driver(found: Container) -> Struct:
+    """The names are docker's drivers'."""
+    if found.record.get("copied"):
+        return Struct({"Name": "vfs", "Data": {}})
+    layers = [f"{found.paths.root}/{layer}" for layer in found.record["layers"][::-1]]
+    data = {
+        "LowerDir": ":".join(layers),
+        "UpperDir": found.directory + "/upper",
+        "WorkDir": found.directory + "/work",
+    }
+    return Struct({"Name": "overlay", "Data": data})
 
 
 def _as_podman(found: Container) -> dict[str, object]:

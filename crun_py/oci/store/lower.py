@@ -17,6 +17,7 @@ import stat
 from crun_py._native import check, lib
 from crun_py.errors import ImageError
 from crun_py.overlay.view import LayeredView
+from crun_py.overlay.whiteout import holds_no_overlay, is_whiteout, make_whiteout
 from crun_py.paths import in_user_namespace
 from crun_py.tree import DIRECTORY, is_content
 
@@ -124,7 +125,7 @@ class Markers:
                 continue
             mine = self._own(parts)
             if mine is None and parts in self._hidden:
-                self._make(parts, lambda name, at: os.mknod(name, stat.S_IFCHR, 0, dir_fd=at))
+                self._make(parts, make_whiteout)
             elif stat.S_ISDIR(below.st_mode) and (mine is None or stat.S_ISDIR(mine.st_mode)):
                 if mine is None:
                     self._make_directory(parts)
@@ -170,8 +171,10 @@ class Markers:
             os.utime(directory, ns=(before.st_atime_ns, before.st_mtime_ns))
 
     def _set_opaque(self, parts: tuple[str, ...]) -> None:
-        name = "user" if in_user_namespace() else "trusted"
         with self._opened(parts) as directory:
+            # an overlay keeps those of its own kind for itself
+            unfit = holds_no_overlay(f"/proc/self/fd/{directory}")
+            name = "user" if unfit or in_user_namespace() else "trusted"
             os.setxattr(directory, name + ".overlay.opaque", b"y")
 
     def _opened(self, parts: tuple[str, ...]) -> _Opened:
@@ -212,17 +215,13 @@ def _find(trees: Sequence[int], path: bytes) -> int:
             if at < 0:
                 break
         if at >= 0:
-            if _is_whiteout(os.fstat(at)):
+            if is_whiteout(os.fstat(at)):
                 os.close(at)
                 return -1
             return at
         if opaque:
             return -1
     return -1
-
-
-def _is_whiteout(found: os.stat_result) -> bool:
-    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
 
 
 def _is_opaque(fd: int) -> bool:
