@@ -41,6 +41,15 @@ def in_user_namespace() -> bool:
         return False
 
 
+def has_one_id() -> bool:
+    """Whether this process is root of a user namespace with no other id (ns/user.py).  There
+    setgroups(2) is denied, and no file can get another owner."""
+    if not in_user_namespace():
+        return False
+    with open("/proc/self/setgroups", encoding="ascii") as f:
+        return f.read().strip() == "deny"
+
+
 def configuration() -> list[str]:
     """The files of containers.conf(5) that count here, the most important last.
 

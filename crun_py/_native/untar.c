@@ -295,8 +295,9 @@ static int read_ids(struct untar *u)
 	/* (uid_t)-1 means "leave as it is" to chown(2) */
 	if (!u->code && (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX))
 		return untar_fail(u, EBADMSG, "owner out of range");
-	u->entry.uid = (uid_t)uid;
-	u->entry.gid = (gid_t)gid;
+	unsigned one = u->flags & UNTAR_ONE_ID;
+	u->entry.uid = one ? 0 : (uid_t)uid;
+	u->entry.gid = one ? 0 : (gid_t)gid;
 	return u->code;
 }
 

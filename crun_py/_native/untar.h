@@ -10,6 +10,7 @@
 
 enum {
 	UNTAR_USERNS = 1, /* devices are left out */
+	UNTAR_ONE_ID = 2, /* whatever the archive says, all files are root's */
 };
 
 struct untar;

@@ -162,12 +162,12 @@ def write_tree(trees: list[str], output: Output, where: str, stdout: int = -1) -
     where: an empty directory; they are mounted there for this process alone.  stdout: the
     descriptor for dest `-`.  Raises InvalidArgument, CrunpyError.
     """
-    from crun_py.overlay import copy, mount
+    from crun_py.overlay import mount
 
     if not trees:
         _write(os.open(where, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), output, stdout)
         return
-    root = copy.root_of(trees[::-1], where)
+    root = mount.root_of(trees[::-1], where)
     try:
         _write(root, output, stdout)
     finally:

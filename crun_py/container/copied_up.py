@@ -86,7 +86,7 @@ def _root(container: Container) -> int:
         return os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     own = inside.describe(container)
     where = private_dir(container.paths.run + "/rootfs")
-    return copy.root_of([own.upper, *own.lowers], where)
+    return mount.root_of([own.upper, *own.lowers], where)
 
 
 def _describe(place: str, words: list[str], asked: os.stat_result) -> None:

@@ -207,7 +207,10 @@ def _plan(
     for kind in kinds:
         if kind != "pid":
             flags |= ns.TYPES[kind]
-    pid_namespace = os.open(f"/proc/{status.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        pid_namespace = os.open(f"/proc/{status.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError):
+        raise _ended(container) from None
     # the pid is still the container's: the pidfd was opened before, and is alive
     fds += [pid_namespace, pidfd]
     if not _is_there(status):

@@ -43,7 +43,7 @@ def become_root(container: Container) -> Status:
     if status.alive:
         user.join(status)
     else:
-        user.enter()
+        user.enter(container.paths.root)
     return status
 
 

@@ -108,7 +108,7 @@ def _copy_up(
     ids: Ids | None,
 ) -> None:
     """What the image has at `path` goes into the new volume, as docker's."""
-    from crun_py.overlay import copy
+    from crun_py.overlay import copy, mount
 
     own_ids = record["userns"]
     owner = (
@@ -119,7 +119,7 @@ def _copy_up(
         if directory := record.get("rootfs"):
             root = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         else:
-            root = copy.root_of(layers[::-1], private_dir(paths.run + "/rootfs"))
+            root = mount.root_of(layers[::-1], private_dir(paths.run + "/rootfs"))
         copy.copy_up(root, path, data, owner)
 
     apart(act)

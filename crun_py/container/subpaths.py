@@ -14,7 +14,7 @@ from crun_py import volumes
 from crun_py._native import check, lib
 from crun_py.errors import NotFound
 from crun_py.ns.thread import in_thread
-from crun_py.overlay import copy
+from crun_py.overlay import mount
 from crun_py.overlay.mapped import tree_of
 from crun_py.paths import private_dir
 
@@ -70,7 +70,7 @@ def _image_root(container: Container, entry: MountEntry) -> int:
     from crun_py.oci.store.images import ImageStore
 
     image = ImageStore(container.paths).find(entry["image_id"])
-    return copy.root_of(image.layers[::-1], private_dir(container.paths.run + "/rootfs"))
+    return mount.root_of(image.layers[::-1], private_dir(container.paths.run + "/rootfs"))
 
 
 def _part(root: int, entry: MountEntry) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ENOUGH = 65536
 """Ids that an image may use: all of 16 bits."""
 _FIRST = 100_000
+_ALONE = "containers have one user, root"
 
 
 def subordinate_ids(host: Host) -> Iterator[Finding]:
@@ -29,7 +30,8 @@ def subordinate_ids(host: Host) -> Iterator[Finding]:
         try:
             words = user.mapping(host.path(file), host.name, host.uid, host.uid)
         except CrunpyError:
-            yield host.error(name, f"{file} has no ids for user {host.name}", _add_ids(host, file))
+            what = f"{file} has no ids for user {host.name}: {_ALONE}"
+            yield host.warning(name, what, _add_ids(host, file))
             continue
         count = sum(map(int, words[5::3]))
         if count < ENOUGH:
@@ -57,15 +59,14 @@ def mappers(host: Host) -> Iterator[Finding]:
     for name in ("newuidmap", "newgidmap"):
         path = host.program(name)
         if not path:
-            yield host.error(
+            yield host.warning(
                 name,
-                "not installed",
+                f"not installed: {_ALONE}",
                 host.install("uidmap", "shadow-utils", "shadow-uidmap"),
             )
         elif not _may_map(host.path(path)):
-            yield host.error(
-                name, f"{path} is neither setuid root nor has capabilities", f"chmod u+s {path}"
-            )
+            what = f"{path} is neither setuid root nor has capabilities: {_ALONE}"
+            yield host.warning(name, what, f"chmod u+s {path}")
         else:
             yield host.ok(name, path)
 

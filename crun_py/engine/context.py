@@ -91,7 +91,7 @@ class Context:
         networks = [mode[8:] for mode in modes if mode.startswith("network:")]
         if networks and self._join_hub(networks):
             return
-        user.enter()
+        user.enter(self.paths.root)
         self.rootless = True
 
     def enter_for_many(self, mode: str) -> None:
@@ -135,5 +135,5 @@ class Context:
             try:
                 user.join(status)
             except NotFound:
-                user.enter()  # it ended just now
+                user.enter(self.paths.root)  # it ended just now
             self.rootless = True

@@ -45,6 +45,18 @@ def _name() -> str:
         return str(os.geteuid())
 
 
+def _become_root() -> None:
+    """In a user namespace, for a child of a plain user's; with one id where that is all he has."""
+    import tempfile
+
+    from crun_py import notices
+    from crun_py.ns import user
+
+    notices.listen(lambda _: None)  # the findings say it
+    with tempfile.TemporaryDirectory() as nowhere:
+        user.enter(nowhere)
+
+
 def _kernel(host: Host, _: Context) -> Iterator[Finding]:
     from crun_py.doctor import kernel, nested
     from crun_py.show import version
@@ -59,13 +71,12 @@ def _kernel(host: Host, _: Context) -> Iterator[Finding]:
 
 def _users(host: Host, _: Context) -> Iterator[Finding]:
     from crun_py.doctor import kernel, users
-    from crun_py.ns import user
 
     yield from kernel.namespaces(host)
     if host.rootless:
         yield from users.subordinate_ids(host)
         yield from users.mappers(host)
-        yield from users.namespace(host, lambda: apart(user.enter, "entering a user namespace"))
+        yield from users.namespace(host, lambda: apart(_become_root, "entering a user namespace"))
 
 
 def _storage(host: Host, _: Context) -> Iterator[Finding]:
@@ -102,7 +113,7 @@ def _try_overlay(store: str) -> None:
     from crun_py.tree import remove_tree
 
     if user.needed():
-        user.enter()
+        _become_root()
     else:
         mount.own_namespace()
     top = tempfile.mkdtemp(prefix=".crunpy-doctor-", dir=_existing(store))
@@ -152,10 +163,10 @@ def _try_nftables(host: Host) -> None:
     from crun_py._native import check, lib
     from crun_py.doctor import firewall
     from crun_py.net import nft
-    from crun_py.ns import CLONE_NEWNET, user
+    from crun_py.ns import CLONE_NEWNET
 
     if host.rootless:
-        user.enter()
+        _become_root()
         check(lib.crunpy_unshare(CLONE_NEWNET), "unshare")
     with nft.socket() as sock:
         firewall.chains(sock)

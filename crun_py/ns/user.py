@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 
-from crun_py import caller
+from crun_py import caller, notices
 from crun_py._native import check, ffi, lib
 from crun_py.errors import CrunpyError, NotFound, Unsupported
 from crun_py.ns import CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_SLAVE
@@ -28,16 +28,69 @@ def needed() -> bool:
     return os.geteuid() != 0
 
 
-def enter() -> None:
+_OWN = "/proc/self/ns/user"
+_ALONE = "/one-id"
+"""A store in which all files are the user's own, for there were no subordinate ids."""
+
+
+def enter(store: str) -> None:
     """Enter a new user and mount namespace as its root.  Does nothing for root.
 
-    Raises Unsupported saying what is missing and how to mend it.
+    Where a user has no subordinate ids, or nobody may map them, as in a container with few
+    privileges, root is the only id there; a store that has files of other owners is not opened so.
+
+    store: its root directory, "" for none.  Raises Unsupported saying what is missing and how to
+    mend it.
     """
     if not needed():
         return
+    own, before = (os.geteuid(), os.getegid()), os.stat(_OWN).st_ino
+    try:
+        _enter_mapped(*own)
+    except Unsupported as e:
+        if not _may_be_alone(store):
+            raise
+        if os.stat(_OWN).st_ino == before and (result := lib.crunpy_unshare(CLONE_NEWUSER)) < 0:
+            raise _refused(-result) from None
+        _map_alone(*own, e)
+        _tell_alone(store, e)
+    else:
+        if store and os.path.exists(store + _ALONE):
+            os.unlink(store + _ALONE)  # what comes now may have other owners
+    _own_mounts()
+
+
+def _may_be_alone(store: str) -> bool:
+    return bool(store) and (not os.path.isdir(store + "/layers") or os.path.exists(store + _ALONE))
+
+
+def _map_alone(uid: int, gid: int, cause: Unsupported) -> None:
+    """Be root of the new user namespace in which no other id is mapped, which needs nobody's leave
+    (user_namespaces(7), "Defining user and group ID mappings").  Raises `cause` if it cannot be."""
+    lines = ("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")
+    try:
+        for name, line in lines:
+            with open(f"/proc/self/{name}", "w", encoding="ascii") as f:
+                f.write(line)
+    except OSError:
+        raise cause from None
+
+
+def _tell_alone(store: str, cause: Unsupported) -> None:
+    """Once for a store."""
+    os.makedirs(store, 0o700, exist_ok=True)
+    try:
+        os.close(os.open(store + _ALONE, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    notices.warn(
+        f"{cause.message}: containers have one user, root, to whom all files belong ({cause.hint})"
+    )
+
+
+def _enter_mapped(uid: int, gid: int) -> None:
     import pwd
 
-    uid, gid = os.geteuid(), os.getegid()
     try:
         name = pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -80,7 +133,6 @@ def enter() -> None:
             f"entering a user namespace: newuidmap or newgidmap failed for user {name}",
             hint="check /etc/subuid and /etc/subgid, and that both programs are setuid root",
         )
-    _own_mounts()
 
 
 def _own_mounts() -> None:
@@ -116,7 +168,7 @@ def _child_of_ours(fd: int) -> int:
     """The ancestor of the user namespace `fd`, or that itself, whose parent is ours."""
     import fcntl
 
-    own = os.stat("/proc/self/ns/user").st_ino
+    own = os.stat(_OWN).st_ino
     while True:
         parent = fcntl.ioctl(fd, _NS_GET_PARENT)
         if os.fstat(parent).st_ino == own:

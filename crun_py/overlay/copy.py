@@ -14,7 +14,6 @@ import stat
 
 from crun_py._native import check, lib
 from crun_py.errors import CrunpyError
-from crun_py.overlay import mount
 from crun_py.tree import DEPTH_LIMIT, DIRECTORY, is_content
 
 TYPE_CHECKING = False
@@ -44,16 +43,6 @@ def copy_up(
     finally:
         if source >= 0:
             os.close(source)
-
-
-def root_of(layers: list[str], where: str) -> int:
-    """The root directory of `layers` (topmost first), merged: an O_PATH descriptor.
-
-    where: an empty directory: they are mounted there for this process alone.  Raises CrunpyError.
-    """
-    mount.own_namespace()
-    mount.layers(layers, where)
-    return os.open(where, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 class Copier:

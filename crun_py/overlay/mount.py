@@ -78,6 +78,16 @@ def layers(trees: list[str], where: str) -> None:
     )
 
 
+def root_of(trees: list[str], where: str) -> int:
+    """The root directory of `trees` (topmost first), merged: an O_PATH descriptor.
+
+    where: an empty directory: they are mounted there for this process alone.  Raises CrunpyError.
+    """
+    own_namespace()
+    layers(trees, where)
+    return os.open(where, _DIRECTORY)
+
+
 def _read_only(tree: str, where: str) -> None:
     try:
         bind(tree, where)

@@ -13,6 +13,7 @@ from crun_py import ns, quantity
 from crun_py.errors import InvalidArgument, Unsupported
 from crun_py.model.spec import DEFAULT_SECCOMP, MOUNT_CONTEXT, OPTIONAL_SYSCTLS, RLIMITS
 from crun_py.ns import caps
+from crun_py.paths import has_one_id
 from crun_py.runtime import plan as p
 from crun_py.runtime.mount_options import PROPAGATION, Options
 from crun_py.runtime.plan import Plan
@@ -280,6 +281,13 @@ def process_steps(
     plan.add(p.BOUNDING, a=caps.mask(sets["bounding"]))
     groups = b"".join(g.to_bytes(4, "little") for g in user.get("additionalGids", ()))
     keep = user.get("keepGroups", False)
+    if has_one_id():
+        keep = True
+        if user["uid"] or user["gid"]:
+            raise Unsupported(
+                f"user {user['uid']}:{user['gid']}: there is no id but root's here",
+                hint="more ids: /etc/subuid and /etc/subgid, `crunpy doctor`",
+            )
     plan.add(p.USER, groups, a=user["uid"], b=user["gid"], c=keep)
     effective, inheritable = caps.mask(sets["effective"]), caps.mask(sets["inheritable"])
     if further := caps.mask(sets["permitted"]) & ~effective:

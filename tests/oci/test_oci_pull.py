@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from engine import wait_for
 from oci_images import (
     INDEX,
     LAYER,
@@ -400,8 +401,13 @@ def test_bomb(host: str, paths: Paths, tmp_path: Path) -> None:
     assert whole(paths)
 
 
-@pytest.mark.parametrize("owner", [0, 1000])
-def test_in_a_user_namespace(host: str, paths: Paths, tmp_path: Path, owner: int) -> None:
+@pytest.mark.parametrize(
+    ("owner", "groups"), [(0, "allow"), (1000, "allow"), (0, "deny"), (1000, "deny")]
+)
+def test_in_a_user_namespace(
+    host: str, paths: Paths, tmp_path: Path, owner: int, groups: str
+) -> None:
+    """Of one id; where setgroups(2) is denied nobody has ever had more."""
     image = TestImage(
         tar(
             entry("f", uid=owner),
@@ -410,15 +416,23 @@ def test_in_a_user_namespace(host: str, paths: Paths, tmp_path: Path, owner: int
             entry("d/.wh..wh..opq"),
         )
     )
-    push(image, f"{host}/user{owner}:1", tmp_path)
-    done = subprocess.run(
-        ["unshare", "-Ur", sys.executable, "-c", PULL, paths.root, paths.run,
-         f"{host}/user{owner}:1"], capture_output=True, text=True,
+    push(image, f"{host}/user{owner}{groups}:1", tmp_path)
+    process = subprocess.Popen(
+        ["unshare", "-U", "sh", "-c", 'read go; exec "$@"', "sh", sys.executable, "-c", PULL,
+         paths.root, paths.run, f"{host}/user{owner}{groups}:1"],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    if owner:
-        assert "entry f: owner 1000:0 is not mapped: needs more ids: /etc/subuid" in done.stderr
+    own = os.readlink("/proc/self/ns/user")
+    wait_for(lambda: os.readlink(f"/proc/{process.pid}/ns/user") != own)
+    Path(f"/proc/{process.pid}/setgroups").write_text(groups)
+    for kind in ("uid", "gid"):
+        Path(f"/proc/{process.pid}/{kind}_map").write_text("0 0 1")
+    _, err = process.communicate("go\n", timeout=60)
+    if owner and groups == "allow":
+        assert "entry f: owner 1000:0 is not mapped: needs more ids: /etc/subuid" in err
         return
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, err
     top = Path(ImageStore(paths).find(image.id).layers[0])
     assert not (top / "d").exists()  # its markers hide nothing: there is no layer below
     assert not (top / "null").exists()
+    assert (top / "f").stat().st_uid == 0

@@ -16,7 +16,7 @@ from crun_py._native import check, ffi, lib
 from crun_py.errors import CrunpyError, ImageError, Unsupported
 from crun_py.oci.chain import layer_directory
 from crun_py.oci.store import lower, unsettled
-from crun_py.paths import Paths, in_user_namespace, private_dir
+from crun_py.paths import Paths, has_one_id, in_user_namespace, private_dir
 from crun_py.tree import DIRECTORY, remove_tree
 
 TYPE_CHECKING = False
@@ -116,6 +116,7 @@ class Stage(Place):
         self.size = 0
         super().__init__(paths)
         flags = lib.UNTAR_USERNS if in_user_namespace() else 0
+        flags |= lib.UNTAR_ONE_ID if has_one_id() else 0
         self._untar = lib.crunpy_untar_new(self._root, flags, limits.bytes, limits.entries)
         if self._untar == ffi.NULL:
             self.discard()

@@ -51,7 +51,9 @@ def complete(paths: Paths, manifest: Manifest) -> None:
     config: ImageDocument = blobs.document(paths, manifest.config.digest, IMAGE)
     diff_ids = config["rootfs"]["diff_ids"]
     if user.needed():
-        user.enter()  # the files have owners that only root of our user namespace can read
+        user.enter(
+            paths.root
+        )  # the files have owners that only root of our user namespace can read
     for diff_id, chain_id in zip(diff_ids, chain_ids(diff_ids), strict=True):
         if diff_id in missing and is_unpacked(paths, chain_id):
             missing.discard(diff_id)

@@ -13,14 +13,9 @@ from pathlib import Path
 
 import pytest
 from engine import REACHABLE, Engine, wait_for
+from hiding import hidden
 
 NONE = ("run", "--rm", "--network", "none")
-
-
-def hidden(*pairs: tuple[str, str]) -> list[str]:
-    """A wrapper in which other files lie over some: (file shown, path)."""
-    script = "".join(f"mount --bind {shown} {path};" for shown, path in pairs)
-    return ["unshare", "-m", "--propagation", "private", "sh", "-c", script + 'exec "$@"', "sh"]
 
 
 def test_root_inside_is_the_user_outside(user: Engine) -> None:

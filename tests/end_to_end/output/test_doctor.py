@@ -38,7 +38,7 @@ def test_registries_are_asked_when_that_is_wanted(engine: Engine) -> None:
     assert found["registry docker.io"] == "error" and done.code == 1  # nobody is there
 
 
-def test_a_store_that_cannot_be_one(fresh: Callable[[str], Engine], tmp_path: Path) -> None:
+def test_a_store_on_an_overlay(fresh: Callable[[str], Engine], tmp_path: Path) -> None:
     root = fresh("root")
     work = tmp_path / "overlay"
     for name in ("lower", "upper", "work", "merged"):
@@ -50,7 +50,7 @@ def test_a_store_that_cannot_be_one(fresh: Callable[[str], Engine], tmp_path: Pa
     finally:
         subprocess.run(["umount", work / "merged"], check=True)
     (line, fix) = [s for s in done.out.splitlines() if "overlay" in s or "CRUNPY_ROOT" in s][:2]
-    assert done.code == 1 and line.startswith("error    overlay: it cannot be mounted at ")
+    assert done.code == 0 and line.startswith("warning  overlay: none on overlay, where ")
     assert "export CRUNPY_ROOT=" in fix
 
 
@@ -76,7 +76,7 @@ def test_options(root: Engine) -> None:
 
 
 def test_errors_point_to_it(user: Engine) -> None:
-    """Without newuidmap no plain user's container runs."""
+    """Without newuidmap no container of a plain user's runs who had it before."""
     hidden = ["unshare", "--mount", "sh", "-c",
               'mount --bind /dev/null /usr/bin/newuidmap; exec "$@"', "sh"]  # fmt: skip
     done = subprocess.run(
@@ -88,5 +88,5 @@ def test_errors_point_to_it(user: Engine) -> None:
     told = subprocess.run(
         [*hidden, *user.command("doctor")], capture_output=True, text=True, check=False
     )
-    assert told.returncode == 1
-    assert "error    newuidmap: " in told.stdout
+    assert told.returncode == 0
+    assert "warning  newuidmap: " in told.stdout
