@@ -135,7 +135,7 @@ class StageRun:
             raise
         except (CrunpyError, OSError) as e:
             if isinstance(e, OSError):
-                e = CrunpyError.from_os("writing the store", e)
+                e = CrunpyError.from_os(f"writing {e.filename or 'the store'}", e)
             first = step.text.partition("\n")[0]
             what = e.message if e.message.startswith("RUN ") else f"{first}: {e.message}"
             raise at(step.source, step.line, what, hint=e.hint) from e
