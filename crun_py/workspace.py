@@ -108,15 +108,29 @@ def _mounted(path: str) -> list[str]:
     return [where for where in found if where.startswith(path + "/")]
 
 
+def containers(paths: Paths) -> set[str]:
+    """Ids of the containers of all builds: of one that has just ended the build still wants the
+    files."""
+    found: set[str] = set()
+    for path in _places(paths.root + "/build"):
+        try:
+            found.update(_containers(path))
+        except FileNotFoundError:
+            continue  # removed just now
+    return found
+
+
+def _places(top: str) -> list[str]:
+    try:
+        return [f"{top}/{name}" for name in os.listdir(top) if name.startswith(_PREFIX)]
+    except FileNotFoundError:
+        return []
+
+
 def abandoned(paths: Paths) -> Iterator[tuple[list[str], Callable[[], None]]]:
     """Of each place whose build was killed: the ids of its containers, and what removes it."""
     top = paths.root + "/build"
-    try:
-        names = [name for name in os.listdir(top) if name.startswith(_PREFIX)]
-    except FileNotFoundError:
-        return
-    for name in names:
-        path = f"{top}/{name}"
+    for path in _places(top):
         try:
             if _is_free(top, path):
                 yield _containers(path), _deferred(path)

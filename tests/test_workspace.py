@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from engine import Engine
 
 from crun_py import workspace
 from crun_py.paths import Paths
@@ -35,3 +36,14 @@ def test_two_that_sweep_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert not os.path.exists(place.path)
     second()
     assert not list(workspace.abandoned(paths))
+
+
+def test_its_containers_are_not_pruned(root: Engine) -> None:
+    """One that has ended, too, for its files become a layer."""
+    container_id = root.ok("create", "--network", "none", "busybox", "true")
+    place = workspace.Workspace(Paths(str(root.root), str(root.run_root)))
+    place.note(container_id)
+    for words in (("container", "prune", "-f"), ("system", "prune", "-f")):
+        assert container_id not in root.ok(*words)
+    place.close()
+    assert container_id in root.ok("container", "prune", "-f")

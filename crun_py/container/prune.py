@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py import clock, state
+from crun_py import clock, state, workspace
 from crun_py import volumes as volume_store
 from crun_py.container import ending, uses
 from crun_py.errors import Conflict, InvalidArgument, NotFound
@@ -59,9 +59,10 @@ def containers(paths: Paths, filters: Sequence[str]) -> Pruned:
     """
     wanted = parse(filters)
     removed, size_bytes = [], 0
+    of_builds = workspace.containers(paths)
     for container in ending.in_order(state.every(paths)):
         status = container.status()
-        if status.alive or status.state == "restarting":
+        if status.alive or status.state == "restarting" or container.id in of_builds:
             continue
         record = container.record
         if not fits(record["created"], record["config"]["labels"], wanted):
