@@ -25,6 +25,8 @@ sys.meta_path.insert(0, bundle)
 from crun_py.errors import CrunpyError, internal  # noqa: E402
 
 _SIGINT, _SIGPIPE = 2, 13
+_USER = os.geteuid()
+"""Before a user namespace is entered, in which we are root."""
 _FREQUENT = ("run", "exec", "ps", "create", "start", "stop", "rm", "logs", "inspect", "images",
              "build", "cleanup", "oci")  # fmt: skip
 """Verbs whose modules are kept in the one file that every command reads."""
@@ -33,8 +35,9 @@ _FREQUENT = ("run", "exec", "ps", "create", "start", "stop", "rm", "logs", "insp
 def _report(error: CrunpyError) -> int:
     from crun_py.cli import explained
 
+    line = f"crunpy: error: {explained.line(error, _USER)}\n"
     try:
-        os.write(2, f"crunpy: error: {explained.line(error)}\n".encode(errors="backslashreplace"))
+        os.write(2, line.encode(errors="backslashreplace"))
     except OSError:  # a full disk, or nobody reads: there is no other place to say it
         return error.exit_code
     return error.exit_code
@@ -105,8 +108,12 @@ def _open_standard_streams() -> None:
             os.fstat(fd)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is fd
+    if sys.stdin is None:
+        sys.stdin = open(0, encoding="utf-8")  # noqa: SIM115
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
 
 
 def entry() -> None:

@@ -7,6 +7,8 @@ own.
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,3 +25,12 @@ def warn(line: str) -> None:
     """Tell `line`: what happened, to which object."""
     for listener in _listeners:
         listener(line)
+
+
+def warn_once(mark: str, line: str) -> None:
+    """Tell `line` unless the file `mark` says that it was told; that is made.  Raises OSError."""
+    try:
+        os.close(os.open(mark, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    warn(line)

@@ -4,7 +4,6 @@ another engine they say what that one must be told to allow."""
 from __future__ import annotations
 
 import errno
-import os
 
 from crun_py import caller
 from crun_py.errors import CrunpyError, printable
@@ -29,9 +28,9 @@ _ABOUT_AN_OUTER = (
 _FORBIDDEN = (0, errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOSYS)
 
 
-def line(error: CrunpyError) -> str:
-    """The one line that a user sees of an error."""
-    if wanted := _outer(error):
+def line(error: CrunpyError, user: int) -> str:
+    """The one line that a user sees of an error.  user: the id of whoever gave the command."""
+    if wanted := _outer(error, user):
         return printable(f"{error.message} ({wanted})")
     overlay = "starting the container: step" in error.message and "(overlay" in error.message
     if not overlay and not error.message.startswith(_ABOUT_THE_HOST):
@@ -39,14 +38,14 @@ def line(error: CrunpyError) -> str:
     return error.line("`crunpy doctor` tells more")
 
 
-def _outer(error: CrunpyError) -> str:
+def _outer(error: CrunpyError, user: int) -> str:
     """What would have to be said to an outer engine, "" where that is not it."""
     if error.errno not in _FORBIDDEN or not any(m in error.message for m in _ABOUT_AN_OUTER):
         return ""
     from crun_py.doctor import nested
     from crun_py.doctor.host import Host
 
-    host = Host(uid=os.geteuid(), store=caller.variable("CRUNPY_ROOT") or default_root())
+    host = Host(uid=user, store=caller.variable("CRUNPY_ROOT") or default_root())
     wanted = nested.flags(host)
     if not wanted:
         return ""

@@ -290,13 +290,10 @@ def _all_devices() -> list[LinuxDevice]:
 
 def _tell_of_copies(paths: Paths) -> None:
     """Once for a store: what it costs to have it where it is."""
-    try:
-        os.close(os.open(paths.root + "/copied", os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
-    except FileExistsError:
-        return
-    notices.warn(
+    notices.warn_once(
+        paths.root + "/copied",
         f"the store {paths.root} is on a file system that holds no overlay: each container gets a "
-        "copy of its image's files (on a volume it would start faster and take less room)"
+        "copy of its image's files (on a volume it would start faster and take less room)",
     )
 
 

@@ -7,7 +7,7 @@ import os
 
 from crun_py import workspace as workspaces
 from crun_py.build.request import BuildEvent, Built
-from crun_py.engine import pull
+from crun_py.engine import pull, usual
 from crun_py.engine.registries import access
 from crun_py.errors import BuildError, Conflict, CrunpyError, InvalidArgument, Unsupported
 from crun_py.model.pruned import Pruned
@@ -98,6 +98,9 @@ def build(context: Context, job: BuildJob, watch: Watch | None = None) -> Built:
             replaced(r, container=replaced(r.container, cgroup_manager=name)) for r in job.requests
         )
         job = replaced(job, requests=tuple(requests))
+    if not job.requests[0].network:
+        mode = usual.network(context)
+        job = replaced(job, requests=tuple(replaced(r, network=mode) for r in job.requests))
     here = os.getcwd()  # mounting changes it
     workspace = _begin(context, job)
     try:

@@ -8,9 +8,10 @@ from crun_py import notices, state
 from crun_py.apart import apart
 from crun_py.container import create as made
 from crun_py.container import lifecycle
-from crun_py.engine import pull
+from crun_py.engine import pull, usual
 from crun_py.errors import InvalidArgument, NotFound
 from crun_py.model.registry import PullRequest
+from crun_py.record import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def _made(
 ) -> Container:
     if request.replace:
         _remove(request.name, context)
+    if usual.is_enough(request.network) and not request.pod:
+        network = replaced(request.network, mode=usual.network(context))
+        request = replaced(request, network=network)
     asked = request.namespaces
     networks = [f"network:{name}" for name in made.networks(request.network)]
     if networks and not request.rootfs and _must_fetch(context, request.image, wanted):

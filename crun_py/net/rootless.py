@@ -449,6 +449,17 @@ def _find(name: str) -> str:
     return ""
 
 
+def lacking() -> str:
+    """What a plain user's container cannot have a network of its own for, "" when it can."""
+    if not _find("pasta") and not _find("slirp4netns"):
+        return "no pasta, no slirp4netns"
+    try:
+        _check_tun()
+    except Unsupported as e:
+        return e.message
+    return ""
+
+
 def _check_tun() -> None:
     """Raises Unsupported unless /dev/net/tun can be opened: both programs need it."""
     try:

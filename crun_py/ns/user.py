@@ -79,12 +79,9 @@ def _map_alone(uid: int, gid: int, cause: Unsupported) -> None:
 def _tell_alone(store: str, cause: Unsupported) -> None:
     """Once for a store."""
     os.makedirs(store, 0o700, exist_ok=True)
-    try:
-        os.close(os.open(store + _ALONE, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        return
-    notices.warn(
-        f"{cause.message}: containers have one user, root, to whom all files belong ({cause.hint})"
+    notices.warn_once(
+        store + _ALONE,
+        f"{cause.message}: containers have one user, root, to whom all files belong ({cause.hint})",
     )
 
 

@@ -23,4 +23,4 @@ from crun_py.errors import CrunpyError
     ],
 )  # fmt: skip
 def test_line(message: str, hint: str, line: str) -> None:
-    assert explained.line(CrunpyError(message, hint=hint)) == line
+    assert explained.line(CrunpyError(message, hint=hint), 0) == line

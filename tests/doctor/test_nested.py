@@ -127,7 +127,7 @@ def test_an_errors_line(
     """The outer engine's options, in the place of a hint that would mislead; of nothing else."""
     top = machine(tmp_path, "podman", bounding=DEFAULT).top
     monkeypatch.setattr(Host, "path", lambda _, path: top + path)
-    line = explained.line(error)
+    line = explained.line(error, 0)
     assert line.startswith(error.message)
     said = "start it with podman run" in line and "--cap-add SYS_ADMIN --cap-add NET_ADMIN" in line
     assert said is told

@@ -16,6 +16,7 @@ import systems
 from docker_daemon import docker_daemon
 from engine import CHECKOUT, Engine
 from images import busybox_tar
+from mirror import Registry
 from onefile import onefile
 
 pytestmark = [
@@ -33,6 +34,7 @@ events_logger = "file"
 """
 """What this machine's lack of limits wants of podman."""
 ROOT = """
+exec <&-
 crunpy import -q /given/busybox.tar busybox >/dev/null
 crunpy run --rm --network none busybox echo none
 crunpy run --rm -p 8080:80 busybox echo port
@@ -41,12 +43,17 @@ crunpy run --rm --network none made cat /x
 """
 ROOT_PRINTS = ["none", "port", "x"]
 USER = """
+exec <&-
 useradd -m -u 1001 ann 2>/dev/null
 chown -R ann: /home/ann
-su ann -c 'crunpy import -q /given/busybox.tar busybox >/dev/null
-crunpy run --rm --network none busybox echo none'
+su ann -c 'set -e
+crunpy import -q /given/busybox.tar busybox >/dev/null
+crunpy run --rm --network none busybox echo none
+crunpy run --rm busybox echo usual
+crunpy build -q -t made /given/context >/dev/null
+crunpy run --rm made cat /x'
 """
-USER_PRINTS = ["none"]
+USER_PRINTS = ["none", "usual", "x"]
 
 
 class Outer(NamedTuple):
@@ -55,10 +62,12 @@ class Outer(NamedTuple):
     command: list[str]
     volumes: list[str]
 
-    def run(self, script: str, *options: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, script: str, *options: str, network: str = "none"
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*self.command, "run", "--rm", "--network", "none", *self.volumes, *options,
-             systems.PYTHON, "sh", "-ec", script],
+            [*self.command, "run", "--rm", "--network", network, "--shm-size", "1m",
+             *self.volumes, *options, systems.PYTHON, "sh", "-ec", script],
             capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
@@ -76,7 +85,7 @@ class Outer(NamedTuple):
     def advice_of(done: subprocess.CompletedProcess[str]) -> list[str]:
         """The options that its error tells of."""
         said = re.search(r"start it with \w+ run (.*); see `crunpy doctor`", done.stderr)
-        assert done.returncode and said, done
+        assert done.returncode and said, (done.args[-12:], done.stdout, done.stderr)
         return shlex.split(said[1])
 
 
@@ -86,6 +95,8 @@ def given(base: Path) -> list[str]:
     place = base / "inside"
     place.mkdir()
     (place / "busybox.tar").write_bytes(busybox_tar())
+    (place / "context").mkdir()
+    (place / "context/Dockerfile").write_text("FROM busybox\nRUN echo x >/x\n")
     return ["-v", f"{onefile('x86_64')}:/usr/local/bin/crunpy:ro", "-v", f"{place}:/given:ro"]
 
 
@@ -154,6 +165,26 @@ def test_errors_say_what_is_lacking(request: pytest.FixtureRequest, outer: str, 
     options, printed = engine.advised(script)
     assert " ".join(options) == ADVICE[outer, who]
     assert printed.split() == (ROOT_PRINTS if who == "root" else USER_PRINTS)
+
+
+@pytest.mark.parametrize("outer", ["crunpy", "podman", "docker"])
+@pytest.mark.parametrize("who", ["root", "user"])
+def test_pull_and_push(
+    request: pytest.FixtureRequest, registry: Registry, outer: str, who: str
+) -> None:
+    """With a registry that the outer container reaches."""
+    engine: Outer = request.getfixturevalue(outer)
+    name = f"{registry.host}/inside/{outer}-{who}"
+    job = (
+        f"set -e; crunpy pull -q --tls-verify=false {registry.host}/library/busybox >/dev/null; "
+        f"crunpy tag {registry.host}/library/busybox {name}; "
+        f"crunpy push -q --tls-verify=false {name}; crunpy rmi {name} >/dev/null; "
+        f"crunpy run -q --rm --tls-verify=false --network host {name} echo pushed"
+    )
+    if who == "user":
+        job = f"useradd -m -u 1001 ann; chown -R ann: /home/ann; su ann -c {shlex.quote(job)}"
+    done = engine.run(job, *shlex.split(ADVICE[outer, who]), network="host")
+    assert done.stdout.split()[-1:] == ["pushed"], done
 
 
 def test_the_doctor_says_it_too(crunpy: Outer) -> None:
