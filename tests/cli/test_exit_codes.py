@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
+import sys
 
 import pytest
-from engine import Engine
+from engine import CHECKOUT, Engine
+
+from crun_py.cli import fast
+from crun_py.cli.verbs import VERBS
+
+sys.path.append(str(CHECKOUT / "tools"))
+import manual
 
 
 def test_what_crunpy_itself_says(engine: Engine) -> None:
@@ -83,3 +91,29 @@ def test_a_health_check(engine: Engine) -> None:
         given = ["--health-interval", "disable", "--health-cmd", check]
         engine.detached("--name", name, *given, "busybox", "sleep", "100")
         assert engine.run("healthcheck", "run", name).code == status
+
+
+OF_NAMES = [
+    verb for verb in VERBS
+    if re.fullmatch(r"\[?(CONTAINER|IMAGE|NAME|VOLUME|NETWORK|SECRET|CONTEXT|POD)(\.\.\.)?\]?",
+                    fast.load(verb).ARGUMENTS)
+    and "create" not in verb and "buildx" not in verb and "cleanup" not in verb
+    and "connection" not in verb
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", OF_NAMES)
+def test_a_name_that_nobody_has(root: Engine, verb: str) -> None:
+    """1 where the table says so of names, else 125."""
+    told = [status for names, status, meaning in manual.rows("exit-codes.md")
+            if f"`{verb}`" in names and "name" in meaning]  # fmt: skip
+    assert root.run(*verb.split(), "nobody").code == (1 if "1" in told else 125)
+
+
+def test_the_rest_of_the_table(engine: Engine) -> None:
+    engine.ok("create", "--network", "none", "--name", "taken", "busybox")
+    assert engine.run("create", "--name", "taken", "busybox").code == 1
+    assert engine.run("run", "--rm", "-it", "--network", "none", "busybox").code == 1
+    assert engine.run("unshare", "nothing").code == (127 if engine.user else 125)
+    assert engine.run("rm", "nobody", "taken").code == 1 and engine.ps() == []
+    assert engine.run("system", "check").code == 0
