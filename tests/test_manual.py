@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 
+import yaml
 from engine import CHECKOUT
 
 from crun_py.cli import fast
@@ -76,6 +77,17 @@ def test_markdown_leads_to_what_is_there() -> None:
             path = (manual.REFERENCE / target).resolve()
             headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
             assert not anchor or anchor in [h.replace(" ", "-") for h in headings], (file, target)
+
+
+def test_the_site_has_each_page() -> None:
+    def files(found: object) -> list[str]:
+        values = found.values() if isinstance(found, dict) else found
+        return [found] if isinstance(found, str) else [f for v in values for f in files(v)]
+
+    told = files(yaml.safe_load((CHECKOUT / "mkdocs.yml").read_text())["nav"])
+    assert sorted(told) == sorted(
+        str(p.relative_to(manual.DOCS)) for p in manual.DOCS.rglob("*.md")
+    )
 
 
 def _read_variables() -> set[str]:
