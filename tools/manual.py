@@ -257,7 +257,7 @@ def markdown() -> dict[str, str]:
     index += ["| command | |", "|---|---|"]
     for page in pages():
         where = place(page.name)
-        title = GROUP_SUMMARIES.get(where.replace("-", " "), "The engine")
+        title = GROUP_SUMMARIES.get(where.replace("-", " "), "The engine").partition(":")[0]
         found.setdefault(f"{where}.md", [f"# {title}", ""]).extend(_section(page))
         anchor = page.name.replace(" ", "-")
         index.append(f"| [{page.name}]({where}.md#{anchor}) | {_cell(page.summary)} |")
