@@ -9,13 +9,14 @@
 # make wheels  wheels that install without a compiler, in dist/: x86-64 and arm64, glibc and musl
 # make onefile  the command as one file that needs only Python 3.11, in dist/ARCHITECTURE/
 # make deb    a Debian package for amd64 and one for arm64, in dist/
+# make docs   the site of docs/, in dist/site (its programs in a venv of their own)
 SHELL := /bin/bash
 PYTHON ?= /usr/bin/python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find crun_py -name '*.py' -o -name '*.c' -o -name '*.h') setup.py pyproject.toml bin/crunpy
 
-.PHONY: all system images test vm-smoke demo bench fuzz chaos soak lint wheels onefile deb clean
+.PHONY: all system images test vm-smoke demo bench fuzz chaos soak lint wheels onefile deb docs clean
 
 all: $(VENV)/.built
 
@@ -66,6 +67,17 @@ onefile: all
 
 deb: all
 	$(BIN)/python tools/pack/deb.py
+
+DOCS := .cache/docs-venv
+$(DOCS)/.installed: pyproject.toml
+	test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install -q $$($(PYTHON) -c 'import tomllib; \
+		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])')
+	touch $@
+
+docs: all $(DOCS)/.installed
+	$(BIN)/python tools/manual.py
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build -q --strict
 
 demo: all
 	$(BIN)/python tools/demo.py

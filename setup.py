@@ -118,5 +118,6 @@ setup(
     cffi_modules=["crun_py/_native/build_shim.py:ffibuilder"],
     cmdclass={"build_ext": BuildExt},
     options=OPTIONS,
+    data_files=[("share/man/man1", sorted(map(str, Path("man/man1").glob("*.1"))))],
     scripts=["bin/crunpy", "bin/crunpy-oci", "bin/crunpy-python"],
 )

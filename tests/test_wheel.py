@@ -17,8 +17,9 @@ def test_the_wheel_is_whole(tmp_path: Path) -> None:
     shutil.copytree(CHECKOUT / "crun_py", source / "crun_py", ignore=made)
     for name in ("setup.py", "pyproject.toml", "README.md"):
         shutil.copy(CHECKOUT / name, source)
-    if (CHECKOUT / "bin").exists():
-        shutil.copytree(CHECKOUT / "bin", source / "bin")
+    for name in ("bin", "man"):
+        if (CHECKOUT / name).exists():
+            shutil.copytree(CHECKOUT / name, source / name)
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
     subprocess.run([*command, "-w", tmp_path, source], check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
@@ -28,4 +29,7 @@ def test_the_wheel_is_whole(tmp_path: Path) -> None:
     missing = modules - names
     assert not missing, missing
     assert {"crun_py/_native/crunpy-core", "crun_py/py.typed"} <= names
+    manual = "crunpy-0.1.0.data/data/share/man/man1/"
+    pages = {Path(name).name for name in names if name.startswith(manual)}
+    assert pages == {path.name for path in (CHECKOUT / "man/man1").iterdir()}
     assert any(name.startswith("crun_py/_native/_shim") for name in names)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 CACHE = CHECKOUT / ".cache"
-_OF_PACKAGES = ("setup.py", "pyproject.toml", "README.md", "bin", "crun_py")
+_OF_PACKAGES = ("setup.py", "pyproject.toml", "README.md", "bin", "man", "crun_py")
 _MADE = {".pyc", ".so", ".bin", ".json"}
 
 

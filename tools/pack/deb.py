@@ -56,7 +56,8 @@ def _library(tree: Path, arch: str, work: Path) -> None:
 
 
 def _system(tree: Path) -> None:
-    """What is beside the library: commands, systemd's units and generators, completions."""
+    """What is beside the library: commands, systemd's units and generators, completions,
+    manual pages."""
     files = {path.name: path.read_bytes() for path in (PACKAGING / "files").iterdir()}
     for name in ("crunpy", "crunpy-oci"):
         _put(tree, f"usr/bin/{name}", files[name], 0o755)
@@ -78,6 +79,8 @@ def _system(tree: Path) -> None:
     _put(tree, "usr/share/crunpy/apparmor", files["apparmor"])
     for shell, path in _COMPLETIONS.items():
         _put(tree, path, _told("completion", shell))
+    for page in (CHECKOUT / "man/man1").iterdir():
+        _put(tree, f"usr/share/man/man1/{page.name}", page.read_bytes())
 
 
 def _version() -> str:
