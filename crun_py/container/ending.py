@@ -21,7 +21,7 @@ from crun_py.tree import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 GONE = ".gone-"
 """What the directory of a container being removed is called, before its id."""
@@ -318,9 +318,7 @@ def remove(
     pod is being removed.  Raises Conflict when it runs and force is not given, another container
     shares one of its namespaces, or a pod has it as its infra container.
     """
-    if container.record.get("infra") and not with_pod:
-        _check_without_pod(container)
-    check_unshared(container)
+    check_removable(container, with_pod=with_pod)
     status = container.status()
     if (status.running or status.state == "restarting") and not force:
         raise Conflict(
@@ -377,13 +375,26 @@ def _check_without_pod(infra: Container) -> None:
         )
 
 
-def check_unshared(container: Container) -> None:
-    """Raises Conflict when another container shares a namespace of `container`."""
+def check_removable(
+    container: Container, *, with_pod: bool = False, gone: Collection[str] = ()
+) -> None:
+    """Raises Conflict when another container shares a namespace of `container`, or a pod has it as
+    its infra container and stays (with_pod: it goes, too).
+
+    gone: ids of containers that do not count, as they are to be removed before."""
+    if container.record.get("infra") and not with_pod:
+        _check_without_pod(container)
+    check_unshared(container, gone)
+
+
+def check_unshared(container: Container, gone: Collection[str] = ()) -> None:
+    """Raises Conflict when another container, none of `gone`, shares a namespace of `container`."""
     # what a container shares stays as it was created: many are removed with one look at each
     unknown = set(state.ids(container.paths)) - _shared.keys()
     _shared.update((other.id, dependencies(other)) for other in
                    state.every(container.paths, among=unknown))  # fmt: skip
     sharing = {other for other, used in _shared.items() if container.id in used}
+    sharing.difference_update(gone)
     if found := [other.name for other in state.every(container.paths, among=sharing)]:
         raise Conflict(
             f"removing container {container.name}: its namespaces are shared by container "

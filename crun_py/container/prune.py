@@ -52,14 +52,16 @@ def fits(created: str, has: dict[str, str], wanted: tuple[int, list[tuple[bool, 
     )
 
 
-def containers(paths: Paths, filters: Sequence[str]) -> Pruned:
+def containers(paths: Paths, filters: Sequence[str], *, dry_run: bool = False) -> Pruned:
     """Remove all containers that do not run; their ids and the bytes won.
 
     A container that another command removes or starts meanwhile is passed over.
+    dry_run: nothing is removed, they are those that would be.
     """
     wanted = parse(filters)
-    removed, size_bytes = [], 0
     of_builds = workspace.containers(paths)
+    removed: list[str] = []
+    size_bytes = 0
     for container in ending.in_order(state.every(paths)):
         status = container.status()
         if status.alive or status.state == "restarting" or container.id in of_builds:
@@ -69,7 +71,10 @@ def containers(paths: Paths, filters: Sequence[str]) -> Pruned:
             continue
         bytes_used = disk_usage(container.directory + "/upper")
         try:
-            ending.remove(container)
+            if dry_run:
+                ending.check_removable(container, gone=removed)
+            else:
+                ending.remove(container)
         except Conflict:
             continue
         removed.append(container.id)
@@ -77,12 +82,19 @@ def containers(paths: Paths, filters: Sequence[str]) -> Pruned:
     return Pruned(names=tuple(removed), freed_bytes=size_bytes)
 
 
-def volumes(paths: Paths, filters: Sequence[str], *, everything: bool = False) -> Pruned:
+def volumes(
+    paths: Paths, filters: Sequence[str], *, everything: bool = False, dry_run: bool = False
+) -> Pruned:
     """Remove the anonymous volumes (everything: named ones too) that no container has; their
-    names and the bytes won."""
+    names and the bytes won.
+
+    dry_run: nothing is removed, they are those that would be.
+    """
     asked, wanted = parse_of_volumes(filters)
     everything |= asked
-    volume_store.sweep(paths)
+    if not dry_run:
+        volume_store.sweep(paths)
+    users = uses.VolumeUsers(paths)
     used = uses.used_volumes(paths)
     removed, size_bytes = [], 0
     for name in volume_store.names(paths):
@@ -92,8 +104,11 @@ def volumes(paths: Paths, filters: Sequence[str], *, everything: bool = False) -
         if not about["created"] or not fits(about["created"], about["labels"], wanted):
             continue
         bytes_used = disk_usage(volume_store.data_directory(paths, name))
+        if dry_run and users(name):
+            continue  # of a container in the making
         try:
-            volume_store.remove(paths, name, uses.VolumeUsers(paths))
+            if not dry_run:
+                volume_store.remove(paths, name, users)
         except (NotFound, Conflict):
             continue  # somebody else was faster, or has begun to use it
         removed.append(name)

@@ -192,15 +192,16 @@ def sweep(context: Context) -> None:
         lifecycle.sweep(context.paths, rootless=context.rootless)
 
 
-def prune(context: Context, filters: Sequence[str] = ()) -> Pruned:
+def prune(context: Context, filters: Sequence[str] = (), *, dry_run: bool = False) -> Pruned:
     """Remove all containers that do not run; their ids.
 
-    filters: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE].  Raises InvalidArgument.
+    filters: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE].  dry_run: nothing is removed, the
+    answer is what would be.  Raises InvalidArgument.
     """
     from crun_py.container import prune as pruning
 
     context.enter()
-    return pruning.containers(context.paths, filters)
+    return pruning.containers(context.paths, filters, dry_run=dry_run)
 
 
 def cleanup(context: Context, name: str, *, remove: bool = False, rootless: bool = False) -> int:

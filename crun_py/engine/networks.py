@@ -136,26 +136,38 @@ def _remove(context: Context, network: Network) -> None:
     events.network(context.paths, "destroy", network)
 
 
-def prune(context: Context, filters: Sequence[str] = ()) -> Pruned:
+def prune(context: Context, filters: Sequence[str] = (), *, dry_run: bool = False) -> Pruned:
     """Remove the networks that no container asks for, but the default one.
 
-    filters: until=, label=, label!=.  Raises InvalidArgument.
+    filters: until=, label=, label!=.  dry_run: nothing is removed, the answer is what would be.
+    Raises InvalidArgument.
     """
     from crun_py.container import prune as pruning
     from crun_py.model.pruned import Pruned
 
     wanted = pruning.parse(filters)
     context.enter()
-    gone = []
+    if dry_run:
+        return Pruned(names=tuple(network.name for network in _unused(context, wanted)))
     with _lock(context.paths):
-        used = {name for container in state.every(context.paths) for name in container.networks}
-        for network in config.every(context.paths):
-            if network.name in used or network.name == config.DEFAULT:
-                continue
-            if pruning.fits(network.created, network.labels, wanted):
-                _remove(context, network)
-                gone.append(network.name)
-    return Pruned(names=tuple(gone), freed_bytes=0)
+        gone = _unused(context, wanted)
+        for network in gone:
+            _remove(context, network)
+    return Pruned(names=tuple(network.name for network in gone))
+
+
+def _unused(context: Context, wanted: tuple[int, list[tuple[bool, str]]]) -> list[Network]:
+    """The networks that fit (`container.prune.fits`) and that no container asks for."""
+    from crun_py.container import prune as pruning
+
+    used = {name for container in state.every(context.paths) for name in container.networks}
+    return [
+        network
+        for network in config.every(context.paths)
+        if network.name not in used
+        and network.name != config.DEFAULT
+        and pruning.fits(network.created, network.labels, wanted)
+    ]
 
 
 # ---- containers ----

@@ -294,10 +294,11 @@ def remove(
     return pod_making.remove(context, name, force=force, timeout_s=timeout_s, missing_ok=missing_ok)
 
 
-def prune(context: Context, filters: Sequence[str] = ()) -> Pruned:
+def prune(context: Context, filters: Sequence[str] = (), *, dry_run: bool = False) -> Pruned:
     """Remove the pods that do not run, with their containers; their ids.
 
-    filters: until=, label=, label!=.  Raises InvalidArgument.
+    filters: until=, label=, label!=.  dry_run: nothing is removed, the answer is what would be.
+    Raises InvalidArgument.
     """
     from crun_py.container import prune as pruning
     from crun_py.model.pruned import Pruned
@@ -311,7 +312,7 @@ def prune(context: Context, filters: Sequence[str] = ()) -> Pruned:
         if _info(pod).state not in ("Exited", "Stopped"):  # podman-pod-prune(1)
             continue
         try:
-            gone.append(remove(context, pod.id))
+            gone.append(pod.id if dry_run else remove(context, pod.id))
         except (NotFound, CrunpyError):
             continue  # somebody else removes it, or has started it
     return Pruned(names=tuple(gone), freed_bytes=0)

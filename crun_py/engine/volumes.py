@@ -145,15 +145,22 @@ def check_filters(filters: Sequence[str]) -> None:
     pruning.parse_of_volumes(filters)
 
 
-def prune(context: Context, filters: Sequence[str] = (), *, everything: bool = False) -> Pruned:
+def prune(
+    context: Context,
+    filters: Sequence[str] = (),
+    *,
+    everything: bool = False,
+    dry_run: bool = False,
+) -> Pruned:
     """Remove the anonymous volumes, or with `everything` named ones too, that no container has.
 
-    filters: until=, label=, label!=, all=true.  Raises InvalidArgument.
+    filters: until=, label=, label!=, all=true.  dry_run: nothing is removed, the answer is what
+    would be.  Raises InvalidArgument.
     """
     from crun_py.container import prune as pruning
 
     context.enter()
-    return pruning.volumes(context.paths, filters, everything=everything)
+    return pruning.volumes(context.paths, filters, everything=everything, dry_run=dry_run)
 
 
 def export(context: Context, name: str, target: str | BinaryIO) -> None:

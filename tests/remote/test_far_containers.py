@@ -278,3 +278,10 @@ def test_files_both_ways(far: Far, place: Path) -> None:
     assert far.ok("run", "--rm", *NONE, "made:1") == "content"
     assert far.ok("inspect", "-f", "{{.Id}}", "made:1") == made
     assert "Untagged: made:1" in far.ok("rmi", "made:1")
+
+
+def test_what_would_be_removed_is_not_asked_of_a_service(far: Far) -> None:
+    far.engine.ok("create", "--name", "old", "--network", "none", "busybox")
+    for kind in ("container", "volume", "network"):
+        assert "--dry-run: not on " in far.fails(kind, "prune", "--dry-run")
+    assert far.engine.ps("-a") == ["old"]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ARGUMENTS = ""
 OPTIONS = (
     ("-f --force", "flag", "Do not ask", ""),
+    ("--dry-run", "flag", "Only say what would be removed", ""),
     ("--filter", "list", "until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]", "KEY=VALUE"),
 )
 WARNING = "WARNING! This will remove all stopped containers."
@@ -23,14 +24,17 @@ WARNING = "WARNING! This will remove all stopped containers."
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Remove all containers that do not run, and tell which."""
-    if not values.flag("force") and not confirmed(WARNING):
+    dry_run = values.flag("dry_run")
+    if not dry_run and not values.flag("force") and not confirmed(WARNING):
         return 0
-    tell(containers.prune(context, values.texts("filter")))
+    tell(containers.prune(context, values.texts("filter"), dry_run=dry_run), dry_run=dry_run)
     return 0
 
 
-def tell(pruned: Pruned) -> None:
-    """Say what was removed."""
+def tell(pruned: Pruned, *, dry_run: bool = False) -> None:
+    """Say what was removed, or with `dry_run` would be."""
     if pruned.names:
-        write("\n".join(["Deleted Containers:", *pruned.names, ""]))
-    write(f"Total reclaimed space: {human_size(pruned.freed_bytes)}")
+        done = "Would delete" if dry_run else "Deleted"
+        write("\n".join([f"{done} Containers:", *pruned.names, ""]))
+    won = "reclaimable" if dry_run else "reclaimed"
+    write(f"Total {won} space: {human_size(pruned.freed_bytes)}")

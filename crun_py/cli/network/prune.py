@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ARGUMENTS = ""
 OPTIONS = (
     ("-f --force", "flag", "Do not ask", ""),
+    ("--dry-run", "flag", "Only say what would be removed", ""),
     ("--filter", "list", "until=, label=, label!=", "KEY=VALUE"),
 )
 WARNING = "WARNING! This will remove all custom networks not used by at least one container."
@@ -22,13 +23,15 @@ WARNING = "WARNING! This will remove all custom networks not used by at least on
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Remove the networks that no container has, and tell which."""
-    if not values.flag("force") and not confirmed(WARNING):
+    dry_run = values.flag("dry_run")
+    if not dry_run and not values.flag("force") and not confirmed(WARNING):
         return 0
-    tell(networks.prune(context, values.texts("filter")))
+    tell(networks.prune(context, values.texts("filter"), dry_run=dry_run), dry_run=dry_run)
     return 0
 
 
-def tell(pruned: Pruned) -> None:
-    """Say what was removed."""
+def tell(pruned: Pruned, *, dry_run: bool = False) -> None:
+    """Say what was removed, or with `dry_run` would be."""
     if pruned.names:
-        write("\n".join(["Deleted Networks:", *pruned.names, ""]))
+        done = "Would delete" if dry_run else "Deleted"
+        write("\n".join([f"{done} Networks:", *pruned.names, ""]))

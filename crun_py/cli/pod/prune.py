@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ARGUMENTS = ""
 OPTIONS = (
     ("-f --force", "flag", "Do not ask", ""),
+    ("--dry-run", "flag", "Only say what would be removed", ""),
     ("--filter", "list", "until=, label=, label!=", "KEY=VALUE"),
 )
 WARNING = "WARNING! This will remove all stopped/exited pods.."
@@ -21,8 +22,9 @@ WARNING = "WARNING! This will remove all stopped/exited pods.."
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Remove the pods that have ended, with their containers, and print their ids."""
-    if not values.flag("force") and not confirmed(WARNING):
+    dry_run = values.flag("dry_run")
+    if not dry_run and not values.flag("force") and not confirmed(WARNING):
         return 0
-    for pod_id in pods.prune(context, values.texts("filter")).names:
+    for pod_id in pods.prune(context, values.texts("filter"), dry_run=dry_run).names:
         write(pod_id)
     return 0

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from crun_py.values import Values
 
 
+_HERE_ALONE = ("dry_run",)
+"""Options that no API has, and that must not be passed over: the service would do it."""
+
+
 def endpoint(general: Values) -> Endpoint | None:
     """Where options before the verb and the environment lead; None: here, without a service.
 
@@ -45,6 +49,11 @@ def refuse(verb: str, place: Endpoint) -> None:
 
 def execute(call: Call, place: Endpoint) -> int:
     """Carry the verb out there; returns the exit status.  Raises CrunpyError."""
+    if any(map(call.values.given, _HERE_ALONE)):
+        raise Unsupported(
+            f"{call.verb} --dry-run: not on {described(place)}: the API has no such thing",
+            hint="only where the engine itself is",
+        )
     module, _, name = VERBS[call.verb].partition(".")
     found = __import__(f"crun_py.cli.remote.{module}", fromlist=[name])
     with Remote(place) as remote:

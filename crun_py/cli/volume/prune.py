@@ -17,6 +17,7 @@ ARGUMENTS = ""
 OPTIONS = (
     ("-a --all", "flag", "Named volumes too, not only anonymous ones", ""),
     ("-f --force", "flag", "Do not ask", ""),
+    ("--dry-run", "flag", "Only say what would be removed", ""),
     ("--filter", "list", "until=, label=, label!=, all=", "KEY=VALUE"),
 )
 
@@ -24,9 +25,15 @@ OPTIONS = (
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Remove the volumes that no container has, and tell which."""
     volumes.check_filters(values.texts("filter"))  # refused before anything is asked
-    if not values.flag("force") and not confirmed(warning(values)):
+    dry_run = values.flag("dry_run")
+    if not dry_run and not values.flag("force") and not confirmed(warning(values)):
         return 0
-    tell(volumes.prune(context, values.texts("filter"), everything=values.flag("all")))
+    tell(
+        volumes.prune(
+            context, values.texts("filter"), everything=values.flag("all"), dry_run=dry_run
+        ),
+        dry_run=dry_run,
+    )
     return 0
 
 
@@ -36,8 +43,10 @@ def warning(values: Values) -> str:
     return f"WARNING! This will remove {which} local volumes not used by at least one container."
 
 
-def tell(pruned: Pruned) -> None:
-    """Say what was removed."""
+def tell(pruned: Pruned, *, dry_run: bool = False) -> None:
+    """Say what was removed, or with `dry_run` would be."""
     if pruned.names:
-        write("\n".join(["Deleted Volumes:", *pruned.names, ""]))
-    write(f"Total reclaimed space: {human_size(pruned.freed_bytes)}")
+        done = "Would delete" if dry_run else "Deleted"
+        write("\n".join([f"{done} Volumes:", *pruned.names, ""]))
+    won = "reclaimable" if dry_run else "reclaimed"
+    write(f"Total {won} space: {human_size(pruned.freed_bytes)}")

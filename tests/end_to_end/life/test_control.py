@@ -141,6 +141,46 @@ def test_prune(engine: Engine) -> None:
     assert "not known" in engine.fails("container", "prune", "-f", "--filter", "x=1")
 
 
+def test_prune_that_only_says(engine: Engine) -> None:
+    sleeper(engine, "runs")
+    engine.ok("create", "--name", "base", *NONE, "busybox")
+    engine.ok("create", "--name", "joined", "--network", "container:base", "busybox")
+    engine.ok("create", "--name", "other", *NONE, "-v", "data:/d", "busybox")
+    engine.ok("create", "--name", "kept", "--network", "container:runs", "busybox")
+    anonymous = engine.ok("volume", "create")
+    engine.ok("volume", "create", "named")
+    engine.ok("network", "create", "--subnet", "10.143.7.0/24", "idle")
+    kinds = (("ps", "-aq"), ("volume", "ls", "-q"), ("network", "ls", "-q"))
+    before = [engine.ok(*words) for words in kinds], files(engine)
+
+    said = engine.ok("container", "prune", "--dry-run").splitlines()
+    assert said[0] == "Would delete Containers:" and said[-1] == "Total reclaimable space: 0B"
+    volumes = engine.ok("volume", "prune", "--dry-run").splitlines()
+    assert volumes == ["Would delete Volumes:", anonymous, "", "Total reclaimable space: 0B"]
+    assert "named" in engine.ok("volume", "prune", "-a", "--dry-run").splitlines()
+    assert "data" not in engine.ok("volume", "prune", "-a", "--dry-run").splitlines()
+    networks = engine.ok("network", "prune", "--dry-run")
+    assert networks.splitlines() == ["Would delete Networks:", "idle"]
+    refused = engine.fails("container", "prune", "--dry-run", "--filter", "x=1")
+    assert "not known" in refused
+    assert ([engine.ok(*words) for words in kinds], files(engine)) == before
+
+    for kind, was in (("container", said), ("volume", volumes)):
+        done = engine.ok(kind, "prune", "-f").splitlines()
+        assert done[1:-1] == was[1:-1], kind
+    assert engine.ok("network", "prune", "-f").splitlines() == ["Deleted Networks:", "idle"]
+    assert engine.ps("-a") == ["runs"]
+
+
+def files(engine: Engine) -> dict[str, int]:
+    """What the store has, and when each thing was changed."""
+    return {
+        str(path): path.lstat().st_mtime_ns
+        for kind in ("containers", "volumes", "networks")
+        for path in (engine.root / kind).rglob("*")
+    }
+
+
 def test_port(engine: Engine) -> None:
     port = free_port()
     engine.ok("run", "-d", "--name", "c", "-p", f"{port}:80", "-p", "127.0.0.1::53/udp",

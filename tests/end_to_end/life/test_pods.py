@@ -386,6 +386,8 @@ def test_system_prune(engine: Engine) -> None:
     engine.ok("run", "--pod", "p", "busybox", "true")
     engine.ok("pod", "stop", "-t", "0", "p")
     kept = engine.ok("pod", "create", "--network", "none", "--name", "q")
+    assert engine.ok("pod", "prune", "--dry-run") == pod_id
+    assert len(engine.ok("pod", "ps", "-q").split()) == 2
     assert f"Deleted Pods:\n{pod_id}" in engine.ok("system", "prune", "-f")
     assert engine.ok("pod", "ps", "-q", "--no-trunc") == kept
     assert engine.run("system", "check").code == 0  # names that lead to pods lead somewhere
