@@ -48,7 +48,8 @@ USUAL = re.compile(
     r"|is taken|busy|is initialized|has no (process|logs|network)|does not run|uses it|is gone"
     r"|started just now|has just ended|publishes none|has network mode|has it \("
     r"|which used the image|its name already|failure in name resolution|could not find|not found"
-    r"|no container|ends just now|has ended|is not known|paused"
+    r"|no container|ends just now|has ended|is not known|paused|is stopping|has no monitor"
+    r"|SIGTERM did not stop container"
 )
 """What commands that get in each other's way may say."""
 
