@@ -127,27 +127,44 @@ def crunpy(root: Engine, given: list[str]) -> Iterator[Outer]:
     root.run("volume", "rm", "kept")
 
 
-@pytest.fixture(scope="module")
-def podman(base: Path, given: list[str], archive: Path) -> Iterator[Outer]:
-    home = base / "podman-inside"
-    home.mkdir()
+def _podman(home: Path, archive: Path, given: list[str], user: str = "") -> Iterator[Outer]:
+    (home / "xdg").mkdir(parents=True, mode=0o700)
     (home / "containers.conf").write_text(PODMAN_CONF)
     command = ["env", "-i", f"HOME={home}", f"PATH={os.environ['PATH']}",
-               f"CONTAINERS_CONF={home}/containers.conf", "podman", "--root", f"{home}/root",
-               "--runroot", f"{home}/run", "--runtime", "runc"]  # fmt: skip
+               f"XDG_RUNTIME_DIR={home}/xdg", f"CONTAINERS_CONF={home}/containers.conf", "podman",
+               "--root", f"{home}/root", "--runroot", f"{home}/run",
+               "--runtime", "runc"]  # fmt: skip
+    if user:
+        subprocess.run(["chown", "-R", f"{user}:", home], check=True)
+        command = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", *command]
     subprocess.run([*command, "load", "-q", "-i", archive], check=True, capture_output=True)
     yield Outer(command, given)
     subprocess.run([*command, "rm", "--all", "--force"], capture_output=True)
     subprocess.run([*command, "volume", "rm", "--all", "--force"], capture_output=True)
+    subprocess.run([*command, "rmi", "--all", "--force"], capture_output=True)
     subprocess.run(["umount", "-q", home / "root/overlay"], check=False)
+
+
+@pytest.fixture(scope="module")
+def podman(base: Path, given: list[str], archive: Path) -> Iterator[Outer]:
+    yield from _podman(base / "podman-inside", archive, given)
+
+
+@pytest.fixture(scope="module")
+def rootless(base: Path, given: list[str], archive: Path, user_name: str) -> Iterator[Outer]:
+    """podman, run by a plain user."""
+    archive.chmod(0o644)
+    yield from _podman(base / "rootless-inside", archive, given, user_name)
 
 
 ADVICE = {
     ("crunpy", "root"): "--cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt unmask=/proc/sys",
     ("podman", "root"): "--cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt unmask=/proc/sys",
+    ("rootless", "root"): "--cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt unmask=/proc/sys",
     ("docker", "root"): "--cap-add SYS_ADMIN --cap-add NET_ADMIN "
     "--security-opt seccomp=unconfined --security-opt systempaths=unconfined",
     ("crunpy", "user"): "--cap-add SYS_ADMIN --security-opt unmask=ALL",
+    ("rootless", "user"): "--cap-add SYS_ADMIN --security-opt unmask=ALL",
     ("podman", "user"): "--cap-add SYS_ADMIN --security-opt unmask=ALL",
     ("docker", "user"): "--cap-add SYS_ADMIN "
     "--security-opt seccomp=unconfined --security-opt systempaths=unconfined",
@@ -155,7 +172,7 @@ ADVICE = {
 """Outer engine, and who runs crunpy there → what the errors say, as docs/ci.md does."""
 
 
-@pytest.mark.parametrize("outer", ["crunpy", "podman", "docker"])
+@pytest.mark.parametrize("outer", ["crunpy", "podman", "rootless", "docker"])
 @pytest.mark.parametrize("who", ["root", "user"])
 def test_errors_say_what_is_lacking(request: pytest.FixtureRequest, outer: str, who: str) -> None:
     """In a container without options an error names the options with which it works, and no
@@ -167,7 +184,7 @@ def test_errors_say_what_is_lacking(request: pytest.FixtureRequest, outer: str, 
     assert printed.split() == (ROOT_PRINTS if who == "root" else USER_PRINTS)
 
 
-@pytest.mark.parametrize("outer", ["crunpy", "podman", "docker"])
+@pytest.mark.parametrize("outer", ["crunpy", "podman", "rootless", "docker"])
 @pytest.mark.parametrize("who", ["root", "user"])
 def test_pull_and_push(
     request: pytest.FixtureRequest, registry: Registry, outer: str, who: str
@@ -209,4 +226,5 @@ def test_the_document_says_so() -> None:
     """docs/ci.md has each line of ADVICE."""
     text = (CHECKOUT / "docs/ci.md").read_text()
     for (outer, who), options in ADVICE.items():
-        assert f"| {outer} | {who} | `{options}` |" in text
+        name = "podman, run by a plain user" if outer == "rootless" else outer
+        assert f"| {name} | {who} | `{options}` |" in text
