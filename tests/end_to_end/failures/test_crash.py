@@ -124,6 +124,29 @@ def test_command_killed_with_rm_still_removes(engine: Engine) -> None:
     assert engine.settled(10) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("shell", [False, True])
+def test_a_job_that_is_stopped(engine: Engine, number: signal.Signals, shell: bool) -> None:
+    """The command passes the signal on, and removes the container that ends of it; also when the
+    shell that has started it was killed before."""
+    words = ("run", "--rm", "--init", *NONE, "busybox", "sh", "-c", "echo on; exec sleep 1000")
+    command = engine.command(*words)
+    script = ["sh", "-c", '"$@" & echo $!; wait', "sh"] if shell else []
+    process = subprocess.Popen([*script, *command], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    pid = int(process.stdout.readline()) if shell else process.pid
+    assert process.stdout.readline() == "on\n"
+    if shell:
+        process.kill()
+        process.wait()
+    os.kill(pid, number)
+    if shell:
+        wait_for(lambda: not alive(pid))
+    else:
+        assert process.wait(timeout=20) == 128 + number
+    assert engine.settled(10) == []
+
+
 def test_command_killed_at_any_point(root: Engine) -> None:
     """Whatever it had made by then: ps works, rm -fa removes it, a new run is fine."""
     for step in range(25):
