@@ -10,7 +10,7 @@ from crun_py import jsonfile
 from crun_py.build.cache import Step
 from crun_py.build.layer import Layer
 from crun_py.build.mounts import fields
-from crun_py.errors import CrunpyError, InvalidArgument
+from crun_py.errors import CrunpyError, InvalidArgument, NotFound
 from crun_py.oci.store.images import ImageStore
 from crun_py.record import record
 
@@ -75,7 +75,8 @@ class Remote:
             try:
                 image = pull.pull(self._paths, f"{source}:{key}", access=self._access)
             except CrunpyError as e:
-                self._error = e.message
+                if not (isinstance(e, NotFound) and source.startswith("oci:")):
+                    self._error = e.message  # else it is a directory that has other steps
                 continue  # a registry that lacks it or cannot be reached is no reason to fail
             try:
                 about = jsonfile.loads(image.annotations[_LAYER])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from building import build, built, context, image_id, said, unpacked
-from engine import Engine
+from engine import Engine, wait_for
 
 REPRODUCED = (
     "FROM busybox\nRUN mkdir -p /a/b && echo x > /a/b/c && ln -s c /a/b/d\nCOPY d /d\nWORKDIR /w\n"
@@ -184,3 +184,51 @@ def test_steps_of_another_machine(
     assert done.code == 0 and done.out.count("Using cache") == 3, done
     assert said(other, "carried", "cat", "/a", "/b") == first
     assert other.ok("images", "--format", "{{.Repository}}").split() == ["carried", "busybox"]
+
+
+def test_a_directory_of_steps_grows(root: Engine, tmp_path: Path) -> None:
+    """As a CI system's cache: what is there is not written again, and what it lacks is no fault."""
+    place = tmp_path / "cache"
+    given = (f"--cache-from=type=local,src={place}", f"--cache-to=type=local,dest={place}")
+    times: dict[str, int] = {}
+    for step in ("a", "b"):
+        where = context(root, {"Dockerfile": f"FROM busybox\nRUN date >/x\nRUN echo {step} >/y\n"})
+        done = build(root, where, "-t", "grown", *(given if times else given[1:]))
+        assert done.code == 0 and "arning" not in done.out + done.err, done
+        now = {p.name: p.stat().st_mtime_ns for p in (place / "blobs/sha256").iterdir()}
+        sizes = {p.name: p.stat().st_size for p in (place / "blobs/sha256").iterdir()}
+        assert all(now[name] == time for name, time in times.items() if sizes[name] > 100_000)
+        assert len(now) > len(times)
+        times = now
+    root.ok("rmi", "grown")
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_images_in_a_directory_that_grows(
+    root: Engine, fresh: Callable[[str], Engine], tmp_path: Path, killed: bool
+) -> None:
+    """Layers by their digests: the second save writes those alone that are new, and one that was
+    killed leaves a directory from which the first loads."""
+    place = tmp_path / "images"
+    build(root, context(root, {"Dockerfile": "FROM busybox\nRUN echo a >/a\n"}), "-t", "one")
+    text = "FROM one\nRUN dd if=/dev/urandom of=/b bs=1M count=30 2>/dev/null\n"
+    build(root, context(root, {"Dockerfile": text}), "-t", "two")
+    save = ("save", "-q", "--format", "oci-dir", "-o", place)
+    root.ok(*save, "one")
+    before = {p: p.stat().st_mtime_ns for p in (place / "blobs/sha256").iterdir()}
+    if killed:
+        process = root.popen(*save, "two")
+        wait_for(lambda: len(list((place / "blobs/sha256").iterdir())) > len(before))
+        process.kill()
+        process.wait()
+    else:
+        root.ok(*save, "two")
+    assert all(p.stat().st_mtime_ns == t for p, t in before.items() if p.stat().st_size > 2000)
+    other = fresh("root")
+    other.ok("load", "-q", "-i", place)
+    found = {"one:latest"} if killed else {"one:latest", "two:latest"}
+    assert found <= set(other.ok("images", "--format", "{{.Repository}}:{{.Tag}}").split())
+    root.ok(*save, "two")
+    other.ok("load", "-q", "-i", place)
+    assert other.ok("run", "--rm", "--network", "none", "two", "cat", "/a") == "a"
+    root.ok("rmi", "one", "two")
