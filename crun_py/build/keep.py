@@ -87,9 +87,9 @@ def _files(directory: str, ending: str) -> Iterator[tuple[str, float]]:
                 continue  # another prune was faster
 
 
-def used_by_images(paths: Paths) -> set[str]:
+def used_by_images(store: ImageStore) -> set[str]:
     """Chain ids of the layers that images have."""
-    return {chain_id for image in ImageStore(paths).list() for chain_id in image.chain}
+    return {chain_id for image in store.list() for chain_id in image.chain}
 
 
 def prune(
@@ -99,18 +99,20 @@ def prune(
     keep_bytes: int = 0,
     idle: bool = False,
     kinds: tuple[str, ...] = KINDS,
+    pretended: ImageStore | None = None,
 ) -> tuple[list[Kept], int]:
     """Remove what was not wanted for `older_s` seconds, the oldest first, until no more than
     `keep_bytes` are left; (what was removed, bytes of the layers and mounts that went).
 
     idle: only layers that no image has.  kinds: of Kept.
 
-    Layers that an image has stay on the disk.
+    Layers that an image has stay on the disk.  pretended: nothing is removed, the answer is what
+    would be if the images were these.
     """
     before = time.time() - older_s
     everything = kept(paths)
     left = sum(one.size for one in everything)
-    held = used_by_images(paths) if idle else set()
+    held = used_by_images(pretended or ImageStore(paths)) if idle else set()
     gone: list[Kept] = []
     for one in reversed(everything):
         if idle and (one.kind != "layer" or one.text in held):
@@ -119,17 +121,25 @@ def prune(
             continue
         if one.used > before or (keep_bytes and left <= keep_bytes):
             continue
-        if one.kind == "mount" and not _remove_mount(paths, one.name):
+        if not pretended and not _removed(paths, one):
             continue
-        if one.kind != "mount":
-            _unless_gone(f"{paths.root}/build/cache/{one.name}.json")
         left -= one.size
         gone.append(one)
+    if pretended:
+        return gone, sum(one.size for one in gone)
     content = paths.root + "/build/content.json"
     if not older_s and not keep_bytes and not idle and kinds == KINDS:
         _unless_gone(content)
     _release(paths)
     return gone, sum(one.size for one in gone)
+
+
+def _removed(paths: Paths, one: Kept) -> bool:
+    """Whether it is gone: a mount that a build has stays."""
+    if one.kind == "mount":
+        return _remove_mount(paths, one.name)
+    _unless_gone(f"{paths.root}/build/cache/{one.name}.json")
+    return True
 
 
 def _release(paths: Paths) -> None:

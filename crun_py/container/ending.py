@@ -318,13 +318,7 @@ def remove(
     pod is being removed.  Raises Conflict when it runs and force is not given, another container
     shares one of its namespaces, or a pod has it as its infra container.
     """
-    check_removable(container, with_pod=with_pod)
-    status = container.status()
-    if (status.running or status.state == "restarting") and not force:
-        raise Conflict(
-            f"removing container {container.name}: it is {status.state}",
-            hint=f"stop it first, or crunpy rm -f {container.name}",
-        )
+    status = check_removable(container, force=force, with_pod=with_pod)
     volumes_too = anonymous_volumes or container.record["auto_remove"]
     try:
         for _ in range(_REMOVALS):
@@ -376,15 +370,25 @@ def _check_without_pod(infra: Container) -> None:
 
 
 def check_removable(
-    container: Container, *, with_pod: bool = False, gone: Collection[str] = ()
-) -> None:
-    """Raises Conflict when another container shares a namespace of `container`, or a pod has it as
-    its infra container and stays (with_pod: it goes, too).
+    container: Container,
+    *,
+    force: bool = False,
+    with_pod: bool = False,
+    gone: Collection[str] = (),
+) -> Status:
+    """The status of one that `remove` would remove; raises as that.
 
     gone: ids of containers that do not count, as they are to be removed before."""
     if container.record.get("infra") and not with_pod:
         _check_without_pod(container)
     check_unshared(container, gone)
+    status = container.status()
+    if (status.running or status.state == "restarting") and not force:
+        raise Conflict(
+            f"removing container {container.name}: it is {status.state}",
+            hint=f"stop it first, or crunpy rm -f {container.name}",
+        )
+    return status
 
 
 def check_unshared(container: Container, gone: Collection[str] = ()) -> None:

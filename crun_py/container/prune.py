@@ -13,7 +13,7 @@ from crun_py.tree import disk_usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from crun_py.paths import Paths
 
@@ -52,19 +52,22 @@ def fits(created: str, has: dict[str, str], wanted: tuple[int, list[tuple[bool, 
     )
 
 
-def containers(paths: Paths, filters: Sequence[str], *, dry_run: bool = False) -> Pruned:
+def containers(
+    paths: Paths, filters: Sequence[str], *, dry_run: bool = False, gone: Collection[str] = ()
+) -> Pruned:
     """Remove all containers that do not run; their ids and the bytes won.
 
     A container that another command removes or starts meanwhile is passed over.
-    dry_run: nothing is removed, they are those that would be.
+    dry_run: nothing is removed, they are those that would be.  gone: ids of those that would be
+    gone before.
     """
     wanted = parse(filters)
-    of_builds = workspace.containers(paths)
+    passed = {*workspace.containers(paths), *gone}
     removed: list[str] = []
     size_bytes = 0
     for container in ending.in_order(state.every(paths)):
         status = container.status()
-        if status.alive or status.state == "restarting" or container.id in of_builds:
+        if status.alive or status.state == "restarting" or container.id in passed:
             continue
         record = container.record
         if not fits(record["created"], record["config"]["labels"], wanted):
@@ -72,7 +75,7 @@ def containers(paths: Paths, filters: Sequence[str], *, dry_run: bool = False) -
         bytes_used = disk_usage(container.directory + "/upper")
         try:
             if dry_run:
-                ending.check_removable(container, gone=removed)
+                ending.check_removable(container, gone={*removed, *gone})
             else:
                 ending.remove(container)
         except Conflict:
@@ -83,19 +86,25 @@ def containers(paths: Paths, filters: Sequence[str], *, dry_run: bool = False) -
 
 
 def volumes(
-    paths: Paths, filters: Sequence[str], *, everything: bool = False, dry_run: bool = False
+    paths: Paths,
+    filters: Sequence[str],
+    *,
+    everything: bool = False,
+    dry_run: bool = False,
+    gone: Collection[str] = (),
 ) -> Pruned:
     """Remove the anonymous volumes (everything: named ones too) that no container has; their
     names and the bytes won.
 
-    dry_run: nothing is removed, they are those that would be.
+    dry_run: nothing is removed, they are those that would be.  gone: ids of containers that would
+    be gone before.
     """
     asked, wanted = parse_of_volumes(filters)
     everything |= asked
     if not dry_run:
         volume_store.sweep(paths)
-    users = uses.VolumeUsers(paths)
-    used = uses.used_volumes(paths)
+    users = uses.VolumeUsers(paths, but=gone)
+    used = uses.used_volumes(paths, but=gone)
     removed, size_bytes = [], 0
     for name in volume_store.names(paths):
         about = volume_store.about(paths, name)

@@ -11,7 +11,7 @@ from crun_py.paths import Paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from crun_py.state import Container
 
@@ -43,7 +43,7 @@ def check_images(container: Container) -> None:
 def give_back_volume(container: Container, name: str) -> None:
     """Remove a volume that was made for a container, unless another one has it by now."""
     try:
-        volumes.remove(container.paths, name, VolumeUsers(container.paths, but=container.id))
+        volumes.remove(container.paths, name, VolumeUsers(container.paths, but=[container.id]))
     except (Conflict, NotFound):
         return
 
@@ -54,12 +54,17 @@ class ImageUsers:
     use never changes.
 
     stopped: removes a container that does not run and is in the way, see `clear`; what is said
-    of containers tells their state then.
+    of containers tells their state then.  gone: ids of containers that do not count.
     """
 
-    def __init__(self, paths: Paths, stopped: Callable[[Container], None] | None = None) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        stopped: Callable[[Container], None] | None = None,
+        gone: Collection[str] = (),
+    ) -> None:
         self._paths = paths
-        self._stopped = stopped
+        self._stopped, self._gone = stopped, gone
         self._known: dict[str, tuple[Container, set[str]]] = {}
 
     def __call__(self, image_id: str) -> list[str]:
@@ -88,7 +93,7 @@ class ImageUsers:
     def _containers(self, image_id: str) -> list[Container]:
         """Newest first."""
         known: dict[str, tuple[Container, set[str]]] = {}
-        for container_id in state.ids(self._paths):
+        for container_id in set(state.ids(self._paths)).difference(self._gone):
             entry = self._known.get(container_id)
             if entry is None:
                 try:
@@ -111,28 +116,27 @@ class ImageUsers:
 class VolumeUsers:
     """Gives the names of the containers that have a volume; those in the making as titles.
 
-    but: the id of a container that does not count.
+    but: ids of containers that do not count.
     """
 
-    def __init__(self, paths: Paths, but: str = "") -> None:
+    def __init__(self, paths: Paths, but: Collection[str] = ()) -> None:
         self._paths, self._but = paths, but
 
     def __call__(self, name: str) -> list[str]:
         making = {c.container_id: c.title for c in staging.claims(self._paths) if name in c.volumes}
         found = {c.id: f"container {c.name}" for c in self.containers(name)}
         users = {**making, **found}
-        users.pop(self._but, None)
-        return [*users.values()]
+        return [title for container_id, title in users.items() if container_id not in self._but]
 
     def containers(self, name: str) -> list[Container]:
         """The containers that have a volume, newest first."""
         return [c for c in state.every(self._paths) if name in c.volumes]
 
 
-def used_volumes(paths: Paths) -> dict[str, int]:
-    """How many containers have each volume that one has."""
+def used_volumes(paths: Paths, but: Collection[str] = ()) -> dict[str, int]:
+    """How many containers have each volume that one has; but: ids of those that do not count."""
     found: dict[str, int] = {}
     for container in state.every(paths):
-        for name in container.volumes:
+        for name in container.volumes if container.id not in but else ():
             found[name] = found.get(name, 0) + 1
     return found

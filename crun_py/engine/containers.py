@@ -13,7 +13,7 @@ from crun_py.errors import Conflict, CorruptState, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from crun_py.engine.context import Context
     from crun_py.model.container import Limits, RestartPolicy
@@ -153,11 +153,13 @@ def remove(
     timeout_s: int | None = None,
     volumes: bool = False,
     missing_ok: bool = False,
+    pretended: set[str] | None = None,
 ) -> bool:
     """Remove a container; False when there is none and missing_ok.
 
     force: kill it first if it runs, or with timeout_s stop it; a damaged one goes too.
-    volumes: with its anonymous volumes.  Raises NotFound, Conflict.
+    volumes: with its anonymous volumes.  pretended: nothing is removed; it has the ids of those
+    that would be gone, to which this one's is added.  Raises NotFound, Conflict.
     """
     from crun_py.container import ending
 
@@ -167,6 +169,11 @@ def remove(
         if missing_ok:
             return False
         raise
+    if pretended is not None:
+        found = state.load(context.paths, container_id)
+        ending.check_removable(found, force=force, gone=pretended)
+        pretended.add(container_id)
+        return True
     status = state.status(context.paths, container_id)
     context.join(status) if status.alive else context.enter()
     try:
@@ -192,16 +199,23 @@ def sweep(context: Context) -> None:
         lifecycle.sweep(context.paths, rootless=context.rootless)
 
 
-def prune(context: Context, filters: Sequence[str] = (), *, dry_run: bool = False) -> Pruned:
+def prune(
+    context: Context,
+    filters: Sequence[str] = (),
+    *,
+    dry_run: bool = False,
+    gone: Collection[str] = (),
+) -> Pruned:
     """Remove all containers that do not run; their ids.
 
     filters: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE].  dry_run: nothing is removed, the
-    answer is what would be.  Raises InvalidArgument.
+    answer is what would be.  gone: ids of those that would be gone before.  Raises
+    InvalidArgument.
     """
     from crun_py.container import prune as pruning
 
     context.enter()
-    return pruning.containers(context.paths, filters, dry_run=dry_run)
+    return pruning.containers(context.paths, filters, dry_run=dry_run, gone=gone)
 
 
 def cleanup(context: Context, name: str, *, remove: bool = False, rootless: bool = False) -> int:

@@ -199,8 +199,9 @@ _CACHES = {"mount": "exec.cachemount"}
 def build_cache(context: Context) -> list[Document]:
     """BuildCache of SystemDataUsage: what builds keep."""
     from crun_py.build import keep
+    from crun_py.oci.store.images import ImageStore
 
-    held = keep.used_by_images(context.paths)
+    held = keep.used_by_images(ImageStore(context.paths))
     return [
         {
             "ID": one.text.rpartition(":")[2][:25],

@@ -10,7 +10,7 @@ import contextlib
 
 from crun_py import staging
 from crun_py.container.uses import ImageUsers
-from crun_py.errors import Conflict, NotFound
+from crun_py.errors import Conflict, NotFound, Unsupported
 from crun_py.model.image import PrunedImages, RemovedPart
 from crun_py.oci.store.images import ImageStore
 from crun_py.oci.store.listed import ManifestList, image_ids
@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 
     from crun_py.engine.context import Context
     from crun_py.state import Container
+
+
+class Pretence:
+    """Removals that are only said, one after the other: what is gone for the first is gone for the
+    next.  gone: ids of containers that would be removed."""
+
+    def __init__(self, context: Context, gone: Iterable[str] = ()) -> None:
+        from crun_py.oci.store.pretended import Pretended
+
+        self.store = Pretended(context.paths)
+        self.gone = {*gone}
+
 
 CALLS = ("everything", "remove", "remove_unused", "prune")
 
@@ -38,24 +50,33 @@ def remove(
     force: bool = False,
     removed: Callable[[str], None] = lambda name: None,
     platforms: Sequence[str] = (),
+    pretence: Pretence | None = None,
 ) -> tuple[RemovedPart, ...]:
     """Take a name from an image or manifest list, and with its last name (or by an id) remove
     it; what is gone, in order.
 
     force: also one with several names, and the stopped containers that use it; `removed` is
     given the name of each of these.  platforms: OS/ARCH[/VARIANT], of a list its images for these
-    alone.  Raises NotFound, ImageError (none for a platform), Conflict when something uses it.
+    alone.  pretence: nothing is removed, and it is told what would be.  Raises NotFound, ImageError
+    (none for a platform), Conflict when something uses it, Unsupported for a pretence of platforms.
     """
 
     def stopped(container: Container) -> None:
         from crun_py.container import ending
 
-        ending.remove(container)
+        if pretence:
+            ending.check_removable(container, gone=pretence.gone)
+            pretence.gone.add(container.id)
+        else:
+            ending.remove(container)
         removed(container.name)
 
+    if pretence and platforms:
+        raise Unsupported("removing: what would be gone of some platforms is not known beforehand")
     context.enter()
-    users = ImageUsers(context.paths, stopped if force else None)
-    store = ImageStore(context.paths)
+    gone = pretence.gone if pretence else ()
+    users = ImageUsers(context.paths, stopped if force else None, gone)
+    store = pretence.store if pretence else ImageStore(context.paths)
     if not platforms:
         return _parts(_remove(store, name, force, users))
     lines: list[str] = []
@@ -64,27 +85,38 @@ def remove(
     return _parts(lines)
 
 
-def remove_unused(context: Context, image_id: str) -> tuple[RemovedPart, ...]:
+def remove_unused(
+    context: Context, image_id: str, *, pretence: Pretence | None = None
+) -> tuple[RemovedPart, ...]:
     """As `remove` of an image id: with all its names if nothing uses it, which is then not an
     error for several names."""
     context.enter()
-    users = ImageUsers(context.paths)
-    force = not users(image_id)
-    return _parts(_remove(ImageStore(context.paths), "sha256:" + image_id, force, users))
+    users = ImageUsers(context.paths, gone=pretence.gone if pretence else ())
+    store = pretence.store if pretence else ImageStore(context.paths)
+    return _parts(_remove(store, "sha256:" + image_id, not users(image_id), users))
 
 
 def prune(
-    context: Context, filters: Sequence[str] = (), *, everything: bool = False
+    context: Context,
+    filters: Sequence[str] = (),
+    *,
+    everything: bool = False,
+    pretence: Pretence | None = None,
 ) -> PrunedImages:
     """Remove the dangling images, or with `everything` all that no container uses, and what
     killed commands left; what a manifest list has stays, and so does a list that has what a
     container uses.
 
-    filters: dangling=, until=, label=, label!=.  Raises InvalidArgument.
+    filters: dangling=, until=, label=, label!=.  pretence: as for `remove`.  Raises
+    InvalidArgument.
     """
     from crun_py.oci.store import usage
 
     context.enter()
+    if pretence:
+        users = ImageUsers(context.paths, gone=pretence.gone)
+        parts = _prune(pretence.store, filters, everything, users)
+        return PrunedImages(parts=_parts(parts), freed_bytes=pretence.store.freed_bytes)
     before = usage.bytes_on_disk(context.paths)
     parts = _prune(ImageStore(context.paths), filters, everything, ImageUsers(context.paths))
     freed = max(0, before - usage.bytes_on_disk(context.paths))
@@ -158,7 +190,6 @@ def _prune(
     store: ImageStore, filters: Sequence[str], everything: bool, users: ImageUsers
 ) -> list[str]:
     from crun_py.filters import parse
-    from crun_py.oci.store import gc
     from crun_py.show import image_filters
 
     wanted = parse([*filters], image_filters.PRUNE)
@@ -178,4 +209,4 @@ def _prune(
             # somebody else may be faster, or begin to use it
             with contextlib.suppress(NotFound, Conflict):
                 lines += store.remove(image, force=True, in_use=users)
-    return lines + [f"Deleted: {chain_id}" for chain_id in gc.tidy(store.paths)]
+    return lines + [f"Deleted: {chain_id}" for chain_id in store.tidy()]

@@ -11,7 +11,7 @@ from crun_py.record import from_json, replaced, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from crun_py.documents import container as documents
     from crun_py.engine.context import Context
@@ -136,11 +136,17 @@ def _remove(context: Context, network: Network) -> None:
     events.network(context.paths, "destroy", network)
 
 
-def prune(context: Context, filters: Sequence[str] = (), *, dry_run: bool = False) -> Pruned:
+def prune(
+    context: Context,
+    filters: Sequence[str] = (),
+    *,
+    dry_run: bool = False,
+    gone: Collection[str] = (),
+) -> Pruned:
     """Remove the networks that no container asks for, but the default one.
 
     filters: until=, label=, label!=.  dry_run: nothing is removed, the answer is what would be.
-    Raises InvalidArgument.
+    gone: ids of containers that would be gone before.  Raises InvalidArgument.
     """
     from crun_py.container import prune as pruning
     from crun_py.model.pruned import Pruned
@@ -148,19 +154,24 @@ def prune(context: Context, filters: Sequence[str] = (), *, dry_run: bool = Fals
     wanted = pruning.parse(filters)
     context.enter()
     if dry_run:
-        return Pruned(names=tuple(network.name for network in _unused(context, wanted)))
+        found = _unused(context, wanted, gone)
+        return Pruned(names=tuple(network.name for network in found))
     with _lock(context.paths):
-        gone = _unused(context, wanted)
-        for network in gone:
+        found = _unused(context, wanted)
+        for network in found:
             _remove(context, network)
-    return Pruned(names=tuple(network.name for network in gone))
+    return Pruned(names=tuple(network.name for network in found))
 
 
-def _unused(context: Context, wanted: tuple[int, list[tuple[bool, str]]]) -> list[Network]:
-    """The networks that fit (`container.prune.fits`) and that no container asks for."""
+def _unused(
+    context: Context, wanted: tuple[int, list[tuple[bool, str]]], gone: Collection[str] = ()
+) -> list[Network]:
+    """The networks that fit (`container.prune.fits`) and that no container, none of `gone`, asks
+    for."""
     from crun_py.container import prune as pruning
 
-    used = {name for container in state.every(context.paths) for name in container.networks}
+    left = [container for container in state.every(context.paths) if container.id not in gone]
+    used = {name for container in left for name in container.networks}
     return [
         network
         for network in config.every(context.paths)

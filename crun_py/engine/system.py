@@ -81,13 +81,14 @@ def prune(
     *,
     everything: bool = False,
     volumes: bool = False,
+    dry_run: bool = False,
 ) -> SystemPruned:
     """Remove the pods and containers that do not run, networks without one, then dangling images,
     or with `everything` all without a container, and what builds keep and no image has, or with
     `everything` all of that; volumes: anonymous ones without a container too.
 
-    filters: until=, label=, label!=; labels are not known of what builds keep.  Raises
-    InvalidArgument.
+    filters: until=, label=, label!=; labels are not known of what builds keep.  dry_run: nothing
+    is removed, the answer is what would be.  Raises InvalidArgument.
     """
     from crun_py.build import keep
     from crun_py.engine import containers, image_removal, networks, pods
@@ -96,15 +97,24 @@ def prune(
     from crun_py.model.system import SystemPruned
 
     stored.check_filters(filters)
-    gone_pods = pods.prune(context, filters)
-    gone_containers = containers.prune(context, filters)
-    gone_networks = networks.prune(context, filters)
-    gone_volumes = stored.prune(context, filters) if volumes else Pruned()
-    gone_images = image_removal.prune(context, filters, everything=everything)
+    gone_pods = pods.prune(context, filters, dry_run=dry_run)
+    # what would be gone by then frees what comes after it
+    gone = {c.id for c in state.every(context.paths) if c.record.get("pod") in gone_pods.names}
+    gone_containers = containers.prune(context, filters, dry_run=dry_run, gone=gone)
+    gone |= {*gone_containers.names}
+    gone_networks = networks.prune(context, filters, dry_run=dry_run, gone=gone)
+    gone_volumes = Pruned()
+    if volumes:
+        gone_volumes = stored.prune(context, filters, dry_run=dry_run, gone=gone)
+    pretence = image_removal.Pretence(context, gone) if dry_run else None
+    gone_images = image_removal.prune(context, filters, everything=everything, pretence=pretence)
     cache = Pruned()
     if not any(text.startswith("label") for text in filters):
-        gone, size = keep.prune(context.paths, older_s=_age_s(filters), idle=not everything)
-        cache = Pruned(names=tuple(one.name for one in gone), freed_bytes=size)
+        gone_steps, size = keep.prune(
+            context.paths, older_s=_age_s(filters), idle=not everything,
+            pretended=pretence.store if pretence else None,
+        )  # fmt: skip
+        cache = Pruned(names=tuple(one.name for one in gone_steps), freed_bytes=size)
     return SystemPruned(
         containers=gone_containers,
         networks=gone_networks,

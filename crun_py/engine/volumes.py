@@ -12,7 +12,7 @@ from crun_py.show import volume_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from typing import BinaryIO
 
     from crun_py.engine.context import Context
@@ -151,16 +151,19 @@ def prune(
     *,
     everything: bool = False,
     dry_run: bool = False,
+    gone: Collection[str] = (),
 ) -> Pruned:
     """Remove the anonymous volumes, or with `everything` named ones too, that no container has.
 
     filters: until=, label=, label!=, all=true.  dry_run: nothing is removed, the answer is what
-    would be.  Raises InvalidArgument.
+    would be.  gone: ids of containers that would be gone before.  Raises InvalidArgument.
     """
     from crun_py.container import prune as pruning
 
     context.enter()
-    return pruning.volumes(context.paths, filters, everything=everything, dry_run=dry_run)
+    return pruning.volumes(
+        context.paths, filters, everything=everything, dry_run=dry_run, gone=gone
+    )
 
 
 def export(context: Context, name: str, target: str | BinaryIO) -> None:

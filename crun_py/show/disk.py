@@ -39,7 +39,7 @@ class Report:
         from crun_py.build import keep
 
         found = keep.things(self._paths)
-        held = keep.used_by_images(self._paths)
+        held = keep.used_by_images(ImageStore(self._paths))
         size = sum(one.size for one in found)
         idle = sum(one.size for one in found if one.text not in held)
         return row("Build Cache", len(found), sum(o.text in held for o in found), size, idle)

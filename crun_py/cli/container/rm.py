@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crun_py.cli.container.stop import patience
-from crun_py.cli.each import chosen, each_apart
+from crun_py.cli.each import chosen, each, each_apart
 from crun_py.engine import containers, selection
 from crun_py.engine.context import Context
 from crun_py.errors import Conflict
@@ -18,6 +18,7 @@ OPTIONS = (
     ("-v --volumes", "flag", "Remove its anonymous volumes too", ""),
     ("-a --all", "flag", "Remove all containers", ""),
     ("-l --latest", "flag", "The one created last", ""),
+    ("--dry-run", "flag", "Only say what would be removed", ""),
     ("--link", "flag", "Remove a link (links have no life of their own here: an error)", ""),
     ("--depend", "flag", "Remove the containers that share its namespaces too", ""),
     ("-t --time", "value", "With -f: stop it first, SIGKILL after so long (-1: never)", "SECONDS"),
@@ -43,6 +44,8 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     if len(names) > 1:
         names = selection.dependents_first(context, names)
 
+    pretended: set[str] | None = set() if values.flag("dry_run") else None
+
     def act(name: str) -> str | None:
         removed = containers.remove(
             context,
@@ -51,8 +54,11 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
             timeout_s=timeout_s,
             volumes=values.flag("volumes"),
             missing_ok=values.flag("force") or values.flag("ignore"),
+            pretended=pretended,
         )
         return name if removed else None
 
+    if pretended is not None:
+        return each(names, act, 1)
     failed = each_apart(names, act, 1)  # docker's and podman's exit status
     return each_apart([""], lambda _: containers.sweep(context)) or failed

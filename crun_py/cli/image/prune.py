@@ -18,15 +18,20 @@ OPTIONS = (
     ("-a --all", "flag", "All images without a container, not only dangling ones", ""),
     ("--external", "flag", "Always so: nobody else has containers of this store", ""),
     ("-f --force", "flag", "Do not ask", ""),
+    ("--dry-run", "flag", "Only say what would be removed", ""),
     ("--filter", "list", "Only some: until=, label=, label!=", "KEY=VALUE"),
 )
 
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Ask, remove, and print docker's list and the space won."""
-    if not values.flag("force") and not confirmed(warning(values)):
+    pretence = image_removal.Pretence(context) if values.flag("dry_run") else None
+    if not pretence and not values.flag("force") and not confirmed(warning(values)):
         return 0
-    tell(image_removal.prune(context, values.texts("filter"), everything=values.flag("all")))
+    pruned = image_removal.prune(
+        context, values.texts("filter"), everything=values.flag("all"), pretence=pretence
+    )
+    tell(pruned, dry_run=bool(pretence))
     return 0
 
 
@@ -37,9 +42,11 @@ def warning(values: Values) -> str:
     return f"WARNING! This will remove all {what}."
 
 
-def tell(pruned: PrunedImages) -> None:
-    """Say what was removed."""
+def tell(pruned: PrunedImages, *, dry_run: bool = False) -> None:
+    """Say what was removed, or with `dry_run` would be."""
     if pruned.parts:
         lines = [f"{part.action}: {part.what}" for part in pruned.parts]
-        write("\n".join(["Deleted Images:", *lines, ""]))
-    write(f"Total reclaimed space: {human_size(pruned.freed_bytes)}")
+        done = "Would delete" if dry_run else "Deleted"
+        write("\n".join([f"{done} Images:", *lines, ""]))
+    won = "reclaimable" if dry_run else "reclaimed"
+    write(f"Total {won} space: {human_size(pruned.freed_bytes)}")

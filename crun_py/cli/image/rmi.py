@@ -17,6 +17,7 @@ OPTIONS = (
     ("-a --all", "flag", "All images", ""),
     ("-f --force", "flag", "Also one with several names; stopped containers go with it", ""),
     ("-i --ignore", "flag", "What is not there is no error", ""),
+    ("--dry-run", "flag", "Only say what would be removed", ""),
     ("--no-prune", "flag", "Accepted; layers in use always stay", ""),
     ("--platform", "list", "Of manifest lists the images for these alone", "PLATFORM"),
 )
@@ -31,17 +32,20 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     elif not names:
         raise InvalidArgument("removing: no image given", hint="names, or --all")
 
+    pretence = image_removal.Pretence(context) if values.flag("dry_run") else None
+
     def act(name: str) -> str | None:
         try:
             if values.flag("force"):
                 text = "sha256:" + name if values.flag("all") else name
                 parts = image_removal.remove(
-                    context, text, force=True, removed=_tell, platforms=wanted
-                )
+                    context, text, force=True, removed=_tell if not pretence else _tell_before,
+                    platforms=wanted, pretence=pretence,
+                )  # fmt: skip
             elif values.flag("all"):
-                parts = image_removal.remove_unused(context, name)
+                parts = image_removal.remove_unused(context, name, pretence=pretence)
             else:
-                parts = image_removal.remove(context, name, platforms=wanted)
+                parts = image_removal.remove(context, name, platforms=wanted, pretence=pretence)
         except NotFound:
             # with --all, what went with something else
             if values.flag("ignore") or values.flag("all") or values.flag("force"):
@@ -58,6 +62,10 @@ def platforms(values: Values) -> list[str]:
     if found and values.flag("all"):
         raise InvalidArgument("removing: --platform excludes --all")
     return found
+
+
+def _tell_before(container: str) -> None:
+    write_error(f"crunpy: container {container}, which uses the image, would be removed")
 
 
 def _tell(container: str) -> None:

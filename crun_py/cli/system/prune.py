@@ -20,6 +20,7 @@ OPTIONS = (
     ("-a --all", "flag", "All images without a container, not only dangling ones", ""),
     ("--volumes", "flag", "Anonymous volumes without a container too", ""),
     ("-f --force", "flag", "Do not ask", ""),
+    ("--dry-run", "flag", "Only say what would be removed", ""),
     ("--filter", "list", "Only some: until=, label=, label!=", "KEY=VALUE"),
 )
 
@@ -27,27 +28,31 @@ OPTIONS = (
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Ask, remove, and print docker's lists and the space won."""
     volumes.check_filters(values.texts("filter"))  # refused before anything is asked
-    if not values.flag("force") and not confirmed(warning(values)):
+    dry_run = values.flag("dry_run")
+    if not dry_run and not values.flag("force") and not confirmed(warning(values)):
         return 0
     pruned = system.prune(
         context,
         values.texts("filter"),
         everything=values.flag("all"),
         volumes=values.flag("volumes"),
+        dry_run=dry_run,
     )
-    tell(pruned)
+    tell(pruned, dry_run=dry_run)
     return 0
 
 
-def tell(pruned: SystemPruned) -> None:
-    """Say what was removed."""
-    _list("Deleted Pods:", pruned.pods.names)
-    _list("Deleted Containers:", pruned.containers.names)
-    _list("Deleted Networks:", pruned.networks.names)
-    _list("Deleted Volumes:", pruned.volumes.names)
-    _list("Deleted Images:", [f"{part.action}: {part.what}" for part in pruned.images.parts])
-    _list("Deleted build cache objects:", [name[:25] for name in pruned.build_cache.names])
-    write(f"Total reclaimed space: {human_size(pruned.freed_bytes)}")
+def tell(pruned: SystemPruned, *, dry_run: bool = False) -> None:
+    """Say what was removed, or with `dry_run` would be."""
+    done = "Would delete" if dry_run else "Deleted"
+    _list(f"{done} Pods:", pruned.pods.names)
+    _list(f"{done} Containers:", pruned.containers.names)
+    _list(f"{done} Networks:", pruned.networks.names)
+    _list(f"{done} Volumes:", pruned.volumes.names)
+    _list(f"{done} Images:", [f"{part.action}: {part.what}" for part in pruned.images.parts])
+    _list(f"{done} build cache objects:", [name[:25] for name in pruned.build_cache.names])
+    won = "reclaimable" if dry_run else "reclaimed"
+    write(f"Total {won} space: {human_size(pruned.freed_bytes)}")
 
 
 def warning(values: Values) -> str:

@@ -19,7 +19,7 @@ from crun_py.shapes import fits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from crun_py.documents.image import Descriptor
 
@@ -109,20 +109,36 @@ def tidy(paths: Paths) -> list[str]:
         return collect(paths)
 
 
+def unneeded(paths: Paths, entries: Iterable[Descriptor]) -> list[str]:
+    """Chain ids of the layers that `collect` would delete if these were index.json's entries."""
+    _, kept_layers = _needed(paths, entries)
+    return ["sha256:" + name for name in _hex_names(paths.layers) if name not in kept_layers]
+
+
 def _kept(paths: Paths) -> tuple[set[str], set[str]]:
     """The digits of the blobs and layers that images refer to."""
+    return _referred(paths, read_index(paths))
+
+
+def _needed(paths: Paths, entries: Iterable[Descriptor]) -> tuple[set[str], set[str]]:
+    """The same, with what builds may want again."""
+    kept_blobs, kept_layers = _referred(paths, entries)
+    for chain_id, below in cached(paths).items():
+        kept_layers |= {c[7:] for c in (chain_id, *below)}
+    return kept_blobs, kept_layers
+
+
+def _referred(paths: Paths, entries: Iterable[Descriptor]) -> tuple[set[str], set[str]]:
     kept_blobs: set[str] = set()
     kept_layers: set[str] = set()
-    for entry in read_index(paths):
+    for entry in entries:
         _mark(paths, entry.get("digest"), kept_blobs, kept_layers)
     return kept_blobs, kept_layers
 
 
 def _collect(paths: Paths) -> list[str]:
     noted = unsettled.notes(paths)
-    kept_blobs, kept_layers = _kept(paths)
-    for chain_id, below in cached(paths).items():
-        kept_layers |= {c[7:] for c in (chain_id, *below)}
+    kept_blobs, kept_layers = _needed(paths, read_index(paths))
     deleted = [
         "sha256:" + name
         for name in _hex_names(paths.layers)

@@ -291,9 +291,7 @@ class ImageStore:
             if len(gone) < len(found.names):
                 return lines
             self._tell("delete", found, [""])
-            from crun_py.oci.store import gc
-
-            deleted = [f"Deleted: {chain_id}" for chain_id in gc.collect(self.paths)]
+            deleted = [f"Deleted: {chain_id}" for chain_id in self._collect()]
             return [*lines, f"Deleted: {found.digest}", *deleted]
 
     def untag(self, text: str) -> str:
@@ -352,9 +350,7 @@ class ImageStore:
             if len(gone) < len(image.names):
                 self._write(self._without_one(image, name))
                 self._tell("untag", image, gone)
-                from crun_py.oci.store import gc
-
-                gc.collect(self.paths)
+                self._collect()
                 return lines
             if not force and not name:
                 _refuse_several(text, image)
@@ -377,9 +373,7 @@ class ImageStore:
             if not holders:
                 self._tell("delete", image, [""])
                 lines.append(f"Deleted: sha256:{image.id}")
-            from crun_py.oci.store import gc
-
-            return lines + [f"Deleted: {chain_id}" for chain_id in gc.collect(self.paths)]
+            return lines + [f"Deleted: {chain_id}" for chain_id in self._collect()]
 
     def _holders(self, image: Image) -> Lists:
         """The manifest lists that have the image."""
@@ -400,6 +394,18 @@ class ImageStore:
     def _tell(self, action: str, image: Image | ManifestList, names: Names) -> None:
         for name in names:
             events.image(self.paths, action, image.id, parse(name).familiar if name else "")
+
+    def _collect(self) -> Names:
+        """Delete what no image refers to any more; the chain ids of layers."""
+        from crun_py.oci.store import gc
+
+        return gc.collect(self.paths)
+
+    def tidy(self) -> Names:
+        """The same, with what killed commands left."""
+        from crun_py.oci.store import gc
+
+        return gc.tidy(self.paths)
 
     # ---- index.json ----
 
@@ -436,9 +442,7 @@ class ImageStore:
                 raise
             for digest in digests:
                 os.unlink(blobs.blob_path(self.paths, digest))
-            from crun_py.oci.store import gc
-
-            gc.collect(self.paths)
+            self._collect()
             self._write(entries)
 
     def reserve(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 
 from engine import Engine, free_port, wait_for
 
@@ -331,3 +332,59 @@ def test_latest_filter_and_cidfile(root: Engine) -> None:
     for wrong in ("status=bogus", "health=well", "restart-policy=often"):
         assert "not one" in root.fails("ps", "-a", "--filter", wrong)
     assert "block device" in root.fails("update", "--device-read-bps", "/dev/null:1m", "web")
+
+
+def everything(engine: Engine) -> dict[str, int]:
+    """All that the store has, and when each thing was changed; locks and what commands note for
+    their own sake are left out."""
+    return {
+        str(path): path.lstat().st_mtime_ns
+        for kind in ("containers", "volumes", "networks", "images", "layers", "pods", "build")
+        for path in (engine.root / kind).rglob("*")
+        if "lock" not in path.name and path.is_file()
+    }
+
+
+def test_removals_that_only_say(fresh: Callable[[str], Engine], engine: Engine) -> None:
+    """`rm`, `rmi`, `image prune`, `system prune`: what they say, they do then, no less and no
+    more."""
+    engine = fresh("user" if engine.rootless else "root")
+    engine.ok("pull", "-q", "busybox")
+    dockerfile = "FROM busybox\nRUN echo {} >/f\n"
+    for name in ("one", "two", "three"):
+        engine.ok(
+            "build", "-q", "--network", "none", "-t", name, "-", input=dockerfile.format(name)
+        )
+    engine.ok("tag", "one", "also")
+    engine.ok("run", "-d", "--name", "runs", *NONE, "two", "sleep", "1000")
+    engine.ok("create", "--name", "base", *NONE, "busybox")
+    engine.ok("create", "--name", "of-one", *NONE, "one")
+    engine.ok("create", "--name", "joined", "--network", "container:base", "busybox")
+    engine.ok("network", "create", "--subnet", "10.143.8.0/24", "n")
+    engine.ok("create", "--name", "netted", "--network", "n", "-v", "/anonymous", "busybox")
+    engine.ok("pod", "create", "--name", "p", "--network", "none")
+    engine.ok("run", "--pod", "p", "--name", "member", "busybox", "true")
+    engine.ok("pod", "stop", "-t", "0", "p")
+    before = everything(engine)
+
+    assert engine.ok("rm", "--dry-run", "joined", "base") == "joined\nbase"
+    assert "shared by container" in engine.fails("rm", "--dry-run", "base", code=1)
+    assert "it is running" in engine.fails("rm", "--dry-run", "runs", code=1)
+    assert engine.ok("rm", "--dry-run", "-f", "runs") == "runs"
+    assert "no such container" in engine.fails("rm", "--dry-run", "nobody", code=1)
+    assert engine.ok("rmi", "--dry-run", "also") == "Untagged: also:latest"
+    assert "uses it" in engine.fails("rmi", "--dry-run", "two", code=1)
+    two_names = engine.run("rmi", "--dry-run", "-f", "also", "one")
+    assert "would be removed" in two_names.err
+    assert two_names.out.splitlines()[:2] == ["Untagged: also:latest", "Untagged: one:latest"]
+    assert "Deleted: sha256:" in two_names.out
+    pruned = engine.ok("image", "prune", "-a", "--dry-run")
+    assert pruned.splitlines()[:2] == ["Would delete Images:", "untagged: three:latest"]
+    said = engine.ok("system", "prune", "-a", "--volumes", "--dry-run")
+    assert everything(engine) == before
+
+    done = engine.ok("system", "prune", "-a", "--volumes", "-f")
+    assert done.replace("Deleted", "Would delete").splitlines()[:-1] == said.splitlines()[:-1]
+    assert said.count("Would delete") == 6 and "Total reclaimable space: " in said
+    assert engine.ok("ps", "-a", "--format", "{{.Names}}") == "runs"
+    engine.ok("rm", "-f", "-t", "0", "runs")
