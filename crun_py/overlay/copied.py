@@ -12,12 +12,11 @@ import errno
 import os
 import stat
 
-from crun_py import jsonfile
 from crun_py.errors import CrunpyError
-from crun_py.overlay.copy import Copier
+from crun_py.overlay.copy import Copier, made_once, opened
 from crun_py.overlay.view import is_opaque
 from crun_py.overlay.whiteout import is_whiteout, make_whiteout
-from crun_py.tree import DEPTH_LIMIT, DIRECTORY, remove_tree, remove_tree_at
+from crun_py.tree import DEPTH_LIMIT, DIRECTORY, remove_tree_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,34 +40,15 @@ def whole(layers: list[str]) -> str:
     """
     if len(layers) == 1:
         return layers[0]
-    target = f"{os.path.dirname(layers[-1])}/whole"
-    if os.path.isdir(target):
-        return target
-    staged = target + ".part"
+
+    def fill(staged: str) -> None:
+        for layer in layers:
+            opened(None, None, layer, _lay, into=staged)
+
     try:
-        with jsonfile.Lock(target + ".lock"):
-            if os.path.isdir(target):
-                return target
-            remove_tree(staged)
-            os.mkdir(staged, 0o700)
-            for layer in layers:
-                _both(layer, staged, _lay)
-            os.rename(staged, target)
+        return made_once(f"{os.path.dirname(layers[-1])}/whole", fill)
     except OSError as e:
         raise CrunpyError.from_os(f"merging the layers below {layers[-1]}", e) from e
-    return target
-
-
-def _both(source: str, target: str, act: Callable[[int, int], None]) -> None:
-    ours = os.open(source, DIRECTORY)
-    try:
-        theirs = os.open(target, DIRECTORY)
-        try:
-            act(ours, theirs)
-        finally:
-            os.close(theirs)
-    finally:
-        os.close(ours)
 
 
 def _lay(source: int, target: int, depth: int = 0) -> None:
@@ -88,20 +68,8 @@ def _lay(source: int, target: int, depth: int = 0) -> None:
         if not _is_directory(target, name):
             _remove(target, name)
             os.mkdir(name, 0o700, dir_fd=target)
-        _entered(source, target, name, lambda a, b: _lay(a, b, depth + 1))
+        opened(source, target, name, lambda a, b: _lay(a, b, depth + 1))
     Copier(target).describe(source, target, os.fstat(source))
-
-
-def _entered(source: int, target: int, name: str, act: Callable[[int, int], None]) -> None:
-    ours = os.open(name, DIRECTORY, dir_fd=source)
-    try:
-        theirs = os.open(name, DIRECTORY, dir_fd=target)
-        try:
-            act(ours, theirs)
-        finally:
-            os.close(theirs)
-    finally:
-        os.close(ours)
 
 
 def _lstat(directory: int, name: str) -> os.stat_result | None:
@@ -135,7 +103,7 @@ def fill(layers: list[str], target: str, owner: Owner = same) -> None:
     owner: uid and gid of the copy for those of a file.  Raises CrunpyError.
     """
     try:
-        _both(whole(layers), target, lambda a, b: Copier(b, owner).copy(a))
+        opened(None, None, whole(layers), lambda a, b: Copier(b, owner).copy(a), into=target)
     except OSError as e:
         raise CrunpyError.from_os("copying the image's files", e) from e
 
@@ -150,7 +118,7 @@ def extract(layers: list[str], tree: str, into: str, owner: Owner = same) -> Non
     try:
         below = os.open(whole(layers), DIRECTORY)
         try:
-            _both(tree, into, lambda a, b: _differing(a, below, b, owner))
+            opened(None, None, tree, lambda a, b: _differing(a, below, b, owner), into=into)
         finally:
             os.close(below)
     except OSError as e:
@@ -190,7 +158,7 @@ def _directory(
     there = os.open(name, DIRECTORY, dir_fd=below) if was_there else -1
     try:
         os.mkdir(name, 0o700, dir_fd=into)
-        _entered(tree, into, name, lambda a, b: _differing(a, there, b, owner, depth))
+        opened(tree, into, name, lambda a, b: _differing(a, there, b, owner, depth))
     finally:
         if there >= 0:
             os.close(there)

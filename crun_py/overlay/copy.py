@@ -12,9 +12,10 @@ import errno
 import os
 import stat
 
+from crun_py import jsonfile
 from crun_py._native import check, lib
 from crun_py.errors import CrunpyError
-from crun_py.tree import DEPTH_LIMIT, DIRECTORY, is_content
+from crun_py.tree import DEPTH_LIMIT, DIRECTORY, is_content, remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,46 @@ def copy_up(
     finally:
         if source >= 0:
             os.close(source)
+
+
+def opened(
+    source: int | None,
+    target: int | None,
+    name: str,
+    act: Callable[[int, int], None],
+    *,
+    into: str = "",
+    read: int = DIRECTORY,
+    write: int = DIRECTORY,
+) -> None:
+    """Call `act` with `name` of the directory open as `source`, and the same (or `into`) of
+    `target`, opened with the flags `read` and `write` of open(2); None: names are paths.
+
+    Raises OSError."""
+    ours = os.open(name, read, dir_fd=source)
+    try:
+        theirs = os.open(into or name, write, 0o600, dir_fd=target)
+        try:
+            act(ours, theirs)
+        finally:
+            os.close(theirs)
+    finally:
+        os.close(ours)
+
+
+def made_once(target: str, fill: Callable[[str], None]) -> str:
+    """The directory `target`, which `fill` fills when it is not there: whoever comes at the same
+    time waits, and what was killed is begun anew.  Raises OSError, CrunpyError."""
+    if os.path.isdir(target):
+        return target
+    staged = target + ".part"
+    with jsonfile.Lock(target + ".lock"):
+        if not os.path.isdir(target):
+            remove_tree(staged)
+            os.mkdir(staged, 0o700)
+            fill(staged)
+            os.rename(staged, target)
+    return target
 
 
 class Copier:
@@ -82,8 +123,7 @@ class Copier:
         kind = stat.S_IFMT(found.st_mode)
         if kind == stat.S_IFDIR:
             os.mkdir(name, 0o700, dir_fd=target)
-            self._opened(source, target, name, DIRECTORY, DIRECTORY, lambda a, b: (
-                self._directory(a, b, path, depth + 1)))  # fmt: skip
+            opened(source, target, name, lambda a, b: self._directory(a, b, path, depth + 1))
             return
         if found.st_nlink > 1:
             first = self._seen.setdefault((found.st_dev, found.st_ino), path)
@@ -93,7 +133,7 @@ class Copier:
         if kind == stat.S_IFREG:
             read = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             write = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._opened(source, target, name, read, write, self._file)
+            opened(source, target, name, self._file, read=read, write=write)
             return
         if kind == stat.S_IFLNK:
             os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
@@ -108,25 +148,6 @@ class Copier:
             os.chmod(name, stat.S_IMODE(found.st_mode), dir_fd=target)
         times = (found.st_atime_ns, found.st_mtime_ns)
         os.utime(name, ns=times, dir_fd=target, follow_symlinks=False)
-
-    @staticmethod
-    def _opened(
-        source: int,
-        target: int,
-        name: str,
-        read: int,
-        write: int,
-        act: Callable[[int, int], None],
-    ) -> None:
-        ours = os.open(name, read, dir_fd=source)
-        try:
-            theirs = os.open(name, write, 0o600, dir_fd=target)
-            try:
-                act(ours, theirs)
-            finally:
-                os.close(theirs)
-        finally:
-            os.close(ours)
 
     def _file(self, source: int, target: int) -> None:
         found = os.fstat(source)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 
-from crun_py import jsonfile
 from crun_py._native import check, lib
 from crun_py.errors import CrunpyError
 from crun_py.overlay import mount
-from crun_py.overlay.copy import Copier
-from crun_py.tree import DIRECTORY, is_content, remove_tree
+from crun_py.overlay.copy import Copier, made_once, opened
+from crun_py.tree import is_content
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,31 +94,14 @@ def copies(layers: list[str], ids: Ids) -> list[str]:
 
 
 def _copy_of(layer: str, target: str, ids: Ids) -> str:
-    if os.path.isdir(target):
-        return target
-    staged = target + ".part"
+    # what overlay notes in a layer goes with it
+    def kept(name: str) -> bool:
+        return is_content(name) or name.startswith("user.overlay.")
+
+    def fill(staged: str) -> None:
+        opened(None, None, layer, lambda a, b: Copier(b, ids.outside, kept).copy(a), into=staged)
+
     try:
-        with jsonfile.Lock(target + ".lock"):
-            if os.path.isdir(target):
-                return target
-            remove_tree(staged)
-            os.mkdir(staged, 0o700)
-            _copy(layer, staged, ids)
-            os.rename(staged, target)
+        return made_once(target, fill)
     except OSError as e:
         raise CrunpyError.from_os(f"copying layer {layer} for other ids", e) from e
-    return target
-
-
-def _copy(layer: str, staged: str, ids: Ids) -> None:
-    source = os.open(layer, DIRECTORY)
-    try:
-        target = os.open(staged, DIRECTORY)
-        try:
-            # what overlay notes in a layer goes with it
-            kept = lambda name: is_content(name) or name.startswith("user.overlay.")  # noqa: E731
-            Copier(target, ids.outside, kept).copy(source)
-        finally:
-            os.close(target)
-    finally:
-        os.close(source)
