@@ -90,19 +90,21 @@ def build(
     environment: dict[str, str] | None = None,
     remote: Remote | None = None,
     rootless: bool = False,
-) -> Image:
-    """Build and name the image.
+) -> Image | None:
+    """Build and name the image; None for a dry run.
 
     workspace: of `begun`; context: opened since.  contexts: of --build-context; environment: of
     programs like git; remote: steps of other machines.  Raises BuildError, DockerfileError,
     CrunpyError.
     """
     blobs.prepare(paths)
-    gc.sweep(paths)
+    if not request.dry_run:
+        gc.sweep(paths)
     with gc.pulling(paths):
         site = Site(
             paths, request, stages, workspace, context,
-            Cache(paths, workspace, older_s=request.older_s), obtain=obtain, tell=tell,
+            Cache(paths, workspace, older_s=request.older_s, asks=request.dry_run),
+            obtain=obtain, tell=tell,
             contexts=contexts or {}, environment=environment or {},
             remote=remote, rootless=rootless,
         )  # fmt: skip
@@ -112,6 +114,8 @@ def build(
                 if stage.parent is None and stage.base.image != stages_.SCRATCH:
                     _obtained(site, stage)
             schedule.run(site, wanted)
+            if request.dry_run:
+                return None
             if remote and remote.disappointment:
                 text = f"no step was found in {', '.join(remote.sources)}: {remote.disappointment}"
                 tell(BuildEvent(kind="warning", text=text))

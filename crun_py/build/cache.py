@@ -52,10 +52,14 @@ class Step:
 
 
 class Cache:
-    """The steps of one store.  older_s: those made so many seconds ago are not found; 0: all."""
+    """The steps of one store.  older_s: those made so many seconds ago are not found; 0: all.
+    asks: nothing is wanted of them, one only asks."""
 
-    def __init__(self, paths: Paths, workspace: Workspace, *, older_s: float = 0) -> None:
+    def __init__(
+        self, paths: Paths, workspace: Workspace, *, older_s: float = 0, asks: bool = False
+    ) -> None:
         self._paths, self._workspace, self._older_s = paths, workspace, older_s
+        self._asks = asks
         self._directory = paths.root + "/build/cache"
 
     def find(self, key: str, chain: list[str]) -> Step | None:
@@ -65,7 +69,8 @@ class Cache:
             found = jsonfile.read(f"{self._directory}/{key}.json", STEP)
             layer = Layer(**found["layer"]) if found.get("layer") else None
             step = Step(found["created"], layer)
-            os.utime(f"{self._directory}/{key}.json")  # builder prune goes by it
+            if not self._asks:
+                os.utime(f"{self._directory}/{key}.json")  # builder prune goes by it
         except (FileNotFoundError, CorruptState, TypeError):
             return None
         if self._older_s and known_ns(step.created) < time.time_ns() - self._older_s * 1e9:

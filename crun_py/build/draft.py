@@ -31,7 +31,8 @@ _PLAIN = {
 class Draft:
     """layers: descriptors of the layers' blobs, diff_ids and chain their ids, base first.
     config: the `config` of an image config; about: what stands beside it; history: of both
-    (image-spec, config.md).  key: stands for all that made it, see `cache`."""
+    (image-spec, config.md).  key: stands for all that made it, see `cache`.  unknown: of a dry run,
+    what it would be is not known, for a step would be carried out."""
 
     def __init__(self, paths: Paths, form: str, key: str) -> None:
         self._paths, self.form, self.key = paths, form, key
@@ -43,6 +44,7 @@ class Draft:
         self.history: list[History] = []
         self.annotations: dict[str, str] = {}
         self.created = ""
+        self.unknown = False
 
     @classmethod
     def scratch(cls, paths: Paths, form: str, platform: str, key: str) -> Draft:
@@ -77,6 +79,7 @@ class Draft:
         draft.chain, draft.config = list(self.chain), self.config.copy()
         draft.about, draft.history = self.about.copy(), list(self.history)
         draft.created, draft.annotations = self.created, dict(self.annotations)
+        draft.unknown = self.unknown
         return draft
 
     @property

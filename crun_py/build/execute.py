@@ -115,7 +115,8 @@ class StageRun:
         site = self._site
         site.drafts[self._stage.index] = self.draft
         site.arguments[self._stage.index] = self._arguments
-        site.known.save()
+        if not site.request.dry_run:
+            site.known.save()
         return self.draft
 
     def _told(self, text: str) -> BuildEvent:
@@ -126,6 +127,10 @@ class StageRun:
     def _step(self, step: Step) -> None:
         told = self._told(step.text)
         self._site.tell(told, "step")
+        if self._is_unknown(step):
+            self.draft.unknown = True
+            self._site.tell(told, "would")
+            return
         try:
             if isinstance(step, Arg):
                 self._declare(step, told)
@@ -139,7 +144,17 @@ class StageRun:
             first = step.text.partition("\n")[0]
             what = e.message if e.message.startswith("RUN ") else f"{first}: {e.message}"
             raise at(step.source, step.line, what, hint=e.hint) from e
-        self._site.tell(told, "done", _short(self.draft))
+        self._site.tell(told, "would" if self.draft.unknown else "done", _short(self.draft))
+
+    def _is_unknown(self, step: Step) -> bool:
+        """Of a dry run: whether the step lies on one that would be carried out."""
+        if self.draft.unknown:
+            return True
+        takes = (
+            bool(step.from_) if isinstance(step, Copy) else isinstance(step, Run) and step.mounts
+        )
+        drafts = self._site.drafts
+        return bool(takes) and any(drafts[index].unknown for index in self._stage.needs)
 
     @property
     def _variables(self) -> dict[str, str]:
@@ -200,6 +215,9 @@ class StageRun:
             draft.history = list(other.history[:-1])
             site.tell(told, "cached")
             site.cache.keep(draft.key, created, layer, draft.chain)
+        elif site.request.dry_run:
+            draft.unknown = True
+            return
         else:
             self._cached = False
             layer, created = make(), self._now()

@@ -42,7 +42,8 @@ class BuildRequest:
     becomes of the times of files.  created: seconds since the epoch for the config, -1: now.
     squash: "", "new" (the build's layers become one) or "all".  insecure: RUN
     --security=insecure is allowed.  container: what RUN's containers are like.
-    proxies: variables for RUN alone.  jobs: stages at once, 0 for one a processor."""
+    proxies: variables for RUN alone.  jobs: stages at once, 0 for one a processor.  dry_run: only
+    tell which steps were carried out before."""
 
     names: tuple[str, ...] = ()
     build_args: Pairs = ()
@@ -70,6 +71,7 @@ class BuildRequest:
     insecure: bool = False
     proxies: Pairs = ()
     jobs: int = 0
+    dry_run: bool = False
 
 
 @record
@@ -117,7 +119,7 @@ class BuildEvent:
     kind:   "step" (a step begins; `number` of `total`, `text`), "cached" (it was made before),
             "container" (`text` is the id of what RUN runs in), "output" (`data` on `stream` 1
             or 2), "done" (the step has ended; `text` is the id of the image so far),
-            "warning" (`text`).
+            "would" (of a dry run: the step would be carried out), "warning" (`text`).
     stage:  the title of its stage.
     """
 

@@ -195,13 +195,14 @@ class _Build:
         with contextlib.closing(self.files()) as files:
             try:
                 for request in self._job.requests:
-                    images.append(self._built(request, files))
+                    if image := self._built(request, files):
+                        images.append(image)
             except BaseException:
                 self._forget(images)
                 raise
         return images
 
-    def _built(self, request: BuildRequest, files: BuildContext) -> Image:
+    def _built(self, request: BuildRequest, files: BuildContext) -> Image | None:
         from crun_py.build import build as building
 
         dockerfile, stages = self.parse(request, files)
@@ -223,7 +224,7 @@ class _Build:
                 show.failed(e)
                 self._watch.failed(e, request)
                 raise
-            if len(self._job.requests) == 1:
+            if image and len(self._job.requests) == 1:
                 show.built(image, request)
         return image
 
@@ -232,6 +233,8 @@ class _Build:
 
     def _remote(self) -> Remote | None:
         job = self._job
+        if job.requests[0].dry_run:
+            return None  # what is found there is pulled
         if not job.cache_from and not job.cache_to:
             return None
         from crun_py.build import remote
@@ -242,8 +245,10 @@ class _Build:
     # ---- what becomes of the images ----
 
     def delivered(self, images: list[Image]) -> Built:
-        """Lists and outputs."""
+        """Lists and outputs; nothing of a dry run."""
         job = self._job
+        if not images:
+            return Built(id="", digest="", names=())
         listed = self._list(images)
         for output in job.outputs:
             for request, image in zip(job.requests, images, strict=True):

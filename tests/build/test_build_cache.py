@@ -271,3 +271,41 @@ def test_a_cache_mount_stays(engine: Engine) -> None:
     engine.ok("builder", "prune", "-f")
     built(engine, text, "--no-cache", "-t", "mounted")
     assert said(engine, "mounted", "cat", "/n") == "1"
+
+
+def test_what_would_be_carried_out(engine: Engine) -> None:
+    """--dry-run: as the build that comes then, and nothing is changed."""
+    text = (
+        "FROM busybox AS one\nRUN echo a >/a\nENV A={a}\nRUN echo $A >/b\n"
+        "FROM busybox\nCOPY f /f\nCOPY --from=one /b /b\nWORKDIR /w/x\nRUN cat /b >c\n"
+    )
+    where = context(engine, {"Dockerfile": text.format(a="1"), "f": "x"})
+    words = ("--dry-run", "-t", "rehearsed", "--push", "--iidfile", where / "id", where)
+
+    def rehearse() -> list[str]:
+        before = _seen(engine), sorted(p.name for p in where.iterdir())
+        done = build(engine, *words)
+        assert done.code == 0 and not done.err, done
+        assert (_seen(engine), sorted(p.name for p in where.iterdir())) == before
+        lines = [line for line in done.out.splitlines() if not line.startswith(" ---> ")]
+        assert len([line for line in lines if line.startswith("Step ")]) == 9
+        said = (line.removeprefix(" ---> ") for line in done.out.splitlines())
+        return [line for line in said if line.startswith(("Using", "Would"))]
+
+    would, made = "Would be carried out", "Using cache"
+    assert rehearse() == [would] * 7
+    built(engine, {"Dockerfile": text.format(a="1"), "f": "x"}, "--network", "none")
+    assert rehearse() == [made] * 7
+    (where / "Dockerfile").write_text(text.format(a="2"))
+    assert rehearse() == [made, would, made, would, would, would]
+    assert "busybox2" in build(engine, "--dry-run", "--from", "busybox2", where).err
+
+
+def _seen(engine: Engine) -> dict[str, int]:
+    """The store's files, and when each was changed."""
+    return {
+        str(path): path.lstat().st_mtime_ns
+        for kind in ("images", "layers", "containers", "build/cache")
+        for path in (engine.root / kind).rglob("*")
+        if path.is_file() and "lock" not in path.name
+    }

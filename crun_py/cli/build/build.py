@@ -13,12 +13,13 @@ from crun_py.engine import build as building
 from crun_py.engine.context import Context
 from crun_py.errors import CrunpyError, InvalidArgument, Unsupported
 from crun_py.model.container import Client
+from crun_py.record import replaced
 from crun_py.values import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.build.ignore import Ignore
-    from crun_py.build.request import BuildRequest, Built
+    from crun_py.build.request import BuildJob, BuildRequest, Built
     from crun_py.build.stages import Stages
     from crun_py.build.syntax import Dockerfile
 
@@ -88,6 +89,7 @@ OPTIONS = (
     ("--from", "value", "Another image for the first FROM", "IMAGE"),
     ("--skip-unused-stages", "switch", "Leave out what the target does not need (true)", ""),
     ("--debug-on-failure", "flag", "On a terminal: a shell where a RUN failed", ""),
+    ("--dry-run", "flag", "Only say which steps would be carried out", ""),
     ("--check", "flag", "Only look for mistakes in the Dockerfile", ""),
     ("-o --output", "list", "Where the result goes: DIR, type=local|tar|oci|docker|image", "SPEC"),
     ("--push", "flag", "Push the image to the registries that its names tell", ""),
@@ -128,6 +130,9 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     watch = _Watch(values, context)
     if watch.only_checks:
         return build_display.checked(building.examine(context, job, watch))
+    if values.flag("dry_run"):
+        building.build(context, _rehearsal(job), watch)
+        return 0
     progress.show(context, watch.pulling, progress.PULLED)
     pushes = values.flag("push") or any(output.push for output in job.outputs)
     if pushes and not job.names:
@@ -139,6 +144,12 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         _say(done, values)
     _write_files(values, done)
     return 0
+
+
+def _rehearsal(job: BuildJob) -> BuildJob:
+    """The same, with nothing pulled, kept or delivered, one stage after the other."""
+    requests = tuple(replaced(r, dry_run=True, keep=False, jobs=1) for r in job.requests)
+    return replaced(job, requests=requests, pull=replaced(job.pull, policy="never"), outputs=())
 
 
 _ENDING = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
@@ -199,6 +210,8 @@ class _Watch(building.Watch):
             return build_display.Raw()
         if values.text("logfile"):
             return build_display.Logged(values.text("logfile"))
+        if values.flag("dry_run"):
+            return build_display.Plain()
         if kind == "tty" or (kind == "auto" and os.isatty(1) and os.isatty(2)):
             from crun_py.cli.build.live import Terminal
 

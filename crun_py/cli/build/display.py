@@ -69,6 +69,9 @@ class Plain(Show):
     def _cached(self, event: BuildEvent) -> None:
         self._line(" ---> Using cache")
 
+    def _would(self, event: BuildEvent) -> None:
+        self._line(" ---> Would be carried out")
+
     def _container(self, event: BuildEvent) -> None:
         self._containers[event.stage] = event.text[:12]
         self._line(f" ---> Running in {event.text[:12]}")
