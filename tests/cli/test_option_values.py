@@ -111,7 +111,8 @@ ABSENT = {
 
 PRESENT = {
     **ABSENT,
-    "create": "busybox", "explain create": "busybox", "diff": "c", "exec": "c true", "generate systemd": "c",
+    "create": "busybox", "explain create": "busybox", "diff": "c", "exec": "c true",
+    "generate systemd": "c",
     "history": "busybox", "image inspect": "busybox", "inspect": "c", "logs": "c",
     **{f"pod {word}": "p" for word in ("inspect", "stop", "kill", "rm", "logs")},
     "pod stats": "--no-stream p", "pod prune": "",
