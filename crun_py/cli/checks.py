@@ -457,7 +457,7 @@ _BY_VERB: dict[tuple[str, str], Check] = {
     **{(verb, "authfile"): _new_file for verb in ("login", "logout")},
     **{(verb, "cidfile"): _file for verb in ("stop", "kill", "restart", "pause", "unpause", "rm")},
     **{(verb, "requires"): _container_names for verb in ("create", "run", *_EXPLAINING)},
-    **{(verb, "format"): _one_of("text", "json", "oci") for verb in _EXPLAINING},
+    **{(verb, "format"): _one_of("text", "json", "oci", "shell") for verb in _EXPLAINING},
     ("generate systemd", "requires"): _printable,
     ("generate systemd", "restart-policy"): _one_of(
         "no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crun_py.engine.context import Context
     from crun_py.values import Values
 
-OPTIONS = (("--format", "value", "text, json, or oci: config.json of a bundle", "FORMAT"),)
+OPTIONS = (("--format", "value", "text, json, oci (config.json of a bundle) or shell", "FORMAT"),)
 
 
 def show(values: Values, arguments: list[str], context: Context, *, ends: bool = False) -> int:
@@ -31,6 +31,10 @@ def show(values: Values, arguments: list[str], context: Context, *, ends: bool =
         from crun_py.engine import explain_bundle
 
         text = jsonfile.dumps(explain_bundle.config(found), indent=4)
+    elif form == "shell":
+        from crun_py.show import shell
+
+        text = shell.script(found.document)
     else:
         text = "\n".join(explanation.lines(found.document))
     sys.stdout.write(text + "\n")

@@ -60,7 +60,7 @@ def test_nothing_is_touched(engine: Engine, tmp_path: Path, used: str) -> None:
         ["-v", f"{missing}:/there", "--mount", "type=image,source=busybox,destination=/image"],
     ):
         for verb in ("run", "create"):
-            for form in ("text", "json", "oci"):
+            for form in ("text", "json", "oci", "shell"):
                 engine.ok("explain", verb, "--format", form, *options, "busybox", "true")
     engine.fails("explain", "run", "absent")
     assert seen(engine) == before
@@ -218,7 +218,9 @@ def test_errors_are_those_of_run(engine: Engine) -> None:
     ):
         assert engine.fails("explain", "run", *words) == engine.fails("run", *words)
     assert "crunpy pod create p" in engine.fails("explain", "run", "--pod", "new:p", "busybox")
-    assert "known: text, json, oci" in engine.fails("explain", "run", "--format", "xml", "busybox")
+    assert "known: text, json, oci, shell" in engine.fails(
+        "explain", "run", "--format", "xml", "busybox"
+    )
 
 
 def test_a_pods_container(engine: Engine) -> None:
@@ -256,11 +258,10 @@ SHOW = (
 )
 
 
-@pytest.mark.parametrize("who", ["ours", "runc"])
+@pytest.mark.parametrize("engine,who", [("root", "ours"), ("user", "ours"), ("root", "runc")],
+                         indirect=["engine"])  # fmt: skip
 def test_a_bundle_is_what_run_makes(engine: Engine, base: Path, tmp_path: Path, who: str) -> None:
     """The same is seen inside, whether `run` or an OCI runtime makes it."""
-    if who == "runc" and engine.rootless:
-        pytest.skip("runc alone maps no ranges without its own helpers' set-up; ours is tested")
     words = ["--network", "none", "--hostname", "000000000000", "-v", "/data", "-w", "/tmp",
              "-e", "A=b", "--umask", "0027", "--cap-drop", "chown", "busybox", "sh", "-c",
              SHOW]  # fmt: skip
@@ -300,3 +301,27 @@ def test_a_bundle_with_anothers_namespaces(engine: Engine) -> None:
     assert paths["network"] == f"/proc/{pid}/ns/net" and paths["ipc"] == f"/proc/{pid}/ns/ipc"
     shm = next(m for m in told["mounts"] if m["destination"] == "/dev/shm")
     assert shm["source"] == f"/proc/{pid}/root/dev/shm"
+
+
+def test_a_script_does_nearly_the_same(root: Engine) -> None:
+    show = ("id -u; umask; pwd; hostname; env | sort; grep CapBnd /proc/self/status; ls /dev | "
+            "grep -v core; echo $$; cat /proc/sys/net/ipv4/ping_group_range; ls /proc/acpi; "
+            "echo x > /proc/sys/kernel/core_pattern; exit 7")  # fmt: skip
+    words = ["--network", "none", "--hostname", "inside", "-w", "/tmp", "-e", "A=it's", "-u",
+             "1234:1234", "busybox", "sh", "-c", show]  # fmt: skip
+    expected = root.run("run", "--rm", *words)
+    text = root.ok("explain", "run", "--format", "shell", *words)
+    done = subprocess.run(["sh"], input=text, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (expected.code, expected.out), done.stderr + text
+    assert "the filter of system calls" in text
+
+
+def test_a_script_of_hostile_words(root: Engine, tmp_path: Path) -> None:
+    """Nothing of what is quoted or told runs outside."""
+    mark = tmp_path / "mark"
+    bad = f"\nINSIDE\ntouch {mark}\n"
+    words = ["--network", "none", "-e", f"A={bad}", "-v", f"{tmp_path}/a{bad}:/b{bad}"]
+    text = root.ok("explain", "run", "--format", "shell", *words, "busybox", "echo", bad)
+    done = subprocess.run(["sh"], input=text, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, bad + "\n"), done.stderr
+    assert not mark.exists()
