@@ -33,12 +33,11 @@ _FREQUENT = ("run", "exec", "ps", "create", "start", "stop", "rm", "logs", "insp
 
 
 def _report(error: CrunpyError) -> int:
-    from crun_py.cli import explained
+    from crun_py.cli import explained, output
 
-    line = f"crunpy: error: {explained.line(error, _USER)}\n"
     try:
-        os.write(2, line.encode(errors="backslashreplace"))
-    except OSError:  # a full disk, or nobody reads: there is no other place to say it
+        output.report(error, explained.hint(error, _USER), error.exit_code)
+    except BrokenPipeError:  # nobody reads: there is no other place to say it
         return error.exit_code
     return error.exit_code
 

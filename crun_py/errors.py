@@ -73,9 +73,14 @@ class CrunpyError(Exception):
         """The one line that a user sees: message and hint, nothing in it drives the terminal.
 
         further: one more hint."""
-        hint = self.hint or _SHORT.get(self.errno or 0, "")
-        hint = "; ".join(filter(None, (hint, further)))
+        hint = self.all_hints(further)
         return printable(self.message + (f" ({hint})" if hint else ""))
+
+    def all_hints(self, further: str = "") -> str:
+        """What can be done about it: the hint, or what the kernel's error number says, and
+        `further`; "" for nothing."""
+        hint = self.hint or _SHORT.get(self.errno or 0, "")
+        return "; ".join(filter(None, (hint, further)))
 
     more: tuple[str, ...] = ()
     """Attributes of a class of errors that go along to another process."""

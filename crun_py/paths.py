@@ -77,11 +77,17 @@ def configuration() -> list[str]:
 
 
 class Paths:
-    """The directories of one store; nothing is created by naming it."""
+    """The directories of one store; nothing is created by naming it.
 
-    __slots__ = ("root", "run")
+    looking: whoever decides something here only wants to know it, and makes nothing for it.
+    """
 
-    def __init__(self, root: str | None = None, run: str | None = None) -> None:
+    __slots__ = ("looking", "root", "run")
+
+    def __init__(
+        self, root: str | None = None, run: str | None = None, *, looking: bool = False
+    ) -> None:
+        self.looking = looking
         self.root = os.path.abspath(root or caller.variable("CRUNPY_ROOT") or default_root())
         self.run = os.path.abspath(run or caller.variable("CRUNPY_RUNROOT") or default_run())
 

@@ -453,20 +453,23 @@ def take_name(paths: Paths, name: str, container_id: str) -> None:
             os.symlink(container_id, link)
             return
         except FileExistsError:
-            holder = name_holder(paths, name)
-            if holder and _is_or_becomes(paths, holder):
-                pod = holder.removeprefix(POD) if holder.startswith(POD) else ""
-                own = "pod" if container_id.startswith(POD) else "container"
-                raise Conflict(
-                    f"{own} name {name!r}: already in use by "
-                    + (f"pod {pod[:12]}" if pod else f"container {holder[:12]}"),
-                    hint=f"remove it (crunpy {'pod ' * bool(pod)}rm {name}) or choose another name",
-                ) from None
-            if holder is not None:
+            if refuse_taken(paths, name, container_id) is not None:
                 os.unlink(link)  # left by a create or rm that was killed
         except OSError as e:
             raise CrunpyError.from_os(f"taking container name {name!r}", e) from e
     raise Conflict(f"container name {name!r}: taken by another command just now")
+
+
+def refuse_taken(paths: Paths, name: str, container_id: str) -> str | None:
+    """Raises Conflict when `name`, wanted for container_id, is taken; returns a dead holder."""
+    holder = name_holder(paths, name)
+    if not holder or not _is_or_becomes(paths, holder):
+        return holder
+    own, word = ("pod" if i.startswith(POD) else "container" for i in (container_id, holder))
+    raise Conflict(
+        f"{own} name {name!r}: already in use by {word} {holder.removeprefix(POD)[:12]}",
+        hint=f"remove it (crunpy {'pod ' * (word == 'pod')}rm {name}) or choose another name",
+    )
 
 
 def _is_or_becomes(paths: Paths, container_id: str) -> bool:
@@ -481,7 +484,7 @@ def name_holder(paths: Paths, name: str) -> str | None:
     """The id behind a name, None when nobody has it."""
     try:
         return os.readlink(f"{_names(paths)}/{name}")
-    except (FileNotFoundError, OSError):
+    except OSError:
         return None
 
 

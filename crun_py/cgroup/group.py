@@ -291,6 +291,21 @@ def check(path: str | None, wanted: dict[str, str]) -> set[str]:
     return missing
 
 
+def lacking(directory: str, wanted: Iterable[str]) -> list[str]:
+    """The files of `wanted` that a group made below `directory` will not have, for want of their
+    controllers; nothing is made to find out.
+
+    directory: where groups are made, which need not be there yet.
+    """
+    while not os.path.exists(directory + "/cgroup.controllers") and len(directory) > 1:
+        directory = os.path.dirname(directory)
+    try:
+        there = _read(directory + "/cgroup.controllers").split()
+    except OSError:
+        there = []
+    return [name for name in wanted if name.split(".")[0] not in ("cgroup", *there)]
+
+
 def oom_killed(path: str | None) -> bool:
     """Whether the kernel has killed something in a group, or below it, for its memory
     (cgroup-v2.rst, "memory.events"); False where that is not known."""

@@ -431,6 +431,7 @@ _BY_NAME: dict[str, Check] = {
     "watch": _span,
     "workdir": _absolute,
 }
+_EXPLAINING = ("explain create", "explain run")
 _BY_VERB: dict[tuple[str, str], Check] = {
     **{(verb, "filter"): _containers for verb in ("ps", "stop", "kill", "restart", "pause",
                                                   "unpause", "rm", "start")},
@@ -455,7 +456,8 @@ _BY_VERB: dict[tuple[str, str], Check] = {
     **{("build", option): _capability for option in ("cap-add", "cap-drop")},
     **{(verb, "authfile"): _new_file for verb in ("login", "logout")},
     **{(verb, "cidfile"): _file for verb in ("stop", "kill", "restart", "pause", "unpause", "rm")},
-    **{(verb, "requires"): _container_names for verb in ("create", "run")},
+    **{(verb, "requires"): _container_names for verb in ("create", "run", *_EXPLAINING)},
+    **{(verb, "format"): _one_of("text", "json", "oci", "shell") for verb in _EXPLAINING},
     ("generate systemd", "requires"): _printable,
     ("generate systemd", "restart-policy"): _one_of(
         "no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always"

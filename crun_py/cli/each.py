@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from crun_py.cli.output import write, write_error
+from crun_py.cli.output import report, write
 from crun_py.engine.selection import ids_in, named
 from crun_py.errors import CrunpyError
 
@@ -50,7 +50,7 @@ def each(names: Iterable[str], act: Callable[[str], str | None], status: int | N
         try:
             line = act(name)
         except CrunpyError as e:
-            write_error(f"crunpy: error: {e.line()}")
+            report(e, e.all_hints())
             failed = e.exit_code if status is None else status
         else:
             if line is not None:

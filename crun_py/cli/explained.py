@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 
 from crun_py import caller
-from crun_py.errors import CrunpyError, printable
+from crun_py.errors import CrunpyError
 from crun_py.paths import default_root
 
 _ABOUT_THE_HOST = (
@@ -28,14 +28,14 @@ _ABOUT_AN_OUTER = (
 _FORBIDDEN = (0, errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOSYS)
 
 
-def line(error: CrunpyError, user: int) -> str:
-    """The one line that a user sees of an error.  user: the id of whoever gave the command."""
+def hint(error: CrunpyError, user: int) -> str:
+    """What a user is told to do about an error.  user: the id of whoever gave the command."""
     if wanted := _outer(error, user):
-        return printable(f"{error.message} ({wanted})")
+        return wanted
     overlay = "starting the container: step" in error.message and "(overlay" in error.message
     if not overlay and not error.message.startswith(_ABOUT_THE_HOST):
-        return error.line()
-    return error.line("`crunpy doctor` tells more")
+        return error.all_hints()
+    return error.all_hints("`crunpy doctor` tells more")
 
 
 def _outer(error: CrunpyError, user: int) -> str:

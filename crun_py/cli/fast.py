@@ -7,6 +7,7 @@ and for help, it returns None, and typer, built from the same tables, words the 
 
 from __future__ import annotations
 
+from crun_py.cli.output import choose_format
 from crun_py.cli.verbs import ALIASES, GROUPS, VERBS
 from crun_py.errors import InvalidArgument
 from crun_py.values import FLAG, OPTIONAL, SWITCH, VALUE, Values, destination
@@ -42,6 +43,12 @@ GLOBAL_OPTIONS = (
     ("--tlscacert", VALUE, "Who signs the service's certificate (~/.docker/ca.pem)", "FILE"),
     ("--tlscert", VALUE, "Our certificate (~/.docker/cert.pem)", "FILE"),
     ("--tlskey", VALUE, "Our certificate's key (~/.docker/key.pem)", "FILE"),
+    (
+        "--log-format",
+        VALUE,
+        "Messages on standard error: text, or json, an object a line",
+        "FORMAT",
+    ),
     # other engines' options, which have one meaning only here, or none
     ("-l --log-level", VALUE, "", "LEVEL"),
     ("--events-backend", VALUE, "", "NAME"),
@@ -154,6 +161,7 @@ def parse(words: list[str]) -> Call | None:
     if found is None or not found[1]:
         return None
     general, rest = found
+    choose_format(general.text("log_format"))
     verb = rest.pop(0)
     group = ""
     while f"{group} {verb}".lstrip() in GROUPS:

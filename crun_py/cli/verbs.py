@@ -41,6 +41,13 @@ _CONTAINER = {
 _HEALTHCHECK = {
     "healthcheck run": ("container.healthcheck_run", "Run a container's health check once"),
 }
+_EXPLAIN = {
+    "explain run": ("container.explain_run", "Tell what `run` would make, and make nothing"),
+    "explain create": (
+        "container.explain_create",
+        "Tell what `create` would make, and make nothing",
+    ),
+}
 _VOLUME = {
     "volume create": ("volume.create", "Create a volume"),
     "volume ls": ("volume.ls", "List volumes"),
@@ -199,6 +206,7 @@ _TOP_ONLY = ("image.images", "rmi", "login", "logout", "search")
 VERBS = {
     **_CONTAINER,
     **_HEALTHCHECK,
+    **_EXPLAIN,
     **_SYSTEM,
     **_VOLUME,
     **_SECRET,
@@ -236,6 +244,7 @@ def _members(verbs: dict[str, tuple[str, str]]) -> dict[str, str]:
 
 GROUPS = {
     "healthcheck": _members(_HEALTHCHECK),
+    "explain": _members(_EXPLAIN),
     "generate": {**_members(_GENERATE), "kube": "kube generate"},
     "secret": {**_members(_SECRET), "list": "secret ls", "remove": "secret rm"},
     "network": {**_members(_NETWORK), "list": "network ls", "remove": "network rm"},
@@ -288,6 +297,7 @@ GROUPS = {
 
 GROUP_SUMMARIES = {
     "healthcheck": "Health checks of containers",
+    "explain": "What a command would make, without making it",
     "network": "Networks of containers",
     "kube": "Pods by Kubernetes' manifests",
     "play": "The same: play kube",

@@ -54,6 +54,29 @@ if TYPE_CHECKING:
         def layers(self) -> list[str]: ...
 
 
+class Decision:
+    """What a container is to be.
+
+    request: as it was asked for, with what CDI descriptions add.  record, document: container.json
+    and config.json.  user: who its command is.  layers: of its root, base first.  entries: files
+    of its own beside the usual ones.
+    """
+
+    __slots__ = ("document", "entries", "layers", "record", "request", "user")
+
+    def __init__(
+        self,
+        request: CreateRequest,
+        record: Record,
+        document: Spec,
+        user: users.User,
+        layers: list[str],
+        entries: dict[str, bytes],
+    ) -> None:
+        self.request, self.record, self.document = request, record, document
+        self.user, self.layers, self.entries = user, layers, entries
+
+
 def create(
     paths: Paths, image: Basis | None, request: CreateRequest, container_id: str = ""
 ) -> state.Container:
@@ -62,7 +85,33 @@ def create(
     container_id: a new one unless given.  Raises InvalidArgument, Conflict (name), NotFound,
     Unsupported.
     """
-    container_id = container_id or state.new_id()
+    decision = decide(paths, image, request, container_id or state.new_id())
+    record = decision.record
+    if record.get("selinux") and not record.get("rootfs"):
+        from crun_py.container import labelling
+
+        labelling.layers(paths, decision.layers)
+    container = _write(
+        paths,
+        decision.request,
+        record,
+        decision.document,
+        decision.layers,
+        decision.entries,
+        durable=not record["auto_remove"],
+    )
+    events.container(container, "create")
+    return container
+
+
+def decide(
+    paths: Paths, image: Basis | None, request: CreateRequest, container_id: str
+) -> Decision:
+    """What container `container_id` is to be.  Nothing is made, but for layers with other owners
+    and a default network, which is not done for those who are only looking (paths).
+
+    Raises as `create`, but for names that are taken.
+    """
     if request.device_rules and in_user_namespace():
         raise Unsupported(
             "device cgroup rules: root of the host alone can have them",
@@ -116,7 +165,7 @@ def create(
         env.append("container=crunpy")
     chosen = environment.chosen_environment(config, request.environment)
     record = records.completed(record, kept, env, chosen)
-    labels = _labels(paths, record, request.security, layers, systemd=systemd)
+    labels = _labels(paths, record, request.security, systemd=systemd)
     if labels:
         record["selinux"] = {
             "process": labels.process, "mount": labels.mount, "nested": labels.nested,
@@ -142,11 +191,7 @@ def create(
         apparmor=_profile(request.security),
         labels=labels,
     )
-    container = _write(
-        paths, request, record, document, layers, entries, durable=not record["auto_remove"]
-    )
-    events.container(container, "create")
-    return container
+    return Decision(request, record, document, user, layers, entries)
 
 
 def in_pod(paths: Paths, image: Basis | None, request: CreateRequest) -> state.Container:
@@ -209,18 +254,13 @@ def _profile(security: Security) -> str:
     return "" if security.privileged or in_user_namespace() else apparmor.default()
 
 
-def _labels(
-    paths: Paths, record: Record, security: Security, layers: list[str], *, systemd: bool
-) -> Labels | None:
-    """The SELinux labels that it is to have, None for none; its layers have theirs then."""
+def _labels(paths: Paths, record: Record, security: Security, *, systemd: bool) -> Labels | None:
+    """The SELinux labels that it is to have, None for none."""
     if not os.path.exists(ns.SELINUX_FS + "/enforce"):
         return None
     from crun_py.container import labelling
 
-    found = labelling.decide(paths, record, security, systemd=systemd)
-    if found and not record.get("rootfs"):
-        labelling.layers(paths, layers)
-    return found
+    return labelling.decide(paths, record, security, systemd=systemd)
 
 
 def _host(ids: Ids | None) -> spec.Host:

@@ -283,13 +283,13 @@ def _image(paths: Paths, entry: MountEntry, upper: dict[str, str], host: spec.Ho
             f"mounting image {entry['name']}: not in this store",
             hint=f"crunpy pull {entry['name']}",
         )
-    if not image.kept:
+    if not image.kept and not paths.looking:
         from crun_py.oci.transfer.intake import own
 
         image = own(paths, image)
     entry["image_id"] = image.id
     layers, target = image.layers, entry["destination"]
-    if holds_no_overlay(paths.root):
+    if holds_no_overlay(paths.root) and not paths.looking:
         from crun_py.overlay import copied
 
         layers = [copied.whole(layers)]

@@ -8,7 +8,7 @@ import sys
 import crun_py
 from crun_py import events, notices
 from crun_py.cgroup import group, manager
-from crun_py.container import ending, namespaces, restart
+from crun_py.container import ending, namespaces, resources, restart
 from crun_py.net import connection, etc
 from crun_py.overlay import rootfs
 from crun_py.runtime import container as contained
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from crun_py.cgroup.scope import Scope
     from crun_py.documents.spec import Spec
     from crun_py.state import Container
-
-DEFAULT_PIDS = 2048
 
 
 class Launch:
@@ -147,12 +145,7 @@ class Launch:
             from crun_py.container import pod_group
 
             pod_group.ready(self._container, rootless=self._rootless)
-        self._limits = group.values(self._spec["linux"].get("resources", {}))
-        self._usual_limits = {"pids.max": str(DEFAULT_PIDS)}
-        if record["host"].get("pids_optional"):  # a file's default, not a wish
-            self._usual_limits |= {
-                name: self._limits.pop(name) for name in ("pids.max",) if name in self._limits
-            }
+        self._limits, self._usual_limits = resources.files(record, self._spec)
         asked, below = record.get("cgroup_manager", ""), record.get("cgroup_parent") or ""
         if below == "-" or manager.chosen(asked, below, rootless=self._rootless) != manager.SYSTEMD:
             return

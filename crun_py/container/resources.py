@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import stat
 
+from crun_py.cgroup import group
 from crun_py.errors import InvalidArgument
 from crun_py.record import without_empty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crun_py.documents.container import Record
     from crun_py.documents.spec import (
         LinuxBlockIO,
         LinuxCpu,
@@ -20,12 +22,15 @@ if TYPE_CHECKING:
         LinuxResources,
         LinuxThrottleDevice,
         LinuxWeightDevice,
+        Spec,
     )
     from crun_py.model.container import Limits
 
 _LEAST_MEMORY = 6 << 20
 _CPU_PERIOD_US = 100_000
 _MOST_CPUS = 8192
+DEFAULT_PIDS = 2048
+"""So many processes a container may have that says nothing of it."""
 
 
 def resources(limits: Limits) -> LinuxResources:
@@ -39,6 +44,16 @@ def resources(limits: Limits) -> LinuxResources:
     if limits.pids:
         found["pids"] = {"limit": limits.pids}
     return without_empty(found)
+
+
+def files(record: Record, document: Spec) -> tuple[dict[str, str], dict[str, str]]:
+    """What is written into the container's cgroup, by its files' names: what was asked for, which
+    must hold, and what holds where the host can keep it."""
+    asked = group.values(document["linux"].get("resources", {}))
+    usual = {"pids.max": str(DEFAULT_PIDS)}
+    if record["host"].get("pids_optional"):  # a file's default, not a wish
+        usual |= {name: asked.pop(name) for name in ("pids.max",) if name in asked}
+    return asked, usual
 
 
 def _memory(limits: Limits) -> LinuxMemory:

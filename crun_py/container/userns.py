@@ -36,7 +36,8 @@ def decide(
     paths: Paths, asked: Namespaces, layers: list[str]
 ) -> tuple[UserNamespace | None, list[str]]:
     """The record's entry (None: no namespace of the container's own), and the image's layers
-    as the container is to have them.  Raises InvalidArgument, Unsupported, CrunpyError.
+    as the container is to have them: copies of them are made where they must be, but for those who
+    are only looking (paths).  Raises InvalidArgument, Unsupported, CrunpyError.
     """
     found = _decide(paths, asked, LayeredView(layers[::-1]))
     if found is None or not layers or holds_no_overlay(paths.root):
@@ -47,7 +48,7 @@ def decide(
             found["idmapped"] = all(mapped.can_map(layer, namespace) for layer in layers)
         finally:
             os.close(namespace)
-    if not found["idmapped"]:
+    if not found["idmapped"] and not paths.looking:
         layers = mapped.copies(layers, Ids(found["uids"], found["gids"]))
     return found, layers
 

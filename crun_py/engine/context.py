@@ -91,7 +91,7 @@ class Context:
         networks = [mode[8:] for mode in modes if mode.startswith("network:")]
         if networks and self._join_hub(networks):
             return
-        user.enter(self.paths.root)
+        user.enter(self.paths.root, looking=self.paths.looking)
         self.rootless = True
 
     def enter_for_many(self, mode: str) -> None:

@@ -37,9 +37,7 @@ def make(
     network, if that is made now.  before: is called when all is there and nothing is made yet.
     Raises InvalidArgument, NotFound, Conflict (name), and the errors of a pull.
     """
-    made.check(request)
-    if request.id_file and os.path.exists(request.id_file):
-        raise InvalidArgument(f"cidfile {request.id_file}: exists already", hint="remove it first")
+    check(request)
     if request.pod:
         from crun_py.engine import pod_making
 
@@ -54,6 +52,31 @@ def make(
     return _made(context, request, wanted, subnet, before)
 
 
+def check(request: CreateRequest) -> None:
+    """Raises InvalidArgument for what is wrong whatever the image is."""
+    made.check(request)
+    if request.id_file and os.path.exists(request.id_file):
+        raise InvalidArgument(f"cidfile {request.id_file}: exists already", hint="remove it first")
+
+
+def placed(context: Context, request: CreateRequest) -> CreateRequest:
+    """`request` with the network of containers that ask for none in particular."""
+    if request.pod or not usual.is_enough(request.network):
+        return request
+    network = replaced(request.network, mode=usual.network(context))
+    return replaced(request, network=network)
+
+
+def warnings(request: CreateRequest, image: Image | None) -> list[str]:
+    """What of a request will not be as somebody may expect it."""
+    found = []
+    if request.network.mode == "host" and request.network.ports:
+        found.append("published ports are discarded when using host network mode")
+    if image and (foreign := _foreign(image)):
+        found.append(foreign)
+    return found
+
+
 def _made(
     context: Context,
     request: CreateRequest,
@@ -63,9 +86,7 @@ def _made(
 ) -> Container:
     if request.replace:
         _remove(request.name, context)
-    if usual.is_enough(request.network) and not request.pod:
-        network = replaced(request.network, mode=usual.network(context))
-        request = replaced(request, network=network)
+    request = placed(context, request)
     asked = request.namespaces
     networks = [f"network:{name}" for name in made.networks(request.network)]
     if networks and not request.rootfs and _must_fetch(context, request.image, wanted):
@@ -93,10 +114,8 @@ def _made(
         if request.pod
         else made.create(context.paths, image, request)
     )
-    if request.network.mode == "host" and request.network.ports:
-        notices.warn("published ports are discarded when using host network mode")
-    if image:
-        _warn_foreign(image)
+    for line in warnings(request, image):
+        notices.warn(line)
     if request.id_file:
         from crun_py import outfile
 
@@ -124,13 +143,13 @@ def _obtain(context: Context, name: str, wanted: PullRequest) -> None:
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def _warn_foreign(image: Image) -> None:
-    """A warning where the image is for another processor than this host's."""
+def _foreign(image: Image) -> str:
+    """A warning where the image is for another processor than this host's, else ""."""
     machine = _MACHINES.get(os.uname().machine)
     wanted = image.config.get("architecture")
     if not machine or not wanted or wanted == machine or (machine, wanted) == ("amd64", "386"):
-        return
-    notices.warn(f"the image is for linux/{wanted}, this host is linux/{machine}: it may not run")
+        return ""
+    return f"the image is for linux/{wanted}, this host is linux/{machine}: it may not run"
 
 
 def _remove(name: str, context: Context) -> None:

@@ -37,6 +37,8 @@ def network(context: Context) -> str:
     outer = nested.engine(Host(uid=os.geteuid(), store=context.paths.root))
     if not outer:
         return USUAL  # the error says what is to be installed
+    if context.paths.looking:
+        return "host"
     os.makedirs(context.paths.root, 0o700, exist_ok=True)
     notices.warn_once(
         context.paths.root + "/no-network",

@@ -43,11 +43,15 @@ def check_name(name: str) -> None:
 
 
 def load(paths: Paths, name: str = DEFAULT) -> Network:
-    """The network `name`; `bridge` is made if absent.  Raises NotFound, CorruptState."""
+    """The network `name`; `bridge` is made if absent (or only decided, paths.looking).
+
+    Raises NotFound, CorruptState."""
     check_name(name)
     try:
         return _read(paths, name)
     except FileNotFoundError:
+        if name == DEFAULT and paths.looking:
+            return decided(paths, NetworkRequest(name=name), every(paths))
         if name == DEFAULT:
             return create(paths, NetworkRequest(name=name), exist_ok=True)
         raise NotFound(f"no network {name!r}", hint="crunpy network ls lists them") from None
@@ -121,7 +125,7 @@ def create(paths: Paths, request: NetworkRequest, *, exist_ok: bool = False) -> 
     """
     name = request.name
     check_name(name)
-    subnets = _checked(request)
+    _checked(request)
     private_dir(paths.networks)
     with jsonfile.Lock(paths.networks + "/.lock"):
         there = every(paths)
@@ -130,36 +134,44 @@ def create(paths: Paths, request: NetworkRequest, *, exist_ok: bool = False) -> 
                 if exist_ok:
                     return network
                 raise Conflict(f"network {name!r} exists already")
-        used = [ip.subnet(s.subnet) for network in there for s in network.subnets]
-        own = _hosts(request, subnets)
-        for subnet in subnets:
-            if any(ip.overlap(ip.subnet(subnet.subnet), other) for other in used):
-                raise Conflict(f"subnet {subnet.subnet} overlaps that of another network")
-            if any(ip.overlap(ip.subnet(subnet.subnet), other) for other in own):
-                raise Conflict(f"subnet {subnet.subnet}: the host has an address of it")
-        key = _store_key(paths)
-        network = Network(
-            name=name,
-            id=os.urandom(32).hex(),
-            created=now(),
-            table=table(paths),
-            driver=request.driver,
-            subnets=(*subnets, *_chosen(request, subnets, key, used)),
-            interface=_interface(request, key, there),
-            internal=request.internal,
-            dns=request.dns and name != DEFAULT,
-            dns_servers=request.dns_servers,
-            parent=request.parent,
-            mode=request.mode,
-            mtu=request.mtu,
-            metric=request.metric,
-            routes=request.routes,
-            labels=request.labels,
-            bridge=request.bridge,
-            options=request.options,
-        )
+        network = decided(paths, request, there)
         write(paths, network)
         return network
+
+
+def decided(paths: Paths, request: NetworkRequest, there: list[Network]) -> Network:
+    """What a new network beside those that are `there` is to be; nothing is made.
+
+    Raises Conflict for a subnet or an interface that is taken, InvalidArgument."""
+    subnets = _checked(request)
+    used = [ip.subnet(s.subnet) for network in there for s in network.subnets]
+    own = _hosts(request, subnets)
+    for subnet in subnets:
+        if any(ip.overlap(ip.subnet(subnet.subnet), other) for other in used):
+            raise Conflict(f"subnet {subnet.subnet} overlaps that of another network")
+        if any(ip.overlap(ip.subnet(subnet.subnet), other) for other in own):
+            raise Conflict(f"subnet {subnet.subnet}: the host has an address of it")
+    key = _store_key(paths)
+    return Network(
+        name=request.name,
+        id=os.urandom(32).hex(),
+        created=now(),
+        table=table(paths),
+        driver=request.driver,
+        subnets=(*subnets, *_chosen(request, subnets, key, used)),
+        interface=_interface(request, key, there),
+        internal=request.internal,
+        dns=request.dns and request.name != DEFAULT,
+        dns_servers=request.dns_servers,
+        parent=request.parent,
+        mode=request.mode,
+        mtu=request.mtu,
+        metric=request.metric,
+        routes=request.routes,
+        labels=request.labels,
+        bridge=request.bridge,
+        options=request.options,
+    )
 
 
 def write(paths: Paths, network: Network) -> None:

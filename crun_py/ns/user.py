@@ -33,14 +33,14 @@ _ALONE = "/one-id"
 """A store in which all files are the user's own, for there were no subordinate ids."""
 
 
-def enter(store: str) -> None:
+def enter(store: str, *, looking: bool = False) -> None:
     """Enter a new user and mount namespace as its root.  Does nothing for root.
 
     Where a user has no subordinate ids, or nobody may map them, as in a container with few
     privileges, root is the only id there; a store that has files of other owners is not opened so.
 
-    store: its root directory, "" for none.  Raises Unsupported saying what is missing and how to
-    mend it.
+    store: its root directory, "" for none; looking: nothing is noted in it.  Raises Unsupported
+    saying what is missing and how to mend it.
     """
     if not needed():
         return
@@ -53,9 +53,10 @@ def enter(store: str) -> None:
         if os.stat(_OWN).st_ino == before and (result := lib.crunpy_unshare(CLONE_NEWUSER)) < 0:
             raise _refused(-result) from None
         _map_alone(*own, e)
-        _tell_alone(store, e)
+        if not looking:
+            _tell_alone(store, e)
     else:
-        if store and os.path.exists(store + _ALONE):
+        if not looking and store and os.path.exists(store + _ALONE):
             os.unlink(store + _ALONE)  # what comes now may have other owners
     _own_mounts()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
 
 
-_NAMES = {"network": "net", "mount": "mnt"}
+NAMES = {"network": "net", "mount": "mnt"}
 """What /proc calls a namespace that the specification calls otherwise."""
 
 
@@ -32,7 +32,7 @@ def _own_settings(linux: Linux) -> None:
     for entry in linux["namespaces"]:
         kind, path = entry["type"], entry.get("path", "")
         try:
-            host = os.stat(f"/proc/self/ns/{_NAMES.get(kind, kind)}")
+            host = os.stat(f"/proc/self/ns/{NAMES.get(kind, kind)}")
             if not path or not os.path.samestat(os.stat(path), host):
                 own.add(kind)
         except OSError:

@@ -23,4 +23,5 @@ from crun_py.errors import CrunpyError
     ],
 )  # fmt: skip
 def test_line(message: str, hint: str, line: str) -> None:
-    assert explained.line(CrunpyError(message, hint=hint), 0) == line
+    told = explained.hint(CrunpyError(message, hint=hint), 0)
+    assert message + (f" ({told})" if told else "") == line

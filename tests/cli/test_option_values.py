@@ -88,6 +88,7 @@ ELSEWHERE: dict[tuple[str, str], list[str]] = {
 ABSENT = {
     "attach": "nosuch", "commit": "nosuch x", "container inspect": "nosuch", "create": "nosuch",
     "diff": "nosuch", "exec": "nosuch true", "export": "nosuch", "generate systemd": "nosuch",
+    "explain create": "nosuch", "explain run": "nosuch",
     "history": "nosuch", "image diff": "nosuch", "image inspect": "nosuch", "import": "/nosuch",
     **{f"pod {word}": "nosuch" for word in ("inspect", "start", "stop", "restart", "kill", "pause",
                                             "unpause", "rm", "logs", "top")},
@@ -110,7 +111,8 @@ ABSENT = {
 
 PRESENT = {
     **ABSENT,
-    "create": "busybox", "diff": "c", "exec": "c true", "generate systemd": "c",
+    "create": "busybox", "explain create": "busybox", "diff": "c", "exec": "c true",
+    "generate systemd": "c",
     "history": "busybox", "image inspect": "busybox", "inspect": "c", "logs": "c",
     **{f"pod {word}": "p" for word in ("inspect", "stop", "kill", "rm", "logs")},
     "pod stats": "--no-stream p", "pod prune": "",

@@ -87,7 +87,8 @@ REFUSED = {
     **dict.fromkeys(
         ("mount", "unmount", "image mount", "image unmount", "volume mount", "volume unmount",
          "unshare", "doctor", "oci", "system check", "system reset", "system migrate",
-         "system renumber", "system install-generator", "generate systemd", "network reload"),
+         "system renumber", "system install-generator", "generate systemd", "network reload",
+         "explain run", "explain create"),
         _HERE,
     ),
     **dict.fromkeys(

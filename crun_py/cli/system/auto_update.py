@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py import jsonfile
 from crun_py.cli import reach, table
-from crun_py.cli.output import write, write_error
+from crun_py.cli.output import report, write
 from crun_py.engine import auto_update
 from crun_py.engine.context import Context
 
@@ -53,5 +53,5 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     else:
         table.show(rows, COLUMNS, values.maybe("format"))
     for error in errors:
-        write_error(f"crunpy: error: {error.line()}")
+        report(error, error.all_hints())
     return 125 if errors else 0

@@ -6,7 +6,7 @@ import os
 
 from crun_py import caller, paths
 from crun_py.cli.itself import program
-from crun_py.cli.output import write, write_error
+from crun_py.cli.output import report, write, write_error
 from crun_py.engine import quadlet
 from crun_py.engine.context import Context
 from crun_py.errors import InvalidArgument
@@ -41,7 +41,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         elif values.flag("verbose"):
             write_error(f"crunpy: {service.source}: {service.name}")
     for error in found.errors:
-        write_error(f"crunpy: error: {error.line()}")
+        report(error, error.all_hints())
     return 1 if found.errors else 0
 
 

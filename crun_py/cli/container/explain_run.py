@@ -1,0 +1,19 @@
+"""crunpy explain run: what `run` with the same words would make."""
+
+from __future__ import annotations
+
+from crun_py.cli.container import explain, run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.engine.context import Context
+    from crun_py.values import Values
+
+ARGUMENTS = run.ARGUMENTS
+MIXED = False
+OPTIONS = (*run.OPTIONS, *explain.OPTIONS)
+
+
+def main(values: Values, arguments: list[str], context: Context) -> int:
+    """Explain; nothing is made, pulled or taken."""
+    return explain.show(values, arguments, context, ends=values.flag("rmi"))

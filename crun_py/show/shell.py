@@ -1,0 +1,137 @@
+"""What is explained as a shell script of plain commands, for those who want to see how it is done.
+
+It is for root, and nearest, not the same: the filter of system calls has no plain command, and
+networks but none and the host's, id maps, limits and what is to be made first are left out;
+comments tell so.  What strangers wrote ends neither a comment nor the part that runs inside, and what a link
+of the image leads out of its root is not mounted on.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from crun_py.errors import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crun_py.documents.explanation import Explanation, Mount
+
+_FLAGS = {"mount": "--mount", "pid": "--pid --fork", "network": "--net", "ipc": "--ipc",
+          "uts": "--uts", "cgroup": "--cgroup"}  # fmt: skip
+"""What unshare(1) calls namespaces."""
+_LINKS = (("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"),
+          ("stderr", "/proc/self/fd/2"), ("ptmx", "pts/ptmx"))  # fmt: skip
+
+
+def script(found: Explanation) -> str:
+    """The script: as the container's command it ends with that one's exit status."""
+    own = [n["type"] for n in found["namespaces"] if "path" not in n]
+    inside = [*_inside(found, own)]
+    end = "INSIDE"
+    while end in "\n".join(inside):
+        end += "_"
+    flags = " ".join(_FLAGS[kind] for kind in _FLAGS if kind in own)
+    lines = [
+        "#!/bin/sh",
+        "# the nearest plain commands to what crunpy would make; run it as root",
+        "set -eu",
+        *(f"# not done here: {printable(what)}" for what in _left_out(found)),
+        'export place="$(realpath "$(mktemp -d)")"',
+        "trap 'rm -rf \"$place\"' EXIT",
+        f"unshare {flags} --propagation private sh -eu <<'{end}'",
+        *inside,
+        end,
+    ]
+    return "\n".join(lines)
+
+
+def _left_out(found: Explanation) -> Iterator[str]:
+    process, network = found["process"], found["network"]
+    if process["seccomp"] != "unconfined":
+        yield f"the filter of system calls ({process['seccomp']})"
+    if network["way"] not in ("none", "host"):
+        yield f"the network {network['mode']} and its ports; there is only lo"
+    if found["ids"]["own"]:
+        yield "a user namespace"
+    for name, value in found["cgroup"]["asked"].items():
+        yield f"{name}={value} in a cgroup".replace("\n", ", ")
+    for entry in found["namespaces"]:
+        if "path" in entry:
+            yield f"joining the {entry['type']} namespace of {entry['path']}"
+    for mount in found["mounts"]:
+        if mount["what"] in ("file", "image") or mount["new"]:
+            yield f"the mount {shlex.quote(mount['destination'])}: {mount['what']}"
+
+
+def _inside(found: Explanation, own: list[str]) -> Iterator[str]:
+    root, process = found["root"], found["process"]
+    yield 'root="$place/root"; mkdir "$root"'
+    yield (
+        'within() { case "$(realpath -m "$1")" in "$root"/*) ;; '
+        '*) echo "$1: it leads out" >&2; exit 1 ;; esac; }'
+    )
+    if root["kind"] == "directory":
+        yield f'mount --rbind {shlex.quote(root["layers"][0])} "$root"'
+    else:
+        lower = shlex.quote(":".join(root["layers"][::-1]))
+        yield 'mount -t tmpfs tmpfs "$place"; mkdir "$root" "$place/upper" "$place/work"'
+        yield (
+            f'mount -t overlay overlay -o lowerdir={lower},upperdir="$place/upper",'
+            'workdir="$place/work" "$root"'
+        )
+    for mount in found["mounts"]:
+        if mount["what"] not in ("file", "image") and not mount["new"]:
+            yield from _mount(mount)
+    for device in found["devices"]:
+        path = shlex.quote(device["path"])
+        yield f'within "$root"{path}; : > "$root"{path}; mount --bind {path} "$root"{path}'
+    for name, target in _LINKS:
+        yield f'ln -sf {target} "$root"/dev/{name}'
+    for path in found["masked"]:
+        at = f'"$root"{shlex.quote(path)}'
+        yield f"within {at}; if [ -d {at} ]; then mount -t tmpfs -o ro tmpfs {at}"
+        yield f"elif [ -e {at} ]; then mount --bind /dev/null {at}; fi"
+    for path in found["readonly"]:
+        at = f'"$root"{shlex.quote(path)}'
+        remount = f"mount -o remount,bind,ro {at}"
+        yield f"within {at}; if [ -e {at} ]; then mount --bind {at} {at}; {remount}; fi"
+    if "uts" in own:
+        yield f"echo {shlex.quote(found['hostname'] or 'container')} > /proc/sys/kernel/hostname"
+    if "network" in own:
+        yield "ip link set lo up"
+    for key, value in found["sysctls"].items():
+        at = "/proc/sys/" + key.replace(".", "/")
+        yield f"if [ -e {at} ]; then echo {shlex.quote(value)} > {at}; fi"
+    if root["read_only"]:
+        yield 'mount -o remount,ro,bind "$root"'
+    yield f"umask {process['umask']:04o}"
+    sets = ",".join(
+        ["-all", *(f"+{n.removeprefix('CAP_').lower()}" for n in found["capabilities"]["bounding"])]
+    )
+    user = process["user"]
+    yield (
+        f"exec setpriv --bounding-set {sets} --inh-caps -all"
+        f"{' --no-new-privs' if process['no_new_privileges'] else ''} \\"
+    )
+    yield f"  env -i {shlex.join(process['environment'])} \\"
+    yield (
+        f'  unshare --root="$root" --wd={shlex.quote(process["cwd"])} '
+        f"--setgid {user['gid']} --setuid {user['uid']} \\"
+    )
+    yield f"  -- {shlex.join(process['args'])} < /dev/null"
+
+
+def _mount(mount: Mount) -> Iterator[str]:
+    at = f'"$root"{shlex.quote(mount["destination"])}'
+    words = [w for w in mount["options"] if w not in ("bind", "rbind", "rro")]
+    yield f"within {at}; mkdir -p {at}"
+    if mount["type"] == "bind":
+        yield f"mount --rbind {shlex.quote(mount['source'])} {at}"
+        if "ro" in mount["options"] or "rro" in mount["options"]:
+            yield f"mount -o remount,bind,ro {at}"
+        return
+    kind = "cgroup2" if mount["type"] == "cgroup" else mount["type"]
+    options = f" -o {shlex.quote(','.join(words))}" if words else ""
+    yield f"mount -t {kind}{options} {kind} {at}"
