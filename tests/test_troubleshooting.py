@@ -1,0 +1,27 @@
+"""docs/troubleshooting.md has each hint of the source."""
+
+from __future__ import annotations
+
+import sys
+
+from engine import CHECKOUT
+
+sys.path.append(str(CHECKOUT / "tools"))
+import hints
+
+
+def test_the_page_is_what_the_tool_writes() -> None:
+    _, mark, rest = hints.PAGE.read_text().partition(hints.MARK)
+    assert mark + rest == hints.written(), "run tools/hints.py"
+
+
+def test_hints_are_found() -> None:
+    found = {row for rows in hints.found().values() for row in rows}
+    assert ("no network …", "crunpy network ls lists them") in found
+    assert len(found) > 300
+
+
+def test_constants_and_variables_are_followed() -> None:
+    said = {hint for rows in hints.found().values() for _, hint in rows}
+    wanted = "ports below net.ipv4.ip_unprivileged_port_start are root's: take a higher one"
+    assert wanted in said
