@@ -2,8 +2,8 @@
 
 It is for root, and nearest, not the same: the filter of system calls has no plain command, and
 networks but none and the host's, id maps, limits and what is to be made first are left out;
-comments tell so.  What strangers wrote ends neither a comment nor the part that runs inside, and what a link
-of the image leads out of its root is not mounted on.
+comments tell so.  What strangers wrote ends neither a comment nor the part that runs inside, and
+where a link of the image leads out of its root nothing is mounted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def script(found: Explanation) -> str:
     flags = " ".join(_FLAGS[kind] for kind in _FLAGS if kind in own)
     lines = [
         "#!/bin/sh",
-        "# the nearest plain commands to what crunpy would make; run it as root",
+        "# the nearest plain commands to what `crunpy run` makes; for root",
         "set -eu",
         *(f"# not done here: {printable(what)}" for what in _left_out(found)),
         'export place="$(realpath "$(mktemp -d)")"',
