@@ -167,6 +167,8 @@ def test_connect_one_that_was_started_without(root: Engine) -> None:
     engine.ok("network", "disconnect", "two", "a")
     engine.ok("network", "connect", "one", "a")
     assert not reaches(engine, "b", "a")
+    engine.ok("rm", "-f", "-t", "0", "a", "b")
+    engine.ok("network", "rm", "one", "two")
 
 
 def test_connect_and_disconnect(networks: Engine) -> None:
