@@ -374,6 +374,7 @@ def test_a_network_that_is_made_anew_while_a_container_connects(root: Engine) ->
     told(Result(125, "", err, b""), "it was removed just now")
     assert subprocess.run(["ip", "link", "show", before], capture_output=True).returncode
     root.ok("run", "--rm", "--network", "n", "busybox", "true")
+    root.ok("network", "rm", "n")
 
 
 def test_a_network_in_use_is_removed_by_force_while_its_container_starts(root: Engine) -> None:
