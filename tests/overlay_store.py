@@ -21,8 +21,10 @@ def on_overlay(engine: Engine) -> Iterator[Engine]:
     subprocess.run(["mount", "-t", "overlay", "outer", "-o", layers, engine.root], check=True)
     if engine.user:
         subprocess.run(["chown", f"{engine.user}:", engine.home, engine.root], check=True)
-    yield engine
-    engine.run("rm", "-fa", "-t", "0")
-    wait_for(lambda: not engine.processes())
-    subprocess.run(["umount", engine.root], check=True)
-    shutil.rmtree(place)
+    try:
+        yield engine
+    finally:
+        engine.run("rm", "-fa", "-t", "0")
+        wait_for(lambda: not engine.processes())
+        subprocess.run(["umount", engine.root], check=True)
+        shutil.rmtree(place)

@@ -137,11 +137,20 @@ def _differing(tree: int, below: int, into: int, owner: Owner, depth: int = 0) -
         before = _lstat(below, name) if below >= 0 else None
         if found is None:
             continue  # removed just now
-        if stat.S_ISDIR(found.st_mode):
-            _directory(tree, below, into, name, before, owner, depth + 1)
-        elif before is None or not _alike(found, before, owner):
-            os.link(name, name, src_dir_fd=tree, dst_dir_fd=into, follow_symlinks=False)
+        try:
+            if stat.S_ISDIR(found.st_mode):
+                _directory(tree, below, into, name, before, owner, depth + 1)
+            elif before is None or not _alike(found, before, owner):
+                os.link(name, name, src_dir_fd=tree, dst_dir_fd=into, follow_symlinks=False)
+        except OSError as e:
+            if e.errno not in _REPLACED:
+                raise
     Copier(into).describe(tree, into, os.fstat(tree))
+
+
+_REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""What comes of an entry that a running container has removed or replaced just now: it is passed
+over, and no link is followed that stands in its place."""
 
 
 def _directory(
@@ -156,9 +165,12 @@ def _directory(
     """One directory; it is left out when it was there and nothing of it has changed."""
     was_there = before is not None and stat.S_ISDIR(before.st_mode)
     there = os.open(name, DIRECTORY, dir_fd=below) if was_there else -1
+    os.mkdir(name, 0o700, dir_fd=into)
     try:
-        os.mkdir(name, 0o700, dir_fd=into)
         opened(tree, into, name, lambda a, b: _differing(a, there, b, owner, depth))
+    except OSError:
+        remove_tree_at(into, name)
+        raise
     finally:
         if there >= 0:
             os.close(there)

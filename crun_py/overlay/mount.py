@@ -221,8 +221,23 @@ class _named:
 
 
 def is_mounted(where: str) -> bool:
-    """Whether something is mounted on the directory `where`; False when it is absent."""
-    return os.path.ismount(where)
+    """Whether something is mounted on the directory `where`; False when it is absent.
+
+    Also a directory of the same file system, which os.path.ismount() does not see
+    (proc_pid_fdinfo(5), mnt_id)."""
+    try:
+        return _mount_of(where) != _mount_of(os.path.dirname(where))
+    except FileNotFoundError:
+        return False
+
+
+def _mount_of(path: str) -> str:
+    fd = os.open(path, _DIRECTORY)
+    try:
+        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as f:
+            return next(line for line in f if line.startswith("mnt_id:"))
+    finally:
+        os.close(fd)
 
 
 def unmount(where: str) -> None:

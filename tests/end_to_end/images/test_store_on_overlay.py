@@ -72,7 +72,8 @@ def test_a_life(there: Engine, engine: Engine) -> None:
     assert there.ok("info", "--format", "{{.Driver}}") == "vfs"
     archive = there.run("cp", "w:/new", "-")
     with tarfile.open(fileobj=io.BytesIO(archive.out.encode())) as found:
-        assert found.extractfile("new").read() == b"changed\n"  # type: ignore[union-attr]
+        member = found.extractfile("new")
+        assert member and member.read() == b"changed\n"
     there.ok("rm", "c", "w")
 
 
@@ -131,6 +132,74 @@ def test_volumes_users_and_images(there: Engine) -> None:
     )
     told = there.run("doctor").out
     assert "each container copies its image's files" in told
+
+
+def test_what_is_mounted(root: Engine, fresh: Callable[[str], Engine], layout: Path) -> None:
+    """`mount`, `image mount`: the tree itself, which is on the same file system."""
+    with on_overlay(fresh("root")) as there:
+        there.ok("load", "-q", "-i", layout)
+        there.ok("tag", there.ok("images", "-q"), "app")
+        there.ok("create", "--name", "c", *NONE, "app", "true")
+        where = Path(there.ok("mount", "c"))
+        (where / "new").write_text("written")
+        assert str(where) in there.ok("mount")
+        assert there.ok("cp", "c:/new", "-").count("written") == 1
+        there.ok("unmount", "c")
+        assert not where.exists()
+        shown = Path(there.ok("image", "mount", "app"))
+        assert (shown / "d/kept").read_text() == "kept" and not (shown / "gone").exists()
+        with pytest.raises(OSError, match="Read-only"):
+            (shown / "d/kept").write_text("x")
+        there.ok("image", "unmount", "app")
+        assert not shown.exists()
+        there.ok("mount", "c")
+        there.ok("rm", "c")
+        there.ok("rmi", "-f", "-a")
+
+
+def test_deep_trees(there: Engine) -> None:
+    """As deep as an archive may be: they are copied, compared and packed."""
+    deep = "/".join(["d"] * 240)
+    script = f"mkdir -p /{deep} && echo x >/{deep}/f"
+    there.ok("run", "--name", "c", *NONE, "app", "sh", "-c", script)
+    assert len(there.ok("diff", "c").splitlines()) == 241
+    there.ok("commit", "-q", "c", "deep")
+    assert there.ok("run", "--rm", *NONE, "deep", "cat", f"/{deep}/f") == "x"
+    there.ok("rm", "c")
+
+
+def test_changes_while_they_are_read(there: Engine, tmp_path: Path) -> None:
+    """A container swaps directories, links and files while its tree is walked: what is listed and
+    archived is its own, and nothing outside is read, linked or changed."""
+    canary = tmp_path / "canary"
+    (canary / "d").mkdir(parents=True)
+    (canary / "d/secret").write_text("secret")
+    tmp_path.chmod(0o755)
+    before = sorted((str(p), p.lstat().st_mtime_ns, p.lstat().st_nlink) for p in canary.rglob("*"))
+    eight = "for i in 1 2 3 4 5 6 7 8; do"
+    swap = (
+        f"mkdir /r; {eight} mkdir -p /r/x$i/d; echo o >/r/x$i/d/o; done; echo on; "
+        f"while :; do {eight} mv /r/x$i /r/y$i; ln -s {canary} /r/x$i; rm /r/x$i; "
+        "mv /r/y$i /r/x$i; "
+        "rm -rf /r/t; mkdir -p /r/t/d; echo t >/r/t/d/f; done; done"
+    )
+    there.ok("run", "-d", "--name", "c", *NONE, "app", "sh", "-c", swap)
+    there.logs_until("c", "on")
+    ends = 0
+    for _ in range(12):
+        done = there.run("diff", "c")
+        assert "secret" not in done.out and "Traceback" not in done.err
+        ends += done.code == 0
+        done = there.run("commit", "-q", "--pause=false", "c", "raced")
+        assert "Traceback" not in done.err
+        ends += done.code == 0
+    assert ends == 24, "what is removed meanwhile is passed over"
+    there.ok("kill", "c")
+    assert "secret" not in there.ok("run", "--rm", *NONE, "raced", "ls", "-R", "/r")
+    after = sorted((str(p), p.lstat().st_mtime_ns, p.lstat().st_nlink) for p in canary.rglob("*"))
+    assert after == before
+    assert not list((there.root / "containers").glob("*/changes-*"))
+    there.ok("rm", "-f", "c")
 
 
 def test_system_check(there: Engine) -> None:
