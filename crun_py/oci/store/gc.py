@@ -109,23 +109,20 @@ def tidy(paths: Paths) -> list[str]:
         return collect(paths)
 
 
-def unneeded(paths: Paths, entries: Iterable[Descriptor]) -> list[str]:
-    """Chain ids of the layers that `collect` would delete if these were index.json's entries."""
-    _, kept_layers = _needed(paths, entries)
-    return ["sha256:" + name for name in _hex_names(paths.layers) if name not in kept_layers]
+def unneeded(paths: Paths, entries: Iterable[Descriptor]) -> tuple[list[str], list[str]]:
+    """What `collect` deletes if these are index.json's entries: chain ids of layers, and the digits
+    of blobs."""
+    kept_blobs, kept_layers = _referred(paths, entries)
+    for chain_id, below in cached(paths).items():
+        kept_layers |= {c[7:] for c in (chain_id, *below)}
+    chains = ["sha256:" + name for name in _hex_names(paths.layers) if name not in kept_layers]
+    names = _hex_names(paths.images + "/blobs/sha256")
+    return chains, [name for name in names if name not in kept_blobs]
 
 
 def _kept(paths: Paths) -> tuple[set[str], set[str]]:
     """The digits of the blobs and layers that images refer to."""
     return _referred(paths, read_index(paths))
-
-
-def _needed(paths: Paths, entries: Iterable[Descriptor]) -> tuple[set[str], set[str]]:
-    """The same, with what builds may want again."""
-    kept_blobs, kept_layers = _referred(paths, entries)
-    for chain_id, below in cached(paths).items():
-        kept_layers |= {c[7:] for c in (chain_id, *below)}
-    return kept_blobs, kept_layers
 
 
 def _referred(paths: Paths, entries: Iterable[Descriptor]) -> tuple[set[str], set[str]]:
@@ -138,16 +135,10 @@ def _referred(paths: Paths, entries: Iterable[Descriptor]) -> tuple[set[str], se
 
 def _collect(paths: Paths) -> list[str]:
     noted = unsettled.notes(paths)
-    kept_blobs, kept_layers = _needed(paths, read_index(paths))
-    deleted = [
-        "sha256:" + name
-        for name in _hex_names(paths.layers)
-        if name not in kept_layers and layers.remove(paths, "sha256:" + name)
-    ]
-    directory = paths.images + "/blobs/sha256"
-    for name in _hex_names(directory):
-        if name not in kept_blobs:
-            os.unlink(f"{directory}/{name}")
+    chains, digits = unneeded(paths, read_index(paths))
+    deleted = [chain_id for chain_id in chains if layers.remove(paths, chain_id)]
+    for name in digits:
+        os.unlink(f"{paths.images}/blobs/sha256/{name}")
     gone = [name for name in noted if not _is_there(paths, *name.split("-"))]
     unsettled.settled(paths, gone)
     return deleted

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from crun_py.oci.store import gc
+import os
+
+from crun_py.oci.store import blobs, gc
 from crun_py.oci.store.image import layer_size
 from crun_py.oci.store.images import ImageStore
 
@@ -21,11 +23,14 @@ class Pretended(ImageStore):
         super().__init__(paths)
         self._index: list[Descriptor] | None = None
         self._told: set[str] = set()
+        self._blobs: set[str] = set()
 
     @property
     def freed_bytes(self) -> int:
-        """Content of the layers that would be gone."""
-        return sum(layer_size(self.paths, chain_id) for chain_id in self._told)
+        """What `usage.bytes_on_disk` would be less."""
+        files = (blobs.blob_path(self.paths, f"sha256:{digits}") for digits in self._blobs)
+        layers = sum(layer_size(self.paths, chain_id) for chain_id in self._told)
+        return layers + sum(os.stat(path).st_size for path in files if os.path.exists(path))
 
     def _entries(self) -> list[Descriptor]:
         if self._index is None:
@@ -39,8 +44,10 @@ class Pretended(ImageStore):
         """Nothing happens that others would want to know."""
 
     def _collect(self) -> list[str]:
-        found = [c for c in gc.unneeded(self.paths, self._entries()) if c not in self._told]
+        chains, digits = gc.unneeded(self.paths, self._entries())
+        found = [c for c in chains if c not in self._told]
         self._told.update(found)
+        self._blobs.update(digits)
         return found
 
     tidy = _collect
