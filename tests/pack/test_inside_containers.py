@@ -142,6 +142,8 @@ def _podman(home: Path, archive: Path, given: list[str], user: str = "") -> Iter
     subprocess.run([*command, "rm", "--all", "--force"], capture_output=True)
     subprocess.run([*command, "volume", "rm", "--all", "--force"], capture_output=True)
     subprocess.run([*command, "rmi", "--all", "--force"], capture_output=True)
+    if user:  # it keeps a process that holds the user namespace
+        subprocess.run([*command, "system", "migrate"], capture_output=True)
     subprocess.run(["umount", "-q", home / "root/overlay"], check=False)
 
 
