@@ -148,7 +148,7 @@ cat $CRUNPY_RUNROOT/networks/*.json 2> /dev/null || true
 @pytest.fixture
 def work(base: Path) -> Iterator[Path]:
     """Where the guest finds its script."""
-    path = base / "vm"
+    path = base / "vm-shared-links"
     path.mkdir()
     yield path
     shutil.rmtree(path)

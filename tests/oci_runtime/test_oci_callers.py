@@ -149,7 +149,7 @@ def test_docker(docker: Caller, bundle: Bundle) -> None:
 
 def test_buildah(bundle: Bundle, base: Path) -> None:
     """RUN of its builds, and `buildah run`."""
-    place = base / "buildah"
+    place = base / "oci-buildah"
     place.mkdir(mode=0o700)
     (place / "containers.conf").write_text(CONFIGURATION)
     command = ["env", f"CONTAINERS_CONF={place}/containers.conf", "buildah", "--storage-driver",

@@ -112,7 +112,7 @@ PIP = "export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_QU
 @pytest.fixture(scope="module")
 def given(base: Path) -> Path:
     """A directory with busybox's root as an archive."""
-    place = base / "packed"
+    place = base / "packed-wheels"
     place.mkdir()
     (place / "busybox.tar").write_bytes(busybox_tar())
     return place

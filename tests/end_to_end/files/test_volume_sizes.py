@@ -50,7 +50,7 @@ ls -A $TMPDIR/s/root/volumes | grep -v lock || echo nothing
 
 @pytest.fixture
 def work(base: Path) -> Iterator[Path]:
-    path = base / "vm"
+    path = base / "vm-volume-sizes"
     path.mkdir()
     yield path
     shutil.rmtree(path)

@@ -39,7 +39,7 @@ pytestmark = [
 @pytest.fixture
 def work(base: Path) -> Iterator[Path]:
     """A directory that the guest's user can enter."""
-    path = base / "vm"
+    path = base / "vm-limits"
     path.mkdir()
     path.chmod(0o755)
     yield path

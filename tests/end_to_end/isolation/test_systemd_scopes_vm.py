@@ -132,7 +132,7 @@ nsdelegate
 @pytest.fixture
 def work(base: Path) -> Iterator[Path]:
     """A directory that the guest's user can enter."""
-    path = base / "vm"
+    path = base / "vm-systemd-scopes"
     path.mkdir()
     path.chmod(0o755)
     yield path

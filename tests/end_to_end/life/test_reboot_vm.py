@@ -78,7 +78,7 @@ once
 
 @pytest.fixture
 def work(base: Path) -> Iterator[Path]:
-    path = base / "vm"
+    path = base / "vm-reboot"
     path.mkdir()
     path.chmod(0o755)
     yield path

@@ -120,7 +120,7 @@ systemd-content
 
 @pytest.fixture
 def work(base: Path) -> Iterator[Path]:
-    path = base / "vm"
+    path = base / "vm-units"
     path.mkdir()
     path.chmod(0o755)
     yield path

@@ -375,7 +375,7 @@ def test_no_rules_left_after_many(root: Engine) -> None:
 
 
 def test_port_map_flushed_by_somebody(root: Engine) -> None:
-    """After `nft flush ruleset` running containers can still be stopped and new ones started."""
+    """After a flush of the rules running containers can still be stopped and new ones started."""
     port = free_port()
     root.ok("run", "-d", "--name", "a", "-p", f"{port}:80", *server("a"))
     table = json.loads((root.root / "networks/bridge.json").read_text())["table"]

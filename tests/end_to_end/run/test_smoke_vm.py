@@ -66,7 +66,7 @@ web
 
 @pytest.fixture
 def work(base: Path) -> Iterator[Path]:
-    path = base / "vm"
+    path = base / "vm-smoke"
     path.mkdir()
     yield path
     shutil.rmtree(path)
