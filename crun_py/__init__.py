@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from crun_py.blocking import Volumes as Volumes
     from crun_py.blocking import run as run
     from crun_py.build.request import BuildEvent as BuildEvent
+    from crun_py.documents.explanation import Explanation as Explanation
     from crun_py.errors import BuildError as BuildError
     from crun_py.errors import CommandError as CommandError
     from crun_py.errors import Conflict as Conflict
@@ -120,6 +121,7 @@ _BLOCKING = (
 _NAMES = {
     "blocking": _BLOCKING,
     "build.request": "BuildEvent",
+    "documents.explanation": "Explanation",
     "errors": "BuildError CommandError Conflict ContainerError CorruptState CrunpyError ImageError "
     "InvalidArgument NotFound RegistryError TimedOut Unsupported",
     "library.build_options": "BuildOptions",

@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 from pathlib import Path
+from typing import is_typeddict
 
 TOP = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP))
@@ -42,7 +43,7 @@ def described(name: str) -> list[str]:
     if inspect.isfunction(value):
         return block(f"### {name}", f"{signature(name, value)}\n\n{text_of(value)}")
     lines = block(f"### {name}", text_of(value))
-    if is_record(value):
+    if is_record(value) or (is_typeddict(value) and value.__total__):
         fields = [f"{k}: {v}" for k, v in value.__annotations__.items() if k != "_"]
         return [*lines, "Fields: " + ", ".join(f"`{field}`" for field in fields) + ".", ""]
     if value.__module__.startswith("crun_py.blocking"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator, Iterable
 from typing import Literal, Unpack, overload
 
 from crun_py.aio.container import Container
+from crun_py.documents.explanation import Explanation
 from crun_py.library import options, values
 from crun_py.library.create_options import CreateOptions, Filters, Words
 from crun_py.library.values import OnEvent, OnOutput, expect
@@ -89,6 +91,18 @@ class Containers:
         request, wanted = options.requests(image, command, given)
         return await self._handed_over("handover.created", request, wanted, on_event)
 
+    async def explain(
+        self, image: str, command: Words | None = None, **given: Unpack[CreateOptions]
+    ) -> Explanation:
+        """What `create` with the same words would make, as `crunpy explain` tells it: layers,
+        namespaces, mounts, limits, capabilities, addresses, firewall rules, command; nothing is
+        made or pulled.  Raises as `create`, NotFound for an image that is not in the store.
+        """
+        request, wanted = options.requests(image, command, given)
+        text = await self._worker.call("explain.told", request, wanted)
+        found: Explanation = json.loads(expect(bytes, text))
+        return found
+
     async def _handed_over(
         self, call: str, request: CreateRequest, wanted: PullRequest, on_event: OnEvent
     ) -> Container:
@@ -125,9 +139,15 @@ class Containers:
             infos = values.container_infos(expect(bytes, text))
         return [Container(self._worker, info) for info in infos]
 
-    async def prune(self, filters: Filters = ()) -> Pruned:
-        """Remove all that do not run.  filters: until=, label=, label!=."""
-        return expect(Pruned, await self._worker.call("containers.prune", options.filters(filters)))
+    async def prune(self, filters: Filters = (), *, dry_run: bool = False) -> Pruned:
+        """Remove all that do not run.
+
+        filters: until=, label=, label!=.  dry_run: nothing is removed, the answer is what would be.
+        """
+        done = await self._worker.call(
+            "containers.prune", options.filters(filters), dry_run=dry_run
+        )
+        return expect(Pruned, done)
 
     async def stats(
         self, names: Iterable[str] = (), *, interval: float = 1

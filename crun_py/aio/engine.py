@@ -111,13 +111,22 @@ class Engine:
         return expect(DiskUsage, await self._worker.call("system.disk_usage"))
 
     async def prune(
-        self, filters: Filters = (), *, all: bool = False, volumes: bool = False
+        self,
+        filters: Filters = (),
+        *,
+        all: bool = False,
+        volumes: bool = False,
+        dry_run: bool = False,
     ) -> SystemPruned:
         """Remove what is not used: containers that do not run, dangling images (or all without a
-        container), what builds keep; anonymous volumes too."""
+        container), what builds keep; anonymous volumes too.
+
+        dry_run: nothing is removed, the answer is what would be.
+        """
         done = await self._worker.call(
-            "system.prune", options.filters(filters), everything=all, volumes=volumes
-        )
+            "system.prune", options.filters(filters), everything=all, volumes=volumes,
+            dry_run=dry_run,
+        )  # fmt: skip
         return expect(SystemPruned, done)
 
     async def login(

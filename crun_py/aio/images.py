@@ -131,34 +131,49 @@ class Images:
         await self._worker.call("images.untag", name, names)
 
     async def remove(
-        self, name: str, *, force: bool = False, platforms: str | Iterable[str] = ()
+        self,
+        name: str,
+        *,
+        force: bool = False,
+        platforms: str | Iterable[str] = (),
+        dry_run: bool = False,
     ) -> tuple[RemovedPart, ...]:
         """Take a name from one, and with the last name remove it; what is gone.
 
         force: also with several names, and with stopped containers that use it; platforms: of a
-        manifest list the images for these alone.  Raises NotFound, Conflict when something uses it.
+        manifest list the images for these alone; dry_run: nothing is removed, the answer is what
+        would be.  Raises NotFound, Conflict when something uses it, Unsupported for a dry run of
+        platforms.
         """
         gone = await self._worker.call(
-            "image_removal.remove", name, force=force,
+            "image_removal.remove", name, force=force, dry_run=dry_run,
             platforms=options.texts(platforms, "platforms"),
         )  # fmt: skip
         return tuple(values.every(RemovedPart, gone))
 
-    async def prune(self, filters: Filters = (), *, all: bool = False) -> PrunedImages:
-        """Remove the dangling ones, or all that no container uses."""
+    async def prune(
+        self, filters: Filters = (), *, all: bool = False, dry_run: bool = False
+    ) -> PrunedImages:
+        """Remove the dangling ones, or all that no container uses.
+
+        dry_run: nothing is removed, the answer is what would be.
+        """
         done = await self._worker.call(
-            "image_removal.prune", options.filters(filters), everything=all
+            "image_removal.prune", options.filters(filters), everything=all, dry_run=dry_run
         )
         return expect(PrunedImages, done)
 
-    async def prune_build_cache(self, filters: Filters = (), *, keep_bytes: int = 0) -> Pruned:
+    async def prune_build_cache(
+        self, filters: Filters = (), *, keep_bytes: int = 0, dry_run: bool = False
+    ) -> Pruned:
         """Remove what builds keep for the builds to come, the oldest first, until no more than
         `keep_bytes` are left.
 
-        filters: until=24h, what was not wanted for so long; type=layer or mount.
+        filters: until=24h, what was not wanted for so long; type=layer or mount.  dry_run: nothing
+        is removed, the answer is what would be.
         """
         done = await self._worker.call(
-            "build.prune_cache", options.filters(filters), keep_bytes=keep_bytes
+            "build.prune_cache", options.filters(filters), keep_bytes=keep_bytes, dry_run=dry_run
         )
         return expect(Pruned, done)
 

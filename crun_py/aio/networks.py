@@ -99,9 +99,13 @@ class Networks:
         """
         await self._worker.call("networks.remove", name, force=force)
 
-    async def prune(self, filters: Filters = ()) -> Pruned:
-        """Remove those that no container has."""
-        return expect(Pruned, await self._worker.call("networks.prune", options.filters(filters)))
+    async def prune(self, filters: Filters = (), *, dry_run: bool = False) -> Pruned:
+        """Remove those that no container has.
+
+        dry_run: nothing is removed, the answer is what would be.
+        """
+        done = await self._worker.call("networks.prune", options.filters(filters), dry_run=dry_run)
+        return expect(Pruned, done)
 
     async def connect(
         self,

@@ -63,6 +63,10 @@ class Pods:
         found = await self._worker.call("pods.infos", options.filters(filters))
         return [Pod(self._worker, info) for info in values.every(PodInfo, found)]
 
-    async def prune(self, filters: Filters = ()) -> Pruned:
-        """Remove those that have ended, with their containers; their ids."""
-        return expect(Pruned, await self._worker.call("pods.prune", options.filters(filters)))
+    async def prune(self, filters: Filters = (), *, dry_run: bool = False) -> Pruned:
+        """Remove those that have ended, with their containers; their ids.
+
+        dry_run: nothing is removed, the answer is what would be.
+        """
+        done = await self._worker.call("pods.prune", options.filters(filters), dry_run=dry_run)
+        return expect(Pruned, done)

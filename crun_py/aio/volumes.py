@@ -56,9 +56,16 @@ class Volumes:
         """
         await self._worker.call("volumes.remove", name, force=force)
 
-    async def prune(self, filters: Filters = (), *, all: bool = False) -> Pruned:
-        """Remove the anonymous ones, or all, that no container has."""
-        done = await self._worker.call("volumes.prune", options.filters(filters), everything=all)
+    async def prune(
+        self, filters: Filters = (), *, all: bool = False, dry_run: bool = False
+    ) -> Pruned:
+        """Remove the anonymous ones, or all, that no container has.
+
+        dry_run: nothing is removed, the answer is what would be.
+        """
+        done = await self._worker.call(
+            "volumes.prune", options.filters(filters), everything=all, dry_run=dry_run
+        )
         return expect(Pruned, done)
 
     async def export(self, name: str, target: Pathname) -> None:

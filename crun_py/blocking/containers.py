@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from typing import Literal, Unpack, overload
 
 from crun_py.blocking.container import Container
+from crun_py.documents.explanation import Explanation
 from crun_py.library import options, values
 from crun_py.library.create_options import CreateOptions, Filters, Words
 from crun_py.library.values import OnEvent, OnOutput, expect
@@ -91,6 +93,18 @@ class Containers:
         request, wanted = options.requests(image, command, given)
         return self._handed_over("handover.created", request, wanted, on_event)
 
+    def explain(
+        self, image: str, command: Words | None = None, **given: Unpack[CreateOptions]
+    ) -> Explanation:
+        """What `create` with the same words would make, as `crunpy explain` tells it: layers,
+        namespaces, mounts, limits, capabilities, addresses, firewall rules, command; nothing is
+        made or pulled.  Raises as `create`, NotFound for an image that is not in the store.
+        """
+        request, wanted = options.requests(image, command, given)
+        text = self._worker.call("explain.told", request, wanted)
+        found: Explanation = json.loads(expect(bytes, text))
+        return found
+
     def _handed_over(
         self, call: str, request: CreateRequest, wanted: PullRequest, on_event: OnEvent
     ) -> Container:
@@ -127,9 +141,13 @@ class Containers:
             infos = values.container_infos(expect(bytes, text))
         return [Container(self._worker, info) for info in infos]
 
-    def prune(self, filters: Filters = ()) -> Pruned:
-        """Remove all that do not run.  filters: until=, label=, label!=."""
-        return expect(Pruned, self._worker.call("containers.prune", options.filters(filters)))
+    def prune(self, filters: Filters = (), *, dry_run: bool = False) -> Pruned:
+        """Remove all that do not run.
+
+        filters: until=, label=, label!=.  dry_run: nothing is removed, the answer is what would be.
+        """
+        done = self._worker.call("containers.prune", options.filters(filters), dry_run=dry_run)
+        return expect(Pruned, done)
 
     def stats(
         self, names: Iterable[str] = (), *, interval: float = 1

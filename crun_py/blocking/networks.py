@@ -101,9 +101,13 @@ class Networks:
         """
         self._worker.call("networks.remove", name, force=force)
 
-    def prune(self, filters: Filters = ()) -> Pruned:
-        """Remove those that no container has."""
-        return expect(Pruned, self._worker.call("networks.prune", options.filters(filters)))
+    def prune(self, filters: Filters = (), *, dry_run: bool = False) -> Pruned:
+        """Remove those that no container has.
+
+        dry_run: nothing is removed, the answer is what would be.
+        """
+        done = self._worker.call("networks.prune", options.filters(filters), dry_run=dry_run)
+        return expect(Pruned, done)
 
     def connect(
         self,

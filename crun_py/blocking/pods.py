@@ -65,6 +65,10 @@ class Pods:
         found = self._worker.call("pods.infos", options.filters(filters))
         return [Pod(self._worker, info) for info in values.every(PodInfo, found)]
 
-    def prune(self, filters: Filters = ()) -> Pruned:
-        """Remove those that have ended, with their containers; their ids."""
-        return expect(Pruned, self._worker.call("pods.prune", options.filters(filters)))
+    def prune(self, filters: Filters = (), *, dry_run: bool = False) -> Pruned:
+        """Remove those that have ended, with their containers; their ids.
+
+        dry_run: nothing is removed, the answer is what would be.
+        """
+        done = self._worker.call("pods.prune", options.filters(filters), dry_run=dry_run)
+        return expect(Pruned, done)

@@ -58,9 +58,14 @@ class Volumes:
         """
         self._worker.call("volumes.remove", name, force=force)
 
-    def prune(self, filters: Filters = (), *, all: bool = False) -> Pruned:
-        """Remove the anonymous ones, or all, that no container has."""
-        done = self._worker.call("volumes.prune", options.filters(filters), everything=all)
+    def prune(self, filters: Filters = (), *, all: bool = False, dry_run: bool = False) -> Pruned:
+        """Remove the anonymous ones, or all, that no container has.
+
+        dry_run: nothing is removed, the answer is what would be.
+        """
+        done = self._worker.call(
+            "volumes.prune", options.filters(filters), everything=all, dry_run=dry_run
+        )
         return expect(Pruned, done)
 
     def export(self, name: str, target: Pathname) -> None:

@@ -298,17 +298,24 @@ class _Build:
             outputs.write_image(paths, image.digest, names, output, stdout=1)
 
 
-def prune_cache(context: Context, filters: Sequence[str] = (), *, keep_bytes: int = 0) -> Pruned:
+def prune_cache(
+    context: Context, filters: Sequence[str] = (), *, keep_bytes: int = 0, dry_run: bool = False
+) -> Pruned:
     """Remove what builds keep for the builds to come, the oldest first, until no more than
     `keep_bytes` are left.
 
-    filters: until=24h, what was not wanted for so long; type=layer|mount.  Raises InvalidArgument.
+    filters: until=24h, what was not wanted for so long; type=layer|mount.  dry_run: nothing is
+    removed, the answer is what would be.  Raises InvalidArgument.
     """
     from crun_py.build import keep
+    from crun_py.oci.store.pretended import Pretended
 
     older_s, kinds = check_cache_filters(filters)
     context.enter()
-    gone, size = keep.prune(context.paths, older_s=older_s, keep_bytes=keep_bytes, kinds=kinds)
+    gone, size = keep.prune(
+        context.paths, older_s=older_s, keep_bytes=keep_bytes, kinds=kinds,
+        pretended=Pretended(context.paths) if dry_run else None,
+    )  # fmt: skip
     names = dict.fromkeys(one.text for one in gone if one.kind != "config")
     return Pruned(names=tuple(name.rpartition(":")[2][:25] for name in names), freed_bytes=size)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from crun_py import notices, state, volumes
+from crun_py import jsonfile, notices, state, volumes
 from crun_py.cgroup import group, manager
 from crun_py.container import create as made
 from crun_py.container import resources
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from crun_py.model.registry import PullRequest
     from crun_py.oci.store.image import Image
 
+CALLS = ("told",)
 ID = "0" * 64
 """Stands for the id, which a container gets when it is made."""
 
@@ -74,6 +75,11 @@ def explain(
         notices.warn(line)
     document = _document(context, request, image, decision, subnet)
     return Explained(context.paths, image, decision, document)
+
+
+def told(context: Context, request: CreateRequest, wanted: PullRequest) -> bytes:
+    """The document of `explain` as JSON, for another process."""
+    return jsonfile.dumps(explain(context, request, wanted).document).encode()
 
 
 def _of_pod(context: Context, request: CreateRequest) -> CreateRequest:

@@ -50,6 +50,7 @@ def remove(
     force: bool = False,
     removed: Callable[[str], None] = lambda name: None,
     platforms: Sequence[str] = (),
+    dry_run: bool = False,
     pretence: Pretence | None = None,
 ) -> tuple[RemovedPart, ...]:
     """Take a name from an image or manifest list, and with its last name (or by an id) remove
@@ -57,9 +58,12 @@ def remove(
 
     force: also one with several names, and the stopped containers that use it; `removed` is
     given the name of each of these.  platforms: OS/ARCH[/VARIANT], of a list its images for these
-    alone.  pretence: nothing is removed, and it is told what would be.  Raises NotFound, ImageError
-    (none for a platform), Conflict when something uses it, Unsupported for a pretence of platforms.
+    alone.  dry_run: nothing is removed, the answer is what would be; pretence: so, after what it
+    was told before.  Raises NotFound, ImageError (none for a platform), Conflict when something
+    uses it, Unsupported for a pretence of platforms.
     """
+    if dry_run and not pretence:
+        pretence = Pretence(context)
 
     def stopped(container: Container) -> None:
         from crun_py.container import ending
@@ -101,17 +105,20 @@ def prune(
     filters: Sequence[str] = (),
     *,
     everything: bool = False,
+    dry_run: bool = False,
     pretence: Pretence | None = None,
 ) -> PrunedImages:
     """Remove the dangling images, or with `everything` all that no container uses, and what
     killed commands left; what a manifest list has stays, and so does a list that has what a
     container uses.
 
-    filters: dangling=, until=, label=, label!=.  pretence: as for `remove`.  Raises
+    filters: dangling=, until=, label=, label!=.  dry_run, pretence: as for `remove`.  Raises
     InvalidArgument.
     """
     from crun_py.oci.store import usage
 
+    if dry_run and not pretence:
+        pretence = Pretence(context)
     context.enter()
     if pretence:
         users = ImageUsers(context.paths, gone=pretence.gone)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ARGUMENTS = ""
 OPTIONS = (
     ("-a --all", "flag", "Everything (always so unless a filter says otherwise)", ""),
+    ("--dry-run", "flag", "Only say what would be removed", ""),
     ("-f --force", "flag", "Do not ask", ""),
     ("--filter", "list", "until=24h: what was not wanted for so long; type=layer|mount", "FILTER"),
     ("--keep-storage --reserved-space", "value", "How much may stay", "SIZE"),
@@ -28,10 +29,12 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     text = values.maybe("keep_storage")
     most = quantity.size(text, "keep storage") if text else 0
     build.check_cache_filters(filters)
-    if not values.flag("force") and not confirmed("WARNING! This will remove all build cache.\n"):
+    dry_run, sure = values.flag("dry_run"), values.flag("force")
+    if not dry_run and not sure and not confirmed("WARNING! This will remove all build cache.\n"):
         return 0
-    done = build.prune_cache(context, filters, keep_bytes=most)
+    done = build.prune_cache(context, filters, keep_bytes=most, dry_run=dry_run)
     for name in done.names:
         write(name)
-    write(f"Total reclaimed space: {human_size(done.freed_bytes)}")
+    won = "reclaimable" if dry_run else "reclaimed"
+    write(f"Total {won} space: {human_size(done.freed_bytes)}")
     return 0

@@ -25,13 +25,13 @@ OPTIONS = (
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Ask, remove, and print docker's list and the space won."""
-    pretence = image_removal.Pretence(context) if values.flag("dry_run") else None
-    if not pretence and not values.flag("force") and not confirmed(warning(values)):
+    dry_run = values.flag("dry_run")
+    if not dry_run and not values.flag("force") and not confirmed(warning(values)):
         return 0
     pruned = image_removal.prune(
-        context, values.texts("filter"), everything=values.flag("all"), pretence=pretence
+        context, values.texts("filter"), everything=values.flag("all"), dry_run=dry_run
     )
-    tell(pruned, dry_run=bool(pretence))
+    tell(pruned, dry_run=dry_run)
     return 0
 
 

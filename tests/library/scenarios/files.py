@@ -111,8 +111,9 @@ async def volumes(engine: Engine) -> None:
     assert not await engine.volumes.exists("data")
     with pytest.raises(crun_py.NotFound):
         await engine.volumes.get("data")
+    would = await engine.volumes.prune(filters=["label!=x"], all=True, dry_run=True)
     gone = await engine.volumes.prune(filters=["label!=x"], all=True)
-    assert gone.names == (unnamed.name,)
+    assert gone.names == would.names == (unnamed.name,)
     special = await engine.volumes.create("mem", options={"type": "tmpfs", "device": "tmpfs"})
     assert special.options["type"] == "tmpfs"
     await engine.volumes.remove("mem")

@@ -105,8 +105,9 @@ async def listed(engine: Engine) -> None:
         assert await engine.containers.list(filters=["status=created"], all=True) == [second]
         with pytest.raises(crun_py.InvalidArgument):
             await engine.containers.list(filters=["nothing=x"])
+        would = await engine.containers.prune(filters=["label!=c"], dry_run=True)
         gone = await engine.containers.prune(filters=["label!=c"])
-        assert gone.names == (second.id,)
+        assert gone.names == would.names == (second.id,)
 
 
 async def changed(engine: Engine) -> None:

@@ -58,7 +58,9 @@ async def made_and_removed(engine: Engine) -> None:
     assert names == ["back"]
     changed = await engine.networks.update("back", dns_add=["192.0.2.7"], dns_drop=["192.0.2.9"])
     assert changed.network.dns_servers == ("192.0.2.7",)
-    assert "crunpy1" in (await engine.networks.prune(filters=["until=0s"])).names
+    would = await engine.networks.prune(filters=["until=0s"], dry_run=True)
+    assert "crunpy1" in would.names
+    assert (await engine.networks.prune(filters=["until=0s"])).names == would.names
     await engine.networks.create("back", exist_ok=True)
     await engine.networks.remove("back")
     with pytest.raises(crun_py.NotFound):

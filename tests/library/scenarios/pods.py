@@ -70,6 +70,7 @@ async def lives(engine: Engine) -> None:
         await pod.stop(timeout=0)
         assert pod.state == "Exited"
         assert (await engine.pods.prune(filters=["label=x"])).names == ()
+        assert (await engine.pods.prune(dry_run=True)).names == (pod.id,)
         assert (await engine.pods.prune()).names == (pod.id,)
     assert await engine.containers.list(all=True) == []
 

@@ -24,6 +24,26 @@ async def output(engine: Engine) -> None:
     assert not await engine.containers.list(all=True)
 
 
+async def explained(engine: Engine) -> None:
+    given: crun_py.CreateOptions = {
+        "name": "told", "network": "none", "read_only": True, "volumes": ["told:/data"],
+        "environment": {"A": "b"}, "cap_drop": ["ALL"],
+    }  # fmt: skip
+    told: crun_py.Explanation = await engine.containers.explain("busybox", ["cat", "/a"], **given)
+    assert not await engine.containers.list(all=True) and not await engine.volumes.list()
+    assert told["process"]["args"] == ["cat", "/a"] and "A=b" in told["process"]["environment"]
+    assert told["root"]["read_only"] and told["capabilities"]["bounding"] == []
+    (mount,) = [one for one in told["mounts"] if one["what"] == "volume"]
+    assert (mount["name"], mount["destination"], mount["new"]) == ("told", "/data", True)
+    async with await engine.containers.create("busybox", ["cat", "/a"], **given) as made:
+        assert told["image"] and made.info.image_id.endswith(
+            told["image"]["id"].removeprefix("sha256:")
+        )
+    await engine.volumes.remove("told")
+    with pytest.raises(crun_py.NotFound):
+        await engine.containers.explain("busybox:missing")
+
+
 async def failures(engine: Engine) -> None:
     command = ["sh", "-c", "echo out; echo why >&2; exit 3"]
     with pytest.raises(crun_py.ContainerError) as failed:

@@ -102,11 +102,16 @@ async def built(engine: Engine) -> None:
             os.chdir("/")
         assert again.id != image.id
         await _built_files(engine, Path(home))
-    await engine.images.remove("built:1")
-    await engine.images.prune(all=False)
+    would_go = await engine.images.remove("built:1", dry_run=True)
+    assert would_go == await engine.images.remove("built:1")
+    would = await engine.images.prune(all=False, dry_run=True)
+    assert would.parts == (await engine.images.prune(all=False)).parts
     gone = await engine.images.prune_build_cache(filters=["until=1h"], keep_bytes=1 << 30)
     assert gone.names == () and gone.freed_bytes == 0
-    await engine.prune()
+    everything = await engine.prune(dry_run=True)
+    steps = await engine.images.prune_build_cache(dry_run=True)
+    assert steps.names and everything.build_cache.names
+    assert await engine.prune() == everything
     assert len(await engine.images.list()) == 1
 
 
