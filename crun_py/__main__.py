@@ -97,7 +97,9 @@ def _doing(error: OSError, words: list[str]) -> str:
 
 
 def _verb(words: list[str]) -> str:
-    return next((word for word in words if not word.startswith("-")), "")
+    from crun_py.cli import fast
+
+    return fast.verb(words)
 
 
 def _open_standard_streams() -> None:

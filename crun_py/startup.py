@@ -20,6 +20,7 @@ import errno
 import marshal
 import os
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 _FILE = f"{_PACKAGE}/__pycache__/startup.{sys.implementation.cache_tag}.bin"
 _VERSION = f"3 {sys.version}"
 _HEAD, _MARK, _MOST, _PIECE = 4, 16, 1 << 20, 60_000
+_ABANDONED_S = 60
 
 
 class Bundle:
@@ -251,9 +253,23 @@ def _read(path: str) -> tuple[bytes, dict[str, tuple[int, list[int]]]]:
         return b"", {}
 
 
+def _sweep(path: str) -> None:
+    """Remove what commands that were killed left of the file half written."""
+    place, name = os.path.split(path)
+    with os.scandir(place) as entries:
+        for entry in entries:
+            if entry.name.startswith(name + "."):
+                try:
+                    if entry.stat().st_mtime < time.time() - _ABANDONED_S:
+                        os.unlink(entry.path)
+                except FileNotFoundError:
+                    continue  # another command's, which has put it in its place by now
+
+
 def _write(path: str, data: bytes) -> None:
     temporary = f"{path}.{os.getpid()}"
     try:
+        _sweep(path)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except OSError as e:
         if e.errno in (errno.ENOENT, errno.EACCES, errno.EROFS, errno.EPERM, errno.EEXIST):
@@ -263,6 +279,8 @@ def _write(path: str, data: bytes) -> None:
         with open(fd, "wb") as f:
             f.write(data)
         os.rename(temporary, path)
+    except FileNotFoundError:
+        return  # somebody took us for killed
     except OSError:
         os.unlink(temporary)
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, Unpack, overload
 
 from crun_py.blocking.container import Container
-from crun_py.documents.explanation import Explanation
 from crun_py.library import options, values
 from crun_py.library.create_options import CreateOptions, Filters, Words
 from crun_py.library.values import OnEvent, OnOutput, expect
@@ -22,6 +21,10 @@ from crun_py.model.state import ContainerInfo, Finished
 from crun_py.model.stats import Stats
 from crun_py.worker import wire
 from crun_py.worker.channel import Worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.documents.explanation import Explanation
 
 
 class Containers:

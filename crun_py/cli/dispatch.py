@@ -6,7 +6,7 @@ import os
 
 from crun_py import caller, notices
 from crun_py.cli import checks
-from crun_py.cli.output import write_error, write_warning
+from crun_py.cli.output import quiet, write_error, write_warning
 from crun_py.cli.verbs import HERE, SETTINGS
 from crun_py.engine.context import Context
 
@@ -14,6 +14,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.cli.fast import Call
     from crun_py.remote.endpoint import Endpoint
+
+
+_PROGRESSING = ("build", "commit", "cp", "create", "import", "kube play", "load", "manifest push",
+                "pull", "push", "run", "save")  # fmt: skip
+"""Verbs whose --quiet is what the general one is: ids alone are another thing."""
 
 
 def execute(call: Call) -> int:
@@ -33,6 +38,8 @@ def execute(call: Call) -> int:
     checks.check(call.verb, call.module.OPTIONS, call.values)
     checks.names_beside(call.verb, call.module.ARGUMENTS, call.values, call.arguments)
     notices.listen(write_warning)
+    if call.verb in _PROGRESSING and quiet():
+        call.values = call.values.with_flag("quiet", True)
     if configuration:
         from crun_py.cli import docker_config
 

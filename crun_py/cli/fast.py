@@ -7,7 +7,7 @@ and for help, it returns None, and typer, built from the same tables, words the 
 
 from __future__ import annotations
 
-from crun_py.cli.output import choose_format
+from crun_py.cli.output import choose_format, choose_quiet
 from crun_py.cli.verbs import ALIASES, GROUPS, VERBS
 from crun_py.errors import InvalidArgument
 from crun_py.values import FLAG, OPTIONAL, SWITCH, VALUE, Values, destination
@@ -50,6 +50,7 @@ GLOBAL_OPTIONS = (
         "FORMAT",
     ),
     # other engines' options, which have one meaning only here, or none
+    ("--quiet", FLAG, "Errors alone on standard error: no progress, notes or warnings", ""),
     ("-l --log-level", VALUE, "", "LEVEL"),
     ("--events-backend", VALUE, "", "NAME"),
     ("--runtime", VALUE, "", "NAME"),
@@ -149,6 +150,15 @@ def _is_bundle(pieces: list[tuple[str, str | None]], table: dict[str, tuple[str,
     return all(name in table and given is None for name, given in pieces)
 
 
+def verb(words: list[str]) -> str:
+    """The first word of a command line that is neither a general option nor such a one's value."""
+    try:
+        found = scan(GLOBAL_OPTIONS, words, mixed=False)
+    except InvalidArgument:
+        return ""
+    return found[1][0] if found and found[1] else ""
+
+
 def load(verb: str) -> ModuleType:
     """The module of a verb."""
     module: ModuleType = __import__(f"crun_py.cli.{VERBS[verb][0]}", fromlist=["main"])
@@ -162,6 +172,7 @@ def parse(words: list[str]) -> Call | None:
         return None
     general, rest = found
     choose_format(general.text("log_format"))
+    choose_quiet(general.flag("quiet"))
     verb = rest.pop(0)
     group = ""
     while f"{group} {verb}".lstrip() in GROUPS:

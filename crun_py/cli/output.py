@@ -29,8 +29,21 @@ def choose_format(asked: str) -> None:
         os.environ["CRUNPY_LOG_FORMAT"] = chosen
 
 
+def choose_quiet(asked: bool) -> None:
+    """Only errors are told from now on, here and in what we start; without `asked` as the
+    environment says."""
+    if asked:
+        os.environ["CRUNPY_QUIET"] = "1"
+
+
+def quiet() -> bool:
+    """Whether only errors are told."""
+    return os.environ.get("CRUNPY_QUIET", "").lower() not in ("", "0", "f", "false")
+
+
 def write_error(text: str) -> None:
-    """A line on standard error, if it takes one: on a full disk the work itself goes on."""
+    """A line on standard error that is no error, if it takes one: on a full disk the work itself
+    goes on."""
     _tell(text, "info", text)
 
 
@@ -51,6 +64,8 @@ def report(error: CrunpyError, hint: str, code: int | None = None) -> None:
 
 def _tell(text: str, level: str, message: str, more: dict[str, object] | None = None) -> None:
     """`text`, or the same as a line of JSON.  Raises BrokenPipeError alone."""
+    if level != "error" and quiet():
+        return
     if os.environ.get("CRUNPY_LOG_FORMAT") == "json":
         from crun_py import clock, jsonfile
 

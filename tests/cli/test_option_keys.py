@@ -32,7 +32,8 @@ ANY = {"given", "has"}
 Lookup = tuple[str, str, str, int]
 """(method, key, file, line); the key is "" when it is not a constant."""
 KNOWN_BY_TABLE = {"cli/checks.py", "cli/image/push.py", "options/foreign.py",
-                  "options/containers_conf.py", "cli/docker_config.py"}  # fmt: skip
+                  "options/containers_conf.py", "cli/docker_config.py",
+                  "cli/dispatch.py"}  # fmt: skip
 """Where keys come from the tables themselves."""
 
 
