@@ -8,14 +8,17 @@ those of a network, nobody to ask for a password.
 from __future__ import annotations
 
 import os
+import select
+import signal
 
 from crun_py._native import lib
-from crun_py.errors import CrunpyError, NotFound, Unsupported
+from crun_py.errors import CrunpyError, NotFound, TimedOut, Unsupported
 from crun_py.tree import DIRECTORY, remove_tree_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from subprocess import Popen
 
     from crun_py.build.repository import Remote
 
@@ -30,6 +33,10 @@ _SETTINGS = {
 }  # fmt: skip
 
 
+_KEPT_BYTES = 1 << 20
+"""Of what git says: the end, in which the cause is."""
+_SILENT_S = 120
+"""How long git may say nothing of what comes."""
 _HEX = "0123456789abcdef"
 _NO_QUESTIONS = {"SSH_ASKPASS_REQUIRE": "never", "GCM_INTERACTIVE": "never"}
 _NETWORK = "https:http:git:ssh"
@@ -46,7 +53,7 @@ def fetch(
 
     by_user: the user named it; else a Dockerfile did, and nothing of the user's is used: no
     passwords, no keys, but the agent that SSH_AUTH_SOCK of `environment` names.  Raises
-    NotFound for a ref or directory, Unsupported without git, CrunpyError.
+    NotFound for a ref or directory, Unsupported without git, TimedOut, CrunpyError.
     """
     place = f"{work}/git-{os.urandom(6).hex()}"
     try:
@@ -144,14 +151,14 @@ class _Repository:
         local = self._remote.url.startswith("file://")
         self._protocols = "file" if local else _NETWORK
         try:
-            done = self._git("fetch", "-q", how, "--no-recurse-submodules", "--force", "--",
-                             self._remote.url, ref, must=must)  # fmt: skip
+            done = self._git("fetch", "--progress", how, "--no-recurse-submodules", "--force",
+                             "--", self._remote.url, ref, must=must)  # fmt: skip
         finally:
             self._protocols = _NETWORK
         return done is not None
 
     def _submodules(self) -> None:
-        words = ("submodule", "update", "-q", "--init", "--recursive")
+        words = ("submodule", "update", "--progress", "--init", "--recursive")
         if self._git(*words, "--depth=1", must=False) is None:
             self._git(*words)
 
@@ -167,7 +174,9 @@ class _Repository:
             )
 
     def _git(self, *words: str, must: bool = True) -> str | None:
-        """What git prints; None when it fails and need not succeed."""
+        """What git prints; None when it fails and need not succeed.
+
+        Raises TimedOut when it was to tell of each piece that comes, and has not for _SILENT_S."""
         import subprocess
 
         settings = [
@@ -175,24 +184,33 @@ class _Repository:
         ]
         doing = f"fetching {self._remote.shown}"
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 ["git", *settings, "-C", self._place, *words],
                 env={**self._environment, "GIT_ALLOW_PROTOCOL": self._protocols},
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 start_new_session=True,  # no terminal that ssh could ask on
                 umask=0o022,
-                check=False,
             )
         except FileNotFoundError as e:
             raise Unsupported(f"{doing}: git is not installed", hint="apt install git") from e
         except OSError as e:
             raise CrunpyError.from_os(f"{doing}: running git", e) from e
-        if done.returncode == 0:
-            return done.stdout.decode("utf-8", "replace").strip()
+        with process:
+            try:
+                out, said = _outputs(process, _SILENT_S if "--progress" in words else None)
+                code = process.wait()
+            except BaseException as e:
+                os.killpg(process.pid, signal.SIGKILL)  # what speaks to the server, too
+                if isinstance(e, TimeoutError):
+                    raise TimedOut(f"{doing}: nothing came for {_SILENT_S} s") from None
+                raise
+        if code == 0:
+            return out.decode("utf-8", "replace").strip()
         if not must:
             return None
-        raise self._failure(doing, done.stderr.decode("utf-8", "replace"))
+        raise self._failure(doing, said.decode("utf-8", "replace"))
 
     def _failure(self, doing: str, said: str) -> CrunpyError:
         lines = [line.strip() for line in said.splitlines() if line.strip()] or ["git failed"]
@@ -207,3 +225,26 @@ class _Repository:
         if "terminal prompts disabled" in said or "Permission denied" in said:
             advice = "git needs credentials: a credential helper, or an ssh agent"
         return CrunpyError(f"{doing}: {cause[:1].lower()}{cause[1:]}", hint=advice)
+
+
+def _outputs(process: Popen[bytes], silent_s: float | None) -> tuple[bytes, bytes]:
+    """What a process writes to its standard output and error until it closes both.  Raises
+    TimeoutError when nothing comes for `silent_s`."""
+    assert process.stdout and process.stderr
+    found = {process.stdout.fileno(): b"", process.stderr.fileno(): b""}
+    poll = select.poll()
+    for fd in found:
+        poll.register(fd, select.POLLIN)
+    left = set(found)
+    while left:
+        ready = poll.poll(None if silent_s is None else silent_s * 1000)
+        if not ready:
+            raise TimeoutError
+        for fd, _ in ready:
+            if data := os.read(fd, 1 << 16):
+                found[fd] = found[fd][-_KEPT_BYTES:] + data
+            else:
+                poll.unregister(fd)
+                left.remove(fd)
+    out, said = found.values()
+    return out, said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import stat
 import subprocess
 import time
@@ -15,7 +16,7 @@ from engine import free_port, wait_for
 
 from crun_py.build import git
 from crun_py.build.repository import Remote, for_add, parse, shown
-from crun_py.errors import CrunpyError, InvalidArgument, NotFound, Unsupported
+from crun_py.errors import CrunpyError, InvalidArgument, NotFound, TimedOut, Unsupported
 
 PATH = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
 URL = "https://example.com/x.git"
@@ -253,8 +254,6 @@ def daemon(base: Path) -> Iterator[str]:
     process = subprocess.Popen(words, env=env, stderr=subprocess.DEVNULL, start_new_session=True)
 
     def listens() -> bool:
-        import socket
-
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -342,6 +341,25 @@ def test_a_server_that_asks_for_a_password_is_not_answered(tmp_path: Path) -> No
         server.server_close()
     assert "credentials" in caught.value.hint
     assert not mark.exists() and time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize("way", ["git", "http"])
+def test_a_server_that_falls_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Of whatever protocol; nothing of git is left."""
+    monkeypatch.setattr(git, "_SILENT_S", 0.5)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        url = f"{way}://127.0.0.1:{server.getsockname()[1]}/x.git"
+        with (
+            pytest.raises(TimedOut, match=r"fetching .*: nothing came for 0.5 s"),
+            fetched(url, tmp_path / "work"),
+        ):
+            pass
+    left = subprocess.run(["pgrep", "-f", url], capture_output=True, text=True).stdout.split()
+    assert left == []
 
 
 # ---- what a Dockerfile names ----
