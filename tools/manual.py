@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -138,6 +139,16 @@ def _see(*names: str) -> list[str]:
     return [".SH SEE ALSO", ",\n".join(f".BR {escaped(name)} (1)" for name in names)]
 
 
+_OCI_EXITS = (
+    ("0", "All was done"),
+    ("N", "run, exec: the command's own status; 128+N when it was ended by signal N"),
+    ("1", "It could not be done: the line, or the log, says what and why"),
+    ("3", "There is no such command"),
+    ("255", "exec: the process did not begin"),
+)
+"""Those of runc."""
+
+
 def roff(page: Page) -> str:
     """The manual page of a command."""
     name = file_of(page.name)
@@ -155,9 +166,7 @@ def roff(page: Page) -> str:
     if page.name == "oci":
         lines += _oci()
     else:
-        lines += [".SH EXIT STATUS"]
-        for status, meaning in exits(page):
-            lines += _item(f"\\fB{escaped(status)}\\fR", meaning)
+        lines += _exit_status(exits(page))
     group = page.name.rpartition(" ")[0]
     return "\n".join([*lines, *_see("crunpy", *([file_of(group)] if group else []))]) + "\n"
 
@@ -168,6 +177,13 @@ def _oci() -> list[str]:
         found = import_module(f"crun_py.cli.oci.{module}")
         lines += [f".SH CRUNPY\\-OCI {escaped(verb.upper())}", escaped(summary) + "."]
         lines += _options(found.OPTIONS)
+    return [*lines, *_exit_status(_OCI_EXITS)]
+
+
+def _exit_status(known: Iterable[tuple[str, str]]) -> list[str]:
+    lines = [".SH EXIT STATUS"]
+    for status, meaning in known:
+        lines += _item(f"\\fB{escaped(status)}\\fR", meaning)
     return lines
 
 
