@@ -58,6 +58,11 @@ def create(root: str, container_id: str, request: Request, spec: Spec | None = N
         raise InvalidArgument("console socket: given, but the process has no terminal")
     if spec["process"].get("terminal") and not request.console_socket:
         raise InvalidArgument("the process has a terminal: a console socket is needed")
+    if os.geteuid() and all(n["type"] != "user" for n in spec["linux"]["namespaces"]):
+        raise InvalidArgument(
+            "creating a plain user's container: its configuration has no user namespace",
+            hint="crunpy-oci spec --rootless writes one that has",
+        )
     container.make()
     undo: list[Callable[[], None]] = [container.remove]
     try:

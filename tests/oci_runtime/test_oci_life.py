@@ -201,6 +201,29 @@ def test_a_bundle_by_a_relative_path(any_oci: Runtime, bundle: Bundle) -> None:
     assert done.stdout == "here\n", done
 
 
+def _run_as(user_name: str, bundle: Bundle, place: Path) -> subprocess.CompletedProcess[str]:
+    subprocess.run(["chown", "-R", f"{user_name}:", bundle.path, place], check=True)
+    os.chmod(bundle.path, 0o755)
+    program = REACHABLE / ".venv/bin/crunpy-oci"
+    return subprocess.run(
+        ["setpriv", "--reuid", user_name, "--regid", user_name, "--clear-groups", "env", "-i",
+         f"HOME={place}", f"XDG_RUNTIME_DIR={place}", f"PATH={os.environ['PATH']}",
+         program, "run", "-b", bundle.path, "c"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+def test_a_plain_user_without_a_namespace(bundle: Bundle, base: Path, user_name: str) -> None:
+    """As `spec` without --rootless has it: said before anything is made."""
+    place = Path(tempfile.mkdtemp(prefix="oci", dir=base))
+    bundle.write("true")
+    done = _run_as(user_name, bundle, place)
+    assert done.returncode == 1
+    assert "no user namespace (crunpy-oci spec --rootless" in done.stderr
+    assert not (place / "crunpy-oci/c").exists()
+    subprocess.run(["rm", "-r", place], check=True)
+
+
 @pytest.mark.parametrize("own", [True, False], ids=["one id", "many ids"])
 def test_a_plain_user(bundle: Bundle, base: Path, user_name: str, own: bool) -> None:
     """By hand, as `spec --rootless` has it."""
@@ -222,15 +245,7 @@ def test_a_plain_user(bundle: Bundle, base: Path, user_name: str, own: bool) -> 
     pts["options"].remove("gid=5")  # as `spec --rootless` has it
     bundle.write(*bundle.config["process"]["args"])
     place = Path(tempfile.mkdtemp(prefix="oci", dir=base))
-    subprocess.run(["chown", "-R", f"{user_name}:", bundle.path, place], check=True)
-    os.chmod(bundle.path, 0o755)
-    program = REACHABLE / ".venv/bin/crunpy-oci"
-    done = subprocess.run(
-        ["setpriv", "--reuid", user_name, "--regid", user_name, "--clear-groups", "env", "-i",
-         f"HOME={place}", f"XDG_RUNTIME_DIR={place}", f"PATH={os.environ['PATH']}",
-         program, "run", "-b", bundle.path, "c"],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    done = _run_as(user_name, bundle, place)
     assert done.returncode == 0, done
     lines = done.stdout.splitlines()
     assert lines[0] == "0" and lines[-1] == "made" and len(lines) == (3 if own else 4)
