@@ -1,9 +1,9 @@
 """What is explained as a shell script of plain commands, for those who want to see how it is done.
 
 It is for root, and nearest, not the same: the filter of system calls has no plain command, and
-networks but none and the host's, id maps, limits and what is to be made first are left out;
-comments tell so.  What strangers wrote ends neither a comment nor the part that runs inside, and
-where a link of the image leads out of its root nothing is mounted.
+networks but bridges of IPv4, id maps and what is to be made first are left out; comments tell so.
+What strangers wrote ends neither a comment nor the part that runs inside, and where a link of the
+image leads out of its root nothing is mounted.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import shlex
 
 from crun_py.errors import printable
+from crun_py.show import shell_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,15 +33,23 @@ def script(found: Explanation) -> str:
     end = "INSIDE"
     while end in "\n".join(inside):
         end += "_"
-    flags = " ".join(_FLAGS[kind] for kind in _FLAGS if kind in own)
+    around = shell_host.Around(found)
+    made = [kind for kind in own if kind != "network" or not shell_host.bridges(found)]
+    flags = " ".join(_FLAGS[kind] for kind in _FLAGS if kind in made)
     lines = [
         "#!/bin/sh",
         "# the nearest plain commands to what `crunpy run` makes; for root",
         "set -eu",
         *(f"# not done here: {printable(what)}" for what in _left_out(found)),
         'export place="$(realpath "$(mktemp -d)")"',
-        "trap 'rm -rf \"$place\"' EXIT",
-        f"unshare {flags} --propagation private sh -eu <<'{end}'",
+        "undo() {",
+        "  set +e",
+        *(f"  {line}" for line in reversed(around.undone)),
+        '  rm -rf "$place"',
+        "}",
+        "trap undo EXIT",
+        *around.made,
+        f"{around.before}unshare {flags} --propagation private sh -eu <<'{end}'",
         *inside,
         end,
     ]
@@ -51,12 +60,22 @@ def _left_out(found: Explanation) -> Iterator[str]:
     process, network = found["process"], found["network"]
     if process["seccomp"] != "unconfined":
         yield f"the filter of system calls ({process['seccomp']})"
-    if network["way"] not in ("none", "host"):
-        yield f"the network {network['mode']} and its ports; there is only lo"
+    there = shell_host.bridges(found)
+    for one in network["networks"]:
+        if one not in there:
+            yield f"the network {one['name']}"
+        elif len(one["subnets"]) > 1:
+            yield f"addresses of {one['name']} but IPv4"
+    if network["way"] not in ("none", "host", "bridge"):
+        yield f"the network {network['mode']}; there is only lo"
+    for port in network["ports"]:
+        if port not in shell_host.ports(found):
+            yield f"the published port {port['container_port']}/{port['protocol']}"
     if found["ids"]["own"]:
         yield "a user namespace"
     for name, value in found["cgroup"]["asked"].items():
-        yield f"{name}={value} in a cgroup".replace("\n", ", ")
+        if name not in shell_host.limits(found):
+            yield f"{name}={value} in a cgroup".replace("\n", ", ")
     for entry in found["namespaces"]:
         if "path" in entry:
             yield f"joining the {entry['type']} namespace of {entry['path']}"
@@ -99,7 +118,7 @@ def _inside(found: Explanation, own: list[str]) -> Iterator[str]:
         yield f"within {at}; if [ -e {at} ]; then mount --bind {at} {at}; {remount}; fi"
     if "uts" in own:
         yield f"echo {shlex.quote(found['hostname'] or 'container')} > /proc/sys/kernel/hostname"
-    if "network" in own:
+    if "network" in own and not shell_host.bridges(found):
         yield "ip link set lo up"
     for key, value in found["sysctls"].items():
         at = "/proc/sys/" + key.replace(".", "/")

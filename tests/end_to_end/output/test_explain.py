@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import Engine
+from engine import Engine, free_port, wait_for
 
 
 def seen(engine: Engine) -> dict[str, Any]:
@@ -314,6 +314,33 @@ def test_a_script_does_nearly_the_same(root: Engine) -> None:
     done = subprocess.run(["sh"], input=text, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (expected.code, expected.out), done.stderr + text
     assert "the filter of system calls" in text
+
+
+def said(port: int) -> str:
+    """What a server says at once, "" while there is none."""
+    words = ["nc", "-w", "2", "127.0.0.1", str(port)]
+    done = subprocess.run(["busybox", *words], stdin=subprocess.DEVNULL, capture_output=True)
+    return done.stdout.decode()
+
+
+def test_a_script_with_a_network(root: Engine) -> None:
+    """Its address, its way out and its port; nothing of it is left."""
+    root.ok("network", "create", "--subnet", "10.66.31.0/24", "scripted")
+    port, bridge = free_port(), root.inspect("scripted")["NetworkInterface"]
+    words = ["--network", "scripted", "--ip", "10.66.31.9", "-p", f"{port}:80", "busybox", "sh",
+             "-c", "ip addr show eth0; ping -c1 -W2 192.0.2.2; echo hi | nc -l -p 80"]  # fmt: skip
+    text = root.ok("explain", "run", "--format", "shell", *words)
+    with subprocess.Popen(["sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdin
+        run.stdin.write(text)
+        run.stdin.close()
+        assert wait_for(lambda: said(port)) == "hi\n"
+        assert run.stdout
+        out = run.stdout.read()
+    assert run.returncode == 0 and "10.66.31.9/24" in out and "0% packet loss" in out
+    rules = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True).stdout
+    assert "explained_" not in rules and bridge not in os.listdir("/sys/class/net")
+    root.ok("network", "rm", "scripted")
 
 
 def test_a_script_of_hostile_words(root: Engine, tmp_path: Path) -> None:
