@@ -53,7 +53,7 @@ images: all
 
 test: all
 	$(MAKE) -j2 lint images .cache/node/.installed
-	tools/in-test-namespace $(BIN)/python -m pytest -n 2 $(TESTS)
+	CRUNPY_TEST_DISK=1 tools/in-test-namespace $(BIN)/python -m pytest -n 2 $(TESTS)
 
 vm-smoke: all
 	CRUNPY_VM_SMOKE=1 tools/in-test-namespace $(BIN)/python -m pytest tests/end_to_end/life/test_reboot_vm.py

@@ -35,7 +35,10 @@ class Fields:
 
     def number(self, name: str) -> int:
         value = self._get(name, (int, float), 0)
-        return int(value)
+        try:
+            return int(value)
+        except (OverflowError, ValueError):  # 1e999, NaN
+            raise InvalidArgument(f"{self._where}{name}: not a number that can be had") from None
 
     def flag(self, name: str, otherwise: bool = False) -> bool:
         return self._get(name, bool, otherwise)

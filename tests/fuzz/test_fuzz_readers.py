@@ -29,6 +29,12 @@ FOUND = [
     ("registry", b"\x00503\nRetry-After: 1 Jan " + b"9" * 30 + b" 00:00:00 GMT\n\n"),
     ("registry", b"\x02202\nLocation: /u\n\n\n%%\n503\n\n\n%%\n204\nRange: 0-" + SQUARE + b"\n\n"),
     ("registry", b"\x02202\nLocation: /u\n\n\n%%\n503\n\n\n%%\n204\nRange: 0-99\n\n\n%%\n202\n\n"),
+    (
+        "requests",
+        b"POST /v5.0.0/libpod/containers/create HTTP/1.1\r\nHost: d\r\n"
+        b"Content-Length: 76\r\n\r\n"
+        + b'{"image": "b", "portmappings": [{"container_port": 80, "host_port": 1e999}]}',
+    ),
     ("registry", b"\x04200\n\n" + b'{"results": [{"name": "a", "star_count": 1e999}]}'),
 ]
 
