@@ -287,7 +287,8 @@ class Engine:
     def processes(self) -> list[str]:
         """Processes that belong to this store: monitors, networks, containers, commands."""
         found = []
-        mark = str(self.home).encode()
+        # as a mount's root it has no /tmp before it, where that is a file system of its own
+        mark = f"/{self.home.parent.name}/{self.home.name}".encode()
         own = os.readlink("/proc/self/ns/mnt")
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
