@@ -215,7 +215,7 @@ class _Repository:
     def _failure(self, doing: str, said: str) -> CrunpyError:
         lines = [line.strip() for line in said.splitlines() if line.strip()] or ["git failed"]
         marked = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))]
-        cause = (marked or lines)[0]
+        cause = marked[0] if marked else lines[-1]  # before it: how far it had come
         cause = cause.removeprefix("fatal: ").removeprefix("error: ").rstrip(".")
         cause = cause.replace(self._remote.url, self._remote.shown)
         if "couldn't find remote ref" in cause:
