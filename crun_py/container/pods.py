@@ -14,6 +14,7 @@ from crun_py.clock import now
 from crun_py.container import create, ending, pod_group
 from crun_py.errors import Conflict, InvalidArgument, NotFound
 from crun_py.model.container import Device, LogConfig, Networking, Security
+from crun_py.net import connection
 from crun_py.paths import host_uid, private_dir
 from crun_py.pods import SHARED, VERSION, Pod
 from crun_py.record import replaced, to_json
@@ -76,11 +77,22 @@ def check(request: PodRequest) -> None:
                 hint=f"known: {', '.join(SHARED)} or none",
             )
     if request.name:
-        state.check_name(request.name)
+        state.check_name(request.name, "pod")
     own = request.container
     if not request.infra:
         _check_without_infra(request)
+    if own.network.ports and not has_ports(own.network.mode):
+        raise InvalidArgument(
+            f"publishing ports of the pod: network mode {own.network.mode!r} does not publish",
+            hint="published ports are of a network of the pod's own: --network bridge",
+        )
     create.check(own)
+
+
+def has_ports(mode: str) -> bool:
+    """Whether ports of a pod on this network can be published.  Elsewhere a container's have no
+    meaning; a pod's are refused, as podman does."""
+    return mode.partition(":")[0] in connection.HELPERS or not connection.is_alone(mode)
 
 
 def _check_without_infra(request: PodRequest) -> None:
@@ -172,8 +184,6 @@ def _hostname(own: CreateRequest, name: str) -> str:
 
 def _named(asked: Networking, name: str) -> Networking:
     """On networks with names the pod's is one of them."""
-    from crun_py.net import connection
-
     if asked.networks:
         joins = (replaced(join, aliases=(*join.aliases, name)) for join in asked.networks)
         return replaced(asked, networks=tuple(joins))

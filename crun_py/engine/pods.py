@@ -202,13 +202,24 @@ def processes(context: Context, name: str, columns: Sequence[str] = ()) -> Proce
 
 def start(context: Context, name: str) -> str:
     """Start a pod's containers, the infra container first; those that run already stay as they
-    are.  The pod's id.  Raises NotFound, and the errors of all that did not start as one."""
+    are.  The pod's id.
+
+    Raises NotFound, and the errors of all that did not start as one: those that did run on, but the
+    infra container does not stay for nobody's sake.
+    """
     from crun_py.engine import run
 
     pod = pods.find(context.paths, name)
-    pod_making.each(
-        pod.name, pod.containers(), lambda container: run.start(context, container.id), "starting"
-    )
+    before = {c.id for c in _alive(pod)}
+    try:
+        pod_making.each(
+            pod.name, pod.containers(), lambda one: run.start(context, one.id), "starting"
+        )
+    except CrunpyError:
+        alive = _alive(pod)
+        if len(alive) == 1 and alive[0].record.get("infra") and alive[0].id not in before:
+            _stop_one(context, alive[0])
+        raise
     made.event(pod, "start")
     return pod.id
 
@@ -230,6 +241,19 @@ def stop(
     pod_making.each(pod.name, pod.containers()[::-1], act, "stopping")
     made.event(pod, "stop")
     return pod.id
+
+
+def _alive(pod: Pod) -> list[Container]:
+    """Its containers that run, or will in a moment."""
+    return [c for c in pod.containers() if c.status().alive or c.status().state == "restarting"]
+
+
+def _stop_one(context: Context, container: Container) -> None:
+    from crun_py.engine import containers
+
+    pod_making.in_own_process(
+        lambda: containers.stop(context, container.id), f"container {container.name}"
+    )
 
 
 def restart(context: Context, name: str) -> str:

@@ -198,6 +198,47 @@ spec:
     assert engine.settled() == []
 
 
+def test_a_failed_start_leaves_nothing(engine: Engine) -> None:
+    """What was made by this command is taken away, what was there is not."""
+    text = """
+apiVersion: v1
+kind: Secret
+metadata: {name: there}
+data: {k: dg==}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: new}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: old}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec: {containers: [{name: a, image: busybox, command: [sleep, "1000"]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: q}
+spec:
+  containers:
+  - {name: a, image: busybox, command: [sleep, "1000"]}
+  - {name: b, image: busybox, command: [/no/such/command]}
+"""
+    engine.ok("volume", "create", "old")
+    engine.run("secret", "create", "there", "-", input="before")
+    done = play(engine, text, "--network", "none")
+    assert done.code in (125, 127) and "/no/such/command" in done.err, done
+    assert engine.ps("-a") == [] and engine.ok("pod", "ps", "-q") == ""
+    assert engine.ok("volume", "ls", "-q") == "old"
+    shown = engine.ok("secret", "inspect", "--showsecret", "-f", "{{.SecretData}}", "there")
+    assert shown == "before"
+    engine.ok("volume", "rm", "old")
+    engine.ok("secret", "rm", "there")
+
+
 def test_not_started(engine: Engine) -> None:
     text = """
 {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},

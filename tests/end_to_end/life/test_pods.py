@@ -154,6 +154,20 @@ def test_states(engine: Engine) -> None:
     wait_for(lambda: state(engine, "p") == "Exited")
 
 
+def test_a_failed_start(engine: Engine) -> None:
+    """Nothing runs for nobody's sake; what did start runs on, as podman lets it."""
+    engine.ok("pod", "create", "--name", "p", "--network", "none")
+    engine.ok("create", "--pod", "p", "--name", "bad", "busybox", "/no/such/command")
+    assert "/no/such/command" in engine.fails("pod", "start", "p", code=127)
+    assert state(engine, "p") in ("Created", "Exited", "Stopped") and engine.ps() == []
+    engine.ok("create", "--pod", "p", "--name", "good", *LONG)
+    engine.fails("pod", "start", "p", code=127)
+    assert state(engine, "p") == "Degraded" and "good" in engine.ps()
+    engine.ok("kill", "good")
+    assert "/no/such/command" in engine.fails("pod", "start", "-a", code=127)
+    assert "good" in engine.ps()
+
+
 def test_removal(engine: Engine) -> None:
     pod_id = engine.ok("pod", "create", "--name", "p", "--network", "none")
     joined(engine, "p", "--name", "a", *LONG)
@@ -327,7 +341,11 @@ def test_options_that_cannot_be(engine: Engine) -> None:
     assert said.code == 0 and "--infra-image has no effect" in said.err, said
     assert "space to share: 'mount'" in engine.fails("pod", "create", "--share", "net,mount")
     assert "same time" in engine.fails("pod", "create", "--name", "a", "b")
-    engine.fails("pod", "create", "../x")
+    assert "pod name '../x': not allowed" in engine.fails("pod", "create", "../x")
+    for mode in ("none", "host", "container:x", "ns:/proc/self/ns/net"):
+        said = engine.fails("pod", "create", "--network", mode, "-p", "80:80")
+        assert f"network mode '{mode}' does not publish" in said
+    assert [p["Name"] for p in json.loads(engine.ok("pod", "ps", "--format", "json"))] == ["p"]
     engine.fails("pod", "start")
     engine.fails("pod", "inspect", "../p")
 
