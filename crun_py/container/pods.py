@@ -13,7 +13,7 @@ from crun_py import events, jsonfile, pods, state
 from crun_py.clock import now
 from crun_py.container import create, ending, pod_group
 from crun_py.errors import Conflict, InvalidArgument, NotFound
-from crun_py.model.container import Device, LogConfig, Networking, Security
+from crun_py.model.container import Device, LogConfig, Networking, RestartPolicy, Security
 from crun_py.net import connection
 from crun_py.paths import host_uid, private_dir
 from crun_py.pods import SHARED, VERSION, Pod
@@ -127,7 +127,7 @@ def _take_name(paths: Paths, wanted: str, pod_id: str) -> str:
 
 def _record(request: PodRequest, pod_id: str, name: str, infra: str) -> Record:
     shared = _SHARED_USUALLY if request.shared is None else request.shared
-    return {
+    record: Record = {
         "version": VERSION,
         "id": pod_id,
         "name": name,
@@ -141,6 +141,9 @@ def _record(request: PodRequest, pod_id: str, name: str, infra: str) -> Record:
         "limits": to_json(request.limits),
         "create_command": [*request.created_by],
     }
+    if policy := request.container.restart:
+        record["restart"] = {"name": policy.name, "max": policy.retries}
+    return record
 
 
 def _infra(paths: Paths, request: PodRequest, pod_id: str, name: str) -> str:
@@ -166,6 +169,7 @@ def _infra(paths: Paths, request: PodRequest, pod_id: str, name: str) -> str:
         passwd=False,
         systemd="false",
         log=LogConfig(driver="none"),
+        restart=None,
         cgroup_parent=request.cgroup_parent,
         labels={},
         pod=pod_id,
@@ -202,7 +206,7 @@ def joined(pod: Pod, request: CreateRequest) -> CreateRequest:
     if _own_ids(request.namespaces):
         raise InvalidArgument("--userns and --pod cannot be set together")
     own_group = request.cgroup_parent or pod.record["cgroup_parent"]
-    request = replaced(request, pod=pod.id, cgroup_parent=own_group)
+    request = replaced(request, pod=pod.id, cgroup_parent=own_group, restart=_restart(pod, request))
     if not pod.record["infra"]:
         return request
     try:
@@ -238,6 +242,14 @@ def joined(pod: Pod, request: CreateRequest) -> CreateRequest:
         devices=(*_devices(infra), *request.devices),
         security=_security(infra, request.security),
     )
+
+
+def _restart(pod: Pod, request: CreateRequest) -> RestartPolicy | None:
+    """Its own policy, or the pod's; a container that is removed at its end has none."""
+    kept = pod.record.get("restart")
+    if request.restart or request.auto_remove or not kept:
+        return request.restart
+    return RestartPolicy(kept["name"], kept["max"])
 
 
 def _own_ids(asked: Namespaces) -> bool:

@@ -10,7 +10,7 @@ from crun_py import pods, state
 from crun_py.container import pods as made
 from crun_py.engine import pod_making
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
-from crun_py.model.container import Limits
+from crun_py.model.container import Limits, RestartPolicy
 from crun_py.model.pod import PodContainer, PodInfo, PodInfra, PodRequest
 from crun_py.record import from_json
 
@@ -114,6 +114,7 @@ def _info(pod: Pod, members: list[Container] | None = None) -> PodInfo:
         found.append(PodContainer(id=container.id, name=container.name, state=status.state,
                                   status=words, infra=own))  # fmt: skip
     record = pod.record
+    kept = record.get("restart")
     return PodInfo(
         id=pod.id,
         name=pod.name,
@@ -128,6 +129,7 @@ def _info(pod: Pod, members: list[Container] | None = None) -> PodInfo:
         limits=from_json(Limits, record["limits"]),
         containers=tuple(found),
         created_by=tuple(record["create_command"]),
+        restart=RestartPolicy(kept["name"], kept["max"]) if kept else None,
     )
 
 

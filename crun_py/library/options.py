@@ -129,7 +129,8 @@ _OF_PODS = frozenset(
     "annotations cgroup_parent cpu_shares cpus cpuset_cpus devices dns dns_options dns_search "
     "extra_hosts hostname ip6_address ip_address labels limits links mac_address memory "
     "memory_swap mounts name namespaces network network_aliases networks no_new_privileges pid "
-    "ports replace seccomp security shm_size sysctls tmpfs userns uts volumes volumes_from".split()
+    "ports replace restart seccomp security shm_size sysctls tmpfs userns uts volumes "
+    "volumes_from".split()
 )
 """Those of CreateOptions that can be said of a pod."""
 

@@ -358,6 +358,7 @@ class CreateRequest:
     shm_bytes: of /dev/shm.  storage_bytes: what its writable layer may hold, 0 for no limit.
     umask: of its processes.  stop_signal: 0 for the image's.
     init: a small init is process 1.  systemd: true (if it is the command), false or always.
+    restart: None for its pod's policy, or none.
     requires: containers that are started before.  timeout_s: it is killed then, 0 for never.
     timezone: "" for the image's, local, or a name like Europe/Berlin.
     device_rules: what may be opened beside devices.  cdi: devices by the names of their
@@ -422,7 +423,7 @@ class CreateRequest:
     init: bool = False
     systemd: str = "true"
     sdnotify: str = "container"
-    restart: RestartPolicy = RestartPolicy()
+    restart: RestartPolicy | None = None
     health: HealthCheck = HealthCheck()
     log: LogConfig = LogConfig()
     timeout_s: int = 0

@@ -27,7 +27,7 @@ from crun_py.record import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crun_py.model.container import Mount, SecretUse, Ulimit
+    from crun_py.model.container import Mount, RestartPolicy, SecretUse, Ulimit
     from crun_py.model.network import Join, PortMapping
     from crun_py.values import Values
 
@@ -98,7 +98,7 @@ def request(values: Values, arguments: list[str]) -> CreateRequest:
         init=bool(values.switch("init")),
         systemd=(values.text("systemd") or "true").lower(),
         sdnotify=(values.text("sdnotify") or "container").lower(),
-        restart=parts.restart_policy(values.text("restart") or "no"),
+        restart=restart(values),
         health=health(values),
         log=parts.log(values.text("log_driver") or "json-file", values.texts("log_opt")),
         timezone=values.text("tz"),
@@ -119,6 +119,12 @@ def request(values: Values, arguments: list[str]) -> CreateRequest:
         pod=_pod(values),
         ineffective=foreign.ineffective(values),
     )
+
+
+def restart(values: Values) -> RestartPolicy | None:
+    """--restart, None where it is not said."""
+    text = values.text("restart")
+    return parts.restart_policy(text) if text else None
 
 
 def _pod(values: Values) -> str:

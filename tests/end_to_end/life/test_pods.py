@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import urllib.request
 from pathlib import Path
@@ -305,13 +306,29 @@ def test_logs_top_and_stats(engine: Engine) -> None:
     for name in ("a", "b"):
         engine.logs_until(name, "from")
     assert sorted(engine.ok("pod", "logs", "--names", "p").splitlines()) == ["a from a", "b from b"]
-    assert engine.ok("pod", "logs", "-c", "b", "--names", "p") == "b from b"
+    assert engine.ok("pod", "logs", "-c", "b", "--names", "p") == "from b"
+    shown = engine.ok("pod", "logs", "--color", "--names", "p").splitlines()
+    assert [*map(ascii, sorted(shown, key=lambda line: line[5:]))] == [
+        r"'\x1b[37ma from a\x1b[0m'", r"'\x1b[31mb from b\x1b[0m'"]  # fmt: skip
     assert "none of pod p" in engine.fails("pod", "logs", "-c", infra(engine, "p"), "p")
     heading, *rows = engine.ok("pod", "top", "p").splitlines()
     assert heading.split()[:2] == ["USER", "PID"] and len(rows) >= 3
     assert engine.ok("pod", "top", "p", "args").splitlines()[0] == "COMMAND"
     shown = engine.ok("pod", "stats", "--no-stream", "--format", "{{.Name}}", "p").splitlines()
     assert len(shown) == 3 and {"a", "b"} < {*shown}
+    heading, *rows = engine.ok("pod", "stats", "--no-stream", "p").splitlines()
+    assert re.split("  +", heading) == ["POD", "CID", "NAME", "CPU %", "MEM USAGE/ LIMIT", "MEM %",
+                                        "NET IO", "BLOCK IO", "PIDS"]  # fmt: skip
+    pod_id = pod(engine, "p")["Id"]
+    assert {row.split()[0] for row in rows} == {pod_id[:12]} and len(rows) == 3
+    found = json.loads(engine.ok("pod", "stats", "--no-stream", "--format", "json"))
+    assert [*found[0]] == ["CPU", "MemUsage", "MemUsageBytes", "Mem", "NetIO", "BlockIO", "PIDS",
+                           "Pod", "CID", "Name"]  # fmt: skip
+    [one] = [c for c in found if c["Name"] == "a"]
+    assert one["Pod"] == pod_id[:12] and one["CID"] == engine.inspect("a")["Id"][:12]
+    assert re.fullmatch(r"[\d.]+[kM]?B / [\d.]+[GT]B", one["MemUsage"]), one
+    assert re.fullmatch(r"[\d.]+[KM]?i?B / [\d.]+[GT]iB", one["MemUsageBytes"]), one
+    assert one["PIDS"] == "1" and one["CPU"].endswith("%")
 
 
 def test_events(engine: Engine) -> None:
@@ -359,6 +376,25 @@ def test_a_restart_policy_of_a_member(engine: Engine) -> None:
     assert namespace(engine, "a", "net") == before
     engine.ok("pod", "stop", "-t", "0", "p")
     assert state(engine, "p") == "Exited"
+
+
+def test_a_restart_policy_of_the_pods(engine: Engine) -> None:
+    """It is that of the containers that say nothing else."""
+    engine.ok("pod", "create", "--network", "none", "--restart", "on-failure:3", "--name", "p")
+    assert pod(engine, "p")["RestartPolicy"] == "on-failure"
+    for name, options, policy in (("a", "", "on-failure"), ("b", "--restart always", "always"),
+                                  ("c", "--restart no", "no"), ("d", "--rm", "no")):  # fmt: skip
+        engine.ok("create", "--pod", "p", "--name", name, *options.split(), *LONG)
+        assert engine.inspect(name)["HostConfig"]["RestartPolicy"]["Name"] == policy
+    assert engine.inspect("a")["HostConfig"]["RestartPolicy"]["MaximumRetryCount"] == 3
+    assert engine.inspect(infra(engine, "p"))["HostConfig"]["RestartPolicy"]["Name"] == "no"
+    engine.ok("start", "a")
+    os.kill(engine.pids(engine.inspect("a")["Id"])[1], signal.SIGKILL)
+    wait_for(lambda: engine.inspect("a")["RestartCount"] == 1 and engine.state("a")["Running"])
+    engine.ok("pod", "create", "--infra=false", "--share=", "--restart", "always", "--name", "q")
+    engine.ok("create", "--network", "none", "--pod", "q", "--name", "e", *LONG)
+    assert engine.inspect("e")["HostConfig"]["RestartPolicy"]["Name"] == "always"
+    assert "not known" in engine.fails("pod", "create", "--restart", "perhaps")
 
 
 def test_a_damaged_pod_is_removed_by_force(engine: Engine) -> None:
