@@ -153,7 +153,7 @@ def decide(
         if own_ids:
             from crun_py.container import userns
 
-            name = userns.caller(own_ids)
+            name = userns.caller(paths, own_ids)
         own_lines = request.passwd_entry, request.group_entry
         entries = users.entries(view, user, name, own_lines)
     mounts, kept = filesystems.decide(

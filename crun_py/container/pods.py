@@ -226,8 +226,11 @@ def joined(pod: Pod, request: CreateRequest) -> CreateRequest:
             "invalid config provided: cannot set hostname when joining the pod UTS namespace: "
             "invalid configuration"
         )
-    if infra.record["userns"]:
+    user = request.user
+    if ids := infra.record["userns"]:
         words["user"] = word
+        if ids["mode"] == "keep-id":  # then that is who the infra container would run as
+            user = user or infra.record["config"]["user"]
     network = request.network
     if "net" in shared and not network.networks and network.mode in ("bridge", "private", ""):
         _check_network(network)
@@ -237,6 +240,7 @@ def joined(pod: Pod, request: CreateRequest) -> CreateRequest:
         request,
         namespaces=replaced(asked, **words),
         network=network,
+        user=user,
         requires=(infra.id, *request.requires),
         volumes_from=(*([infra.id] if infra.record["mounts"] else []), *request.volumes_from),
         devices=(*_devices(infra), *request.devices),

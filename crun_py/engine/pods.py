@@ -204,7 +204,8 @@ def processes(context: Context, name: str, columns: Sequence[str] = ()) -> Proce
 
 def start(context: Context, name: str) -> str:
     """Start a pod's containers, the infra container first; those that run already stay as they
-    are.  The pod's id.
+    are, but for what they share: where the infra container has ended they are started anew.  The
+    pod's id.
 
     Raises NotFound, and the errors of all that did not start as one: those that did run on, but the
     infra container does not stay for nobody's sake.
@@ -212,7 +213,10 @@ def start(context: Context, name: str) -> str:
     from crun_py.engine import run
 
     pod = pods.find(context.paths, name)
-    before = {c.id for c in _alive(pod)}
+    alive = _alive(pod)
+    before = {c.id for c in alive}
+    if pod.record["shared"] and pod.record["infra"] not in before:
+        pod_making.each(pod.name, alive, lambda one: _stop(context, one), "stopping")
     try:
         pod_making.each(
             pod.name, pod.containers(), lambda one: run.start(context, one.id), "starting"
@@ -220,7 +224,9 @@ def start(context: Context, name: str) -> str:
     except CrunpyError:
         alive = _alive(pod)
         if len(alive) == 1 and alive[0].record.get("infra") and alive[0].id not in before:
-            _stop_one(context, alive[0])
+            pod_making.in_own_process(
+                lambda: _stop(context, alive[0]), f"container {alive[0].name}"
+            )
         raise
     made.event(pod, "start")
     return pod.id
@@ -250,12 +256,10 @@ def _alive(pod: Pod) -> list[Container]:
     return [c for c in pod.containers() if c.status().alive or c.status().state == "restarting"]
 
 
-def _stop_one(context: Context, container: Container) -> None:
+def _stop(context: Context, container: Container) -> None:
     from crun_py.engine import containers
 
-    pod_making.in_own_process(
-        lambda: containers.stop(context, container.id), f"container {container.name}"
-    )
+    containers.stop(context, container.id)
 
 
 def restart(context: Context, name: str) -> str:

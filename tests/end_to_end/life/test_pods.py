@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import signal
 import urllib.request
@@ -254,6 +255,41 @@ def test_a_user_namespace_of_the_pods(engine: Engine) -> None:
     maps = engine.ok("run", "--rm", "--pod", "p", "busybox", "cat", "/proc/self/uid_map").split()
     assert maps[0] == "0" and maps[2] == "1024"
     assert namespace(engine, "a", "user") == namespace(engine, infra(engine, "p"), "user")
+
+
+def test_who_keeps_the_id_in_a_pod(user: Engine) -> None:
+    """As podman has it: whoever says nothing else is the caller, by number and name."""
+    uid = pwd.getpwnam(user.user).pw_uid
+    user.ok("pod", "create", "--network", "none", "--name", "p", "--userns", "keep-id")
+    joined(user, "p", "--name", "a", "--stop-timeout", "0", *LONG)
+    assert user.ok("exec", "a", "sh", "-c", "id -u; id -un").split() == [str(uid), user.user]
+    assert user.ok("run", "--rm", "--pod", "p", "-u", "0", "busybox", "id", "-u") == "0"
+    for path in (f"/proc/{user.pids(user.inspect('a')['Id'])[1]}", user.home):
+        assert os.stat(path).st_uid == uid, path
+    user.ok("pod", "restart", "p")
+    assert user.ok("exec", "a", "id", "-u") == str(uid)
+    user.ok("pod", "create", "--network", "none", "--name", "q", "--userns", "keep-id:uid=7,gid=8")
+    assert user.ok("run", "--rm", "--pod", "q", "busybox", "sh", "-c", "id -u; id -g") == "7\n8"
+    user.ok("pod", "create", "--network", "none", "--name", "r", "--userns", "nomap")
+    assert user.ok("run", "--rm", "--pod", "r", "busybox", "id", "-u") == "0"
+    user.ok("pod", "create", "--network", "none", "--name", "s", "--userns", "auto:size=2000")
+    maps = user.ok("run", "--rm", "--pod", "s", "busybox", "cat", "/proc/self/uid_map").split()
+    assert maps[0] == "0" and maps[2] == "2000"
+
+
+def test_namespaces_after_a_restart(engine: Engine) -> None:
+    """Those of the infra container that runs now, whatever became of the last one."""
+    engine.ok("pod", "create", "--network", "none", "--name", "p")
+    for name in ("a", "b"):
+        joined(engine, "p", "--name", name, "--stop-timeout", "0", *LONG)
+    own = infra(engine, "p")
+    for word in ("restart", "start"):
+        engine.ok("pod", "restart", "p")
+        assert len({namespace(engine, name, "net") for name in ("a", "b", own)}) == 1
+        os.kill(engine.pids(own)[1], signal.SIGKILL)
+        wait_for(lambda: not engine.state(own)["Running"])
+        engine.ok("pod", word, "p")
+        assert len({namespace(engine, name, "net") for name in ("a", "b", own)}) == 1, word
 
 
 def test_lists(engine: Engine) -> None:
