@@ -12,7 +12,7 @@ from crun_py.container import pods as made
 from crun_py.engine import containers, create, pod_making, run, secrets, waiting
 from crun_py.engine import pods as engine_pods
 from crun_py.engine import volumes as stored
-from crun_py.errors import CrunpyError, InvalidArgument, NotFound
+from crun_py.errors import CrunpyError, InvalidArgument, NotFound, Unsupported
 from crun_py.kube import plan as plans
 from crun_py.kube import text
 from crun_py.kube.node import Node
@@ -55,7 +55,8 @@ def play(
     """Make what a manifest asks for: volumes, secrets, and pods with their containers.
 
     what: its name in errors.  config_maps: manifests of further ConfigMaps.  networks: that the
-    pods are on, or a mode; ports: published beside those of the manifest, by its first pod.
+    pods are on, or a mode; ports: published by the first pod, instead of what the manifest says of
+    the same ports of its containers.
     annotations: for all containers.  start: the pods run then.  replace: those of their names are
     removed first.  What has no effect is a warning.  Raises InvalidArgument, NotFound, Conflict,
     and the errors of pulls and starts; nothing that was made is left then.
@@ -128,7 +129,9 @@ def _pod_request(
     pod: KubePod, networks: Sequence[Join], mode: str, ports: Sequence[PortMapping], *, begun: bool
 ) -> PodRequest:
     own = pod.pod.container
-    network = replaced(own.network, ports=(*own.network.ports, *ports))
+    said = {(port.container_port, port.protocol) for port in ports}
+    kept = [p for p in own.network.ports if (p.container_port, p.protocol) not in said]
+    network = replaced(own.network, ports=(*kept, *ports))
     if networks and network.mode != "host":
         network = replaced(network, networks=tuple(networks))
     elif mode:
@@ -196,7 +199,10 @@ class _Pod:
                 )
             return container.id
 
-        return pod_making.in_own_process(make, f"container {request.name}")
+        try:
+            return pod_making.in_own_process(make, f"container {request.name}")
+        except (InvalidArgument, Unsupported) as e:
+            raise type(e)(f"{one.where}: {e.message}", hint=e.hint) from e
 
     def _begin(self, one: KubeContainer) -> None:
         """Run an init container to its end, and remove it.  Raises CrunpyError when it fails."""

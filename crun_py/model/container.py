@@ -71,10 +71,11 @@ class Bind:
 class VolumeMount:
     """A volume.
 
-    subpath: a directory or file in it that is mounted alone, and must be there.
-    name: "" for one that goes with the container.  copy: a new volume gets what the image has at
-    the target.  labels, options: of the volume, if it is made for this (volume create).  overlay:
-    what is written stays out of it, and goes with the container.  relabel: as of a Bind.
+    subpath: a directory or file in it that is mounted alone, and must be there; create: or is made,
+    as a directory.  name: "" for one that goes with the container.  copy: a new volume gets what
+    the image has at the target.  labels, options: of the volume, if it is made for this (volume
+    create).  overlay: what is written stays out of it, and goes with the container.
+    relabel: as of a Bind.
     """
 
     name: str
@@ -91,6 +92,7 @@ class VolumeMount:
     labels: dict[str, str] = {}  # noqa: RUF012  # a record is not changed
     options: dict[str, str] = {}  # noqa: RUF012
     subpath: str = ""
+    create: bool = False
     overlay: bool = False
     relabel: str = ""
 
