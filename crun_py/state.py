@@ -425,8 +425,7 @@ def new_id() -> str:
 
 
 def check_name(name: str, kind: str = "container") -> str:
-    """`name` if a container, or a pod, may have it; kind: for the error.  Raises
-    InvalidArgument."""
+    """`name` if a container, or a pod (kind), may have it.  Raises InvalidArgument."""
     good = name.isascii() and all(c.isalnum() or c in "_.-" for c in name)
     if not good or not 0 < len(name) <= 253 or not name[0].isalnum():
         raise InvalidArgument(
@@ -457,13 +456,8 @@ def take_name(paths: Paths, name: str, container_id: str) -> None:
             if refuse_taken(paths, name, container_id) is not None:
                 os.unlink(link)  # left by a create or rm that was killed
         except OSError as e:
-            raise CrunpyError.from_os(f"taking {_kind(container_id)} name {name!r}", e) from e
-    raise Conflict(f"{_kind(container_id)} name {name!r}: taken by another command just now")
-
-
-def _kind(holder: str) -> str:
-    """Whose name leads to `holder`."""
-    return "pod" if holder.startswith(POD) else "container"
+            raise CrunpyError.from_os(f"taking name {name!r}", e) from e
+    raise Conflict(f"name {name!r}: taken by another command just now")
 
 
 def refuse_taken(paths: Paths, name: str, container_id: str) -> str | None:
@@ -471,7 +465,7 @@ def refuse_taken(paths: Paths, name: str, container_id: str) -> str | None:
     holder = name_holder(paths, name)
     if not holder or not _is_or_becomes(paths, holder):
         return holder
-    own, word = _kind(container_id), _kind(holder)
+    own, word = ("pod" if i.startswith(POD) else "container" for i in (container_id, holder))
     raise Conflict(
         f"{own} name {name!r}: already in use by {word} {holder.removeprefix(POD)[:12]}",
         hint=f"remove it (crunpy {'pod ' * (word == 'pod')}rm {name}) or choose another name",

@@ -12,6 +12,7 @@ from crun_py.container import pods as made
 from crun_py.engine import containers, create, pod_making, run, secrets, waiting
 from crun_py.engine import pods as engine_pods
 from crun_py.engine import volumes as stored
+from crun_py.engine.auto_update import LABEL as UPDATES
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound, Unsupported
 from crun_py.kube import plan as plans
 from crun_py.kube import text
@@ -47,6 +48,7 @@ def play(
     mode: str = "",
     ports: Sequence[PortMapping] = (),
     annotations: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
     log: LogConfig | None = None,
     access: RegistryAccess | None = None,
     start: bool = True,
@@ -57,9 +59,12 @@ def play(
     what: its name in errors.  config_maps: manifests of further ConfigMaps.  networks: that the
     pods are on, or a mode; ports: published by the first pod, instead of what the manifest says of
     the same ports of its containers.
-    annotations: for all containers.  start: the pods run then.  replace: those of their names are
-    removed first.  What has no effect is a warning.  Raises InvalidArgument, NotFound, Conflict,
-    and the errors of pulls and starts; nothing that was made is left then.
+    annotations, labels: for all containers; those that ask for updates (io.containers.autoupdate,
+    with /CONTAINER for one) are labels, too.  start: the pods run then.  replace: those of their
+    names are removed first.  What has no effect is a warning.
+
+    Raises InvalidArgument, NotFound, Conflict, and the errors of pulls and starts; nothing that was
+    made is left then.
     """
     objects = text.documents(manifest, what)
     maps = [one for data in config_maps for one in text.documents(data, "a ConfigMap")]
@@ -92,7 +97,8 @@ def play(
             def again(directory: str, number: int = number) -> KubePod:
                 return planned(directory).pods[number]
 
-            one = _Pod(context, request, again, annotations or {}, access or RegistryAccess())
+            more = annotations or {}, labels or {}
+            one = _Pod(context, request, again, *more, access or RegistryAccess())
             undo.append(one.remove)
             found.append(one.play(start))
         # the last thing, for those that are replaced could not be given back
@@ -150,10 +156,11 @@ class _Pod:
         request: PodRequest,
         planned: Callable[[str], KubePod],
         annotations: dict[str, str],
+        labels: dict[str, str],
         access: RegistryAccess,
     ) -> None:
         self._context, self._request, self._planned = context, request, planned
-        self._annotations, self._access = annotations, access
+        self._annotations, self._labels, self._access = annotations, labels, access
         self._id = ""
 
     def play(self, start: bool) -> PlayedPod:
@@ -182,10 +189,15 @@ class _Pod:
 
     def _make(self, one: KubeContainer) -> str:
         """Make a container; its id."""
+        annotations = {**one.request.annotations, **self._annotations}
+        own = one.request.name.removeprefix(f"{self._request.name}-")
+        policy = annotations.get(f"{UPDATES}/{own}", annotations.get(UPDATES))
+        updates = {UPDATES: policy} if policy else {}
         request = replaced(
             one.request,
             pod=self._id,
-            annotations={**one.request.annotations, **self._annotations},
+            annotations=annotations,
+            labels={**one.request.labels, **self._labels, **updates},
             created_by=self._request.created_by,
         )
         wanted = replaced(one.pull, access=self._access)

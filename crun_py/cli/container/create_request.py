@@ -58,7 +58,7 @@ def request(values: Values, arguments: list[str]) -> CreateRequest:
         stdin_once=values.flag("interactive") and not values.given("detach"),
         auto_remove=values.flag("rm"),
         environment=variables(values),
-        labels={**_unit(), **environment.labels([*lines, *values.texts("label")], "label")},
+        labels={**unit_label(), **environment.labels([*lines, *values.texts("label")], "label")},
         annotations=environment.labels(values.texts("annotation"), "annotation"),
         mounts=mounted(values),
         volumes_from=tuple(
@@ -139,7 +139,7 @@ def _pod(values: Values) -> str:
     return ids_in(files, "pod ID file")[0]
 
 
-def _unit() -> dict[str, str]:
+def unit_label() -> dict[str, str]:
     """The label by which `auto-update` knows the unit that we are a command of."""
     unit = os.environ.get("PODMAN_SYSTEMD_UNIT")
     return {"PODMAN_SYSTEMD_UNIT": unit} if unit else {}

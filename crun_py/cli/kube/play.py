@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crun_py.cli import reach
+from crun_py.cli.container import create_request
 from crun_py.cli.kube import down, manifest
 from crun_py.cli.output import write
 from crun_py.engine import kube
@@ -57,6 +58,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         mode=mode,
         ports=[port for text in values.texts("publish") for port in ports.parse(text)],
         annotations=environment.labels(values.texts("annotation"), "annotation"),
+        labels=create_request.unit_label(),
         log=parts.log(values.text("log_driver") or "json-file", values.texts("log_opt")),
         access=reach.of(values),
         start=values.switch("start") is not False,

@@ -574,6 +574,20 @@ def test_who_must_not_be_root(engine: Engine) -> None:
         engine.ok("pod", "rm", "-f", "p")
 
 
+def test_labels_for_updates(root: Engine) -> None:
+    """By annotations, as podman has them; of a unit's service."""
+    text = ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n"
+            "  annotations: {io.containers.autoupdate/a: local}\nspec:\n"
+            "  containers: [{name: a, image: busybox}, {name: b, image: busybox}]\n")  # fmt: skip
+    more = "--annotation", "io.containers.autoupdate=registry", "--network", "none"
+    asked = root.run("kube", "play", "--start=false", *more, "-", input=text,
+                     env={"PODMAN_SYSTEMD_UNIT": "x.service"})  # fmt: skip
+    assert asked.code == 0, asked
+    for name, policy in (("p-a", "local"), ("p-b", "registry")):
+        assert root.inspect(name)["Config"]["Labels"] == {
+            "io.containers.autoupdate": policy, "PODMAN_SYSTEMD_UNIT": "x.service"}  # fmt: skip
+
+
 def test_what_was_played_is_generated(engine: Engine) -> None:
     """Volumes of the pod's own are not places in the store, which go with it."""
     text = ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {a: b}\n"
