@@ -11,24 +11,25 @@ from crun_py.container import pods as made
 from crun_py.engine import pod_making
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
 from crun_py.model.container import Limits, RestartPolicy
-from crun_py.model.pod import PodContainer, PodInfo, PodInfra, PodRequest
+from crun_py.model.pod import PodContainer, PodInfo, PodInfra, PodLine, PodRequest
 from crun_py.record import from_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import TypeVar
 
     from crun_py.engine.context import Context
     from crun_py.model.pruned import Pruned
     from crun_py.model.running import ProcessTable
+    from crun_py.model.stats import Stats
     from crun_py.pods import Pod
     from crun_py.state import Container
 
     T = TypeVar("T")
 
 CALLS = ("create", "exists", "names", "named", "inspect", "infos", "start", "stop", "restart",
-         "kill", "pause", "unpause", "remove", "prune", "processes")  # fmt: skip
+         "kill", "pause", "unpause", "remove", "prune", "processes", "lines", "usage")  # fmt: skip
 _SIGKILL = 9
 _COLUMNS = ("user", "pid", "ppid", "pcpu", "etime", "tty", "time", "args")
 """podman-pod-top(1)'s."""
@@ -174,6 +175,39 @@ def logging(context: Context, name: str, only: str = "") -> list[Container]:
     return [wanted]
 
 
+def lines(
+    context: Context,
+    name: str,
+    *,
+    follow: bool = False,
+    tail: int | None = None,
+    since_ns: int | None = None,
+    until_ns: int | None = None,
+) -> Iterator[PodLine]:
+    """What the containers of a pod wrote, as of engine.logs, by time; follow: as it comes.  Raises
+    NotFound, Unsupported."""
+    from crun_py.engine import logs
+
+    entries = logs.together(
+        [container.id for container in logging(context, name)],
+        lambda one: logs.read(
+            context, one, follow=follow, tail=tail, since_ns=since_ns, until_ns=until_ns
+        ),
+        follow=follow,
+    )
+    called = {container.id: container.name for container in logging(context, name)}
+    for container_id, entry in entries:
+        yield PodLine(container=called[container_id], stream=entry.stream, time=entry.time,
+                      text=entry.text)  # fmt: skip
+
+
+def usage(context: Context, name: str, *, interval_s: float = 1) -> Iterator[tuple[Stats, ...]]:
+    """What the containers of a pod that run use, again and again.  Raises NotFound."""
+    from crun_py.engine import usage as used
+
+    return used.measured(lambda: running(context, [name]), interval_s)
+
+
 def processes(context: Context, name: str, columns: Sequence[str] = ()) -> ProcessTable:
     """The processes of a pod's running containers.
 
@@ -262,9 +296,10 @@ def _stop(context: Context, container: Container) -> None:
     containers.stop(context, container.id)
 
 
-def restart(context: Context, name: str) -> str:
-    """Stop a pod's containers and start them all.  The pod's id.  Raises as `start`."""
-    stop(context, name)
+def restart(context: Context, name: str, *, timeout_s: int | None = None) -> str:
+    """Stop a pod's containers and start them all.  timeout_s: as for `stop`.  The pod's id.  Raises
+    as `start`."""
+    stop(context, name, timeout_s=timeout_s)
     return start(context, name)
 
 

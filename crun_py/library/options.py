@@ -11,6 +11,7 @@ from crun_py.errors import InvalidArgument
 from crun_py.library import create_options
 from crun_py.library.create_options import (
     AnyMount,
+    AnyPod,
     CreateOptions,
     Filters,
     Pathname,
@@ -58,7 +59,7 @@ def requests(
     usual = CreateRequest()
     entrypoint = given.get("entrypoint")
     rootfs = given.get("rootfs")
-    restart = given.get("restart", usual.restart)
+    restart, pod = given.get("restart", usual.restart), given.get("pod", "")
     stop_signal = given.get("stop_signal", 0)
     asked = several(given.get("devices", ()))
     nodes, cdi = parts.devices(one for one in asked if isinstance(one, str))
@@ -115,7 +116,7 @@ def requests(
         cgroup_parent=given.get("cgroup_parent", ""),
         cgroup_manager=given.get("cgroup_manager", ""),
         binds=_volumes(given),
-        pod=given.get("pod", ""),
+        pod=pod.info.id if isinstance(pod, AnyPod) else pod,
     )  # fmt: skip
     wanted = PullRequest(
         policy=given.get("pull", "missing"),

@@ -69,6 +69,20 @@ class PodInfra:
 
 
 @record
+class PodLine:
+    """What a container of a pod wrote: a line, or the part of one.
+
+    container: its name.  stream: stdout or stderr.  time: RFC 3339 in UTC.  text: with its newline,
+    if it ended there.
+    """
+
+    container: str
+    stream: str
+    time: str
+    text: str
+
+
+@record
 class PodInfo:
     """A pod.
 
