@@ -433,6 +433,87 @@ def test_a_restart_policy_of_the_pods(engine: Engine) -> None:
     assert "not known" in engine.fails("pod", "create", "--restart", "perhaps")
 
 
+def test_a_clone(engine: Engine) -> None:
+    """It is what the other one is, but for ids and names, and shares nothing with it."""
+    engine.ok("volume", "create", "named")
+    engine.ok("pod", "create", "--name", "p", "--network", "none", "--label", "x=y", "--share",
+              "net,uts,ipc,pid", "--restart", "on-failure", "--infra-name", "first",
+              "--infra-conmon-pidfile", engine.home / "pid", "--shm-size", "2m")  # fmt: skip
+    engine.ok("create", "--pod", "p", "--name", "a", "-e", "A=b c", "-v", "named:/named", "-v",
+              "/own", "--tmpfs", "/t:size=1m", "-u", "7:8", "-w", "/tmp", "--read-only",
+              "--cap-drop", "ALL", "--ulimit", "nofile=99", "--health-cmd", "true",
+              "--stop-timeout", "0", "--init", *LONG)  # fmt: skip
+    engine.ok("create", "--pod", "p", "--name", "b", "--network", "none", "--stop-timeout", "0",
+              *LONG)  # fmt: skip
+    engine.ok("pod", "start", "p")
+    q = engine.ok("pod", "clone", "p", "q")
+    about, before = pod(engine, "q"), pod(engine, "p")
+    assert about["Id"] == q and about["State"] == "Created"
+    names = [c["Name"] for c in about["Containers"]]
+    assert names == ["first-clone", "a-clone", "b-clone"]
+    for key in ("Labels", "SharedNamespaces", "ExitPolicy", "RestartPolicy", "CreateCommand"):
+        assert about[key] == before[key], key
+    assert engine.ok("pod", "start", "q") == q and state(engine, "q") == "Running"
+    assert engine.ok("exec", "a-clone", "hostname") == "q" != engine.ok("exec", "a", "hostname")
+    assert engine.ok("exec", "a-clone", "sh", "-c", "echo $HOSTNAME $A; pwd; id -u; ulimit -n") == (
+        "q b c\n/tmp\n7\n99"
+    )
+    own = infra(engine, "q")
+    for kind in ("net", "uts", "ipc", "pid"):
+        assert namespace(engine, "a-clone", kind) == namespace(engine, own, kind), kind
+        assert namespace(engine, "a-clone", kind) != namespace(engine, "a", kind), kind
+    one, two = engine.inspect("a"), engine.inspect("a-clone")
+    assert [m["Destination"] for m in two["Mounts"]] == [m["Destination"] for m in one["Mounts"]]
+    sources = [{m["Destination"]: m["Source"] for m in about["Mounts"]} for about in (one, two)]
+    assert sources[0]["/named"] == sources[1]["/named"] and sources[0]["/own"] != sources[1]["/own"]
+    for key in ("Config", "HostConfig"):
+        left, right = (dict(about[key]) for about in (one, two))
+        for about in (left, right):
+            for gone in ("Hostname", "Env", "VolumesFrom", "Pod", "NetworkMode", "IpcMode",
+                         "PidMode", "UTSMode", "LogConfig"):  # fmt: skip
+                about.pop(gone, None)
+        assert left == right
+    # again, with names of its own; those of the first are taken
+    third = engine.ok("pod", "clone", "--start", "p")
+    assert pod(engine, third)["Name"] == "p-clone" and state(engine, third) == "Running"
+    assert "a-clone1" in engine.ps()
+    fourth = engine.ok("pod", "clone", "--destroy", "--name", "r", "--start", "p")
+    assert engine.run("pod", "exists", "p").code == 1 and state(engine, "r") == "Running"
+    assert pod(engine, "r")["Id"] == fourth
+    assert "already in use" in engine.fails("pod", "clone", "q", "r")
+    assert "same time" in engine.fails("pod", "clone", "--name", "x", "q", "y")
+    assert "no such pod" in engine.fails("pod", "clone", "nothing")
+    engine.ok("pod", "rm", "-f", "-t0", "-a")
+    assert engine.ok("volume", "ls", "-q") == "named"
+    engine.ok("volume", "rm", "named")
+    assert engine.left() == []
+
+
+def test_a_clone_of_what_has_no_other(engine: Engine) -> None:
+    text = ("apiVersion: v1\nkind: Pod\nmetadata: {name: k}\nspec:\n"
+            "  volumes: [{name: e, emptyDir: {}}]\n  containers: [{name: a, image: busybox, "
+            "volumeMounts: [{name: e, mountPath: /e}]}]\n")  # fmt: skip
+    played = engine.run("kube", "play", "--network", "none", "--start=false", "-", input=text)
+    assert played.code == 0, played
+    assert "its volumes are its pod's alone" in engine.fails("pod", "clone", "k")
+    engine.ok("pod", "create", "--infra=false", "--share=", "--name", "bare")
+    engine.ok("create", "--pod", "bare", "--network", "none", "--name", "c", *LONG)
+    engine.ok("pod", "clone", "--start", "bare")
+    assert engine.ps() == ["c-clone"] and state(engine, "bare-clone") == "Running"
+    said = engine.ok("exec", "c-clone", "sh", "-c", "hostname; echo $HOSTNAME").split()
+    assert said == [engine.inspect("c-clone")["Id"][:12]] * 2
+
+
+def test_a_clone_with_other_ids(user: Engine) -> None:
+    user.ok("pod", "create", "--network", "none", "--name", "p", "--userns", "keep-id")
+    user.ok("create", "--pod", "p", "--name", "a", "--stop-timeout", "0", *LONG)
+    user.ok("pod", "clone", "--start", "p", "q")
+    assert user.ok("exec", "a-clone", "id", "-un") == user.user
+    assert namespace(user, "a-clone", "user") == namespace(user, infra(user, "q"), "user")
+    user.ok("pod", "create", "--network", "none", "--name", "r", "--userns", "auto")
+    assert "no other one may have its ids" in user.fails("pod", "clone", "r")
+
+
 def test_a_damaged_pod_is_removed_by_force(engine: Engine) -> None:
     pod_id = engine.ok("pod", "create", "--network", "none", "--name", "p")
     joined(engine, "p", "--name", "a", *LONG)
