@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from crun_py.blocking import Containers as Containers
     from crun_py.blocking import Engine as Engine
     from crun_py.blocking import Images as Images
+    from crun_py.blocking import Kube as Kube
     from crun_py.blocking import Manifests as Manifests
     from crun_py.blocking import Networks as Networks
     from crun_py.blocking import Pod as Pod
@@ -81,6 +82,9 @@ if TYPE_CHECKING:
     from crun_py.model.image import PrunedImages as PrunedImages
     from crun_py.model.image import Pushed as Pushed
     from crun_py.model.image import RemovedPart as RemovedPart
+    from crun_py.model.kube import Played as Played
+    from crun_py.model.kube import PlayedPod as PlayedPod
+    from crun_py.model.kube import TakenDown as TakenDown
     from crun_py.model.network import Attachment as Attachment
     from crun_py.model.network import BridgeOptions as BridgeOptions
     from crun_py.model.network import Endpoint as Endpoint
@@ -93,6 +97,7 @@ if TYPE_CHECKING:
     from crun_py.model.pod import PodContainer as PodContainer
     from crun_py.model.pod import PodInfo as PodInfo
     from crun_py.model.pod import PodInfra as PodInfra
+    from crun_py.model.pod import PodLine as PodLine
     from crun_py.model.pruned import Pruned as Pruned
     from crun_py.model.registry import EntryChange as EntryChange
     from crun_py.model.registry import Missing as Missing
@@ -116,7 +121,8 @@ if TYPE_CHECKING:
     from crun_py.model.volume import VolumeInfo as VolumeInfo
 
 _BLOCKING = (
-    "Attached Container Containers Engine Images Manifests Networks Pod Pods Secrets Volumes run"
+    "Attached Container Containers Engine Images Kube Manifests Networks Pod Pods Secrets Volumes "
+    "run"
 )
 _NAMES = {
     "blocking": _BLOCKING,
@@ -133,9 +139,10 @@ _NAMES = {
     "model.event": "Event",
     "model.files": "FileChange",
     "model.image": "HistoryStep ImageSummary LoadedImage PrunedImages Pushed RemovedPart",
+    "model.kube": "Played PlayedPod TakenDown",
     "model.network": "Attachment BridgeOptions Endpoint Join Network NetworkInfo PortMapping "
     "Route Subnet",
-    "model.pod": "PodContainer PodInfo PodInfra",
+    "model.pod": "PodContainer PodInfo PodInfra PodLine",
     "model.pruned": "Pruned",
     "model.registry": "EntryChange Missing Progress PushChange RegistryAccess SearchResult",
     "model.running": "HealthChecked ProcessTable",

@@ -140,7 +140,7 @@ IMAGE = {
 POD = {
     "version": int, "id": str, "name": str, "created": str, "labels": _BY_NAME, "shared": _TEXTS,
     "infra": str, "exit_policy": str, "create_command": _TEXTS, "hostname": str,
-    "cgroup_parent": str, "limits": {str: object},
+    "cgroup_parent": str, "limits": {str: object}, "restart?": {"name": str, "max": int},
 }  # fmt: skip
 """pod.json, documents.pod.Pod."""
 

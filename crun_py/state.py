@@ -424,12 +424,12 @@ def new_id() -> str:
     return os.urandom(32).hex()
 
 
-def check_name(name: str) -> str:
-    """`name` if a container may have it.  Raises InvalidArgument."""
+def check_name(name: str, kind: str = "container") -> str:
+    """`name` if a container, or a pod (kind), may have it.  Raises InvalidArgument."""
     good = name.isascii() and all(c.isalnum() or c in "_.-" for c in name)
     if not good or not 0 < len(name) <= 253 or not name[0].isalnum():
         raise InvalidArgument(
-            f"container name {name!r}: not allowed",
+            f"{kind} name {name!r}: not allowed",
             hint="a-z A-Z 0-9 _ . -, beginning with a letter or digit",
         )
     return name
@@ -456,8 +456,8 @@ def take_name(paths: Paths, name: str, container_id: str) -> None:
             if refuse_taken(paths, name, container_id) is not None:
                 os.unlink(link)  # left by a create or rm that was killed
         except OSError as e:
-            raise CrunpyError.from_os(f"taking container name {name!r}", e) from e
-    raise Conflict(f"container name {name!r}: taken by another command just now")
+            raise CrunpyError.from_os(f"taking name {name!r}", e) from e
+    raise Conflict(f"name {name!r}: taken by another command just now")
 
 
 def refuse_taken(paths: Paths, name: str, container_id: str) -> str | None:

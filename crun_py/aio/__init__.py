@@ -8,6 +8,7 @@ from crun_py.aio.container import Container
 from crun_py.aio.containers import Containers
 from crun_py.aio.engine import Engine
 from crun_py.aio.images import Images
+from crun_py.aio.kube import Kube
 from crun_py.aio.manifests import Manifests
 from crun_py.aio.networks import Networks
 from crun_py.aio.pod import Pod
@@ -25,6 +26,7 @@ __all__ = [
     "Containers",
     "Engine",
     "Images",
+    "Kube",
     "Manifests",
     "Networks",
     "Pod",

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 from crun_py.aio.containers import Containers
 from crun_py.aio.images import Images
+from crun_py.aio.kube import Kube
 from crun_py.aio.manifests import Manifests
 from crun_py.aio.networks import Networks
 from crun_py.aio.pods import Pods
@@ -53,6 +54,7 @@ class Engine:
         )
         self.containers = Containers(self._worker)
         self.images = Images(self._worker)
+        self.kube = Kube(self._worker)
         self.manifests = Manifests(self._worker)
         self.networks = Networks(self._worker)
         self.pods = Pods(self._worker)

@@ -93,7 +93,6 @@ def _options(config: Fields, host: Fields) -> CreateOptions:
         "oom_score_adj": host.number("OomScoreAdj"),
         "cgroup_parent": host.text("CgroupParent"),
         "security": parts.security(host.texts("SecurityOpt")),
-        "restart": restart(host.inner("RestartPolicy")),
     }  # fmt: skip
     if config.has("Entrypoint"):
         words = config.texts("Entrypoint")
@@ -121,6 +120,8 @@ def _some(given: CreateOptions, config: Fields, host: Fields) -> None:
         given["stop_timeout"] = config.number("StopTimeout")
     if config.has("Healthcheck"):
         given["health"] = health(config.inner("Healthcheck"))
+    if host.inner("RestartPolicy").text("Name"):
+        given["restart"] = restart(host.inner("RestartPolicy"))
     if host.inner("LogConfig").text("Type"):
         log = host.inner("LogConfig")
         texts = [f"{key}={value}" for key, value in log.pairs("Config").items()]

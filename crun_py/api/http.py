@@ -95,13 +95,18 @@ class Exchange:
             async for piece in self._connection.body():
                 yield piece
 
-    async def document(self) -> dict[str, object]:
-        """The body, a JSON object; {} for none and for null.  Raises HttpError."""
+    async def content(self) -> bytes:
+        """The whole body.  Raises HttpError."""
         data = bytearray()
         async for piece in self.pieces():
             data += piece
             if len(data) > JSON_BYTES:
                 raise HttpError(413, "the body is too large")
+        return bytes(data)
+
+    async def document(self) -> dict[str, object]:
+        """The body, a JSON object; {} for none and for null.  Raises HttpError."""
+        data = await self.content()
         if not data.strip():
             return {}
         try:

@@ -23,6 +23,7 @@ from crun_py.api import (
 )
 from crun_py.api.http import Connection, Exchange
 from crun_py.api.libpod import images as libpod_images
+from crun_py.api.libpod import kube as libpod_kube
 from crun_py.api.libpod import others as libpod_others
 from crun_py.api.libpod import pods as libpod_pods
 from crun_py.show.version import API_VERSION
@@ -46,8 +47,8 @@ def table() -> routes.Routes:
     """All paths that are served."""
     made = routes.Routes()
     for part in (
-        libpod_images, libpod_others, libpod_pods, system, containers, streams, archives,
-        transfers, build, images, others,
+        libpod_images, libpod_kube, libpod_others, libpod_pods, system, containers, streams,
+        archives, transfers, build, images, others,
     ):  # fmt: skip
         part.register(made)
     return made

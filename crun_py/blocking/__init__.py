@@ -10,6 +10,7 @@ from crun_py.blocking.container import Container
 from crun_py.blocking.containers import Containers
 from crun_py.blocking.engine import Engine
 from crun_py.blocking.images import Images
+from crun_py.blocking.kube import Kube
 from crun_py.blocking.manifests import Manifests
 from crun_py.blocking.networks import Networks
 from crun_py.blocking.pod import Pod
@@ -27,6 +28,7 @@ __all__ = [
     "Containers",
     "Engine",
     "Images",
+    "Kube",
     "Manifests",
     "Networks",
     "Pod",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from crun_py.blocking.containers import Containers
 from crun_py.blocking.images import Images
+from crun_py.blocking.kube import Kube
 from crun_py.blocking.manifests import Manifests
 from crun_py.blocking.networks import Networks
 from crun_py.blocking.pods import Pods
@@ -55,6 +56,7 @@ class Engine:
         )
         self.containers = Containers(self._worker)
         self.images = Images(self._worker)
+        self.kube = Kube(self._worker)
         self.manifests = Manifests(self._worker)
         self.networks = Networks(self._worker)
         self.pods = Pods(self._worker)

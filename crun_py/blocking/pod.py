@@ -4,16 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from crun_py.library import options
+from crun_py.library import options, values
+from crun_py.library.create_options import AnyPod
 from crun_py.library.values import PublishedPorts, expect
-from crun_py.model.pod import PodContainer, PodInfo
+from crun_py.model.pod import PodContainer, PodInfo, PodLine
 from crun_py.model.running import ProcessTable
+from crun_py.model.stats import Stats
 from crun_py.worker.channel import Worker
 
 
-class Pod:
+class Pod(AnyPod):
     """A pod: containers that share namespaces and a life.  Containers join it by `pod=` of `run`
     and `containers.create`.  As a context manager it is removed at the end of the block with its
     containers, whatever became of them.
@@ -81,9 +83,9 @@ class Pod:
         self._worker.call("pods.stop", self.id, timeout_s=timeout)
         self.reload()
 
-    def restart(self) -> None:
-        """Stop its containers and start them all."""
-        self._worker.call("pods.restart", self.id)
+    def restart(self, timeout: int | None = None) -> None:
+        """Stop its containers and start them all.  timeout: as of `stop`."""
+        self._worker.call("pods.restart", self.id, timeout_s=timeout)
         self.reload()
 
     def kill(self, signal: int = 9) -> None:
@@ -109,6 +111,32 @@ class Pod:
         """
         wanted = options.texts(columns, "columns")
         return expect(ProcessTable, self._worker.call("pods.processes", self.id, wanted))
+
+    def logs(
+        self,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: float | str | None = None,
+        until: float | str | None = None,
+    ) -> Iterator[PodLine]:
+        """What its containers wrote, oldest first.
+
+        follow: go on until they have ended, with what comes as it comes.  tail: only so many of the
+        last lines of each.  since, until: seconds since 1970, RFC 3339, or a span ago like 5m.
+        """
+        with self._worker.stream(
+            "pods.lines", self.id, follow=follow, tail=tail, since_ns=options.point_ns(since),
+            until_ns=options.point_ns(until),
+        ) as found:  # fmt: skip
+            for item in found:
+                yield expect(PodLine, item)
+
+    def stats(self, *, interval: float = 1) -> Iterator[tuple[Stats, ...]]:
+        """What its containers that run use, each `interval` seconds."""
+        with self._worker.stream("pods.usage", self.id, interval_s=float(interval)) as found:
+            for item in found:
+                yield tuple(values.every(Stats, item))
 
     def remove(self, *, force: bool = False) -> None:
         """Remove it with its containers; force: those that run are killed first.

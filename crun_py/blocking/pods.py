@@ -42,9 +42,11 @@ class Pods:
         what becomes of it when the last container has ended, continue or stop.
         given: what its containers get of it, as for `run`: labels, ports, network and all that is
         about it, hostname, volumes, mounts, volumes_from, devices, security, sysctls, shm_size,
-        namespaces; cgroup_parent and limits (memory, cpus …) are of all its containers together;
-        replace.  Raises InvalidArgument, Conflict when the name is taken, Unsupported, and
-        TypeError for an option that a pod has not.
+        namespaces, restart (where they have no policy of their own); cgroup_parent and limits
+        (memory, cpus …) are of all its containers together; replace.
+
+        Raises InvalidArgument, Conflict when the name is taken, Unsupported, and TypeError for an
+        option that a pod has not.
         """
         request = options.pod(
             name, None if share is None else options.texts(share, "share"), infra, infra_name,

@@ -120,11 +120,16 @@ def _sign(function: Any, parameters: list[inspect.Parameter]) -> None:
     function.__annotations__ = {p.name: p.annotation for p in (context, *parameters)}
 
 
-def _main(ctx: typer.Context, **given: Any) -> None:
-    """Run, build and share containers without a daemon."""
+def _help(ctx: typer.Context) -> None:
+    """For a command line that ends here, with no word of what is to be done."""
     if ctx.invoked_subcommand is None:
         sys.stdout.write(ctx.get_help() + "\n")
         raise typer.Exit
+
+
+def _main(ctx: typer.Context, **given: Any) -> None:
+    """Run, build and share containers without a daemon."""
+    _help(ctx)
 
 
 def _version(asked: bool) -> None:
@@ -165,6 +170,7 @@ def build(words: list[str]) -> typer.Typer:
     made: dict[str, typer.Typer] = {"": app}
     for group, members in sorted(GROUPS.items()):  # those that are in another one after it
         made[group] = typer.Typer(help=GROUP_SUMMARIES[group], rich_markup_mode=None)
+        made[group].callback(invoke_without_command=True, help=GROUP_SUMMARIES[group])(_help)
         for word, verb in members.items():
             _add(made[group], word, verb, VERBS[verb][1], loaded=verb in wanted)
         above, _, name = group.rpartition(" ")

@@ -6,7 +6,6 @@ _CLUSTER = "one machine is run from here; for several, Kubernetes"
 _DESKTOP = "a service of Docker's, not of an engine"
 
 FOREIGN: dict[str, tuple[str, str]] = {
-    "pod clone": ("pods are not cloned", "crunpy pod create, with the options again"),
     "machine": ("no virtual machine is needed on Linux", "run the commands here"),
     "farm": ("builds are made on one machine", "ssh HOST crunpy build"),
     "swarm": ("there are no clusters", _CLUSTER),

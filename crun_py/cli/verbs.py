@@ -123,6 +123,7 @@ _NETWORK = {
 }
 _POD = {
     "pod create": ("pod.create", "Make a pod, for containers that share namespaces"),
+    "pod clone": ("pod.clone", "Make a pod like another one, with its containers"),
     "pod ps": ("pod.ps", "List pods"),
     "pod inspect": ("pod.inspect", "Show pods as JSON"),
     "pod start": ("pod.start", "Start pods: all their containers"),

@@ -91,7 +91,7 @@ def create(
         from crun_py.container import labelling
 
         labelling.layers(paths, decision.layers)
-    container = _write(
+    container = write(
         paths,
         decision.request,
         record,
@@ -153,7 +153,7 @@ def decide(
         if own_ids:
             from crun_py.container import userns
 
-            name = userns.caller(own_ids)
+            name = userns.caller(paths, own_ids)
         own_lines = request.passwd_entry, request.group_entry
         entries = users.entries(view, user, name, own_lines)
     mounts, kept = filesystems.decide(
@@ -337,7 +337,7 @@ def _tell_of_copies(paths: Paths) -> None:
     )
 
 
-def _write(
+def write(
     paths: Paths,
     request: CreateRequest,
     record: Record,
@@ -347,6 +347,11 @@ def _write(
     *,
     durable: bool,
 ) -> state.Container:
+    """Make the files of a container that is decided.  layers: directories, base first.  entries:
+    files of its own beside the usual ones.  durable: it is there after a power cut.
+
+    Raises Conflict (name), InvalidArgument, NotFound; nothing is left then.
+    """
     staging = Staging(paths, record["id"])
     owner = document["process"]["user"]["uid"], document["process"]["user"]["gid"]
     ids = Ids.of(record)

@@ -83,7 +83,7 @@ def entry_of(mount: Mount) -> MountEntry:
         if mount.name:
             volumes.check_name(mount.name)
         if mount.subpath:
-            entry |= {"subpath": _subpath(mount), "copy": False}
+            entry |= {"subpath": _subpath(mount), "copy": False, "create": mount.create}
     if mount.chown:
         entry["chown"] = True
     if mount.idmapped and not mount.id_map:

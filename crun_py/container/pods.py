@@ -13,7 +13,8 @@ from crun_py import events, jsonfile, pods, state
 from crun_py.clock import now
 from crun_py.container import create, ending, pod_group
 from crun_py.errors import Conflict, InvalidArgument, NotFound
-from crun_py.model.container import Device, LogConfig, Networking, Security
+from crun_py.model.container import Device, LogConfig, Networking, RestartPolicy, Security
+from crun_py.net import connection
 from crun_py.paths import host_uid, private_dir
 from crun_py.pods import SHARED, VERSION, Pod
 from crun_py.record import replaced, to_json
@@ -76,11 +77,22 @@ def check(request: PodRequest) -> None:
                 hint=f"known: {', '.join(SHARED)} or none",
             )
     if request.name:
-        state.check_name(request.name)
+        state.check_name(request.name, "pod")
     own = request.container
     if not request.infra:
         _check_without_infra(request)
+    if own.network.ports and not has_ports(own.network.mode):
+        raise InvalidArgument(
+            f"publishing ports of the pod: network mode {own.network.mode!r} does not publish",
+            hint="published ports are of a network of the pod's own: --network bridge",
+        )
     create.check(own)
+
+
+def has_ports(mode: str) -> bool:
+    """Whether ports of a pod on this network can be published.  Elsewhere a container's have no
+    meaning; a pod's are refused, as podman does."""
+    return mode.partition(":")[0] in connection.HELPERS or not connection.is_alone(mode)
 
 
 def _check_without_infra(request: PodRequest) -> None:
@@ -115,7 +127,7 @@ def _take_name(paths: Paths, wanted: str, pod_id: str) -> str:
 
 def _record(request: PodRequest, pod_id: str, name: str, infra: str) -> Record:
     shared = _SHARED_USUALLY if request.shared is None else request.shared
-    return {
+    record: Record = {
         "version": VERSION,
         "id": pod_id,
         "name": name,
@@ -129,6 +141,9 @@ def _record(request: PodRequest, pod_id: str, name: str, infra: str) -> Record:
         "limits": to_json(request.limits),
         "create_command": [*request.created_by],
     }
+    if policy := request.container.restart:
+        record["restart"] = {"name": policy.name, "max": policy.retries}
+    return record
 
 
 def _infra(paths: Paths, request: PodRequest, pod_id: str, name: str) -> str:
@@ -154,6 +169,7 @@ def _infra(paths: Paths, request: PodRequest, pod_id: str, name: str) -> str:
         passwd=False,
         systemd="false",
         log=LogConfig(driver="none"),
+        restart=None,
         cgroup_parent=request.cgroup_parent,
         labels={},
         pod=pod_id,
@@ -172,8 +188,6 @@ def _hostname(own: CreateRequest, name: str) -> str:
 
 def _named(asked: Networking, name: str) -> Networking:
     """On networks with names the pod's is one of them."""
-    from crun_py.net import connection
-
     if asked.networks:
         joins = (replaced(join, aliases=(*join.aliases, name)) for join in asked.networks)
         return replaced(asked, networks=tuple(joins))
@@ -192,7 +206,7 @@ def joined(pod: Pod, request: CreateRequest) -> CreateRequest:
     if _own_ids(request.namespaces):
         raise InvalidArgument("--userns and --pod cannot be set together")
     own_group = request.cgroup_parent or pod.record["cgroup_parent"]
-    request = replaced(request, pod=pod.id, cgroup_parent=own_group)
+    request = replaced(request, pod=pod.id, cgroup_parent=own_group, restart=_restart(pod, request))
     if not pod.record["infra"]:
         return request
     try:
@@ -212,8 +226,11 @@ def joined(pod: Pod, request: CreateRequest) -> CreateRequest:
             "invalid config provided: cannot set hostname when joining the pod UTS namespace: "
             "invalid configuration"
         )
-    if infra.record["userns"]:
+    user = request.user
+    if ids := infra.record["userns"]:
         words["user"] = word
+        if ids["mode"] == "keep-id":  # then that is who the infra container would run as
+            user = user or infra.record["config"]["user"]
     network = request.network
     if "net" in shared and not network.networks and network.mode in ("bridge", "private", ""):
         _check_network(network)
@@ -223,11 +240,20 @@ def joined(pod: Pod, request: CreateRequest) -> CreateRequest:
         request,
         namespaces=replaced(asked, **words),
         network=network,
+        user=user,
         requires=(infra.id, *request.requires),
         volumes_from=(*([infra.id] if infra.record["mounts"] else []), *request.volumes_from),
         devices=(*_devices(infra), *request.devices),
         security=_security(infra, request.security),
     )
+
+
+def _restart(pod: Pod, request: CreateRequest) -> RestartPolicy | None:
+    """Its own policy, or the pod's; a container that is removed at its end has none."""
+    kept = pod.record.get("restart")
+    if request.restart or request.auto_remove or not kept:
+        return request.restart
+    return RestartPolicy(kept["name"], kept["max"])
 
 
 def _own_ids(asked: Namespaces) -> bool:

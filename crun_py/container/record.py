@@ -13,7 +13,7 @@ from crun_py.cgroup import manager
 from crun_py.clock import now
 from crun_py.container import health, namespaces
 from crun_py.errors import InvalidArgument
-from crun_py.model.container import Tmpfs
+from crun_py.model.container import RestartPolicy, Tmpfs
 from crun_py.model.network import Join
 from crun_py.net import config, connection
 from crun_py.record import replaced, to_json, without_empty
@@ -85,7 +85,8 @@ def make(
     hostname = request.hostname or _hostname(paths, container_id, mode, shared["uts"])
     args = command_line(config, request)
     replaced = bool(request.command) or request.entrypoint is not None
-    if request.restart.name != "no" and request.auto_remove:
+    restart = request.restart or RestartPolicy()
+    if restart.name != "no" and request.auto_remove:
         raise InvalidArgument("--rm: conflicts with --restart", hint="choose one of them")
     record: Record = {
         "version": state.VERSION,
@@ -135,7 +136,7 @@ def make(
             "networks": [to_json(join) for join in _joins(paths, asked, mode)],
         },
         "log": to_json(request.log),
-        "restart": {"name": request.restart.name, "max": request.restart.retries},
+        "restart": {"name": restart.name, "max": restart.retries},
         "create_command": [*request.created_by],
         "host": _host(request),
         "mounts": [],

@@ -42,7 +42,7 @@ def _tree(container: Container, entry: MountEntry) -> int:
     top = entry["source"] if bound else volumes.data_directory(container.paths, entry["name"])
     try:
         root = os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        if bound:
+        if bound or entry.get("create", False):
             _make(root, entry["subpath"])
     except OSError as e:
         raise NotFound.from_os(f"mounting {entry['subpath']} of {top}", e) from e

@@ -92,9 +92,14 @@ def user_for(user: str, found: UserNamespace | None) -> str:
     return f"{own[0]}:{group[0]}"
 
 
-def caller(found: UserNamespace | None) -> str:
-    """The name of the caller, whom keep-id lets keep the id; "" without keep-id or a name."""
-    if not found or found["mode"] != "keep-id":
+def caller(paths: Paths, found: UserNamespace) -> str:
+    """The name of the caller, whom keep-id lets keep the id, also in another container's namespace;
+    "" without keep-id or a name."""
+    mode = found["mode"]
+    if mode.startswith("container:"):
+        other = state.load(paths, mode.partition(":")[2]).record["userns"]
+        mode = other["mode"] if other else ""
+    if mode != "keep-id":
         return ""
     import pwd
 

@@ -194,7 +194,8 @@ class MountEntry(TypedDict):
 
     type: bind, volume, image (tmpfs only on the way here).  name: of the volume or image.
     mode: the options as they were written.  copy: a new volume gets what the image has there.
-    create: a bind's source is made.  layer: the directory of the container that its changes go to.
+    create: a bind's source is made; of a volume, its part is.
+    layer: the directory of the container that its changes go to.
     image_id: hex digits.  subpath: the part of a volume or image that is mounted.
     mounted: a volume that is a file system of its own, which root mounts on the host.
     id_map: rows of uids and gids: as stored, as shown (as the engine sees them), count.

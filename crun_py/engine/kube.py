@@ -7,11 +7,13 @@ import os
 from functools import partial
 
 from crun_py import notices, pods, state
+from crun_py.container import ending
 from crun_py.container import pods as made
 from crun_py.engine import containers, create, pod_making, run, secrets, waiting
 from crun_py.engine import pods as engine_pods
 from crun_py.engine import volumes as stored
-from crun_py.errors import CrunpyError, InvalidArgument, NotFound
+from crun_py.engine.auto_update import LABEL as UPDATES
+from crun_py.errors import CrunpyError, InvalidArgument, NotFound, Unsupported
 from crun_py.kube import plan as plans
 from crun_py.kube import text
 from crun_py.kube.node import Node
@@ -46,6 +48,7 @@ def play(
     mode: str = "",
     ports: Sequence[PortMapping] = (),
     annotations: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
     log: LogConfig | None = None,
     access: RegistryAccess | None = None,
     start: bool = True,
@@ -54,10 +57,14 @@ def play(
     """Make what a manifest asks for: volumes, secrets, and pods with their containers.
 
     what: its name in errors.  config_maps: manifests of further ConfigMaps.  networks: that the
-    pods are on, or a mode; ports: published beside those of the manifest, by its first pod.
-    annotations: for all containers.  start: the pods run then.  replace: those of their names are
-    removed first.  What has no effect is a warning.  Raises InvalidArgument, NotFound, Conflict,
-    and the errors of pulls; of a pod that cannot be made nothing is left.
+    pods are on, or a mode; ports: published by the first pod, instead of what the manifest says of
+    the same ports of its containers.
+    annotations, labels: for all containers; those that ask for updates (io.containers.autoupdate,
+    with /CONTAINER for one) are labels, too.  start: the pods run then.  replace: those of their
+    names are removed first.  What has no effect is a warning.
+
+    Raises InvalidArgument, NotFound, Conflict, and the errors of pulls and starts; nothing that was
+    made is left then.
     """
     objects = text.documents(manifest, what)
     maps = [one for data in config_maps for one in text.documents(data, "a ConfigMap")]
@@ -74,29 +81,42 @@ def play(
         notices.warn(note)
     if replace:
         down(context, manifest, what=what)
-    volumes = []
-    for claim in plan.claims:
-        if not stored.exists(context, claim.name):
-            pod_making.in_own_process(
-                partial(stored.create, context, claim.name, labels=claim.labels),
-                f"volume {claim.name}",
-            )
-        volumes.append(claim.name)
-    for secret in plan.secrets:
-        secrets.remove(context, secret.name, missing_ok=True)
-        secrets.create(context, secret.name, secret.data)
-    found = []
-    for number, pod in enumerate(plan.pods):
-        request = _pod_request(pod, networks, mode, ports if number == 0 else (), begun=start)
+    undo: list[Callable[[], object]] = []
+    try:
+        for claim in plan.claims:
+            if not stored.exists(context, claim.name):
+                undo.append(partial(_remove_volume, context, claim.name))
+                pod_making.in_own_process(
+                    partial(stored.create, context, claim.name, labels=claim.labels),
+                    f"volume {claim.name}",
+                )
+        found = []
+        for number, pod in enumerate(plan.pods):
+            request = _pod_request(pod, networks, mode, ports if number == 0 else (), begun=start)
 
-        def again(directory: str, number: int = number) -> KubePod:
-            return planned(directory).pods[number]
+            def again(directory: str, number: int = number) -> KubePod:
+                return planned(directory).pods[number]
 
-        found.append(
-            _Pod(context, request, again, annotations or {}, access or RegistryAccess()).play(start)
-        )
-    return Played(pods=tuple(found), volumes=tuple(volumes),
+            more = annotations or {}, labels or {}
+            one = _Pod(context, request, again, *more, access or RegistryAccess())
+            undo.append(one.remove)
+            found.append(one.play(start))
+        # the last thing, for those that are replaced could not be given back
+        for secret in plan.secrets:
+            secrets.remove(context, secret.name, missing_ok=True)
+            secrets.create(context, secret.name, secret.data)
+    except BaseException:
+        for step in reversed(undo):
+            ending.warn_on_error(step)
+        raise
+    return Played(pods=tuple(found), volumes=tuple(claim.name for claim in plan.claims),
                   secrets=tuple(secret.name for secret in plan.secrets))  # fmt: skip
+
+
+def _remove_volume(context: Context, name: str) -> None:
+    """One that may not have come to be."""
+    if stored.exists(context, name):
+        pod_making.in_own_process(partial(stored.remove, context, name), f"volume {name}")
 
 
 def _kept(context: Context, name: str) -> Node | None:
@@ -115,11 +135,13 @@ def _pod_request(
     pod: KubePod, networks: Sequence[Join], mode: str, ports: Sequence[PortMapping], *, begun: bool
 ) -> PodRequest:
     own = pod.pod.container
-    network = replaced(own.network, ports=(*own.network.ports, *ports))
+    said = {(port.container_port, port.protocol) for port in ports}
+    kept = [p for p in own.network.ports if (p.container_port, p.protocol) not in said]
+    network = replaced(own.network, ports=(*kept, *ports))
     if networks and network.mode != "host":
         network = replaced(network, networks=tuple(networks))
     elif mode:
-        network = replaced(network, mode=mode)
+        network = replaced(network, mode=mode, ports=() if mode == "host" else network.ports)
     # the end of the last init container must not be that of the pod
     policy = "continue" if pod.begun and begun else pod.pod.exit_policy
     return replaced(pod.pod, container=replaced(own, network=network), exit_policy=policy)
@@ -134,10 +156,11 @@ class _Pod:
         request: PodRequest,
         planned: Callable[[str], KubePod],
         annotations: dict[str, str],
+        labels: dict[str, str],
         access: RegistryAccess,
     ) -> None:
         self._context, self._request, self._planned = context, request, planned
-        self._annotations, self._access = annotations, access
+        self._annotations, self._labels, self._access = annotations, labels, access
         self._id = ""
 
     def play(self, start: bool) -> PlayedPod:
@@ -146,29 +169,35 @@ class _Pod:
         self._id = pod_making.in_own_process(
             lambda: pod_making.create(context, self._request).id, f"pod {name}"
         )
-        try:
-            directory = f"{context.paths.pod(self._id)}/volumes"
-            pod = self._planned(directory)
-            _write(pod, directory)
-            if pod.begun and not start:
-                notices.warn(f"pod {name}: its init containers run by `kube play` alone")
-            for one in pod.begun if start else ():
-                self._begin(one)
-            made_containers = tuple(self._make(one) for one in pod.containers)
-        except BaseException:
-            pod_making.remove(context, self._id, force=True, missing_ok=True)
-            raise
+        directory = f"{context.paths.pod(self._id)}/volumes"
+        pod = self._planned(directory)
+        _write(pod, directory)
+        if pod.begun and not start:
+            notices.warn(f"pod {name}: its init containers run by `kube play` alone")
+        for one in pod.begun if start else ():
+            self._begin(one)
+        made_containers = tuple(self._make(one) for one in pod.containers)
         if start:
             made.let_end(pods.load(context.paths, self._id), pod.pod.exit_policy)
             engine_pods.start(context, self._id)
         return PlayedPod(id=self._id, containers=made_containers)
 
+    def remove(self) -> None:
+        """What there is of it."""
+        if self._id:
+            pod_making.remove(self._context, self._id, force=True, missing_ok=True)
+
     def _make(self, one: KubeContainer) -> str:
         """Make a container; its id."""
+        annotations = {**one.request.annotations, **self._annotations}
+        own = one.request.name.removeprefix(f"{self._request.name}-")
+        policy = annotations.get(f"{UPDATES}/{own}", annotations.get(UPDATES))
+        updates = {UPDATES: policy} if policy else {}
         request = replaced(
             one.request,
             pod=self._id,
-            annotations={**one.request.annotations, **self._annotations},
+            annotations=annotations,
+            labels={**one.request.labels, **self._labels, **updates},
             created_by=self._request.created_by,
         )
         wanted = replaced(one.pull, access=self._access)
@@ -182,7 +211,10 @@ class _Pod:
                 )
             return container.id
 
-        return pod_making.in_own_process(make, f"container {request.name}")
+        try:
+            return pod_making.in_own_process(make, f"container {request.name}")
+        except (InvalidArgument, Unsupported) as e:
+            raise type(e)(f"{one.where}: {e.message}", hint=e.hint) from e
 
     def _begin(self, one: KubeContainer) -> None:
         """Run an init container to its end, and remove it.  Raises CrunpyError when it fails."""
@@ -238,7 +270,7 @@ def down(
     volumes = []
     for name in named[plans.CLAIMS] if force else ():
         if stored.exists(context, name):
-            pod_making.in_own_process(partial(stored.remove, context, name), f"volume {name}")
+            _remove_volume(context, name)
             volumes.append(name)
     return TakenDown(stopped=tuple(stopped), removed=tuple(removed), volumes=tuple(volumes),
                      secrets=tuple(gone))  # fmt: skip

@@ -8,7 +8,7 @@ from crun_py.model.state import LogEntry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from crun_py.engine.context import Context
     from crun_py.state import Container
@@ -40,6 +40,48 @@ def read(
         running=lambda: more_may_come(container),
     ):
         yield LogEntry(stream=entry["stream"], time=entry["time"], text=entry["log"])
+
+
+def together(
+    names: Sequence[str], read: Callable[[str], Iterator[LogEntry]], *, follow: bool
+) -> Iterator[tuple[str, LogEntry]]:
+    """What `read` gives for each of several containers, with the name: by time; follow: as it
+    comes, for each is waited for by a thread."""
+    if not follow:
+        import heapq
+
+        streams = [_named(name, read(name)) for name in names]
+        yield from heapq.merge(*streams, key=lambda item: item[1].time)
+        return
+    import queue
+    import threading
+
+    found: queue.SimpleQueue[tuple[str, LogEntry | Exception | None]] = queue.SimpleQueue()
+
+    def pass_on(name: str) -> None:
+        try:
+            for entry in read(name):
+                found.put((name, entry))
+            found.put((name, None))
+        except Exception as e:
+            found.put((name, e))
+
+    for name in names:
+        threading.Thread(target=pass_on, args=[name], daemon=True).start()
+    left = len(names)
+    while left:
+        name, entry = found.get()
+        if isinstance(entry, Exception):
+            raise entry
+        if entry is None:
+            left -= 1
+        else:
+            yield name, entry
+
+
+def _named(name: str, entries: Iterator[LogEntry]) -> Iterator[tuple[str, LogEntry]]:
+    for entry in entries:
+        yield name, entry
 
 
 def more_may_come(container: Container) -> bool:

@@ -10,25 +10,26 @@ from crun_py import pods, state
 from crun_py.container import pods as made
 from crun_py.engine import pod_making
 from crun_py.errors import Conflict, CrunpyError, InvalidArgument, NotFound
-from crun_py.model.container import Limits
-from crun_py.model.pod import PodContainer, PodInfo, PodInfra, PodRequest
+from crun_py.model.container import Limits, RestartPolicy
+from crun_py.model.pod import PodContainer, PodInfo, PodInfra, PodLine, PodRequest
 from crun_py.record import from_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import TypeVar
 
     from crun_py.engine.context import Context
     from crun_py.model.pruned import Pruned
     from crun_py.model.running import ProcessTable
+    from crun_py.model.stats import Stats
     from crun_py.pods import Pod
     from crun_py.state import Container
 
     T = TypeVar("T")
 
 CALLS = ("create", "exists", "names", "named", "inspect", "infos", "start", "stop", "restart",
-         "kill", "pause", "unpause", "remove", "prune", "processes")  # fmt: skip
+         "kill", "pause", "unpause", "remove", "prune", "processes", "lines", "usage")  # fmt: skip
 _SIGKILL = 9
 _COLUMNS = ("user", "pid", "ppid", "pcpu", "etime", "tty", "time", "args")
 """podman-pod-top(1)'s."""
@@ -114,6 +115,7 @@ def _info(pod: Pod, members: list[Container] | None = None) -> PodInfo:
         found.append(PodContainer(id=container.id, name=container.name, state=status.state,
                                   status=words, infra=own))  # fmt: skip
     record = pod.record
+    kept = record.get("restart")
     return PodInfo(
         id=pod.id,
         name=pod.name,
@@ -128,6 +130,7 @@ def _info(pod: Pod, members: list[Container] | None = None) -> PodInfo:
         limits=from_json(Limits, record["limits"]),
         containers=tuple(found),
         created_by=tuple(record["create_command"]),
+        restart=RestartPolicy(kept["name"], kept["max"]) if kept else None,
     )
 
 
@@ -172,6 +175,39 @@ def logging(context: Context, name: str, only: str = "") -> list[Container]:
     return [wanted]
 
 
+def lines(
+    context: Context,
+    name: str,
+    *,
+    follow: bool = False,
+    tail: int | None = None,
+    since_ns: int | None = None,
+    until_ns: int | None = None,
+) -> Iterator[PodLine]:
+    """What the containers of a pod wrote, as of engine.logs, by time; follow: as it comes.  Raises
+    NotFound, Unsupported."""
+    from crun_py.engine import logs
+
+    entries = logs.together(
+        [container.id for container in logging(context, name)],
+        lambda one: logs.read(
+            context, one, follow=follow, tail=tail, since_ns=since_ns, until_ns=until_ns
+        ),
+        follow=follow,
+    )
+    called = {container.id: container.name for container in logging(context, name)}
+    for container_id, entry in entries:
+        yield PodLine(container=called[container_id], stream=entry.stream, time=entry.time,
+                      text=entry.text)  # fmt: skip
+
+
+def usage(context: Context, name: str, *, interval_s: float = 1) -> Iterator[tuple[Stats, ...]]:
+    """What the containers of a pod that run use, again and again.  Raises NotFound."""
+    from crun_py.engine import usage as used
+
+    return used.measured(lambda: running(context, [name]), interval_s)
+
+
 def processes(context: Context, name: str, columns: Sequence[str] = ()) -> ProcessTable:
     """The processes of a pod's running containers.
 
@@ -202,13 +238,30 @@ def processes(context: Context, name: str, columns: Sequence[str] = ()) -> Proce
 
 def start(context: Context, name: str) -> str:
     """Start a pod's containers, the infra container first; those that run already stay as they
-    are.  The pod's id.  Raises NotFound, and the errors of all that did not start as one."""
+    are, but for what they share: where the infra container has ended they are started anew.  The
+    pod's id.
+
+    Raises NotFound, and the errors of all that did not start as one: those that did run on, but the
+    infra container does not stay for nobody's sake.
+    """
     from crun_py.engine import run
 
     pod = pods.find(context.paths, name)
-    pod_making.each(
-        pod.name, pod.containers(), lambda container: run.start(context, container.id), "starting"
-    )
+    alive = _alive(pod)
+    before = {c.id for c in alive}
+    if pod.record["shared"] and pod.record["infra"] not in before:
+        pod_making.each(pod.name, alive, lambda one: _stop(context, one), "stopping")
+    try:
+        pod_making.each(
+            pod.name, pod.containers(), lambda one: run.start(context, one.id), "starting"
+        )
+    except CrunpyError:
+        alive = _alive(pod)
+        if len(alive) == 1 and alive[0].record.get("infra") and alive[0].id not in before:
+            pod_making.in_own_process(
+                lambda: _stop(context, alive[0]), f"container {alive[0].name}"
+            )
+        raise
     made.event(pod, "start")
     return pod.id
 
@@ -232,9 +285,21 @@ def stop(
     return pod.id
 
 
-def restart(context: Context, name: str) -> str:
-    """Stop a pod's containers and start them all.  The pod's id.  Raises as `start`."""
-    stop(context, name)
+def _alive(pod: Pod) -> list[Container]:
+    """Its containers that run, or will in a moment."""
+    return [c for c in pod.containers() if c.status().alive or c.status().state == "restarting"]
+
+
+def _stop(context: Context, container: Container) -> None:
+    from crun_py.engine import containers
+
+    containers.stop(context, container.id)
+
+
+def restart(context: Context, name: str, *, timeout_s: int | None = None) -> str:
+    """Stop a pod's containers and start them all.  timeout_s: as for `stop`.  The pod's id.  Raises
+    as `start`."""
+    stop(context, name, timeout_s=timeout_s)
     return start(context, name)
 
 

@@ -8,7 +8,7 @@ from crun_py import state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from crun_py.engine.context import Context
     from crun_py.model.stats import Stats
@@ -32,13 +32,20 @@ def stream(
     context: Context, names: tuple[str, ...] = (), *, interval_s: float = 1
 ) -> Iterator[tuple[Stats, ...]]:
     """As `once`, again and again, each time for the interval before."""
+    named = [state.find(context.paths, name) for name in names]
+    return measured(lambda: _running(context, named), interval_s)
+
+
+def measured(
+    running: Callable[[], list[Container]], interval_s: float
+) -> Iterator[tuple[Stats, ...]]:
+    """What the containers that `running` gives use, again and again."""
     from crun_py.show import stats
 
-    named = [state.find(context.paths, name) for name in names]
-    before = stats.sample(_running(context, named))
+    before = stats.sample(running())
     while True:
         time.sleep(interval_s)
-        found = _running(context, named)
+        found = running()
         after = stats.sample(found)
         yield tuple(
             stats.used(c, before.get(c.id, after[c.id]), after[c.id])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from crun_py.errors import InvalidArgument
-from crun_py.kube.amounts import amount
+from crun_py.kube.amounts import amount, ceiled
 from crun_py.kube.settings import MAPS, SECRETS
 from crun_py.model.container import (
     Bind,
@@ -35,12 +35,14 @@ def container(
     node: Node, around: Surroundings, *, first: bool = False
 ) -> tuple[CreateRequest, PullRequest]:
     """A container; first: it is an init container.  Raises InvalidArgument, NotFound."""
-    name = node.needed("name")
+    name = label(node)
     node.known("terminationMessagePath", "terminationMessagePolicy", "resizePolicy")
     node.known("stdinOnce")
     policy = around.restart_policy
     if policy not in _POLICIES:
-        raise InvalidArgument(f"restart policy {policy!r}: not one of {', '.join(_POLICIES)}")
+        raise InvalidArgument(
+            f"{around.where}.restartPolicy {policy!r}: not one of {', '.join(_POLICIES)}"
+        )
     own = node.node("securityContext")
     around.say_ports(node.nodes("ports"))
     pull = node.text("imagePullPolicy")
@@ -57,7 +59,7 @@ def container(
         environment=Environment(variables=_variables(node, around)),
         labels=around.labels,
         annotations=around.annotations,
-        mounts=tuple(m for one in node.nodes("volumeMounts") for m in around.mounts(one)),
+        mounts=_mounts(node, around),
         tty=bool(node.truth("tty")),
         open_stdin=bool(node.truth("stdin")),
         user=_user(own, around),
@@ -75,6 +77,28 @@ def container(
     newest = ":" not in tag or tag.endswith(":latest")
     asked = _PULLS[pull] if pull or not newest or "@" in tag else "newer"
     return request, PullRequest(policy=asked)
+
+
+def label(node: Node) -> str:
+    """The name of an object, which is a label of the domain name system (RFC 1123)."""
+    name = node.needed("name")
+    good = name.isascii() and name == name.lower() and name.replace("-", "a").isalnum()
+    if not good or len(name) > 63 or "-" in (name[0], name[-1]):
+        raise InvalidArgument(
+            f"{node.where}.name {name[:80]!r}: not a label of at most 63 of a-z 0-9 -"
+        )
+    return name
+
+
+def _mounts(node: Node, around: Surroundings) -> tuple[Mount, ...]:
+    found: dict[str, Mount] = {}
+    for one in node.nodes("volumeMounts"):
+        mount = around.mount(one)
+        place = os.path.normpath(mount.target)
+        if place in found:
+            raise InvalidArgument(f"{one.where}.mountPath {mount.target!r}: it is there twice")
+        found[place] = mount
+    return tuple(found.values())
 
 
 def _variables(node: Node, around: Surroundings) -> dict[str, str | None]:
@@ -114,8 +138,8 @@ def _value_from(source: Node, node: Node, around: Surroundings) -> str | None:
         about = source.node("resourceFieldRef")
         kind, _, what = about.needed("resource").partition(".")
         text = node.node("resources").node(kind).text(what) or "0"
-        divisor = amount(about.text("divisor", "1"), f"{about.where}.divisor") or 1
-        return str(-int(-amount(text, about.where) // divisor))
+        finest = 1000 if what == "cpu" else 1
+        return str(ceiled(text, about.where, about.text("divisor"), finest=finest))
     raise InvalidArgument(f"{source.where}: it names none of the sources that are known")
 
 

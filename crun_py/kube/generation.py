@@ -57,32 +57,120 @@ def pod(
         host, _, address = line.partition(":")
         hosts.setdefault(address, []).append(host)
     options = [option.partition(":") for option in network["dns_option"]]
+    own_name = common["hostname"] if common else _hostname(base)
+    title = _title(name, "-.")
     policies = {part.record["restart"]["name"] for part in parts}
     if len(policies) > 1:
         notes.append("its containers have several restart policies, of which a pod has one")
     spec: Object = {
         "containers": containers,
         "restartPolicy": _POLICIES.get(parts[0].record["restart"]["name"], "Never"),
-        "hostname": common["hostname"] if common and common["hostname"] != name else "",
+        "hostname": own_name if own_name not in (name, title) else "",
         "hostNetwork": network["mode"] == "host",
         "hostPID": base["namespaces"]["pid"] == "host",
         "hostIPC": base["namespaces"]["ipc"] == "host",
         "shareProcessNamespace": "pid" in shared,
         "hostAliases": [{"ip": ip, "hostnames": names} for ip, names in hosts.items()],
+        # else a cluster's own servers would be asked, too
+        "dnsPolicy": "None" if network["dns"] else "",
         "dnsConfig": without_empty({
             "nameservers": network["dns"],
             "searches": network["dns_search"],
             "options": [without_empty({"name": k, "value": v}) for k, _, v in options],
         }),
+        "securityContext": without_empty({
+            "supplementalGroups": _groups(parts, notes),
+            "sysctls": [{"name": key, "value": value}
+                        for key, value in base["host"].get("sysctl", {}).items()],
+        }),
         "volumes": [{"name": volume, **source} for volume, source in volumes.items()],
     }  # fmt: skip
     if base["userns"]:
         notes.append("its user namespace")
-    metadata = without_empty({"name": name, "labels": {"app": name, **labels}})
+    said = {"app": title, **labels}
+    metadata = without_empty({
+        "name": title,
+        "labels": {**said, **_labels(parts, said, notes)},
+        "annotations": _annotations(parts, notes),
+    })  # fmt: skip
     return (
         {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": without_empty(spec)},
         notes,
     )
+
+
+def _title(name: str, marks: str = "-") -> str:
+    """A name as Kubernetes takes it; marks: what may be in it beside letters and digits."""
+    kept = "".join(c if _is_plain(c) or c in marks else "-" for c in name.lower())
+    return kept[: 63 if marks == "-" else 253].strip("-.")
+
+
+def _is_plain(mark: str) -> bool:
+    return mark.isascii() and mark.isalnum()
+
+
+def _hostname(record: Record) -> str:
+    """The host name that a container alone was given, "" for one that nobody chose."""
+    name = record["hostname"]
+    chosen = record["namespaces"]["uts"] == "private" and record["network"]["mode"] != "host"
+    return name if chosen and name != record["id"][:12] else ""
+
+
+_UNIT = "PODMAN_SYSTEMD_UNIT"
+
+
+def _labels(parts: Sequence[Part], said: dict[str, str], notes: list[str]) -> dict[str, str]:
+    """The labels of containers that their images lack: those of the pod."""
+    found: dict[str, str] = {}
+    for part in parts:
+        images = part.image.get("Labels") or {}
+        for key, value in part.record["config"]["labels"].items():
+            if images.get(key) == value or key == _UNIT:
+                continue
+            if (
+                not (_is_key(key) and _is_value(value))
+                or {**found, **said}.get(key, value) != value
+            ):
+                notes.append(f"container {part.record['name']}: its label {key}")
+            elif key not in said:
+                found[key] = value
+    return found
+
+
+def _annotations(parts: Sequence[Part], notes: list[str]) -> dict[str, str]:
+    """The annotations of containers: those of the pod."""
+    found: dict[str, str] = {}
+    for part in parts:
+        for key, value in part.record["annotations"].items():
+            if not _is_key(key.lower()) or found.get(key, value) != value:
+                notes.append(f"container {part.record['name']}: its annotation {key}")
+            else:
+                found[key] = value
+    return found
+
+
+def _is_key(key: str) -> bool:
+    """Whether it can be the key of a label: [DOMAIN/]NAME."""
+    domain, slash, name = key.rpartition("/")
+    good = not slash or (domain == _title(domain, "-.") and bool(domain))
+    return good and bool(name) and _is_value(name)
+
+
+def _is_value(value: str) -> bool:
+    """Whether it can be the value of a label: up to 63 letters and digits, with - _ . between."""
+    inner = value.replace("-", "a").replace("_", "a").replace(".", "a")
+    whole = not value or (_is_plain(inner))
+    return whole and len(value) <= 63 and value[:1].isalnum() == value[-1:].isalnum() == bool(value)
+
+
+def _groups(parts: Sequence[Part], notes: list[str]) -> list[int]:
+    """The further groups that all containers have; of the others' a pod can say nothing."""
+    each = [{*part.record["host"].get("group_add", ())} for part in parts]
+    common = {group for group in set.intersection(*each) if group.isdecimal()}
+    for part, groups in zip(parts, each, strict=True):
+        if groups - common:
+            notes.append(f"container {part.record['name']}: its groups")
+    return sorted(map(int, common))
 
 
 def _container(part: Part, pod_name: str, volumes: dict[str, Object], notes: list[str]) -> Object:
@@ -100,7 +188,7 @@ def _container(part: Part, pod_name: str, volumes: dict[str, Object], notes: lis
         if found:
             notes.append(f"container {record['name']}: its {what}")
     return without_empty({
-        "name": name.replace("_", "-").lower(),
+        "name": _title(name),
         "image": record["image"],
         "command": command,
         "args": args,
@@ -225,7 +313,8 @@ def deployment(found: Object) -> Object:
     metadata, spec = found["metadata"], found["spec"]
     assert isinstance(metadata, dict) and isinstance(spec, dict)
     labels = metadata["labels"]
-    template = {"metadata": {"labels": labels}, "spec": {**spec, "restartPolicy": "Always"}}
+    about = without_empty({"labels": labels, "annotations": metadata.get("annotations")})
+    template = {"metadata": about, "spec": {**spec, "restartPolicy": "Always"}}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -40,6 +40,7 @@ class Surroundings:
     ) -> None:
         metadata, spec = node.node("metadata"), node.node("spec")
         self.name, self.settings, self.log = name, settings, log
+        self.where = spec.where
         self.labels, self.annotations = metadata.pairs("labels"), metadata.pairs("annotations")
         self.restart_policy = spec.text("restartPolicy", "Always")
         self.stop_timeout_s = 10
@@ -80,9 +81,11 @@ class Surroundings:
             raise InvalidArgument(f"{where}.fieldPath {path!r}: not known here")
         return plain[path]
 
-    def mounts(self, one: Node) -> list[Mount]:
+    def mount(self, one: Node) -> Mount:
         """What a volumeMount asks for."""
         name, target = one.needed("name"), one.needed("mountPath")
+        if not target.startswith("/") or ":" in target:
+            raise InvalidArgument(f"{one.where}.mountPath {target!r}: not a path from / without :")
         part, read_only = one.text("subPath"), bool(one.truth("readOnly"))
         if "subPathExpr" in one:
             raise InvalidArgument(f"{one.where}.subPathExpr: it is not done here, subPath is")
@@ -92,7 +95,8 @@ class Surroundings:
         if part.startswith("/") or ".." in part.split("/"):
             raise InvalidArgument(f"{one.where}.subPath {part!r}: not a path in the volume")
         read_only = read_only or source.read_only
-        return [replaced(source, target=target, subpath=part, read_only=read_only)]
+        asked: Mount = replaced(source, target=target, subpath=part, read_only=read_only)
+        return asked
 
     def _volume(self, one: Node) -> Bind | VolumeMount:
         name = one.needed("name")
@@ -101,6 +105,8 @@ class Surroundings:
         if "hostPath" in one:
             about = one.node("hostPath")
             kind, path = about.text("type"), about.needed("path")
+            if not path.startswith("/"):
+                raise InvalidArgument(f"{about.where}.path {path!r}: not a path from /")
             if kind not in (*_HOST_TYPES, "FileOrCreate"):
                 raise InvalidArgument(f"{about.where}.type {kind!r}: not one of Kubernetes'")
             if kind == "FileOrCreate":
@@ -108,9 +114,8 @@ class Surroundings:
             return Bind(path, "/", create=kind == "DirectoryOrCreate")
         if "persistentVolumeClaim" in one:
             about = one.node("persistentVolumeClaim")
-            return VolumeMount(
-                about.needed("claimName"), "/", read_only=bool(about.truth("readOnly"))
-            )
+            read_only = bool(about.truth("readOnly"))
+            return VolumeMount(about.needed("claimName"), "/", read_only=read_only, create=True)
         own = f"{self._directory}/{name}"
         if "emptyDir" in one:
             about = one.node("emptyDir")
@@ -164,10 +169,15 @@ def pod(node: Node, name: str, settings: Settings, directory: str, log: LogConfi
         request = replaced(request, binds=contained.binds(request.mounts))
         own = one.node("securityContext").truth("runAsNonRoot")
         non_root = around.non_root if own is None else own
-        return KubeContainer(request=request, pull=pull, non_root=non_root)
+        return KubeContainer(request=request, pull=pull, where=one.where, non_root=non_root)
 
     begun = tuple(made(one, first=True) for one in spec.nodes("initContainers"))
     containers = tuple(made(one) for one in spec.nodes("containers"))
+    seen: set[str] = set()
+    for one in (*begun, *containers):
+        if one.request.name in seen:
+            raise InvalidArgument(f"{one.where}.name: another container has this name")
+        seen.add(one.request.name)
     if not containers:
         raise InvalidArgument(f"{spec.where}.containers: there is none")
     own = spec.node("securityContext")

@@ -25,7 +25,15 @@ from crun_py.model.container import (
     VolumeMount,
 )
 from crun_py.model.network import Join, PortMapping
+from crun_py.model.pod import PodInfo
 from crun_py.model.registry import RegistryAccess
+
+
+class AnyPod:
+    """A Pod, for asyncio or not.  info: what is known of it."""
+
+    info: PodInfo
+
 
 Pathname = str | os.PathLike[str]
 Words = str | Sequence[str]
@@ -94,7 +102,7 @@ class CreateOptions(TypedDict, total=False):
     oom_score_adj      preference of the OOM killer
     volumes_from       containers whose mounts it gets, NAME or NAME:ro
     requires           containers that are started before
-    pod                a pod that it joins, by name or id; new:NAME: one that is made for it
+    pod                a Pod that it joins, or its name or id; new:NAME: one that is made for it
     cgroup_parent      the cgroup or slice above its own
     cgroup_manager     who makes it: systemd or cgroupfs
     rootfs             a directory of the host instead of an image
@@ -172,7 +180,7 @@ class CreateOptions(TypedDict, total=False):
     oom_score_adj: int
     volumes_from: Iterable[str]
     requires: Iterable[str]
-    pod: str
+    pod: str | AnyPod
     cgroup_parent: str
     cgroup_manager: str
     rootfs: Pathname

@@ -11,6 +11,7 @@ from crun_py.errors import InvalidArgument
 from crun_py.library import create_options
 from crun_py.library.create_options import (
     AnyMount,
+    AnyPod,
     CreateOptions,
     Filters,
     Pathname,
@@ -58,7 +59,7 @@ def requests(
     usual = CreateRequest()
     entrypoint = given.get("entrypoint")
     rootfs = given.get("rootfs")
-    restart = given.get("restart", usual.restart)
+    restart, pod = given.get("restart", usual.restart), given.get("pod", "")
     stop_signal = given.get("stop_signal", 0)
     asked = several(given.get("devices", ()))
     nodes, cdi = parts.devices(one for one in asked if isinstance(one, str))
@@ -115,7 +116,7 @@ def requests(
         cgroup_parent=given.get("cgroup_parent", ""),
         cgroup_manager=given.get("cgroup_manager", ""),
         binds=_volumes(given),
-        pod=given.get("pod", ""),
+        pod=pod.info.id if isinstance(pod, AnyPod) else pod,
     )  # fmt: skip
     wanted = PullRequest(
         policy=given.get("pull", "missing"),
@@ -129,7 +130,8 @@ _OF_PODS = frozenset(
     "annotations cgroup_parent cpu_shares cpus cpuset_cpus devices dns dns_options dns_search "
     "extra_hosts hostname ip6_address ip_address labels limits links mac_address memory "
     "memory_swap mounts name namespaces network network_aliases networks no_new_privileges pid "
-    "ports replace seccomp security shm_size sysctls tmpfs userns uts volumes volumes_from".split()
+    "ports replace restart seccomp security shm_size sysctls tmpfs userns uts volumes "
+    "volumes_from".split()
 )
 """Those of CreateOptions that can be said of a pod."""
 

@@ -71,10 +71,11 @@ class Bind:
 class VolumeMount:
     """A volume.
 
-    subpath: a directory or file in it that is mounted alone, and must be there.
-    name: "" for one that goes with the container.  copy: a new volume gets what the image has at
-    the target.  labels, options: of the volume, if it is made for this (volume create).  overlay:
-    what is written stays out of it, and goes with the container.  relabel: as of a Bind.
+    subpath: a directory or file in it that is mounted alone, and must be there; create: or is made,
+    as a directory.  name: "" for one that goes with the container.  copy: a new volume gets what
+    the image has at the target.  labels, options: of the volume, if it is made for this (volume
+    create).  overlay: what is written stays out of it, and goes with the container.
+    relabel: as of a Bind.
     """
 
     name: str
@@ -91,6 +92,7 @@ class VolumeMount:
     labels: dict[str, str] = {}  # noqa: RUF012  # a record is not changed
     options: dict[str, str] = {}  # noqa: RUF012
     subpath: str = ""
+    create: bool = False
     overlay: bool = False
     relabel: str = ""
 
@@ -358,6 +360,7 @@ class CreateRequest:
     shm_bytes: of /dev/shm.  storage_bytes: what its writable layer may hold, 0 for no limit.
     umask: of its processes.  stop_signal: 0 for the image's.
     init: a small init is process 1.  systemd: true (if it is the command), false or always.
+    restart: None for its pod's policy, or none.
     requires: containers that are started before.  timeout_s: it is killed then, 0 for never.
     timezone: "" for the image's, local, or a name like Europe/Berlin.
     device_rules: what may be opened beside devices.  cdi: devices by the names of their
@@ -422,7 +425,7 @@ class CreateRequest:
     init: bool = False
     systemd: str = "true"
     sdnotify: str = "container"
-    restart: RestartPolicy = RestartPolicy()
+    restart: RestartPolicy | None = None
     health: HealthCheck = HealthCheck()
     log: LogConfig = LogConfig()
     timeout_s: int = 0

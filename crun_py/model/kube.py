@@ -21,10 +21,12 @@ class KubeFile:
 
 @record
 class KubeContainer:
-    """A container of a pod, and how its image is obtained.  non_root: it must not run as root."""
+    """A container of a pod, and how its image is obtained.  where: its place in the manifest.
+    non_root: it must not run as root."""
 
     request: CreateRequest
     pull: PullRequest
+    where: str
     non_root: bool = False
 
 

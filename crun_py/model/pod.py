@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crun_py.model.container import CreateRequest, Limits
+from crun_py.model.container import CreateRequest, Limits, RestartPolicy
 from crun_py.model.network import PortMapping
 from crun_py.record import record
 
@@ -14,10 +14,11 @@ class PodRequest:
     name: "" for a made-up one.  shared: the namespaces that its containers share, of cgroup, ipc,
     net, pid and uts; None for ipc, net and uts, with infra.  infra: whether a container holds them;
     container: what that is asked for: network, host name, namespaces, volumes, devices, security,
-    which the others get from it; its image and command do not matter.  exit_policy: what becomes of
-    it when the last of the others has ended: continue or stop.  cgroup_parent: of the pod's own
-    group, and limits: of all its containers together.  id_file: where its id is written to.
-    replace: a pod of this name is removed first.  created_by: the command line.
+    restart policy, which the others get from it; its image and command do not matter.
+    exit_policy: what becomes of it when the last of the others has ended: continue or stop.
+    cgroup_parent: of the pod's own group, and limits: of all its containers together.
+    id_file: where its id is written to.  replace: a pod of this name is removed first.
+    created_by: the command line.
     """
 
     name: str = ""
@@ -68,13 +69,27 @@ class PodInfra:
 
 
 @record
+class PodLine:
+    """What a container of a pod wrote: a line, or the part of one.
+
+    container: its name.  stream: stdout or stderr.  time: RFC 3339 in UTC.  text: with its newline,
+    if it ended there.
+    """
+
+    container: str
+    stream: str
+    time: str
+    text: str
+
+
+@record
 class PodInfo:
     """A pod.
 
     state: Created, Running, Degraded (some of its containers run), Paused, Stopped (some have
     ended) or Exited.  created_at: RFC 3339.  infra: None where no container holds its namespaces.
     cgroup_parent: above its containers' groups; limits: of them together.  containers: the infra
-    container first.
+    container first.  restart: the policy of containers that have none of their own.
     """
 
     id: str
@@ -90,3 +105,4 @@ class PodInfo:
     limits: Limits
     containers: tuple[PodContainer, ...]
     created_by: tuple[str, ...]
+    restart: RestartPolicy | None = None

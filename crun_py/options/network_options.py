@@ -48,6 +48,14 @@ def joins(words: list[str], values: Values) -> tuple[Join, ...]:
     return tuple(found)
 
 
+def of_pods(words: list[str]) -> tuple[tuple[Join, ...], str]:
+    """--network of `kube play`: networks by what is asked of each, or one mode.  Raises
+    InvalidArgument."""
+    if len(words) == 1 and connection.is_alone(words[0]):
+        return (), words[0]
+    return tuple(map(join, words)), ""
+
+
 def join(text: str) -> Join:
     """NAME[:KEY=VALUE,…] of --network, or docker's name=NAME,KEY=VALUE,….
 

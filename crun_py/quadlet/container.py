@@ -133,6 +133,8 @@ def _pod(made: Translation) -> list[str]:
     if not name.endswith(".pod"):
         raise made.source.say(f"Pod={name}: it is not the name of a .pod file")
     pod = made.other(name)
+    if made.all("PublishPort") and not made.all("Network"):
+        raise made.source.say(f"PublishPort with Pod: ports are the pod's, {name} is to say it")
     made.truth("StartWithPod")  # the pod's service looks at it
     for key in ("BindsTo", "After"):
         made.service.add("Unit", key, f"{pod.service}.service")

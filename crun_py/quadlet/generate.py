@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from crun_py.errors import CrunpyError, InvalidArgument
-from crun_py.quadlet import container, objects, sources
+from crun_py.quadlet import container, kube, objects, sources
 from crun_py.quadlet.translate import Translation
 from crun_py.record import record
 
@@ -20,10 +20,7 @@ _TRANSLATORS: dict[str, Callable[[Translation], None]] = {
     "Network": objects.network,
     "Image": objects.image,
     "Build": objects.build,
-}
-_REFUSED = {
-    "Kube": "a manifest has no process that systemd could watch: a .pod file and .container files "
-    "say it, or a unit of your own with crunpy kube play",
+    "Kube": kube.translate,
 }
 _WANTED_BY = {"WantedBy": "wants", "RequiredBy": "requires", "UpheldBy": "upholds"}
 
@@ -79,8 +76,6 @@ def one(
     user: bool = False,
 ) -> Service:
     """The service of one file.  others: all files by name.  Raises InvalidArgument."""
-    if source.section in _REFUSED:
-        raise source.say(_REFUSED[source.section])
     if source.section not in source.unit.sections:
         raise source.say(f"there is no section [{source.section}]")
     made = Translation(source, others, program, user=user)

@@ -153,6 +153,12 @@ BUILD: Table = {
     **_REACH,
 }
 
+KUBE: Table = {
+    "LogDriver": (ONE, "--log-driver"),
+    "LogOpt": (MANY, "--log-opt"),
+    "PublishPort": (MANY, "--publish"),
+}
+
 TABLES = {
     "Container": CONTAINER,
     "Pod": POD,
@@ -160,6 +166,7 @@ TABLES = {
     "Network": NETWORK,
     "Image": IMAGE,
     "Build": BUILD,
+    "Kube": KUBE,
 }
 COMMANDS = {
     "Container": "run",
@@ -168,6 +175,7 @@ COMMANDS = {
     "Network": "network create",
     "Image": "pull",
     "Build": "build",
+    "Kube": "kube play",
 }
 """Section: the command that its keys are options of."""
 
@@ -184,6 +192,8 @@ OWN = {
     "Network": {"NetworkDeleteOnStop", "NetworkName", *_EVERYWHERE},
     "Image": {"Image", "ImageTag", *_EVERYWHERE},
     "Build": {"File", "Network", "SetWorkingDirectory", "Volume", *_EVERYWHERE},
+    "Kube": {"AutoUpdate", "ConfigMap", "ExitCodePropagation", "KubeDownForce", "Network",
+             "SetWorkingDirectory", "Yaml", *_EVERYWHERE},
 }  # fmt: skip
 """Keys that are more than an option; see the module of the kind."""
 
@@ -211,5 +221,6 @@ REFUSED = {
 REFUSED_OF = {
     ("Volume", "Image"): "volumes are of no image: Mount=type=image,source=… in a container",
     ("Build", "GroupAdd"): "RUN has the groups of its user",
+    ("Kube", "UserNS"): "kube play makes no user namespaces: a .pod file and .container files do",
 }
 """The same of one section alone."""

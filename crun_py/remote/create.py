@@ -13,6 +13,7 @@ from crun_py.model.container import (
     ImageMount,
     KernelMount,
     Networking,
+    RestartPolicy,
     Tmpfs,
     VolumeMount,
 )
@@ -117,7 +118,7 @@ def _variables(request: CreateRequest) -> list[str]:
 
 def _host_config(request: CreateRequest) -> Object:
     network, security, spaces = request.network, request.security, request.namespaces
-    mounts = request.mounts
+    mounts, restart = request.mounts, request.restart or RestartPolicy("")
     value: Object = {
         "Binds": [text for mount in mounts if (text := _bind(mount))],
         "Mounts": [one for mount in mounts if (one := _mount(mount))],
@@ -133,7 +134,7 @@ def _host_config(request: CreateRequest) -> Object:
         "Links": [f"{name}:{alias}" for name, alias in network.links],
         "AutoRemove": request.auto_remove,
         "RestartPolicy": {
-            "Name": request.restart.name, "MaximumRetryCount": request.restart.retries,
+            "Name": restart.name, "MaximumRetryCount": restart.retries,
         },
         "Privileged": security.privileged,
         "CapAdd": [*security.cap_add],

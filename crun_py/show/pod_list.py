@@ -10,10 +10,12 @@ from crun_py.record import to_json
 from crun_py.show import listing
 from crun_py.show.container_filters import name_matches
 from crun_py.show.host_config import bindings
+from crun_py.show.stats import binary_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.model.pod import PodContainer, PodInfo
+    from crun_py.model.stats import Stats
     from crun_py.paths import Paths
 
 FILTERS = ["id", "name", "label", "label!", "network", "status", "until", "ctr-ids", "ctr-names",
@@ -184,6 +186,8 @@ def document(pod: PodInfo) -> dict[str, object]:
         "memory_limit": limits.memory_bytes or 0,
         "memory_swap": limits.memory_swap_bytes or 0,
     }
+    if pod.restart:
+        found["RestartPolicy"] = pod.restart.name
     return found
 
 
@@ -207,4 +211,22 @@ def _infra(pod: PodInfo) -> dict[str, object] | None:
         "pid_ns": infra.pid,
         "userns": infra.user or "host",
         "uts_ns": infra.uts,
+    }
+
+
+def used(one: Stats, pod_id: str, *, whole: bool = False) -> dict[str, object]:
+    """What a container of a pod uses, in podman's words and order (podman-pod-stats(1))."""
+    size = listing.human_size
+    share = one.memory_bytes / one.memory_limit_bytes if one.memory_limit_bytes else 0
+    return {
+        "CPU": f"{one.cpu_percent:.2f}%",
+        "MemUsage": f"{size(one.memory_bytes)} / {size(one.memory_limit_bytes)}",
+        "MemUsageBytes": f"{binary_size(one.memory_bytes)} / {binary_size(one.memory_limit_bytes)}",
+        "Mem": f"{100 * share:.2f}%",
+        "NetIO": f"{size(one.received_bytes)} / {size(one.sent_bytes)}",
+        "BlockIO": f"{size(one.read_bytes)} / {size(one.written_bytes)}",
+        "PIDS": str(one.pids),
+        "Pod": pod_id if whole else pod_id[:12],
+        "CID": one.id if whole else one.id[:12],
+        "Name": one.name,
     }

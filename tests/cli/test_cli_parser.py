@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crun_py.cli import app, dispatch, fast
-from crun_py.cli.verbs import GROUPS, VERBS
+from crun_py.cli.verbs import GROUP_SUMMARIES, GROUPS, VERBS
 from crun_py.errors import InvalidArgument
 from crun_py.values import FLAG, LIST, OPTIONAL, SWITCH, VALUE, Values, destination
 
@@ -134,6 +134,14 @@ def test_any_words_parse_or_not(words: list[str]) -> None:
         call = fast.parse([verb, *words])
         if call is not None:
             assert call.verb == verb
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_alone_is_asked_what_it_can(group: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert app.run(group.split()) == 0
+    alone = capfd.readouterr().out
+    assert app.run([*group.split(), "--help"]) == 0
+    assert alone == capfd.readouterr().out and GROUP_SUMMARIES[group] in alone
 
 
 def test_a_shell_of_ours_does_not_need_a_terminal() -> None:

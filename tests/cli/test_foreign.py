@@ -42,9 +42,9 @@ def test_words_of_groups(name: str) -> None:
 
 def test_what_is_said_of_those_that_are_not_here(root: Engine) -> None:
     for words in (("stack", "ls"), ("image", "scp", "x"), ("swarm", "init"), ("stack",),
-                  ("pod", "clone", "x")):  # fmt: skip
+                  ("container", "clone", "x")):  # fmt: skip
         message = root.fails(*words)
-        name = " ".join(words[:2]) if words[0] in ("image", "pod") else words[0]
+        name = " ".join(words[:2]) if words[0] in ("image", "container") else words[0]
         why, instead = FOREIGN[name]
         assert message == f"{name}: {why} ({instead})"
 

@@ -54,6 +54,36 @@ def test_bytes_as_quantities() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text,divisor,value",
+    [("500m", "", "1"), ("500m", "1m", "500"), ("300m", "1m", "300"), ("1100m", "1", "2"),
+     ("2", "0", "2"), ("0.0001", "1m", "1")],
+)  # fmt: skip
+def test_parts_of_processors_are_rounded_up(text: str, divisor: str, value: str) -> None:
+    assert _resource("cpu", text, divisor) == value
+
+
+@pytest.mark.parametrize(
+    "text,divisor,value",
+    [("1Mi", "1", "1048576"), ("1.5Gi", "1Gi", "2"), ("64Mi", "1Mi", "64"), ("1025", "1Ki", "2"),
+     ("1000m", "1m", "1"), ("4095Pi", "1", str(4095 << 50))],
+)  # fmt: skip
+def test_parts_of_memory_are_rounded_up(text: str, divisor: str, value: str) -> None:
+    assert _resource("memory", text, divisor) == value
+
+
+def _resource(kind: str, text: str, divisor: str) -> object:
+    field = f"{{containerName: a, resource: limits.{kind}, divisor: '{divisor}'}}"
+    found = one(f"resources: {{limits: {{{kind}: '{text}'}}}}, "
+                f"env: [{{name: X, valueFrom: {{resourceFieldRef: {field}}}}}]")  # fmt: skip
+    return found.environment.variables["X"]
+
+
+def test_a_divisor_that_would_take_for_ever() -> None:
+    with pytest.raises(InvalidArgument, match="out of range"):
+        _resource("cpu", "1", "1e-300")
+
+
 def test_limits() -> None:
     found = one("resources: {limits: {cpu: 500m, memory: 1Gi}, requests: {cpu: '2', memory: 64Mi}}")
     assert found.limits == Limits(
@@ -111,7 +141,7 @@ def test_volumes() -> None:
     assert (mounts[0].source, mounts[0].target) == ("/own/p/e", "/e")
     assert mounts[0].subpath == "a/b"
     assert (mounts[1].source, mounts[1].read_only, mounts[1].create) == ("/h", True, False)
-    assert (mounts[2].name, mounts[2].subpath) == ("kept", "d")
+    assert (mounts[2].name, mounts[2].subpath, mounts[2].create) == ("kept", "d", True)
     with pytest.raises(InvalidArgument):
         one("volumeMounts: [{name: e, mountPath: /e, subPath: ../x}]", spec)
 

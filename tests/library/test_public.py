@@ -20,7 +20,7 @@ from crun_py.record import is_record
 
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(CHECKOUT / "tools"))
-FACES = ("Attached", "Container", "Containers", "Engine", "Images", "Manifests", "Networks",
+FACES = ("Attached", "Container", "Containers", "Engine", "Images", "Kube", "Manifests", "Networks",
          "Pod", "Pods", "Secrets", "Volumes")  # fmt: skip
 
 

@@ -291,7 +291,13 @@ def test_a_pod_and_its_containers() -> None:
         ("a.container", "[Unit]\nDescription=x\n", "no section [Container]"),
         ("a.pod", "[Pod]\nTypo=1\n", "key Typo is not known in [Pod]"),
         ("a.pod", "[Pod]\nNetwork=no.network\n", "no.network is not among"),
-        ("a.kube", "[Kube]\nYaml=x\n", "a .pod file and .container files"),
+        ("a.kube", "[Kube]\nPublishPort=1:2\n", "Yaml is missing"),
+        ("a.kube", "[Kube]\nYaml=x\nYaml=y\n", "there can be only one"),
+        ("a.kube", "[Kube]\nYaml=x\nAutoUpdate=sometimes\n", "AutoUpdate=sometimes: not"),
+        ("a.kube", "[Kube]\nYaml=x\nExitCodePropagation=all\n", "only none is possible"),
+        ("a.kube", "[Kube]\nYaml=x\nUserNS=auto\n", "makes no user namespaces"),
+        ("a.kube", "[Kube]\nYaml=x\nSetWorkingDirectory=/x\n", "only yaml and unit"),
+        ("a.kube", "[Kube]\nYaml=x\n[Service]\nType=notify\n", "only oneshot is possible"),
         ("a.image", "[Image]\n", "Image is missing"),
         ("a.image", "[Image]\nImage=x\nDecryptionKey=k\n", "encrypted images"),
         ("a.build", "[Build]\nFile=/x\n", "ImageTag is missing"),
@@ -326,6 +332,41 @@ def test_the_tables_name_options_of_the_commands(section: str) -> None:
     assert wrong == {}
     assert not set(keys.TABLES[section]) & (keys.OWN[section] | set(keys.REFUSED))
     assert all(destination(option) for _, option in keys.TABLES[section].values())
+
+
+def test_a_port_of_a_pods_container() -> None:
+    pod = source("p.pod", "[Pod]\n")
+    text = "[Container]\nImage=i\nPod=p.pod\nPublishPort=1:2\n"
+    with pytest.raises(InvalidArgument, match=r"ports are the pod's, p\.pod is to say it"):
+        service("a.container", text, pod)
+    assert "--publish=1:2" in command("a.container", text + "Network=bridge\n", pod)
+
+
+def test_a_manifest() -> None:
+    net = source("n.network", "[Network]\n")
+    made = service(
+        "a.kube",
+        "[Kube]\nYaml=./a.yaml\nNetwork=n.network\nPublishPort=8080:80\nConfigMap=c.yaml\n"
+        "ConfigMap=/d.yaml\nAutoUpdate=registry web/local\nKubeDownForce=true\nLogDriver=none\n"
+        "SetWorkingDirectory=yaml\nPodmanArgs=--quiet\n[Install]\nWantedBy=x.target\n",
+        net,
+    )
+    where = "/etc/containers/systemd"
+    assert words.split(made.last("Service", "ExecStart")) == [
+        "crunpy", "kube", "play", "--replace", "--log-driver=none", "--publish=8080:80",
+        "--network=systemd-n", f"--configmap={where}/c.yaml", "--configmap=/d.yaml",
+        "--annotation=io.containers.autoupdate=registry",
+        "--annotation=io.containers.autoupdate/web=local", "--quiet", f"{where}/a.yaml",
+    ]  # fmt: skip
+    assert made.last("Service", "ExecStopPost") == f"crunpy kube down --force {where}/a.yaml"
+    assert made.last("Service", "Type") == "oneshot"
+    assert made.last("Service", "RemainAfterExit") == "yes"
+    assert made.last("Service", "Environment") == "PODMAN_SYSTEMD_UNIT=%n"
+    assert made.last("Service", "WorkingDirectory") == where
+    assert made.all("Unit", "Requires") == ["n-network.service"]
+    plain = service("a.kube", "[Kube]\nYaml=/a.yaml\n")
+    assert plain.last("Service", "ExecStopPost") == "crunpy kube down /a.yaml"
+    assert not plain.has("Service", "WorkingDirectory")
 
 
 def test_every_key_of_podmans_is_known() -> None:
@@ -366,6 +407,10 @@ PodmanArgs Policy Retry RetryDelay TLSVerify Variant""",
 Annotation Arch AuthFile BuildArg ContainersConfModule DNS DNSOption DNSSearch Environment File
 ForceRM GlobalArgs GroupAdd IgnoreFile ImageTag Label Network PodmanArgs Pull Retry RetryDelay
 Secret SetWorkingDirectory Target TLSVerify Variant Volume""",
+    "Kube": """
+AutoUpdate ConfigMap ContainersConfModule ExitCodePropagation GlobalArgs KubeDownForce LogDriver
+LogOpt Network PodmanArgs PublishPort RemapGid RemapUid RemapUidSize RemapUsers SetWorkingDirectory
+UserNS Yaml""",
 }
 
 

@@ -115,6 +115,7 @@ def pod(body: Mapping[str, object]) -> PodRequest:
     }  # fmt: skip
     if spec.number("shm_size"):
         given["shm_size"] = spec.number("shm_size")
+    _restart(given, spec)
     _network(given, spec)
     shared = spec.value("shared_namespaces")
     words = None if shared is None else tuple(w for w in spec.texts("shared_namespaces") if w)
@@ -138,13 +139,17 @@ def _rest(given: CreateOptions, spec: Fields) -> None:
         given["health"] = health(spec.inner("healthconfig"))
     if spec.has("oom_score_adj"):
         given["oom_score_adj"] = spec.number("oom_score_adj")
-    if policy := spec.text("restart_policy"):
-        retries = spec.number("restart_tries")
-        given["restart"] = replaced(parts.restart_policy(policy), retries=retries)
+    _restart(given, spec)
     log = spec.inner("log_configuration")
     if log.text("driver"):
         texts = [f"{key}={value}" for key, value in log.pairs("options").items()]
         given["log"] = parts.log(log.text("driver"), texts)
+
+
+def _restart(given: CreateOptions, spec: Fields) -> None:
+    if policy := spec.text("restart_policy"):
+        retries = spec.number("restart_tries")
+        given["restart"] = replaced(parts.restart_policy(policy), retries=retries)
 
 
 def _namespaces(spec: Fields) -> Namespaces:

@@ -11,9 +11,7 @@ from crun_py.api.system import filters
 from crun_py.errors import CrunpyError, NotFound
 from crun_py.library.values import every, expect
 from crun_py.model.pod import PodInfo
-from crun_py.model.stats import Stats
 from crun_py.show import pod_list
-from crun_py.show.listing import human_size
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -153,22 +151,6 @@ async def stats(engine: Engine, exchange: Exchange, _: str) -> None:
     found: list[dict[str, object]] = []
     if of:
         async for several in engine.containers.stats([*of]):
-            found = [_stats(one, of[one.id]) for one in several]
+            found = [pod_list.used(one, of[one.id]) for one in several]
             break
     await exchange.answer(200, found)
-
-
-def _stats(one: Stats, pod_id: str) -> dict[str, object]:
-    share = one.memory_bytes / one.memory_limit_bytes if one.memory_limit_bytes else 0
-    return {
-        "CPU": f"{one.cpu_percent:.2f}%",
-        "MemUsage": f"{human_size(one.memory_bytes)} / {human_size(one.memory_limit_bytes)}",
-        "MemUsageBytes": f"{one.memory_bytes} / {one.memory_limit_bytes}",
-        "Mem": f"{100 * share:.2f}%",
-        "NetIO": f"{human_size(one.received_bytes)} / {human_size(one.sent_bytes)}",
-        "BlockIO": f"{human_size(one.read_bytes)} / {human_size(one.written_bytes)}",
-        "PIDS": str(one.pids),
-        "Pod": pod_id[:12],
-        "CID": one.id[:12],
-        "Name": one.name,
-    }

@@ -27,7 +27,7 @@ from crun_py.record import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crun_py.model.container import Mount, SecretUse, Ulimit
+    from crun_py.model.container import Mount, RestartPolicy, SecretUse, Ulimit
     from crun_py.model.network import Join, PortMapping
     from crun_py.values import Values
 
@@ -58,7 +58,7 @@ def request(values: Values, arguments: list[str]) -> CreateRequest:
         stdin_once=values.flag("interactive") and not values.given("detach"),
         auto_remove=values.flag("rm"),
         environment=variables(values),
-        labels={**_unit(), **environment.labels([*lines, *values.texts("label")], "label")},
+        labels={**unit_label(), **environment.labels([*lines, *values.texts("label")], "label")},
         annotations=environment.labels(values.texts("annotation"), "annotation"),
         mounts=mounted(values),
         volumes_from=tuple(
@@ -98,7 +98,7 @@ def request(values: Values, arguments: list[str]) -> CreateRequest:
         init=bool(values.switch("init")),
         systemd=(values.text("systemd") or "true").lower(),
         sdnotify=(values.text("sdnotify") or "container").lower(),
-        restart=parts.restart_policy(values.text("restart") or "no"),
+        restart=restart(values),
         health=health(values),
         log=parts.log(values.text("log_driver") or "json-file", values.texts("log_opt")),
         timezone=values.text("tz"),
@@ -121,6 +121,12 @@ def request(values: Values, arguments: list[str]) -> CreateRequest:
     )
 
 
+def restart(values: Values) -> RestartPolicy | None:
+    """--restart, None where it is not said."""
+    text = values.text("restart")
+    return parts.restart_policy(text) if text else None
+
+
 def _pod(values: Values) -> str:
     """--pod and --pod-id-file.  Raises InvalidArgument when both are given."""
     name, files = values.text("pod"), values.given("pod_id_file")
@@ -133,7 +139,7 @@ def _pod(values: Values) -> str:
     return ids_in(files, "pod ID file")[0]
 
 
-def _unit() -> dict[str, str]:
+def unit_label() -> dict[str, str]:
     """The label by which `auto-update` knows the unit that we are a command of."""
     unit = os.environ.get("PODMAN_SYSTEMD_UNIT")
     return {"PODMAN_SYSTEMD_UNIT": unit} if unit else {}

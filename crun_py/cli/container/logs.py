@@ -27,7 +27,7 @@ OPTIONS = (
     ("--until", "value", "Up to a time, or a span ago", "TIME"),
     ("--details", "flag", "Labels and variables that --log-opt named, before each line", ""),
     ("--names", "flag", "With several containers: their names instead of ids", ""),
-    ("--color", "flag", "With several containers: each in a colour of its own", ""),
+    ("--color", "flag", "The lines of each container in a colour of its own", ""),
     ("-l --latest", "flag", "The container created last", ""),
 )
 
@@ -91,13 +91,16 @@ def _read(container: Container, values: Values, parent: int) -> Iterator[LogLine
     )
 
 
+_COLOURS = (37, 31, 33, 34, 35, 36, 32)
+"""podman's."""
+
+
 def _printer(
     source: Source, values: Values, number: int, *, several: bool
 ) -> Callable[[LogLine], None]:
     """What writes an entry: with its time, details and container before it if they are wanted."""
     who = (source.name if values.flag("names") else source.id[:12]) if several else ""
-    if who and values.flag("color"):
-        who = f"\033[{31 + number % 6}m{who}\033[0m"
+    colour = f"\033[{_COLOURS[number % len(_COLOURS)]}m" if values.flag("color") else ""
     within: set[int] = set()
 
     def show(entry: LogLine) -> None:
@@ -106,6 +109,9 @@ def _printer(
         words = [word for word in (who, time, source.details) if word] if fd not in within else []
         text = " ".join([*words, entry["log"]])
         within.discard(fd) if text.endswith("\n") else within.add(fd)
+        if colour:
+            line = text.removesuffix("\n")
+            text = f"{colour}{line}\033[0m{text[len(line) :]}"
         attach.write_all(fd, memoryview(text.encode("utf-8", "surrogatepass")))
 
     return show

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from crun_py.state import Container
     from crun_py.values import Values
 
+    Samples = dict[str, stats.Usage]
+
 ARGUMENTS = "[CONTAINER...]"
 OPTIONS = (
     ("-a --all", "flag", "Those that do not run, too", ""),
@@ -52,12 +54,39 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         found = named or state.every(context.paths)
         return [c for c in found if values.flag("all") or c.status().running]
 
-    return watch(values, shown, idle=values.flag("all"))
+    def tabulate(shown: list[Container], before: Samples, after: Samples) -> None:
+        _tabulate(values, shown, before, after, idle=values.flag("all"))
+
+    return watch(values, shown, tabulate)
 
 
-def watch(values: Values, containers: Callable[[], list[Container]], *, idle: bool = False) -> int:
-    """Print a table of what `containers` gives each second, until interrupted.  idle: those that do
-    not run, too."""
+def _tabulate(
+    values: Values, shown: list[Container], before: Samples, after: Samples, *, idle: bool
+) -> None:
+    """Print docker's table."""
+    whole = values.flag("no_trunc")
+    rows = [
+        stats.row(
+            stats.used(c, before.get(c.id, after[c.id]), after[c.id]),
+            stats.age_ns(c.status().started_at),
+            whole=whole,
+        )
+        if c.id in after
+        else stats.no_row(c.id, c.name, whole=whole)
+        for c in shown
+        if c.id in after or idle
+    ]
+    table.show(rows, COLUMNS, values.maybe("format"))
+
+
+def watch(
+    values: Values,
+    containers: Callable[[], list[Container]],
+    tabulate: Callable[[list[Container], Samples, Samples], None],
+) -> int:
+    """Print a table of what `containers` gives each second, until interrupted.
+
+    tabulate: prints one, of containers and two samples of them."""
     interval_s = clock.parse_span_ms(values.text("interval") or "1s", "interval") / 1000
     before: dict[str, stats.Usage] = {}
     clear = not values.flag("no_reset") and not values.flag("no_stream") and sys.stdout.isatty()
@@ -67,20 +96,9 @@ def watch(values: Values, containers: Callable[[], list[Container]], *, idle: bo
             before = stats.sample(shown)
             time.sleep(interval_s)
         after = stats.sample(shown)
-        rows = [
-            stats.row(
-                stats.used(c, before.get(c.id, after[c.id]), after[c.id]),
-                stats.age_ns(c.status().started_at),
-                whole=values.flag("no_trunc"),
-            )
-            if c.id in after
-            else stats.no_row(c.id, c.name, whole=values.flag("no_trunc"))
-            for c in shown
-            if c.id in after or idle
-        ]
         if clear:
             sys.stdout.write("\033[2J\033[H")
-        table.show(rows, COLUMNS, values.maybe("format"))
+        tabulate(shown, before, after)
         sys.stdout.flush()
         if values.flag("no_stream"):
             return 0

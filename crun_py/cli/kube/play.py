@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from crun_py.cli import reach
+from crun_py.cli.container import create_request
 from crun_py.cli.kube import down, manifest
 from crun_py.cli.output import write
 from crun_py.engine import kube
 from crun_py.engine.context import Context
 from crun_py.net import ports
-from crun_py.options import environment, parts
+from crun_py.options import environment, network_options, parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.model.kube import Played
-    from crun_py.model.network import Join
     from crun_py.values import Values
 
 ARGUMENTS = "FILE"
@@ -46,7 +46,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     if values.flag("down"):
         down.tell(kube.down(context, data, what=arguments[0], force=values.flag("force")))
         return 0
-    networks, mode = _networks(values)
+    networks, mode = network_options.of_pods(values.texts("network"))
     context.showing = lambda: progress.display(progress.kind_of(values), progress.PULLED)
     tell(kube.play(
         context,
@@ -57,29 +57,13 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
         mode=mode,
         ports=[port for text in values.texts("publish") for port in ports.parse(text)],
         annotations=environment.labels(values.texts("annotation"), "annotation"),
+        labels=create_request.unit_label(),
         log=parts.log(values.text("log_driver") or "json-file", values.texts("log_opt")),
         access=reach.of(values),
         start=values.switch("start") is not False,
         replace=values.flag("replace"),
     ))  # fmt: skip
     return 0
-
-
-def _networks(values: Values) -> tuple[list[Join], str]:
-    """--network: networks by what is asked of each, or one mode."""
-    from crun_py.model.network import Join
-    from crun_py.net import connection
-
-    words = values.texts("network")
-    if len(words) == 1 and connection.is_alone(words[0]):
-        return [], words[0]
-    found = []
-    for word in words:
-        name, _, rest = word.partition(":")
-        said = dict(part.partition("=")[::2] for part in rest.split(",") if part)
-        aliases = tuple(v for v in [said.get("alias", "")] if v)
-        found.append(Join(name, ip=said.get("ip", ""), mac=said.get("mac", ""), aliases=aliases))
-    return found, ""
 
 
 def tell(done: Played) -> None:

@@ -24,7 +24,7 @@ _SHARED_OPTIONS = (
     "userns", "uidmap", "gidmap", "subuidname", "subgidname", "volume", "volumes-from", "device",
     "gpus", "security-opt", "shm-size", "sysctl", "label", "label-file", "memory", "memory-swap",
     "cpus", "cpu-shares", "cpuset-cpus", "cpuset-mems", "blkio-weight", "blkio-weight-device",
-    "device-read-bps", "device-write-bps", "cgroup-parent",
+    "device-read-bps", "device-write-bps", "cgroup-parent", "restart",
 )  # fmt: skip
 
 
@@ -101,6 +101,7 @@ def request(values: Values, arguments: list[str]) -> PodRequest:
         else SHM_BYTES,
         monitor_pid_file=create_request.absolute(values.text("infra_conmon_pidfile")),
         binds=tuple(values.texts("volume")),
+        restart=create_request.restart(of_container),
     )
     return PodRequest(
         name=arguments[0] if arguments else values.text("name"),

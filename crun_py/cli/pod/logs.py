@@ -18,9 +18,11 @@ OPTIONS = (
 
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
-    """Print the output of a pod's containers by time, each line behind its container's id."""
+    """Print the output of a pod's containers by time, each line behind its container's id; without
+    that, as podman does, where one is asked for."""
     name = pods.named(context, arguments, latest=values.flag("latest"))[0]
-    found = pods.logging(context, name, values.text("container"))
+    only = values.text("container")
+    found = pods.logging(context, name, only)
     if found:
-        logs.tell(values, [logs.source(container, values) for container in found], several=True)
+        logs.tell(values, [logs.source(one, values) for one in found], several=not only)
     return 0

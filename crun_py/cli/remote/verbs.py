@@ -80,8 +80,8 @@ VERBS = {
 
 _HERE = "it is about this machine"
 _NO_CALL = "Docker's API has no such call"
-_POD_WORDS = ("create", "ps", "inspect", "start", "stop", "restart", "kill", "pause", "unpause",
-              "rm", "prune", "stats", "top", "logs", "exists")  # fmt: skip
+_POD_WORDS = ("create", "clone", "ps", "inspect", "start", "stop", "restart", "kill", "pause",
+              "unpause", "rm", "prune", "stats", "top", "logs", "exists")  # fmt: skip
 
 REFUSED = {
     **dict.fromkeys(

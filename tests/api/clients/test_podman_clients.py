@@ -171,6 +171,64 @@ def test_pods_of_podman_remote(remote: Remote, tmp_path: Path) -> None:
     assert ok("pod", "ps", "-q") == ""
 
 
+MANIFEST = """
+apiVersion: v1
+kind: Secret
+metadata: {name: hidden}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: claimed}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: k}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - {name: a, image: busybox, command: [sleep, "1000"]}
+  - {name: b, image: busybox, command: [sleep, "1000"]}
+"""
+
+
+def test_manifests_of_podman_remote(remote: Remote, tmp_path: Path) -> None:
+    ok, file = remote.ok, tmp_path / "k.yaml"
+    file.write_text(MANIFEST)
+    options = (*NO_NET, "--annotation", "x=y", "--log-opt", "max-size=3m", "--tls-verify=false")
+    lines = ok("kube", "play", *options, file).splitlines()
+    about = json.loads(ok("pod", "inspect", "k"))
+    assert about["State"] == "Running" and lines[lines.index("Pod:") + 1] == about["Id"]
+    ids = [one["Id"] for one in about["Containers"]][1:]
+    assert lines[lines.index("Containers:") + 1 :][:2] == ids, lines
+    assert "claimed" in lines and "hidden" in ok("secret", "ls")
+    shown = remote.served.engine.inspect("k-a")
+    assert shown["Config"]["Annotations"]["x"] == "y"
+    assert shown["HostConfig"]["LogConfig"]["Config"]["max-size"] == str(3 << 20)
+    text = ok("kube", "generate", "-s", "k")
+    assert "kind: Pod" in text and "name: k" in text
+    ok("generate", "kube", "-f", tmp_path / "made.yaml", "k")
+    assert "kind: Pod" in (tmp_path / "made.yaml").read_text()
+    again = ok("kube", "play", "--replace", "--start=false", *NO_NET, file)
+    assert about["Id"] in again  # it was stopped and removed
+    second = json.loads(ok("pod", "inspect", "k"))
+    assert second["Id"] != about["Id"] and second["State"] == "Created"
+    down = ok("kube", "down", file).splitlines()
+    assert down == ["Pods stopped:", second["Id"], "Pods removed:", second["Id"]]
+    assert ok("pod", "ps", "-q") == "" and "hidden" not in ok("secret", "ls")
+    assert ok("play", "kube", *NO_NET, file) and ok("play", "kube", "--down", file)
+    for wrong, words in ((["--userns", "auto"], b"userns is not done"),
+                         (["--ip", "10.0.0.9"], b"--network NAME:ip="),
+                         (["--no-hosts"], b"nohosts is not done")):  # fmt: skip
+        done = remote.run("kube", "play", *wrong, file)
+        assert done.returncode == 125 and words in done.stderr, done
+    file.write_text(MANIFEST.replace("image: busybox,", "", 1))
+    done = remote.run("kube", "play", file)
+    assert b"Pod k.spec.containers[0].image: it is missing" in done.stderr, done
+    assert remote.run("kube", "generate", "nothing").returncode == 125
+    assert ok("ps", "-aq") == ""
+    ok("volume", "rm", "claimed")
+
+
 @pytest.fixture
 def client(served: Served) -> Iterator[Any]:
     with podman.PodmanClient(base_url=f"unix://{served.path}", timeout=60) as made:

@@ -198,6 +198,47 @@ spec:
     assert engine.settled() == []
 
 
+def test_a_failed_start_leaves_nothing(engine: Engine) -> None:
+    """What was made by this command is taken away, what was there is not."""
+    text = """
+apiVersion: v1
+kind: Secret
+metadata: {name: there}
+data: {k: dg==}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: new}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: old}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec: {containers: [{name: a, image: busybox, command: [sleep, "1000"]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: q}
+spec:
+  containers:
+  - {name: a, image: busybox, command: [sleep, "1000"]}
+  - {name: b, image: busybox, command: [/no/such/command]}
+"""
+    engine.ok("volume", "create", "old")
+    engine.run("secret", "create", "there", "-", input="before")
+    done = play(engine, text, "--network", "none")
+    assert done.code in (125, 127) and "/no/such/command" in done.err, done
+    assert engine.ps("-a") == [] and engine.ok("pod", "ps", "-q") == ""
+    assert engine.ok("volume", "ls", "-q") == "old"
+    shown = engine.ok("secret", "inspect", "--showsecret", "-f", "{{.SecretData}}", "there")
+    assert shown == "before"
+    engine.ok("volume", "rm", "old")
+    engine.ok("secret", "rm", "there")
+
+
 def test_not_started(engine: Engine) -> None:
     text = """
 {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
@@ -328,6 +369,77 @@ def test_the_check_by_kubernetes_types() -> None:
             kept_by_kubernetes(good + bad + "}]}")
 
 
+def test_what_containers_have_of_their_own(engine: Engine) -> None:
+    """What only a pod can say is said by it, or told of."""
+    engine.ok("create", "--name", "One_1", "--hostname", "h", "--dns", "192.0.2.8",
+              "--dns-search", "a.org", "--add-host", "far:192.0.2.7", "--label", "x/y=z",
+              "--label", "n=one", "--label", "bad=a b", "--annotation", "note=1: 2",
+              "--group-add", "9", "--group-add", "7", "busybox", "sleep", "1000")  # fmt: skip
+    engine.ok("create", "--name", "two", "--label", "n=two", "--group-add", "9", "busybox", "true")
+    done = engine.run("kube", "generate", "One_1", "two")
+    assert kept_by_kubernetes(done.out) == ["Pod"]
+    [found] = documents(done.out)
+    assert found["metadata"] == {
+        "name": "one-1-pod", "labels": {"app": "one-1-pod", "x/y": "z", "n": "one"},
+        "annotations": {"note": "1: 2"},
+    }  # fmt: skip
+    spec = found["spec"]
+    assert [c["name"] for c in spec["containers"]] == ["one-1", "two"]
+    assert spec["hostname"] == "h" and spec["dnsPolicy"] == "None"
+    assert spec["dnsConfig"] == {"nameservers": ["192.0.2.8"], "searches": ["a.org"]}
+    assert spec["hostAliases"] == [{"ip": "192.0.2.7", "hostnames": ["far"]}]
+    assert spec["securityContext"] == {"supplementalGroups": [9]}
+    for what in ("One_1: its label bad", "two: its label n", "One_1: its groups"):
+        assert f"does not say: container {what}" in done.err
+    assert len(done.err.splitlines()) == 3, done.err
+    assert play(engine, done.out, "--network", "none").code == 0
+    shown = engine.ok("exec", "one-1-pod-one-1", "sh", "-c", "hostname; id -G; cat /etc/hosts")
+    assert shown.splitlines()[:2] == ["h", "0 9"] and "far" in shown
+    assert engine.inspect("one-1-pod-two")["Config"]["Labels"]["x/y"] == "z"
+
+
+def test_a_part_of_a_claim(engine: Engine) -> None:
+    """The directory is made, as Kubernetes does."""
+    text = """
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  volumes: [{name: v, persistentVolumeClaim: {claimName: parts}}]
+  containers:
+  - name: a
+    image: busybox
+    command: [sh, -c, "touch /a/x; exec sleep 1000"]
+    volumeMounts: [{name: v, mountPath: /a, subPath: some/part}, {name: v, mountPath: /all}]
+"""
+    assert play(engine, text, "--network", "none").code == 0
+    wait_for(lambda: engine.ok("exec", "p-a", "find", "/all", "-type", "f") == "/all/some/part/x")
+    engine.ok("pod", "rm", "-f", "-t0", "p")
+    engine.ok("volume", "rm", "parts")
+
+
+def test_a_port_in_place_of_another(root: Engine) -> None:
+    """--publish of a port that the manifest publishes."""
+    text = """
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers:
+  - name: a
+    image: busybox
+    command: [sleep, "1000"]
+    ports: [{containerPort: 80, hostPort: 1}, {containerPort: 80, hostPort: 2, protocol: UDP}]
+"""
+    ports = ["--publish", "127.0.0.1:3:80", "--publish", "4:90"]
+    assert play(root, text, "--start=false", *ports).code == 0
+    pod = json.loads(root.ok("pod", "inspect", "p"))[0]
+    assert {key: [(b["HostIp"], b["HostPort"]) for b in bound]
+            for key, bound in pod["InfraConfig"]["PortBindings"].items()} == {
+        "80/tcp": [("127.0.0.1", "3")], "80/udp": [("0.0.0.0", "2")],
+        "90/tcp": [("0.0.0.0", "4")]}  # fmt: skip
+
+
 def test_other_manifests(engine: Engine) -> None:
     engine.ok(
         "create", "--name", "web", "-p", "8080:80", "--device", "/dev/null", "busybox", "true"
@@ -371,7 +483,19 @@ ONE = IN + "containers: [{name: a, image: busybox}]\n  "
         (IN + "containers: []\n", "spec.containers: there is none"),
         (IN + "containers: [1]\n", "spec.containers: it must be a list of objects"),
         (IN + "containers: [{name: a}]\n", "containers[0].image: it is missing"),
-        (IN + "containers: [{name: ../a, image: busybox}]\n", "not allowed"),
+        (IN + "containers: [{name: ../a, image: i}]\n", "containers[0].name '../a': not a label"),
+        (IN + "containers: [{name: a_b, image: i}]\n", "containers[0].name 'a_b': not a label"),
+        (IN + "containers: [{name: a, image: i}, {name: a, image: i}]\n",
+         "containers[1].name: another container has this name"),
+        (ONE + "initContainers: [{name: a, image: i}]\n", "containers[0].name: another"),
+        (IN + "containers: [{name: b, image: i}, {name: a, image: busybox, volumeMounts: "
+         "[{name: v, mountPath: /x}, {name: v, mountPath: /x/}]}]\n  volumes: "
+         "[{name: v, emptyDir: {}}]\n", "spec.containers[1].volumeMounts[1].mountPath '/x/'"),
+        (IN + "containers: [{name: a, image: i, volumeMounts: [{name: v, mountPath: x}]}]\n",
+         "spec.containers[0].volumeMounts[0].mountPath 'x': not a path"),
+        (ONE + "volumes: [{name: x, hostPath: {path: y}}]\n", "volumes[0].hostPath.path 'y'"),
+        (IN + "containers: [{name: a, image: busybox, securityContext: {capabilities: "
+         "{add: [NO_SUCH]}}}]\n", "Pod p.spec.containers[0]: "),
         (IN + "containers: [{name: a, image: busybox, command: x}]\n", "must be a list of texts"),
         (IN + "containers: [{name: a, image: busybox, tty: x}]\n", "must be true or false"),
         (IN + "containers: [{name: a, image: i, resources: {limits: {cpu: x}}}]\n", "quantity"),
@@ -381,7 +505,8 @@ ONE = IN + "containers: [{name: a, image: busybox}]\n  "
         (ONE + "volumes: [{name: ../x, emptyDir: {}}]\n", "not a volume's name"),
         (ONE + "volumes: [{name: x, nfs: {path: /}}]\n", "only hostPath, emptyDir"),
         (ONE + "volumes: [{name: x, secret: {secretName: n}}]\n", "there is no Secret n"),
-        (ONE + "restartPolicy: Sometimes\n", "not one of Always, OnFailure, Never"),
+        (ONE + "restartPolicy: Sometimes\n",
+         "Pod p.spec.restartPolicy 'Sometimes': not one of Always, OnFailure, Never"),
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {k: '?'}\n", "no base64"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: s}\ndata: {../k: x}\n", "be a key"),
     ],
@@ -447,6 +572,20 @@ def test_who_must_not_be_root(engine: Engine) -> None:
         assert play(engine, text.replace("OWN", own), "--network", "none").code == 0
         assert engine.logs_until("p-a", uid) == uid + "\n"
         engine.ok("pod", "rm", "-f", "p")
+
+
+def test_labels_for_updates(root: Engine) -> None:
+    """By annotations, as podman has them; of a unit's service."""
+    text = ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n"
+            "  annotations: {io.containers.autoupdate/a: local}\nspec:\n"
+            "  containers: [{name: a, image: busybox}, {name: b, image: busybox}]\n")  # fmt: skip
+    more = "--annotation", "io.containers.autoupdate=registry", "--network", "none"
+    asked = root.run("kube", "play", "--start=false", *more, "-", input=text,
+                     env={"PODMAN_SYSTEMD_UNIT": "x.service"})  # fmt: skip
+    assert asked.code == 0, asked
+    for name, policy in (("p-a", "local"), ("p-b", "registry")):
+        assert root.inspect(name)["Config"]["Labels"] == {
+            "io.containers.autoupdate": policy, "PODMAN_SYSTEMD_UNIT": "x.service"}  # fmt: skip
 
 
 def test_what_was_played_is_generated(engine: Engine) -> None:

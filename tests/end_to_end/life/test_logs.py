@@ -102,8 +102,8 @@ def test_colours(engine: Engine) -> None:
     for name in ("web", "shop"):
         engine.run("run", "--network", "none", "--name", name, "busybox", "echo", "on")
     lines = engine.run("logs", "--names", "--color", "web", "shop").out
-    assert lines == "\033[31mweb\033[0m on\n\033[32mshop\033[0m on\n"
-    assert engine.ok("logs", "--color", "web") == "on"
+    assert lines == "\033[37mweb on\033[0m\n\033[31mshop on\033[0m\n"
+    assert engine.ok("logs", "--color", "web") == "\033[37mon\033[0m"
 
 
 def test_lines_that_are_no_entries_are_passed_over(engine: Engine) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
+import re
 import signal
 import urllib.request
 from pathlib import Path
@@ -154,6 +156,20 @@ def test_states(engine: Engine) -> None:
     wait_for(lambda: state(engine, "p") == "Exited")
 
 
+def test_a_failed_start(engine: Engine) -> None:
+    """Nothing runs for nobody's sake; what did start runs on, as podman lets it."""
+    engine.ok("pod", "create", "--name", "p", "--network", "none")
+    engine.ok("create", "--pod", "p", "--name", "bad", "busybox", "/no/such/command")
+    assert "/no/such/command" in engine.fails("pod", "start", "p", code=127)
+    assert state(engine, "p") in ("Created", "Exited", "Stopped") and engine.ps() == []
+    engine.ok("create", "--pod", "p", "--name", "good", *LONG)
+    engine.fails("pod", "start", "p", code=127)
+    assert state(engine, "p") == "Degraded" and "good" in engine.ps()
+    engine.ok("kill", "good")
+    assert "/no/such/command" in engine.fails("pod", "start", "-a", code=127)
+    assert "good" in engine.ps()
+
+
 def test_removal(engine: Engine) -> None:
     pod_id = engine.ok("pod", "create", "--name", "p", "--network", "none")
     joined(engine, "p", "--name", "a", *LONG)
@@ -241,6 +257,41 @@ def test_a_user_namespace_of_the_pods(engine: Engine) -> None:
     assert namespace(engine, "a", "user") == namespace(engine, infra(engine, "p"), "user")
 
 
+def test_who_keeps_the_id_in_a_pod(user: Engine) -> None:
+    """As podman has it: whoever says nothing else is the caller, by number and name."""
+    uid = pwd.getpwnam(user.user).pw_uid
+    user.ok("pod", "create", "--network", "none", "--name", "p", "--userns", "keep-id")
+    joined(user, "p", "--name", "a", "--stop-timeout", "0", *LONG)
+    assert user.ok("exec", "a", "sh", "-c", "id -u; id -un").split() == [str(uid), user.user]
+    assert user.ok("run", "--rm", "--pod", "p", "-u", "0", "busybox", "id", "-u") == "0"
+    for path in (f"/proc/{user.pids(user.inspect('a')['Id'])[1]}", user.home):
+        assert os.stat(path).st_uid == uid, path
+    user.ok("pod", "restart", "p")
+    assert user.ok("exec", "a", "id", "-u") == str(uid)
+    user.ok("pod", "create", "--network", "none", "--name", "q", "--userns", "keep-id:uid=7,gid=8")
+    assert user.ok("run", "--rm", "--pod", "q", "busybox", "sh", "-c", "id -u; id -g") == "7\n8"
+    user.ok("pod", "create", "--network", "none", "--name", "r", "--userns", "nomap")
+    assert user.ok("run", "--rm", "--pod", "r", "busybox", "id", "-u") == "0"
+    user.ok("pod", "create", "--network", "none", "--name", "s", "--userns", "auto:size=2000")
+    maps = user.ok("run", "--rm", "--pod", "s", "busybox", "cat", "/proc/self/uid_map").split()
+    assert maps[0] == "0" and maps[2] == "2000"
+
+
+def test_namespaces_after_a_restart(engine: Engine) -> None:
+    """Those of the infra container that runs now, whatever became of the last one."""
+    engine.ok("pod", "create", "--network", "none", "--name", "p")
+    for name in ("a", "b"):
+        joined(engine, "p", "--name", name, "--stop-timeout", "0", *LONG)
+    own = infra(engine, "p")
+    for word in ("restart", "start"):
+        engine.ok("pod", "restart", "p")
+        assert len({namespace(engine, name, "net") for name in ("a", "b", own)}) == 1
+        os.kill(engine.pids(own)[1], signal.SIGKILL)
+        wait_for(lambda: not engine.state(own)["Running"])
+        engine.ok("pod", word, "p")
+        assert len({namespace(engine, name, "net") for name in ("a", "b", own)}) == 1, word
+
+
 def test_lists(engine: Engine) -> None:
     engine.ok("pod", "create", "--network", "none", "--name", "p", "--label", "x=y")
     engine.ok("create", "--pod", "p", "--name", "a", "busybox")
@@ -291,13 +342,29 @@ def test_logs_top_and_stats(engine: Engine) -> None:
     for name in ("a", "b"):
         engine.logs_until(name, "from")
     assert sorted(engine.ok("pod", "logs", "--names", "p").splitlines()) == ["a from a", "b from b"]
-    assert engine.ok("pod", "logs", "-c", "b", "--names", "p") == "b from b"
+    assert engine.ok("pod", "logs", "-c", "b", "--names", "p") == "from b"
+    shown = engine.ok("pod", "logs", "--color", "--names", "p").splitlines()
+    assert [*map(ascii, sorted(shown, key=lambda line: line[5:]))] == [
+        r"'\x1b[37ma from a\x1b[0m'", r"'\x1b[31mb from b\x1b[0m'"]  # fmt: skip
     assert "none of pod p" in engine.fails("pod", "logs", "-c", infra(engine, "p"), "p")
     heading, *rows = engine.ok("pod", "top", "p").splitlines()
     assert heading.split()[:2] == ["USER", "PID"] and len(rows) >= 3
     assert engine.ok("pod", "top", "p", "args").splitlines()[0] == "COMMAND"
     shown = engine.ok("pod", "stats", "--no-stream", "--format", "{{.Name}}", "p").splitlines()
     assert len(shown) == 3 and {"a", "b"} < {*shown}
+    heading, *rows = engine.ok("pod", "stats", "--no-stream", "p").splitlines()
+    assert re.split("  +", heading) == ["POD", "CID", "NAME", "CPU %", "MEM USAGE/ LIMIT", "MEM %",
+                                        "NET IO", "BLOCK IO", "PIDS"]  # fmt: skip
+    pod_id = pod(engine, "p")["Id"]
+    assert {row.split()[0] for row in rows} == {pod_id[:12]} and len(rows) == 3
+    found = json.loads(engine.ok("pod", "stats", "--no-stream", "--format", "json"))
+    assert [*found[0]] == ["CPU", "MemUsage", "MemUsageBytes", "Mem", "NetIO", "BlockIO", "PIDS",
+                           "Pod", "CID", "Name"]  # fmt: skip
+    [one] = [c for c in found if c["Name"] == "a"]
+    assert one["Pod"] == pod_id[:12] and one["CID"] == engine.inspect("a")["Id"][:12]
+    assert re.fullmatch(r"[\d.]+[kM]?B / [\d.]+[GT]B", one["MemUsage"]), one
+    assert re.fullmatch(r"[\d.]+[KM]?i?B / [\d.]+[GT]iB", one["MemUsageBytes"]), one
+    assert one["PIDS"] == "1" and one["CPU"].endswith("%")
 
 
 def test_events(engine: Engine) -> None:
@@ -327,7 +394,11 @@ def test_options_that_cannot_be(engine: Engine) -> None:
     assert said.code == 0 and "--infra-image has no effect" in said.err, said
     assert "space to share: 'mount'" in engine.fails("pod", "create", "--share", "net,mount")
     assert "same time" in engine.fails("pod", "create", "--name", "a", "b")
-    engine.fails("pod", "create", "../x")
+    assert "pod name '../x': not allowed" in engine.fails("pod", "create", "../x")
+    for mode in ("none", "host", "container:x", "ns:/proc/self/ns/net"):
+        said = engine.fails("pod", "create", "--network", mode, "-p", "80:80")
+        assert f"network mode '{mode}' does not publish" in said
+    assert [p["Name"] for p in json.loads(engine.ok("pod", "ps", "--format", "json"))] == ["p"]
     engine.fails("pod", "start")
     engine.fails("pod", "inspect", "../p")
 
@@ -341,6 +412,106 @@ def test_a_restart_policy_of_a_member(engine: Engine) -> None:
     assert namespace(engine, "a", "net") == before
     engine.ok("pod", "stop", "-t", "0", "p")
     assert state(engine, "p") == "Exited"
+
+
+def test_a_restart_policy_of_the_pods(engine: Engine) -> None:
+    """It is that of the containers that say nothing else."""
+    engine.ok("pod", "create", "--network", "none", "--restart", "on-failure:3", "--name", "p")
+    assert pod(engine, "p")["RestartPolicy"] == "on-failure"
+    for name, options, policy in (("a", "", "on-failure"), ("b", "--restart always", "always"),
+                                  ("c", "--restart no", "no"), ("d", "--rm", "no")):  # fmt: skip
+        engine.ok("create", "--pod", "p", "--name", name, *options.split(), *LONG)
+        assert engine.inspect(name)["HostConfig"]["RestartPolicy"]["Name"] == policy
+    assert engine.inspect("a")["HostConfig"]["RestartPolicy"]["MaximumRetryCount"] == 3
+    assert engine.inspect(infra(engine, "p"))["HostConfig"]["RestartPolicy"]["Name"] == "no"
+    engine.ok("start", "a")
+    os.kill(engine.pids(engine.inspect("a")["Id"])[1], signal.SIGKILL)
+    wait_for(lambda: engine.inspect("a")["RestartCount"] == 1 and engine.state("a")["Running"])
+    engine.ok("pod", "create", "--infra=false", "--share=", "--restart", "always", "--name", "q")
+    engine.ok("create", "--network", "none", "--pod", "q", "--name", "e", *LONG)
+    assert engine.inspect("e")["HostConfig"]["RestartPolicy"]["Name"] == "always"
+    assert "not known" in engine.fails("pod", "create", "--restart", "perhaps")
+
+
+def test_a_clone(engine: Engine) -> None:
+    """It is what the other one is, but for ids and names, and shares nothing with it."""
+    engine.ok("volume", "create", "named")
+    engine.ok("pod", "create", "--name", "p", "--network", "none", "--label", "x=y", "--share",
+              "net,uts,ipc,pid", "--restart", "on-failure", "--infra-name", "first",
+              "--infra-conmon-pidfile", engine.home / "pid", "--shm-size", "2m")  # fmt: skip
+    engine.ok("create", "--pod", "p", "--name", "a", "-e", "A=b c", "-v", "named:/named", "-v",
+              "/own", "--tmpfs", "/t:size=1m", "-u", "7:8", "-w", "/tmp", "--read-only",
+              "--cap-drop", "ALL", "--ulimit", "nofile=99", "--health-cmd", "true",
+              "--stop-timeout", "0", "--init", *LONG)  # fmt: skip
+    engine.ok("create", "--pod", "p", "--name", "b", "--network", "none", "--stop-timeout", "0",
+              *LONG)  # fmt: skip
+    engine.ok("pod", "start", "p")
+    q = engine.ok("pod", "clone", "p", "q")
+    about, before = pod(engine, "q"), pod(engine, "p")
+    assert about["Id"] == q and about["State"] == "Created"
+    names = [c["Name"] for c in about["Containers"]]
+    assert names == ["first-clone", "a-clone", "b-clone"]
+    for key in ("Labels", "SharedNamespaces", "ExitPolicy", "RestartPolicy", "CreateCommand"):
+        assert about[key] == before[key], key
+    assert engine.ok("pod", "start", "q") == q and state(engine, "q") == "Running"
+    assert engine.ok("exec", "a-clone", "hostname") == "q" != engine.ok("exec", "a", "hostname")
+    assert engine.ok("exec", "a-clone", "sh", "-c", "echo $HOSTNAME $A; pwd; id -u; ulimit -n") == (
+        "q b c\n/tmp\n7\n99"
+    )
+    own = infra(engine, "q")
+    for kind in ("net", "uts", "ipc", "pid"):
+        assert namespace(engine, "a-clone", kind) == namespace(engine, own, kind), kind
+        assert namespace(engine, "a-clone", kind) != namespace(engine, "a", kind), kind
+    one, two = engine.inspect("a"), engine.inspect("a-clone")
+    assert [m["Destination"] for m in two["Mounts"]] == [m["Destination"] for m in one["Mounts"]]
+    sources = [{m["Destination"]: m["Source"] for m in about["Mounts"]} for about in (one, two)]
+    assert sources[0]["/named"] == sources[1]["/named"] and sources[0]["/own"] != sources[1]["/own"]
+    for key in ("Config", "HostConfig"):
+        left, right = (dict(about[key]) for about in (one, two))
+        for about in (left, right):
+            for gone in ("Hostname", "Env", "VolumesFrom", "Pod", "NetworkMode", "IpcMode",
+                         "PidMode", "UTSMode", "LogConfig"):  # fmt: skip
+                about.pop(gone, None)
+        assert left == right
+    # again, with names of its own; those of the first are taken
+    third = engine.ok("pod", "clone", "--start", "p")
+    assert pod(engine, third)["Name"] == "p-clone" and state(engine, third) == "Running"
+    assert "a-clone1" in engine.ps()
+    fourth = engine.ok("pod", "clone", "--destroy", "--name", "r", "--start", "p")
+    assert engine.run("pod", "exists", "p").code == 1 and state(engine, "r") == "Running"
+    assert pod(engine, "r")["Id"] == fourth
+    assert "already in use" in engine.fails("pod", "clone", "q", "r")
+    assert "same time" in engine.fails("pod", "clone", "--name", "x", "q", "y")
+    assert "no such pod" in engine.fails("pod", "clone", "nothing")
+    engine.ok("pod", "rm", "-f", "-t0", "-a")
+    assert engine.ok("volume", "ls", "-q") == "named"
+    engine.ok("volume", "rm", "named")
+    assert engine.left() == []
+
+
+def test_a_clone_of_what_has_no_other(engine: Engine) -> None:
+    text = ("apiVersion: v1\nkind: Pod\nmetadata: {name: k}\nspec:\n"
+            "  volumes: [{name: e, emptyDir: {}}]\n  containers: [{name: a, image: busybox, "
+            "volumeMounts: [{name: e, mountPath: /e}]}]\n")  # fmt: skip
+    played = engine.run("kube", "play", "--network", "none", "--start=false", "-", input=text)
+    assert played.code == 0, played
+    assert "its volumes are its pod's alone" in engine.fails("pod", "clone", "k")
+    engine.ok("pod", "create", "--infra=false", "--share=", "--name", "bare")
+    engine.ok("create", "--pod", "bare", "--network", "none", "--name", "c", *LONG)
+    engine.ok("pod", "clone", "--start", "bare")
+    assert engine.ps() == ["c-clone"] and state(engine, "bare-clone") == "Running"
+    said = engine.ok("exec", "c-clone", "sh", "-c", "hostname; echo $HOSTNAME").split()
+    assert said == [engine.inspect("c-clone")["Id"][:12]] * 2
+
+
+def test_a_clone_with_other_ids(user: Engine) -> None:
+    user.ok("pod", "create", "--network", "none", "--name", "p", "--userns", "keep-id")
+    user.ok("create", "--pod", "p", "--name", "a", "--stop-timeout", "0", *LONG)
+    user.ok("pod", "clone", "--start", "p", "q")
+    assert user.ok("exec", "a-clone", "id", "-un") == user.user
+    assert namespace(user, "a-clone", "user") == namespace(user, infra(user, "q"), "user")
+    user.ok("pod", "create", "--network", "none", "--name", "r", "--userns", "auto")
+    assert "no other one may have its ids" in user.fails("pod", "clone", "r")
 
 
 def test_a_damaged_pod_is_removed_by_force(engine: Engine) -> None:

@@ -84,6 +84,10 @@ async def files_and_memory(engine: Engine) -> None:
         part = [crun_py.Bind(home, "/p", subpath="new/part")]
         await _says(engine, "touch /p/made", mounts=part)
         assert (Path(home) / "new/part/made").exists()
+        parts = [crun_py.VolumeMount("parts", "/p", subpath="a/b", create=True),
+                 crun_py.VolumeMount("parts", "/all")]  # fmt: skip
+        assert await _says(engine, "touch /p/x; find /all -type f", mounts=parts) == "/all/a/b/x"
+        await engine.volumes.remove("parts")
         table = crun_py.IdMap(uids=((0, 7, 1),), gids=((0, 8, 1),))
         mapped = [crun_py.Bind(home, "/m", idmapped=True, id_map=table)]
         if os.geteuid():
