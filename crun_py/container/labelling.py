@@ -45,6 +45,11 @@ def decide(
     return selinux.decide(options, systemd=systemd, is_free=lambda level: _is_free(paths, level))
 
 
+def free_level(paths: Paths) -> str:
+    """A level that no container of the store has.  Raises CrunpyError."""
+    return selinux.free_level(lambda level: _is_free(paths, level))
+
+
 def _is_free(paths: Paths, level: str) -> bool:
     """Whether no container of the store has a level.  The text is looked for: to make records of
     1,000 files takes ten times as long; two who choose at once have one chance in 500,000 to meet.

@@ -7,13 +7,15 @@ same text with other ids in it, which are random: they stand for nothing else.
 from __future__ import annotations
 
 import os
+import re
 
 from crun_py import jsonfile, pods, state
 from crun_py.clock import now
-from crun_py.container import create
+from crun_py.container import create, labelling
 from crun_py.container import pods as made
 from crun_py.errors import Unsupported
 from crun_py.model.container import CreateRequest
+from crun_py.ns import selinux
 from crun_py.paths import private_dir
 from crun_py.pods import Pod
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from crun_py.documents.container import Record
     from crun_py.documents.pod import Pod as PodRecord
     from crun_py.documents.spec import Spec
+    from crun_py.paths import Paths
     from crun_py.state import Container
 
     T = TypeVar("T")
@@ -47,6 +50,7 @@ def clone(pod: Pod, name: str = "") -> Pod:
         for container in members:
             _check(container)
         ids = {old: state.new_id() for old in (pod.id, *(c.id for c in members))}
+        levels = _levels(paths, members)
         pod_id = ids[pod.id]
         directory = private_dir(paths.pod(pod_id))
         try:
@@ -55,7 +59,7 @@ def clone(pod: Pod, name: str = "") -> Pod:
                 state.take_name(paths, name, state.POD + pod_id)
                 _make_roots(pod.directory, directory)
                 for container in members:
-                    _clone(pod, name, container, ids)
+                    _clone(pod, name, container, ids, levels)
                 own: PodRecord = {**_renumbered(pod.record, ids), "name": name, "created": now()}
                 jsonfile.write(directory + "/pod.json", own)
         except BaseException:
@@ -111,11 +115,35 @@ def _renumbered(document: T, ids: dict[str, str]) -> T:
     return found
 
 
-def _clone(pod: Pod, name: str, container: Container, ids: dict[str, str]) -> None:
+def _levels(paths: Paths, members: list[Container]) -> dict[str, str]:
+    """The SELinux levels of containers, and those that copies get: what is theirs must not be the
+    originals'.  One that was asked for stays."""
+    found: dict[str, str] = {}
+    for container in members:
+        labels = container.record.get("selinux")
+        asked = any("level:" in one for one in container.record["host"].get("security_opt", []))
+        if labels and labels["process"] and not asked:
+            level = selinux.level_of(labels["process"])
+            found[level] = found.get(level) or labelling.free_level(paths)
+    return found
+
+
+def relabelled(document: T, levels: dict[str, str]) -> T:
+    """A document in whose labels levels are others."""
+    text = jsonfile.dumps(document)
+    for old, new in levels.items():
+        text = re.sub(rf":{re.escape(old)}(?![\d.,])", f":{new}", text)
+    found: T = jsonfile.loads(text.encode())
+    return found
+
+
+def _clone(
+    pod: Pod, name: str, container: Container, ids: dict[str, str], levels: dict[str, str]
+) -> None:
     """Make one container anew; name: the new pod's."""
     old = container.record
-    record: Record = _renumbered(old, ids)
-    document: Spec = _renumbered(container.spec(), ids)
+    record: Record = relabelled(_renumbered(old, ids), levels)
+    document: Spec = relabelled(_renumbered(container.spec(), ids), levels)
     usual = record["name"] != old["name"]  # an infra container's, of its pod's id
     record["name"] = record["name"] if usual else _free_name(pod, old["name"])
     record["created"] = now()

@@ -128,14 +128,15 @@ def decide(
             given[key] = value
     if systemd and "type" not in given and "init_process" in known:
         own["type"] = _parsed(known["init_process"])["type"]
-    own["level"] = mount["level"] = given.get("level") or _free_level(is_free)
+    own["level"] = mount["level"] = given.get("level") or free_level(is_free)
     own |= {key: given[key] for key in PARTS if key in given}
     mount["user"] = given.get("user", mount["user"])
     mount["type"] = given.get("filetype", mount["type"])
     return Labels(_joined(own), _joined(mount), nested="nested" in said)
 
 
-def _free_level(is_free: Callable[[str], bool]) -> str:
+def free_level(is_free: Callable[[str], bool]) -> str:
+    """A level that no other container has.  is_free: as of `decide`.  Raises CrunpyError."""
     for _ in range(1000):
         level = _random_level()
         if is_free(level):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from crun_py import notices, ns, spec, state, tree
-from crun_py.container import labelling
+from crun_py.container import labelling, pod_clone
 from crun_py.errors import CrunpyError, InvalidArgument, Unsupported
 from crun_py.model.container import CreateRequest, Security
 from crun_py.ns import selinux
@@ -45,6 +45,22 @@ def decided(paths: Paths, found: Any, **security: Any) -> selinux.Labels:
     labels = labelling.decide(paths, found, Security(**security), systemd=False)
     assert labels is not None
     return labels
+
+
+def test_a_copy_is_labelled_anew() -> None:
+    """Of a pod's clone: levels alone, wherever they stand, and no other that begins alike."""
+    old = {
+        "process": f"{PROCESS}:c1,c2",
+        "options": [f'context="{FILE}:c1,c2"', "size=1"],
+        "other": f"{PROCESS}:c1,c23",
+        "ids": ["s0:c1,c2"],
+    }
+    assert pod_clone.relabelled(old, {"s0:c1,c2": "s0:c7,c8"}) == {
+        "process": f"{PROCESS}:c7,c8",
+        "options": [f'context="{FILE}:c7,c8"', "size=1"],
+        "other": f"{PROCESS}:c1,c23",
+        "ids": ["s0:c1,c2"],
+    }
 
 
 def test_a_host_without_it(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
