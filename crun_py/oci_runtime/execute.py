@@ -85,6 +85,10 @@ def execute(container: Container, request: Request) -> int:
         fds += keep_open(plan, request.preserve)
         if first := process.get("execCPUAffinity", {}).get("initial"):
             os.sched_setaffinity(0, quantity.cpus(first, "execCPUAffinity.initial"))
+        if known.resctrl:  # what we start is where we are
+            from crun_py.oci_runtime import resctrl
+
+            resctrl.add(known.resctrl, os.getpid())
 
         def paused(_: int, pid: int, fd: int) -> None:
             listener.tell(spec, document(container, known), pid, fd)

@@ -191,6 +191,10 @@ def delete(
         if known.cgroup:
             group.remove(known.cgroup)
         _wait_for_end(container, known)
+        if known.resctrl_made:
+            from crun_py.oci_runtime import resctrl
+
+            resctrl.remove(known.resctrl_made)
         _poststop(container, known, warn, spec)
         container.remove()
 
