@@ -48,6 +48,7 @@ lint: all
 images: all
 	$(BIN)/python tests/images.py
 	$(BIN)/python tests/debian_images.py
+	$(BIN)/python tests/selinux_policy.py
 	$(BIN)/python tests/build/bases.py
 	$(BIN)/python tests/pack/systems.py
 

@@ -18,7 +18,7 @@ import os
 import time
 
 from crun_py import clock, jsonfile
-from crun_py._native import check, lib
+from crun_py._native import check, lib, pidfd_open
 from crun_py.errors import Conflict, CorruptState, CrunpyError, Gone, InvalidArgument, NotFound
 from crun_py.paths import Paths, private_dir
 from crun_py.shapes import RECORD, SPEC, fits
@@ -391,7 +391,7 @@ def open_pid(status: Status) -> int:
     if status.pid <= 0:
         raise NotFound("looking for the container's process: it has just ended")
     try:
-        fd = os.pidfd_open(status.pid)
+        fd = pidfd_open(status.pid)
     except ProcessLookupError:
         raise NotFound("looking for the container's process: it has just ended") from None
     # the pid may have been reused before we held it: then the start time differs

@@ -14,8 +14,10 @@ for options in '' '--security-opt apparmor=unconfined'; do
         'mkdir /m; mount -t tmpfs none /m 2>/dev/null && echo mounted || echo refused'
     run --cap-add SYS_ADMIN --security-opt unmask=ALL $options busybox sh -c \
         'mount -o remount,rw /proc/sys 2>/dev/null
-         for f in vm/swappiness kernel/core_pattern kernel/panic kernel/shmmax; do
-             { true >> /proc/sys/$f; } 2>/dev/null && echo "writes $f" || echo "not $f"
+         mount -o remount,rw /proc/sysrq-trigger 2>/dev/null
+         cd /proc/sys
+         for f in vm/swappiness kernel/core_pattern kernel/panic kernel/shmmax ../sysrq-trigger; do
+             { true >> $f; } 2>/dev/null && echo "writes $f" || echo "not $f"
          done'
 done
 echo "--- who is confined"
@@ -50,11 +52,13 @@ not vm/swappiness
 not kernel/core_pattern
 not kernel/panic
 writes kernel/shmmax
+not ../sysrq-trigger
 mounted
 writes vm/swappiness
 writes kernel/core_pattern
 writes kernel/panic
 writes kernel/shmmax
+writes ../sysrq-trigger
 --- who is confined
 unconfined
 crunpy-default (enforce)
@@ -75,4 +79,25 @@ cat: can't open '/etc/passwd': Permission denied
 crunpy: error: starting the container: (confine exec nobodys): no such file or directory \
 (the profile is not loaded: apparmor_parser --replace FILE, as root)
 crunpy-default (enforce)
+"""
+
+OF_A_USER = """
+echo "--- profiles"
+as_user '$run --rm busybox cat /proc/self/attr/current
+    $run --rm --security-opt apparmor=crunpy-default busybox cat /proc/self/attr/current
+    current="cat /proc/self/attr/current"
+    $run --rm --security-opt apparmor=other busybox sh -c "$current; cat /etc/passwd" 2>&1 || true
+    $run --rm --security-opt apparmor=nobodys busybox true 2>&1 || true' | sed 's/step [0-9]* //'
+echo "---"
+"""
+"""After `PROFILES`, in a script with `delegation_machine.plain_user`."""
+OF_A_USER_EXPECTED = """
+--- profiles
+unconfined
+crunpy-default (enforce)
+other (enforce)
+cat: can't open '/etc/passwd': Permission denied
+crunpy: error: starting the container: (confine exec nobodys): no such file or directory \
+(the profile is not loaded: apparmor_parser --replace FILE, as root)
+---
 """

@@ -96,7 +96,8 @@ enum op {
 	SET_RUNDIR = 105,  /* s0=directory of status.json and the sockets */
 	SET_STATEDIR = 106, /* s0=directory for the copy of status.json that outlives a reboot */
 	SET_LOG = 107,	   /* a=bytes per file, 0 unlimited b=files c=enum log_format s0=path */
-	SET_STDIO = 108,   /* a=terminal b=stdin is open c=stdin closes with its first client */
+	SET_STDIO = 108,   /* a=terminal b=stdin is open c=stdin closes with its first client
+			    * s0=the SELinux label of the pipes, "" for none s1=a directory to make them in */
 	SET_CLEANUP = 109, /* s0..=command that the monitor becomes when nobody else cleans up */
 	SET_HOLD = 110,	   /* a=fd to keep open as long as the container lives b=its key (held.c) */
 	SET_HEALTH = 111,  /* a=ms between checks b=the same while it starts c=ms it may take to start

@@ -163,7 +163,12 @@ def _begin(
     fds: list[int] = []
     try:
         plan = _plan(container, status, process, pidfd, fds, request.privileged)
-        plan.add(p.SET_STDIO, a=process["terminal"], b=request.open_stdin, c=1)
+        labelled: tuple[str, ...] = ()
+        if container.record.get("selinux"):
+            from crun_py.container import labelling
+
+            labelled = labelling.pipes(container)
+        plan.add(p.SET_STDIO, *labelled, a=process["terminal"], b=request.open_stdin, c=1)
         if client >= 0:
             plan.add(p.SET_CLIENT, a=client)
         fds += keep_open(plan, keep)

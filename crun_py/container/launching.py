@@ -315,7 +315,13 @@ class Launch:
         if log["driver"] != "none":
             k8s = log["driver"] == "k8s-file"
             plan.add(p.SET_LOG, container.log_path, a=log["max_bytes"], b=log["max_files"], c=k8s)
-        plan.add(p.SET_STDIO, a=config["tty"], b=config["open_stdin"], c=config["stdin_once"])
+        labelled: tuple[str, ...] = ()
+        if record.get("selinux"):
+            from crun_py.container import labelling
+
+            labelled = labelling.pipes(container)
+        stdio = {"a": config["tty"], "b": config["open_stdin"], "c": config["stdin_once"]}
+        plan.add(p.SET_STDIO, *labelled, **stdio)
         plan.add(p.SET_CLEANUP, *self._command("cleanup"))
         how, delay_ms = restart.for_monitor(container)
         if how:

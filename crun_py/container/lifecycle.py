@@ -109,7 +109,12 @@ def _release(container: Container, status: Status) -> int:
     if failed:
         ending.clean(container)
         os.unlink(container.directory + "/status.json")  # it never ran
-        raise command_error(container.record["args"][0], error, about)
+        raise command_error(
+            container.record["args"][0],
+            error,
+            about,
+            labelled=bool(container.record.get("selinux")),
+        )
     events.container(container, "start")
     return status.pid
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from crun_py import ns
 from crun_py.doctor.host import setting
+from crun_py.ns import selinux
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,12 +80,21 @@ def _selinux(host: Host, *, enforces: bool) -> Finding:
     )
     files = (f"/etc/selinux/{policy}/contexts/lxc_contexts",
              "/usr/share/containers/selinux/contexts")  # fmt: skip
-    if not any(host.exists(file) for file in files):
+    named = next((file for file in files if host.exists(file)), "")
+    if not named:
         return host.warning(
             "security modules",
             f"SELinux is on, but its policy {policy} has no labels for containers: they get none",
             host.install("selinux-policy-default", "container-selinux"),
         )
+    for line in host.lines(named):
+        label = line.partition("=")[2].strip().strip('"')
+        if label and not selinux.is_known(label, host.path(ns.SELINUX_FS)):
+            return host.warning(
+                "security modules",
+                f"SELinux is on, but its policy {policy} does not know {label}, which {named} "
+                "names (Debian 12's is such): containers get no labels",
+            )
     how = "enforces" if enforces else "only tells (permissive)"
     return host.ok(
         "security modules",

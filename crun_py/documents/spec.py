@@ -230,6 +230,16 @@ class TimeOffset(TypedDict, total=False):
     nanosecs: int
 
 
+class IntelRdt(TypedDict, total=False):
+    closID: str
+    l3CacheSchema: str
+    memBwSchema: str
+    schemata: list[str]
+    enableCMT: bool
+    enableMBM: bool
+    enableMonitoring: bool
+
+
 class Linux(TypedDict):
     cgroupsPath: NotRequired[str]
     personality: NotRequired[Personality]
@@ -245,6 +255,7 @@ class Linux(TypedDict):
     resources: NotRequired[LinuxResources]
     seccomp: NotRequired[LinuxSeccomp]
     mountLabel: NotRequired[str]
+    intelRdt: NotRequired[IntelRdt]
 
 
 class Spec(TypedDict):

@@ -11,6 +11,7 @@ import os
 
 from crun_py import jsonfile
 from crun_py.errors import CrunpyError
+from crun_py.paths import in_user_namespace
 
 DEFAULT = "crunpy-default"
 UNCONFINED = "unconfined"
@@ -71,9 +72,10 @@ def default() -> str:
 
 
 def load(profile: str) -> None:
-    """Have `profile` in the kernel, if it is ours; others are their owners' to load.  Raises
-    CrunpyError."""
-    if profile != DEFAULT or _is_loaded(DEFAULT):
+    """Have `profile` in the kernel, if it is ours; others are their owners' to load.  Who may
+    neither load nor see it, in a user namespace, is told by the kernel when it is not there.
+    Raises CrunpyError."""
+    if profile != DEFAULT or _is_loaded(DEFAULT) or in_user_namespace():
         return
     import subprocess
 

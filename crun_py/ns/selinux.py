@@ -8,6 +8,7 @@ the files it is read from: selabel_lxc(5), go-selinux's label package, which doc
 
 from __future__ import annotations
 
+import errno
 import os
 
 from crun_py import caller, jsonfile, ns
@@ -57,13 +58,37 @@ def enabled() -> bool:
         return False
 
 
+def is_known(label: str, selinuxfs: str = "") -> bool:
+    """Whether the policy that the kernel has knows a label; also where it can't be asked.
+
+    selinuxfs: where that is mounted, by default `ns.SELINUX_FS`."""
+    try:
+        fd = os.open(f"{selinuxfs or ns.SELINUX_FS}/context", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        os.write(fd, label.encode() + b"\0")
+    except OSError as e:
+        return e.errno != errno.EINVAL
+    finally:
+        os.close(fd)
+    return True
+
+
 def contexts() -> dict[str, str]:
     """The labels that the policy has for containers: process, file, init_process …
 
     Read from lxc_contexts of the policy that /etc/selinux/config names; {} where the policy knows
-    nothing of containers.  Raises CrunpyError."""
+    nothing of containers.  Debian 12's file has labels whose types are not in its policy: those are
+    left out.  Raises CrunpyError."""
     policy = _pairs(CONFIG + "/config").get("SELINUXTYPE") or "targeted"
-    return _pairs(f"{CONFIG}/{policy}/contexts/lxc_contexts") or _pairs(_FALLBACK)
+    found = _pairs(f"{CONFIG}/{policy}/contexts/lxc_contexts") or _pairs(_FALLBACK)
+    return {key: label for key, label in found.items() if is_known(label)}
+
+
+def labels_containers() -> bool:
+    """Whether containers get labels here.  Raises CrunpyError."""
+    return enabled() and {"process", "file"} <= contexts().keys()
 
 
 def of_layers() -> str:

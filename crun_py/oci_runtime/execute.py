@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from crun_py import notices, ns, quantity
+from crun_py._native import pidfd_open
 from crun_py.cgroup import group
 from crun_py.errors import Conflict, InvalidArgument
 from crun_py.oci_runtime import config, listener
@@ -65,7 +66,7 @@ def execute(container: Container, request: Request) -> int:
         raise InvalidArgument("executing: a terminal and a console socket go together")
     fds: list[int] = []
     try:
-        pidfd = os.pidfd_open(known.pid)
+        pidfd = pidfd_open(known.pid)
         fds += [pidfd, os.open(f"/proc/{known.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)]
         if not is_there(known):
             raise Conflict(f"executing in container {container.id}: it has just ended")
@@ -85,6 +86,10 @@ def execute(container: Container, request: Request) -> int:
         fds += keep_open(plan, request.preserve)
         if first := process.get("execCPUAffinity", {}).get("initial"):
             os.sched_setaffinity(0, quantity.cpus(first, "execCPUAffinity.initial"))
+        if known.resctrl:  # what we start is where we are
+            from crun_py.oci_runtime import resctrl
+
+            resctrl.add(known.resctrl, os.getpid())
 
         def paused(_: int, pid: int, fd: int) -> None:
             listener.tell(spec, document(container, known), pid, fd)

@@ -36,7 +36,7 @@ def features() -> dict[str, object]:
             },
             "apparmor": {"enabled": apparmor.enabled()},
             "selinux": {"enabled": selinux.enabled()},
-            "intelRdt": {"enabled": False},
+            "intelRdt": {"enabled": True, "schemata": True, "monitoring": True},
             "mountExtensions": {"idmap": {"enabled": True}},
         },
         "annotations": {"io.crunpy.version": crun_py.__version__},

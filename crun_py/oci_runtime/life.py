@@ -8,6 +8,7 @@ import os
 import time
 
 from crun_py import ns
+from crun_py._native import pidfd_open
 from crun_py.cgroup import group
 from crun_py.errors import Conflict, CorruptState, CrunpyError, NotFound
 from crun_py.oci_runtime import config, hooks
@@ -61,7 +62,7 @@ def _in_container(
     flags = ns.CLONE_NEWNS
     for entry in namespaces:
         flags |= ns.TYPES[entry["type"]]
-    pidfd = os.pidfd_open(known.pid)
+    pidfd = pidfd_open(known.pid)
     try:
         hooks.run(inside, document(container, known), "startContainer",
                   enter=hooks.entering(pidfd, flags))  # fmt: skip
@@ -86,7 +87,7 @@ def kill(container: Container, number: int, *, everything: bool = False) -> None
 
 def _signal(known: State, number: int) -> None:
     try:
-        pidfd = os.pidfd_open(known.pid)
+        pidfd = pidfd_open(known.pid)
     except ProcessLookupError:
         return
     try:
@@ -191,6 +192,10 @@ def delete(
         if known.cgroup:
             group.remove(known.cgroup)
         _wait_for_end(container, known)
+        if known.resctrl_made:
+            from crun_py.oci_runtime import resctrl
+
+            resctrl.remove(known.resctrl_made)
         _poststop(container, known, warn, spec)
         container.remove()
 

@@ -63,6 +63,10 @@ def create(root: str, container_id: str, request: Request, spec: Spec | None = N
             "creating a plain user's container: its configuration has no user namespace",
             hint="crunpy-oci spec --rootless writes one that has",
         )
+    if (rdt := spec["linux"].get("intelRdt")) is not None:
+        from crun_py.oci_runtime import resctrl
+
+        resctrl.plan(container_id, rdt)  # refused before anything is there
     container.make()
     undo: list[Callable[[], None]] = [container.remove]
     try:
@@ -121,12 +125,14 @@ class Making:
         self._make_user_namespace()
         self._make_time_namespace()
         self._make_cgroup()
+        self._make_resctrl()
         self._prepare_mounts()
         self._open_fifo()
         self._connect_console()
         plan = self._plan()
         pid = launch_alone(plan, self._container.id, self._inherited(), self._paused)
         self._undo.append(lambda: os.kill(pid, _SIGKILL))
+        self._enter_resctrl(pid)
         self._group.leave()
         self._state = replaced(self._state, pid=pid, start_ticks=state.start_ticks(pid))
         self._container.write(self._state)
@@ -191,6 +197,24 @@ class Making:
         self._undo.append(self._group.remove)
         self._state = replaced(self._state, cgroup=self._group.path)
         self._container.write(self._state)
+
+    def _make_resctrl(self) -> None:
+        if (wanted := self._spec["linux"].get("intelRdt")) is None:
+            return
+        from crun_py.oci_runtime import resctrl
+
+        rdt = resctrl.plan(self._container.id, wanted)
+        resctrl.make(rdt, wanted)
+        self._undo.append(lambda: resctrl.remove(rdt.made))
+        self._state = replaced(self._state, resctrl=rdt.places, resctrl_made=rdt.made)
+        self._container.write(self._state)
+
+    def _enter_resctrl(self, pid: int) -> None:
+        """Put the first process, which waits for the start, where its children are to be, too."""
+        if self._state.resctrl:
+            from crun_py.oci_runtime import resctrl
+
+            resctrl.add(self._state.resctrl, pid)
 
     def _prepare_mounts(self) -> None:
         if "pid" not in self._joined and not any(map(_is_prepared, self._spec["mounts"])):

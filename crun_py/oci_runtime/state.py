@@ -29,7 +29,8 @@ class State:
     """What state.json says.
 
     pid, start_ticks: of the first process; 0 while it is being made.  cgroup: a directory, "" for
-    none.  created: RFC 3339.  owner: who made it, a user's name.
+    none.  resctrl: the directories of its group of RDT; resctrl_made: those that go with it.
+    created: RFC 3339.  owner: who made it, a user's name.
     """
 
     id: str
@@ -42,6 +43,8 @@ class State:
     pid: int = 0
     start_ticks: int = 0
     cgroup: str = ""
+    resctrl: tuple[str, ...] = ()
+    resctrl_made: tuple[str, ...] = ()
     annotations: dict[str, str] = {}  # noqa: RUF012  (records are never changed)
 
 

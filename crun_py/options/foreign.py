@@ -98,7 +98,8 @@ def warnings(values: Values) -> list[str]:
 
 
 def _is_on(key: str) -> bool:
-    """Whether the kernel has the module of which --security-opt says something."""
+    """Whether the kernel has the module of which --security-opt says something, and a policy for
+    containers."""
     from crun_py.ns import apparmor, selinux
 
-    return apparmor.enabled() if key == "apparmor" else selinux.enabled()
+    return apparmor.enabled() if key == "apparmor" else selinux.labels_containers()

@@ -48,8 +48,10 @@ def check(spec: object, *, alone: bool = False) -> None:
     _label(linux, "linux", "mountLabel")
     for name in ("uidMappings", "gidMappings"):
         _mappings(linux, "linux", name)
-    if linux.get("intelRdt"):
-        raise Unsupported("config.json: linux.intelRdt is not done here")
+    if linux.get("intelRdt") is not None:
+        if not alone:
+            raise Unsupported("config.json: linux.intelRdt is not done here")
+        _rdt(_field(linux, "linux", "intelRdt", dict))
     _resources(_field(linux, "linux", "resources", dict, {}))
     seccomp = _field(linux, "linux", "seccomp", dict, {})
     if seccomp.get("listenerPath") and not alone:
@@ -208,6 +210,22 @@ def process(process: object) -> None:
         if not apparmor.enabled():
             raise Unsupported("config.json: process.apparmorProfile: this host has no AppArmor")
     _label(process, "process", "selinuxLabel")
+
+
+def _rdt(rdt: Object) -> None:
+    """The form of what crun_py/oci_runtime/resctrl.py makes."""
+    where = "linux.intelRdt"
+    name = _field(rdt, where, "closID", str, "")
+    if "/" in name or name in (".", "..", "info", "mon_data", "mon_groups") or "\0" in name:
+        raise _wrong(f"{where}.closID", f"{name!r} is no name of a group")
+    _field(rdt, where, "l3CacheSchema", str, "")
+    bandwidth = _field(rdt, where, "memBwSchema", str, "")
+    if bandwidth and (not bandwidth.startswith("MB:") or "\n" in bandwidth):
+        raise _wrong(f"{where}.memBwSchema", f"{bandwidth!r} is not one line that begins with MB:")
+    if not all(isinstance(line, str) for line in _field(rdt, where, "schemata", list, [])):
+        raise _wrong(f"{where}.schemata", "not a list of texts")
+    for key in ("enableCMT", "enableMBM", "enableMonitoring"):
+        _field(rdt, where, key, bool, False)
 
 
 def _label(value: Object, where: str, name: str) -> None:

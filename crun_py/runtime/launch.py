@@ -67,27 +67,39 @@ def read_result(data: bytes) -> tuple[int, int, int, int, str]:
     return failed, index, error, pid, about.partition(b"\0")[0].decode("utf-8", "backslashreplace")
 
 
-def command_error(command: str, error: int, interpreter: str) -> CommandError:
+def command_error(
+    command: str, error: int, interpreter: str, *, labelled: bool = False
+) -> CommandError:
     """The error for a command whose execve(2) failed with errno `error`.
 
     interpreter: the one that the file wants (execve(2), elf(5)), when that is what is missing.
+    labelled: SELinux may have forbidden it.
     """
-    words = os.strerror(error).lower()
+    words, hint = os.strerror(error).lower(), ""
     if interpreter:
         words = f"its interpreter {interpreter!a}: {words}".replace("'", '"')
     elif error == errno.ENOENT and "/" not in command:
         words = "executable file not found in $PATH"
     elif error == errno.EACCES:
         words += ": the file is not executable"
+        hint = _FORBIDDEN if labelled else ""
     text = f'running the container\'s command: exec: "{command}": {words}'
-    return CommandError(text, 127 if error == errno.ENOENT else 126, errno=error)
+    return CommandError(text, 127 if error == errno.ENOENT else 126, hint=hint, errno=error)
+
+
+_FORBIDDEN = (
+    "or SELinux's policy does not let it be run with the container's label: ausearch -m avc"
+)
 
 
 def _explain(plan: p.Plan, index: int, error: int, about: str) -> CrunpyError:
     step = plan.steps[index]
     cause = os.strerror(error).lower()
     if step.op == p.EXEC:
-        return command_error(step.strings[0].decode("utf-8", "backslashreplace"), error, about)
+        command = step.strings[0].decode("utf-8", "backslashreplace")
+        words = [s.strings[0] for s in plan.steps if s.op == p.CONFINE]
+        labelled = any(not said.startswith(b"exec ") for said in words)  # nor for AppArmor
+        return command_error(command, error, about, labelled=labelled)
     if step.op == p.CHDIR:
         return CommandError(
             f"entering working directory {step.strings[0].decode()}: {cause}",

@@ -80,6 +80,12 @@ def test_security_modules(machine: Machine) -> None:
     assert selinux.status == "ok" and "SELinux enforces" in selinux.message
     machine.has("/sys/fs/selinux/enforce", "0")
     assert "permissive" in next(kernel.security_modules(machine.user)).message
+    machine.has("/etc/selinux/mine/contexts/lxc_contexts", '# x = "y"\nprocess = "u:r:t:s0"\n')
+    assert next(kernel.security_modules(machine.user)).status == "ok"  # nobody to ask
+    # a file of the kernel's that refuses what it does not know with EINVAL, as selinuxfs does
+    os.symlink("/proc/self/oom_score_adj", f"{machine.top}/sys/fs/selinux/context")
+    (unknown,) = kernel.security_modules(machine.user)
+    assert unknown.status == "warning" and "does not know u:r:t:s0, which" in unknown.message
 
 
 def test_clock(machine: Machine) -> None:

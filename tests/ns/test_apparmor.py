@@ -58,6 +58,14 @@ def test_ours_is_loaded_once_others_never(host: Host) -> None:
     assert host.log.read_text() == "--replace --skip-cache\n" + apparmor.PROFILE
 
 
+def test_a_plain_user_loads_none(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.has("")
+    host.parser("echo not allowed >&2; exit 1")
+    monkeypatch.setattr(apparmor, "in_user_namespace", lambda: True)
+    apparmor.load("crunpy-default")
+    assert not host.log.exists()
+
+
 def test_a_parser_that_fails(host: Host) -> None:
     host.has("")
     host.parser("echo first >&2; echo 'syntax error' >&2; exit 1")

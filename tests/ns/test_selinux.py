@@ -68,6 +68,20 @@ def test_a_policy_without_containers(host: Host) -> None:
     assert selinux.decide((), systemd=False, is_free=lambda level: True) is None
 
 
+def test_a_policy_that_does_not_know_its_containers(host: Host) -> None:
+    host.enforces()
+    host.policy("targeted", CONTEXTS)
+    assert selinux.labels_containers() and decided().process
+    # a file of the kernel's that refuses what it does not know with EINVAL, as selinuxfs does
+    (host.top / "fs/context").symlink_to("/proc/self/oom_score_adj")
+    assert not selinux.is_known("u:r:t:s0") and not selinux.labels_containers()
+    assert selinux.contexts() == {} and selinux.of_layers() == ""
+    assert selinux.decide((), systemd=False, is_free=lambda level: True) is None
+    (host.top / "fs/context").unlink()
+    (host.top / "fs/context").write_text("")
+    assert selinux.is_known("u:r:t:s0") and selinux.labels_containers()
+
+
 def test_which_policy(host: Host) -> None:
     (host.top / "fallback").write_text('file = "u:r:fallback:s0"\n')
     assert selinux.of_layers() == "u:r:fallback:s0"

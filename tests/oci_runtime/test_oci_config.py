@@ -416,6 +416,7 @@ def test_features_and_version(oci: Runtime) -> None:
     found = json.loads(oci.ok("features"))
     assert found["ociVersionMax"] == "1.2.0" and "pid" in found["linux"]["namespaces"]
     assert set(found["hooks"]) == set(HOOK_KINDS)
+    assert found["linux"]["intelRdt"] == {"enabled": True, "schemata": True, "monitoring": True}
     assert oci.ok("--version").splitlines()[0].startswith("crunpy-oci version")
     for words in (("checkpoint", "c"), ("restore", "c"), ("state",),
                   ("list", "--nothere")):  # fmt: skip

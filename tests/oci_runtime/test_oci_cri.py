@@ -103,19 +103,24 @@ class Kubelet:
         self.runtime.RemovePodSandbox(cri.PodSandboxId(pod_sandbox_id=sandbox[0]), timeout=60)
 
 
-@pytest.fixture
-def kubelet(base: Path, registry: Registry) -> Iterator[Kubelet]:
-    registry.push("pause", TestImage(registry.busybox, config={"Cmd": ["sleep", "1000000"]}))
-    place = base / "cri"
+def configured(place: Path, registry: str) -> str:
+    """The configuration of a CRI that has the directory `place` to itself, which is made."""
     (place / "net.d").mkdir(parents=True)
     network = json.dumps(NETWORK).replace("{place}", str(place))
     (place / "net.d/10-pods.conflist").write_text(network)
-    words = {"{place}": str(place), "{registry}": registry.host,
+    words = {"{place}": str(place), "{registry}": registry,
              "/usr/local/bin/crunpy-oci": str(OURS), "SystemdCgroup = true": ""}  # fmt: skip
     configuration = CONFIGURATION + written("toml")[0]
     for word, value in words.items():
         configuration = configuration.replace(word, value)
-    with containerd(place, configuration):
+    return configuration
+
+
+@pytest.fixture
+def kubelet(base: Path, registry: Registry) -> Iterator[Kubelet]:
+    registry.push("pause", TestImage(registry.busybox, config={"Cmd": ["sleep", "1000000"]}))
+    place = base / "cri"
+    with containerd(place, configured(place, registry.host)):
         made = Kubelet(place / "socket", registry.host, place / "logs")
         wait_for(lambda: ready(made))
         yield made

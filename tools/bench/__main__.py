@@ -53,6 +53,8 @@ FACTORS = {"ms": 1e3, "µs": 1e6}
 ROWS = (
     Row("run --network none", "ms", c.run_none,
         (Budget("podman", 0.30), Budget(DOCKER, 0.20), Budget(c.BARE, 3, bold=True))),
+    Row("podman, our runtime", "ms", c.run_in_podman,
+        (Budget(c.RUNC, 1.3), Budget(c.RUNC, 1, bold=True))),
     Row("run on the bridge", "ms", c.run_bridge,
         (Budget("podman", 0.25), Budget("podman", 0.15, bold=True), Budget(DOCKER, 0.30))),
     Row("run on a network", "ms", n.run_network, (Budget("podman", 0.20),)),

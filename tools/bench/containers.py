@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import images
-from engines import BASE, MB, OURS, Bench, Engine, Failure, new_engine, timed
+from engines import BASE, CHECKOUT, MB, OURS, Bench, Engine, Failure, new_engine, timed
 
 COMMAND, DOCKER_PY, LIMIT = "the command", "docker-py", "limit"
+RUNTIMES = RUNC, CRUN = "runc", "crun"
 BARE, ONE_BY_ONE = "bwrap + python", "--jobs 1"
 
 
@@ -42,6 +43,29 @@ def bare(bench: Bench) -> list[Engine]:
     bwrap.words = lambda *_: [*box, "true"]  # type: ignore[method-assign]
     python.words = lambda *_: [sys.executable, "-c", "pass"]  # type: ignore[method-assign]
     return [bwrap, python]
+
+
+def run_in_podman(bench: Bench) -> dict[str, float]:
+    """podman's own run, with our runtime below it and with others; all have podman's one store."""
+    podman = next((engine for engine in bench.engines if engine.name == "podman"), None)
+    if podman is None:
+        raise Failure("podman is not here")
+    arguments = ("run", "--rm", "--network", "none", bench.busybox, "true")
+    engines = []
+    for name in (OURS, *RUNTIMES):
+        program = str(CHECKOUT / ".venv/bin/crunpy-oci") if name == OURS else name
+        engine = Engine(name, [*podman.command, "--runtime", program])
+        # without the limit that podman has for all: a hybrid host's version 2 can't hold it
+        engine.run_options = [*podman.run_options, "--pids-limit", "-1"]
+        try:
+            engine.output(*arguments)
+        except Failure as e:
+            if name == OURS:
+                raise
+            print(f"without {e}")
+        else:
+            engines.append(engine)
+    return bench.median(lambda engine: engine.seconds(*arguments), engines=engines)
 
 
 def run_bridge(bench: Bench) -> dict[str, float]:

@@ -27,7 +27,12 @@ from limits_machine import (
 )
 from machine import apart, in_vm, prologue, together
 from oci_machine import CGROUPFS, CGROUPFS_EXPECTED
-from profiles_machine import PROFILES, PROFILES_EXPECTED
+from profiles_machine import (
+    OF_A_USER,
+    OF_A_USER_EXPECTED,
+    PROFILES,
+    PROFILES_EXPECTED,
+)
 from streams_machine import STREAMS, STREAMS_EXPECTED
 
 pytestmark = [
@@ -69,7 +74,7 @@ def test_on_roots_machine(root: Engine, work: Path, user_name: str) -> None:
     # the profiles first: it is seen that none is loaded
     parts = {"profiles": PROFILES, "limits": LIMITS, "disk": DISK_AND_CPUS, "oom": OOM,
              "oci": CGROUPFS, "pods": PODS, "streams": STREAMS,
-             "by hand": plain_user(user_name, root.root) + BY_HAND}  # fmt: skip
+             "by hand": plain_user(user_name, root.root) + OF_A_USER + BY_HAND}  # fmt: skip
     found = apart(in_vm(prologue(root.root) + together(parts), work, timeout_s=900))
     found["streams"] = [" ".join(line.split()) for line in found["streams"]]
     assert found["limits"] == lines(LIMITS_EXPECTED)
@@ -79,7 +84,7 @@ def test_on_roots_machine(root: Engine, work: Path, user_name: str) -> None:
     assert found["pods"] == lines(PODS_EXPECTED)
     assert found["profiles"] == lines(PROFILES_EXPECTED)
     assert found["streams"] == STREAMS_EXPECTED
-    assert found["by hand"] == lines(BY_HAND_EXPECTED)
+    assert found["by hand"] == lines(OF_A_USER_EXPECTED) + lines(BY_HAND_EXPECTED)
 
 
 def test_a_user_with_a_delegated_cgroup(user: Engine, work: Path) -> None:
