@@ -80,6 +80,11 @@ run --security-opt label=level:s0:c5,c6 --init --user 1 --security-opt no-new-pr
 run --security-opt label=disable -v $PWD/no:/no busybox sh -c "$current; cat /no/f" | pair
 run --security-opt label=type:nobodys busybox true | pair
 run --security-opt label=nested busybox sh -c 'ls /sys/fs/selinux/enforce'
+echo "--- a pod's copy"
+crunpy pod create --network none p > /dev/null
+crunpy create --pod p --name one busybox true > /dev/null
+crunpy pod clone p > /dev/null
+crunpy inspect -f '{{.ProcessLabel}}' one one-clone | sort -u | pair
 echo "--- builds"
 cat > Dockerfile <<'END'
 FROM busybox
@@ -132,6 +137,10 @@ crunpy: error: starting the container: (confine system_u:system_r:nobodys:s0:PAI
 invalid argument (SELinux's policy has no such label: seinfo -t lists its types)
 
 /sys/fs/selinux/enforce
+--- a pod's copy
+system_u:system_r:container_t:s0:PAIR
+system_u:system_r:container_t:s0:PAIR
+
 --- builds
 shared
 built
