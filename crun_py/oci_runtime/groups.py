@@ -44,18 +44,24 @@ class Group:
             group.remove(self.path)
 
 
-def make(container_id: str, linux: Linux, *, systemd: bool, rootless: bool) -> Group:
+def own_name(container_id: str) -> str:
+    """Of the cgroup of a container that names none: other runtimes' containers, and those below
+    another root, may have the same id."""
+    return f"oci-{container_id}-{os.urandom(4).hex()}"
+
+
+def make(container_id: str, linux: Linux, name: str, *, systemd: bool, rootless: bool) -> Group:
     """The cgroup of a container, with its limits.
 
-    Raises InvalidArgument for a path of the other form, Unsupported for limits that this host
-    cannot hold; nothing is left then.
+    name: of one that `linux` does not name, without systemd.  Raises InvalidArgument for a path of
+    the other form, Unsupported for limits that this host cannot hold; nothing is left then.
     """
     resources = linux.get("resources", {})
     limits = group.values(resources)
     where = linux.get("cgroupsPath", "")
     made = (
         _scope(container_id, where, limits, rootless) if systemd
-        else Group(_directory(container_id, where) or "")
+        else Group(_directory(name, where) or "")
     )  # fmt: skip
     try:
         group.apply(made.path or None, _held(made.path, limits, resources), {})
@@ -79,13 +85,13 @@ def _held(path: str, limits: dict[str, str], resources: LinuxResources) -> dict[
     return {name: value for name, value in limits.items() if name != "cpu.weight"}
 
 
-def _directory(container_id: str, where: str) -> str | None:
+def _directory(name: str, where: str) -> str | None:
     if ":" in where:
         raise InvalidArgument(
             f"linux.cgroupsPath {where!r}: of systemd's form", hint="--systemd-cgroup"
         )
-    if not where:  # other runtimes' containers, and those below another root, may have the same id
-        return group.create(f"oci-{container_id}-{os.urandom(4).hex()}")
+    if not where:
+        return group.create(name)
     path = os.path.normpath("/" + where)
     if path == "/":
         raise InvalidArgument("linux.cgroupsPath: the root of all cgroups")

@@ -7,6 +7,7 @@ import os
 from crun_py import clock, notices, ns, state
 from crun_py._native import check as checked
 from crun_py._native import lib
+from crun_py.cgroup import group
 from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.ns import idmap
 from crun_py.oci_runtime import config, groups, hooks, listener
@@ -190,10 +191,15 @@ class Making:
                 file.write("".join(lines))
 
     def _make_cgroup(self) -> None:
+        linux, systemd = self._spec["linux"], self._request.systemd
+        name, base = groups.own_name(self._container.id), group.base()
+        if base and not systemd and not linux.get("cgroupsPath"):
+            # nobody else knows the name: `delete` must, if we are killed
+            self._state = replaced(self._state, cgroup=f"{base}/{name}")
+            self._container.write(self._state)
         self._group = groups.make(
-            self._container.id, self._spec["linux"], systemd=self._request.systemd,
-            rootless=self._request.rootless,
-        )  # fmt: skip
+            self._container.id, linux, name, systemd=systemd, rootless=self._request.rootless
+        )
         self._undo.append(self._group.remove)
         self._state = replaced(self._state, cgroup=self._group.path)
         self._container.write(self._state)
