@@ -49,7 +49,8 @@ USUAL = re.compile(
     r"|started just now|has just ended|publishes none|has network mode|has it \("
     r"|which used the image|its name already|failure in name resolution|could not find|not found"
     r"|no container|ends just now|has ended|is not known|paused|is stopping|has no monitor"
-    r"|SIGTERM did not stop container|not in the store any more"
+    r"|SIGTERM did not stop container|not in the store any more|started again meanwhile"
+    r"|it has no cgroup v2|seen only in a namespace|default network alone"  # a plain user's
 )
 """What commands that get in each other's way may say."""
 

@@ -185,6 +185,11 @@ def _running(container: Container, pid: int) -> Connection:
         raise NotFound(
             f"opening the network of container {container.name}: it has just ended"
         ) from None
+    except PermissionError:  # we are in the user namespace that it was in when we looked
+        raise Conflict(
+            f"opening the network of container {container.name}: it was started again meanwhile",
+            hint="the same command once more",
+        ) from None
     except OSError as e:
         raise CrunpyError.from_os(f"opening the network of {container.name}", e) from e
     try:
