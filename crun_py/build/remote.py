@@ -6,6 +6,8 @@ whose manifest says in an annotation what the layer is.  podman-build(1), --cach
 
 from __future__ import annotations
 
+import os
+
 from crun_py import jsonfile
 from crun_py.build.cache import Step
 from crun_py.build.layer import Layer
@@ -75,7 +77,10 @@ class Remote:
             try:
                 image = pull.pull(self._paths, f"{source}:{key}", access=self._access)
             except CrunpyError as e:
-                if not (isinstance(e, NotFound) and source.startswith("oci:")):
+                place = source.removeprefix("oci:")
+                if place != source and not os.path.isdir(place):
+                    self._error = f"there is no directory {place}"
+                elif not (isinstance(e, NotFound) and place != source):
                     self._error = e.message  # else it is a directory that has other steps
                 continue  # a registry that lacks it or cannot be reached is no reason to fail
             try:

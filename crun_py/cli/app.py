@@ -148,6 +148,9 @@ _VERSION = typer.Option(
 _sign(_main, [*_options(fast.GLOBAL_OPTIONS), _parameter("version", bool, _VERSION)])
 
 
+_HELP = ("--help", "-h")
+
+
 def build(words: list[str]) -> typer.Typer:
     """The application; options are there for the verb that `words` name, if they name one."""
     app = typer.Typer(
@@ -156,7 +159,7 @@ def build(words: list[str]) -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["--help"]},
+        context_settings={"help_option_names": [*_HELP]},
     )
     app.callback(invoke_without_command=True)(_main)
     wanted = {ALIASES.get(w, w) for w in words}
@@ -183,14 +186,18 @@ def _add(app: typer.Typer, name: str, verb: str, summary: str, *, loaded: bool) 
         app.command(name, help=summary, hidden=not summary)(lambda: None)
         return
     module = fast.load(verb)
-    settings = {"allow_interspersed_args": getattr(module, "MIXED", True)}
+    taken = {name for names, *_ in getattr(module, "OPTIONS", ()) for name in names.split()}
+    settings = {
+        "allow_interspersed_args": getattr(module, "MIXED", True),
+        "help_option_names": [name for name in _HELP if name not in taken],  # run -h: --hostname
+    }
     app.command(name, help=summary, hidden=not summary, context_settings=settings)(
         _command(verb, module)
     )
 
 
 def _nearest(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, 1, 0.65)
+    near = difflib.get_close_matches(word, known, 1, 0.8)
     return f"did you mean {near[0]}?" if near else ""
 
 

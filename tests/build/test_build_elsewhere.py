@@ -200,6 +200,12 @@ def test_a_directory_of_steps_grows(root: Engine, tmp_path: Path) -> None:
         assert all(now[name] == time for name, time in times.items() if sizes[name] > 100_000)
         assert len(now) > len(times)
         times = now
+    nowhere = ("--cache-from", f"type=local,src={place}/nosuch")
+    done = build(root, where, "--no-cache", *nowhere)
+    assert done.code == 0 and f"there is no directory {place}/nosuch" not in done.out + done.err
+    root.ok("builder", "prune", "-a", "-f")
+    done = build(root, where, "-t", "grown", *nowhere)
+    assert done.code == 0 and f"there is no directory {place}/nosuch" in done.out + done.err
     root.ok("rmi", "grown")
 
 

@@ -23,6 +23,10 @@ OPTIONS = (
 )
 
 
+_DONE = {"untagged": "Untagged", "deleted": "Deleted"}
+_WOULD = {"untagged": "Would untag", "deleted": "Would delete"}
+
+
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Print Docker's Untagged: and Deleted: lines."""
     names = arguments
@@ -51,7 +55,8 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
             if values.flag("ignore") or values.flag("all") or values.flag("force"):
                 return None
             raise
-        return "\n".join(f"{part.action.capitalize()}: {part.what}" for part in parts) or None
+        said = _WOULD if pretence else _DONE
+        return "\n".join(f"{said[part.action]}: {part.what}" for part in parts) or None
 
     return each(names, act, 1)  # docker's and podman's exit status
 

@@ -372,12 +372,12 @@ def test_removals_that_only_say(fresh: Callable[[str], Engine], engine: Engine) 
     assert "it is running" in engine.fails("rm", "--dry-run", "runs", code=1)
     assert engine.ok("rm", "--dry-run", "-f", "runs") == "runs"
     assert "no such container" in engine.fails("rm", "--dry-run", "nobody", code=1)
-    assert engine.ok("rmi", "--dry-run", "also") == "Untagged: also:latest"
+    assert engine.ok("rmi", "--dry-run", "also") == "Would untag: also:latest"
     assert "uses it" in engine.fails("rmi", "--dry-run", "two", code=1)
     two_names = engine.run("rmi", "--dry-run", "-f", "also", "one")
     assert "would be removed" in two_names.err
-    assert two_names.out.splitlines()[:2] == ["Untagged: also:latest", "Untagged: one:latest"]
-    assert "Deleted: sha256:" in two_names.out
+    assert two_names.out.splitlines()[:2] == ["Would untag: also:latest", "Would untag: one:latest"]
+    assert "Would delete: sha256:" in two_names.out
     pruned = engine.ok("image", "prune", "-a", "--dry-run")
     assert pruned.splitlines()[:2] == ["Would delete Images:", "untagged: three:latest"]
     said = engine.ok("system", "prune", "-a", "--volumes", "--dry-run")
