@@ -4,8 +4,6 @@ LIMITS = """
 crunpy run --rm --network none -m 64m --memory-swap 64m --pids-limit 30 \
     --cpus 0.5 --cpu-shares 512 busybox \
     sh -c 'cd /sys/fs/cgroup; cat memory.max pids.max cpu.max cpu.weight'
-crunpy explain run --format shell --network none -m 48m --pids-limit 25 busybox \
-    sh -c 'cd /sys/fs/cgroup; cat memory.max pids.max' | sh
 crunpy run --name eater --network none -m 64m busybox tail /dev/zero || echo status $?
 crunpy inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' eater
 crunpy run --rm --network none busybox cat /sys/fs/cgroup/pids.max /proc/self/cgroup
@@ -33,13 +31,21 @@ crunpy events --since 1h --until 0s --filter container=again --format '{{.Action
 crunpy rm again
 find /sys/fs/cgroup -path '*crunpy/*' -type d
 """
+EXPLAINED = """
+crunpy explain run --format shell --network none -m 48m --pids-limit 25 busybox \
+    sh -c 'cd /sys/fs/cgroup; cat memory.max pids.max' | sh
+find /sys/fs/cgroup -name 'explained-*'
+"""
+"""The script that `explain` prints is for root."""
+EXPLAINED_EXPECTED = """
+50331648
+25
+"""
 LIMITS_EXPECTED = """
 67108864
 30
 50000 100000
 20
-50331648
-25
 status 137
 true 137
 2048

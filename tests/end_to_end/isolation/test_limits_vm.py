@@ -16,6 +16,8 @@ from engine import Engine
 from limits_machine import (
     DISK_AND_CPUS,
     DISK_AND_CPUS_EXPECTED,
+    EXPLAINED,
+    EXPLAINED_EXPECTED,
     LIMITS,
     LIMITS_EXPECTED,
     NESTED,
@@ -72,12 +74,13 @@ def test_on_roots_machine(root: Engine, work: Path, user_name: str) -> None:
     commands that crunpy prints."""
     root.run("pull", "-q", "busybox", check=True)
     # the profiles first: it is seen that none is loaded
-    parts = {"profiles": PROFILES, "limits": LIMITS, "disk": DISK_AND_CPUS, "oom": OOM,
-             "oci": CGROUPFS, "pods": PODS, "streams": STREAMS,
+    parts = {"profiles": PROFILES, "limits": LIMITS, "explained": EXPLAINED,
+             "disk": DISK_AND_CPUS, "oom": OOM, "oci": CGROUPFS, "pods": PODS, "streams": STREAMS,
              "by hand": plain_user(user_name, root.root) + OF_A_USER + BY_HAND}  # fmt: skip
     found = apart(in_vm(prologue(root.root) + together(parts), work, timeout_s=900))
     found["streams"] = [" ".join(line.split()) for line in found["streams"]]
     assert found["limits"] == lines(LIMITS_EXPECTED)
+    assert found["explained"] == lines(EXPLAINED_EXPECTED)
     assert found["disk"] == lines(DISK_AND_CPUS_EXPECTED)
     assert found["oom"] == lines(OOM_EXPECTED)
     assert found["oci"] == lines(CGROUPFS_EXPECTED)
