@@ -197,7 +197,7 @@ def _add(app: typer.Typer, name: str, verb: str, summary: str, *, loaded: bool) 
 
 
 def _nearest(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, 1, 0.8)
+    near = difflib.get_close_matches(word, known, 1, 0.65)
     return f"did you mean {near[0]}?" if near else ""
 
 
