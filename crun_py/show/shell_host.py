@@ -1,8 +1,13 @@
-"""What is around a container as plain commands: its cgroup, and its bridge networks with ports."""
+"""What is around a container as plain commands: its cgroup, and its bridge networks with ports.
+
+Names of interfaces and files stand in the script, and in nftables' rules, as they are: what has
+other names than plain ones is left out.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import shlex
 
 TYPE_CHECKING = False
@@ -11,6 +16,9 @@ if TYPE_CHECKING:
 
     from crun_py.documents.container import Port
     from crun_py.documents.explanation import Explanation, Network
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 class Around:
@@ -75,7 +83,7 @@ def limits(found: Explanation) -> dict[str, str]:
     return {
         key: value
         for key, value in known.items()
-        if cgroup["manager"] and key not in cgroup["lacking"] and "/" not in key
+        if cgroup["manager"] and key not in cgroup["lacking"] and _PLAIN.fullmatch(key)
     }
 
 
@@ -86,8 +94,10 @@ def bridges(found: Explanation) -> list[Network]:
     return [
         network
         for network in found["network"]["networks"]
-        if network["driver"] == "bridge" and network["bridge"] and _is_ipv4(network["subnets"][:1])
-    ]
+        if network["driver"] == "bridge" and _PLAIN.fullmatch(network["bridge"])
+        and _PLAIN.fullmatch(network["join"]["interface"] or "eth0")
+        and _is_ipv4(network["subnets"][:1])
+    ]  # fmt: skip
 
 
 def ports(found: Explanation) -> list[Port]:

@@ -343,6 +343,23 @@ def test_a_script_with_a_network(root: Engine) -> None:
     root.ok("network", "rm", "scripted")
 
 
+@pytest.mark.parametrize("name", ["$(>two)", "`>three`", "a;>four", '";>five;'])
+def test_a_script_of_hostile_names(root: Engine, tmp_path: Path, name: str) -> None:
+    """The kernel takes nearly every mark in the names of interfaces."""
+    canary = tmp_path / "canary"
+    canary.write_text("kept")
+    root.ok("network", "create", "--subnet", "10.66.32.0/24", "plain")
+    root.ok("network", "create", "--interface-name", name, "--subnet", "10.66.33.0/24", "hostile")
+    for network in ("hostile", f"plain:interface_name={name}"):
+        words = ["--network", network, "busybox", "true"]
+        text = root.ok("explain", "run", "--format", "shell", *words)
+        done = subprocess.run(["sh"], input=text, cwd=tmp_path, capture_output=True, text=True,
+                              timeout=60)  # fmt: skip
+        assert done.returncode == 0, done.stderr + text
+    assert os.listdir(tmp_path) == ["canary"] and canary.read_text() == "kept"
+    root.ok("network", "rm", "plain", "hostile")
+
+
 def test_a_script_of_hostile_words(root: Engine, tmp_path: Path) -> None:
     """Nothing of what is quoted or told runs outside."""
     mark = tmp_path / "mark"
