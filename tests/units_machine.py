@@ -97,3 +97,33 @@ systemd-group Running 2
 systemd-group
 inactive
 """
+
+
+KUBE_FILE = """
+files=~/.config/containers/systemd; mkdir -p $files ~/.config/systemd/user
+cat > $files/played.yaml << 'E'
+apiVersion: v1
+kind: Pod
+metadata: {name: played}
+spec:
+  containers:
+  - {name: one, image: busybox, command: [sleep, '1000'], imagePullPolicy: Never}
+E
+printf '[Kube]\\nYaml=played.yaml\\nNetwork=none\\n[Service]\\nTimeoutStartSec=300\\n' \\
+    > $files/ours.kube
+crunpy system generator --user ~/.config/systemd/user
+systemctl --user daemon-reload
+systemctl --user start ours
+systemctl --user is-active ours
+crunpy pod ps --format '{{.Name}} {{.Status}}'
+crunpy inspect -f '{{index .Config.Labels "PODMAN_SYSTEMD_UNIT"}}' played-one
+systemctl --user stop ours
+crunpy pod ps -q
+systemctl --user is-active ours || true
+"""
+KUBE_FILE_EXPECTED = """
+active
+played Running
+ours.service
+inactive
+"""

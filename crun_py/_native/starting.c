@@ -97,6 +97,7 @@ static int labelled_pipe(const struct step *stdio, int ends[2])
 	char name[PATH_MAX];
 	const char *label = step_str(stdio, 0);
 	snprintf(name, sizeof(name), "%s/pipe-%d", step_str(stdio, 1), (int)getpid());
+	unlink(name); /* of one that was killed here and had this number */
 	if (mkfifo(name, 0600))
 		return -errno;
 	int error = setxattr(name, "security.selinux", label, strlen(label), 0) ? -errno : 0;

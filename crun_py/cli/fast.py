@@ -49,8 +49,8 @@ GLOBAL_OPTIONS = (
         "Messages on standard error: text, or json, an object a line",
         "FORMAT",
     ),
-    # other engines' options, which have one meaning only here, or none
     ("--quiet", FLAG, "Errors alone on standard error: no progress, notes or warnings", ""),
+    # other engines' options, which have one meaning only here, or none
     ("-l --log-level", VALUE, "", "LEVEL"),
     ("--events-backend", VALUE, "", "NAME"),
     ("--runtime", VALUE, "", "NAME"),

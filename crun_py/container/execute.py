@@ -19,7 +19,7 @@ from crun_py.ns import caps, users
 from crun_py.paths import host_uid
 from crun_py.runtime import container as contained
 from crun_py.runtime import plan as p
-from crun_py.runtime.launch import keep_open, launch
+from crun_py.runtime.launch import keep_open, labelled_pipes, launch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,12 +163,8 @@ def _begin(
     fds: list[int] = []
     try:
         plan = _plan(container, status, process, pidfd, fds, request.privileged)
-        labelled: tuple[str, ...] = ()
-        if container.record.get("selinux"):
-            from crun_py.container import labelling
-
-            labelled = labelling.pipes(container)
-        plan.add(p.SET_STDIO, *labelled, a=process["terminal"], b=request.open_stdin, c=1)
+        words = labelled_pipes(container.record.get("selinux"), container.run_directory)
+        plan.add(p.SET_STDIO, *words, a=process["terminal"], b=request.open_stdin, c=1)
         if client >= 0:
             plan.add(p.SET_CLIENT, a=client)
         fds += keep_open(plan, keep)

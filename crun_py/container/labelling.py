@@ -112,13 +112,6 @@ def again(container: Container) -> None:
         relabel(container, entry, container.record, container.paths.root)
 
 
-def pipes(container: Container) -> tuple[str, ...]:
-    """The label of the pipes to and from its processes, and a directory to make them in; () where
-    nothing confines them."""
-    found = container.record["selinux"]
-    return (found["mount"], container.run_directory) if found["process"] else ()
-
-
 def _label_of(path: str) -> str:
     try:
         return os.getxattr(path, selinux.XATTR).rstrip(b"\0").decode()

@@ -14,7 +14,7 @@ from crun_py.overlay import rootfs
 from crun_py.runtime import container as contained
 from crun_py.runtime import plan as p
 from crun_py.runtime.check import check
-from crun_py.runtime.launch import keep_open, launch
+from crun_py.runtime.launch import keep_open, labelled_pipes, launch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -315,13 +315,9 @@ class Launch:
         if log["driver"] != "none":
             k8s = log["driver"] == "k8s-file"
             plan.add(p.SET_LOG, container.log_path, a=log["max_bytes"], b=log["max_files"], c=k8s)
-        labelled: tuple[str, ...] = ()
-        if record.get("selinux"):
-            from crun_py.container import labelling
-
-            labelled = labelling.pipes(container)
         stdio = {"a": config["tty"], "b": config["open_stdin"], "c": config["stdin_once"]}
-        plan.add(p.SET_STDIO, *labelled, **stdio)
+        words = labelled_pipes(record.get("selinux"), container.run_directory)
+        plan.add(p.SET_STDIO, *words, **stdio)
         plan.add(p.SET_CLEANUP, *self._command("cleanup"))
         how, delay_ms = restart.for_monitor(container)
         if how:

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _FILES = ("passwd", "group")
-_NUMBERS = ("pidfile", "conmon_pidfile", "cidfile")
-"""Files of the host that are one container's."""
 
 
 def clone(pod: Pod, name: str = "") -> Pod:
@@ -147,8 +145,8 @@ def _clone(
     usual = record["name"] != old["name"]  # an infra container's, of its pod's id
     record["name"] = record["name"] if usual else _free_name(pod, old["name"])
     record["created"] = now()
-    for key in _NUMBERS:
-        record["host"].pop(key, None)  # type: ignore[misc]
+    host = record["host"]  # files of the host that are one container's
+    host.pop("pidfile", None), host.pop("conmon_pidfile", None), host.pop("cidfile", None)
     if old["hostname"] == pod.name:
         record["hostname"] = name
         if document.get("hostname"):

@@ -16,6 +16,7 @@ from crun_py.model.registry import PullRequest, RegistryAccess
 from crun_py.model.unit import Updated
 from crun_py.oci.reference import is_short
 from crun_py.oci.store.images import ImageStore
+from crun_py.quadlet.keys import UPDATES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 CALLS = ()
 
-LABEL, AUTHFILE = "io.containers.autoupdate", "io.containers.autoupdate.authfile"
+AUTHFILE = UPDATES + ".authfile"
 UNIT = "PODMAN_SYSTEMD_UNIT"
 REGISTRY, LOCAL = "registry", "local"
 _NOTHING = ("", "disabled")
@@ -39,13 +40,13 @@ class _Task:
         """Raises InvalidArgument for a label that says nothing, or without a unit."""
         self.container = container
         labels = container.record["config"]["labels"]
-        policy = labels.get(LABEL, "").lower()
+        policy = labels.get(UPDATES, "").lower()
         self.policy = _OLD_WORDS.get(policy, policy)
         self.image, self.old = container.record["image"], container.record["image_id"]
         self.authfile = authfile or labels.get(AUTHFILE, "")
         self.unit = labels.get(UNIT, "")
         if self.policy not in (REGISTRY, LOCAL):
-            raise self.say(f"label {LABEL}={policy} is not known", "registry or local")
+            raise self.say(f"label {UPDATES}={policy} is not known", "registry or local")
         if not self.unit:
             raise self.say(f"it has no label {UNIT}", "crunpy generate systemd --new, or Quadlet")
         if self.policy == REGISTRY and (is_short(self.image) or self.image.startswith("sha256:")):
@@ -103,7 +104,7 @@ def _tasks(context: Context, authfile: str) -> tuple[list[_Task], list[CrunpyErr
     tasks: list[_Task] = []
     errors: list[CrunpyError] = []
     for container in state.every(context.paths)[::-1]:
-        wanted = container.record["config"]["labels"].get(LABEL, "")
+        wanted = container.record["config"]["labels"].get(UPDATES, "")
         if wanted.lower() in _NOTHING or not container.status().running:
             continue
         try:

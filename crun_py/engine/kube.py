@@ -12,7 +12,6 @@ from crun_py.container import pods as made
 from crun_py.engine import containers, create, pod_making, run, secrets, waiting
 from crun_py.engine import pods as engine_pods
 from crun_py.engine import volumes as stored
-from crun_py.engine.auto_update import LABEL as UPDATES
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound, Unsupported
 from crun_py.kube import plan as plans
 from crun_py.kube import text
@@ -22,6 +21,7 @@ from crun_py.model.container import LogConfig
 from crun_py.model.kube import Played, PlayedPod, TakenDown
 from crun_py.model.registry import RegistryAccess
 from crun_py.paths import private_dir
+from crun_py.quadlet.keys import UPDATES
 from crun_py.record import replaced
 
 TYPE_CHECKING = False

@@ -188,14 +188,14 @@ def lines(
     NotFound, Unsupported."""
     from crun_py.engine import logs
 
+    called = {container.id: container.name for container in logging(context, name)}
     entries = logs.together(
-        [container.id for container in logging(context, name)],
+        [*called],
         lambda one: logs.read(
             context, one, follow=follow, tail=tail, since_ns=since_ns, until_ns=until_ns
         ),
         follow=follow,
     )
-    called = {container.id: container.name for container in logging(context, name)}
     for container_id, entry in entries:
         yield PodLine(container=called[container_id], stream=entry.stream, time=entry.time,
                       text=entry.text)  # fmt: skip

@@ -145,7 +145,7 @@ def _update(made: Translation) -> list[str]:
     policy = made.last("AutoUpdate")
     if policy not in ("", "registry", "local"):
         raise made.source.say(f"AutoUpdate={policy}: only registry and local are possible")
-    return [f"--label=io.containers.autoupdate={policy}"] if policy else []
+    return [f"--label={keys.UPDATES}={policy}"] if policy else []
 
 
 def _reload(made: Translation) -> None:

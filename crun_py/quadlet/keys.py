@@ -153,6 +153,8 @@ BUILD: Table = {
     **_REACH,
 }
 
+UPDATES = "io.containers.autoupdate"
+"""The label by which `auto-update` knows its containers."""
 KUBE: Table = {
     "LogDriver": (ONE, "--log-driver"),
     "LogOpt": (MANY, "--log-opt"),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 
-from crun_py.quadlet import words
+from crun_py.quadlet import keys, words
 from crun_py.quadlet.translate import Translation
-
-_LABEL = "io.containers.autoupdate"
 
 
 def translate(made: Translation) -> None:
@@ -52,4 +50,4 @@ def _update(made: Translation, text: str) -> str:
     name, slash, policy = text.rpartition("/")
     if policy not in ("registry", "local") or (slash and not name):
         raise made.source.say(f"AutoUpdate={text}: not [CONTAINER/]registry or local")
-    return f"{_LABEL}{slash}{name}={policy}"
+    return f"{keys.UPDATES}{slash}{name}={policy}"

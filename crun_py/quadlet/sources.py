@@ -21,7 +21,7 @@ KINDS = {
     "kube": "Kube",
 }
 """Ending of a file's name: its section."""
-_INFIX = {"container": ""}
+_INFIX = {"container": "", "kube": ""}
 """What a service's name has behind the file's; `-KIND` for the others."""
 
 SYSTEM = ("/run/containers/systemd", "/etc/containers/systemd", "/usr/share/containers/systemd")

@@ -28,6 +28,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from crun_py.documents.container import Selinux
+
 _F_ADD_SEALS, _SEALS = 1033, 0xF  # fcntl(2): F_SEAL_SEAL | SHRINK | GROW | WRITE
 _STARTED, _FAILED_STEP, _PAUSED = 0, 1, 3
 _SIGINT = 2
@@ -35,6 +37,12 @@ _SIGINT = 2
 _RESULT = "<iiii256s"
 """struct result in _native/core.h."""
 _RESULT_BYTES: int = calcsize(_RESULT)
+
+
+def labelled_pipes(labels: Selinux | None, directory: str) -> tuple[str, ...]:
+    """Of SET_STDIO: the label of the pipes to and from a container's processes, and the directory
+    to make them in; () where nothing confines them."""
+    return (labels["mount"], directory) if labels and labels["process"] else ()
 
 
 def _memfd(name: str, data: bytes) -> int:

@@ -416,8 +416,8 @@ UserNS Yaml""",
 
 def test_names(tmp_path: Path) -> None:
     names = {"a.container": "a", "a.volume": "a-volume", "a.network": "a-network",
-             "a.image": "a-image", "a.build": "a-build", "a@.container": "a@",
-             "a@1.container": "a@1", "a@1.volume": "a-volume@1"}  # fmt: skip
+             "a.image": "a-image", "a.build": "a-build", "a.pod": "a-pod", "a.kube": "a",
+             "a@.container": "a@", "a@1.container": "a@1", "a@1.volume": "a-volume@1"}  # fmt: skip
     for name, wanted in names.items():
         assert source(name, "").service == wanted
     assert command("a@1.container", "[Container]\nImage=i\n")[2] == "--name=systemd-%p_%i"

@@ -18,6 +18,8 @@ from oci_machine import SYSTEMD, SYSTEMD_EXPECTED
 from units_machine import (
     GENERATED,
     GENERATED_EXPECTED,
+    KUBE_FILE,
+    KUBE_FILE_EXPECTED,
     POD_FILES,
     POD_FILES_EXPECTED,
     USERS,
@@ -230,7 +232,7 @@ def test_a_users_containers(fresh: Callable[[str], Engine], work: Path) -> None:
     subprocess.run(["cp", "-r", user.root, store], check=True)
     subprocess.run(["chmod", "-R", "a+rX", store], check=True)
     parts = {"scopes": SHOWN + USER, "nested": NESTED, "pods": PODS, "files": USERS,
-             "pod files": POD_FILES}  # fmt: skip
+             "pod files": POD_FILES, "kube file": KUBE_FILE}  # fmt: skip
     script = "user=--user\n" + prologue(store) + together(parts)
     found = apart(in_vm(script, work, "--systemd", f"--user={user.user}", timeout_s=900))
     assert found["scopes"] == lines(USER_EXPECTED)
@@ -238,3 +240,4 @@ def test_a_users_containers(fresh: Callable[[str], Engine], work: Path) -> None:
     assert found["pods"] == lines(PODS_EXPECTED)
     assert found["files"] == lines(USERS_EXPECTED)
     assert found["pod files"] == lines(POD_FILES_EXPECTED)
+    assert found["kube file"] == lines(KUBE_FILE_EXPECTED)
