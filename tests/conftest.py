@@ -60,7 +60,7 @@ def _session_engine(make: Callable[[str, str], Engine], who: str) -> Iterator[En
     engine = make(who, who[0])
     engine.ok("pull", "-q", "busybox")
     yield engine
-    assert not engine.settled()
+    assert not engine.left()
 
 
 def _shared(engine: Engine) -> Iterator[Engine]:

@@ -90,7 +90,7 @@ def check(engine: Engine) -> None:
     removed = engine.run("rm", "-f", "web")
     assert (removed.code, removed.err) == (0, ""), removed
     assert told(engine) == "", told(engine)
-    left = engine.settled()
+    left = engine.left()
     assert not left, left
 
 

@@ -336,9 +336,17 @@ class Engine:
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
         return found + [line for line in mounts if f"{self.home}/" in line]
 
-    def left(self) -> list[str]:
+    def there(self) -> list[str]:
         """Whatever of containers there is."""
         return self.processes() + self.interfaces() + self.files()
+
+    def left(self, timeout_s: float = 10) -> list[str]:
+        """What is still there after some time for monitors to end: they do it beside the command
+        that they have told the end."""
+        deadline = time.monotonic() + timeout_s
+        while (left := self.there()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return left
 
     def volumes(self) -> list[Path]:
         directory = self.root / "volumes"
@@ -383,13 +391,13 @@ class Engine:
         try:
             if (self.root / "pods").exists() and any((self.root / "pods").iterdir()):
                 self.ok("pod", "rm", "-f", "-a")
-            if self.left() or self.volumes():
+            if self.there() or self.volumes():
                 done = self.run("rm", "-f", "-a", "-v")
                 assert done.code == 0 and not done.err, f"rm -fav: {done}"
             secrets = self.root / "secrets"
             if secrets.exists() and any(p.name[0] != "." for p in secrets.iterdir()):
                 self.ok("secret", "rm", "-a")
-            left = self.settled()
+            left = self.left()
             assert not left, f"left behind: {left}"
             cgroups = [] if self.user else lasting(empty_cgroups)
             for path in cgroups:
@@ -397,13 +405,6 @@ class Engine:
             assert not cgroups, f"left behind: {cgroups}"
         finally:
             self.wipe()
-
-    def settled(self, timeout_s: float = 10) -> list[str]:
-        """What is still left after some time for monitors to end."""
-        deadline = time.monotonic() + timeout_s
-        while (left := self.left()) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        return left
 
     def wipe(self) -> None:
         """By force, so that one test's leak is not the next one's."""

@@ -245,7 +245,7 @@ def finish(soak: Soak) -> None:
     told = engine.run("system", "check")
     if told.code:
         soak.fault(f"at the end: system check: {told.out}")
-    for text in engine.settled(20):
+    for text in engine.left(20):
         soak.fault(f"left behind: {text}")
     big = [f"{path} ({path.stat().st_size} bytes)" for path in engine.root.rglob("*")
            if path.is_file() and path.stat().st_size > 100_000]  # fmt: skip

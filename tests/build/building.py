@@ -96,7 +96,7 @@ def workspaces(engine: Engine) -> list[str]:
 
 def left(engine: Engine, timeout_s: float = 2) -> list[str]:
     """All that is left of builds: processes, mounts, containers, places."""
-    return engine.settled(timeout_s) + workspaces(engine)
+    return engine.left(timeout_s) + workspaces(engine)
 
 
 def wipe(engine: Engine) -> None:

@@ -39,7 +39,7 @@ def _place(engine: Engine, work: Path) -> Iterator[Place]:
     archive = work / "busybox.tar"
     engine.ok("save", "-q", "-o", archive, "busybox")
     yield Place(engine, results.Saved(archive), work)
-    assert not engine.settled()
+    assert not engine.left()
     shutil.rmtree(work)
 
 

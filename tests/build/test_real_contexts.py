@@ -258,14 +258,14 @@ def as_root(_root: Builder) -> Iterator[Builder]:
     """Nothing but images is left of a test."""
     yield _root
     _root.engine.run("rm", "-f", "-a", "-v", "-t", "0")
-    assert not _root.engine.settled()
+    assert not _root.engine.left()
 
 
 @pytest.fixture
 def as_user(_user: Builder) -> Iterator[Builder]:
     yield _user
     _user.engine.run("rm", "-f", "-a", "-v", "-t", "0")
-    assert not _user.engine.settled()
+    assert not _user.engine.left()
 
 
 @pytest.mark.parametrize("name", REAL)

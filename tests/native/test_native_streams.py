@@ -42,7 +42,7 @@ def test_it_is_jailed_before_a_start_is_told(engine: Engine) -> None:
     assert Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"crunpy-streams\0")
     assert "Max core file size        0" in Path(f"/proc/{pid}/limits").read_text()
     engine.ok("rm", "-f", "-t0", made)
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_the_monitor_has_nothing_of_it(engine: Engine) -> None:
@@ -86,7 +86,7 @@ def test_of_an_exec_session(engine: Engine) -> None:
     jailed(streams_of(session))
     engine.ok("rm", "-f", "-t0", made)
     process.wait(10)
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_orders_are_not_taken_from_clients(engine: Engine) -> None:
@@ -124,7 +124,7 @@ def test_they_end_with_the_monitor(engine: Engine) -> None:
     os.kill(engine.pids(made)[0], signal.SIGKILL)
     assert wait_for(lambda: not os.path.exists(f"/proc/{pid}"))
     engine.ok("rm", "-f", made)
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_killed_ones(engine: Engine) -> None:
@@ -143,7 +143,7 @@ def test_killed_ones(engine: Engine) -> None:
     engine.ok("start", "c")  # /go is there
     assert "off" in engine.logs_until("c", "off")
     engine.ok("rm", "-f", "-t0", "c")
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_killed_ones_of_a_container_that_is_removed(engine: Engine) -> None:
@@ -153,7 +153,7 @@ def test_killed_ones_of_a_container_that_is_removed(engine: Engine) -> None:
     os.kill(init, signal.SIGTERM)
     os.kill(init, signal.SIGKILL)
     assert wait_for(lambda: not os.path.exists(f"/proc/{monitor}"))
-    assert engine.settled() == [] and engine.ps("-a") == []
+    assert engine.left() == [] and engine.ps("-a") == []
 
 
 def test_killed_while_a_client_waits(engine: Engine) -> None:
@@ -169,7 +169,7 @@ def test_killed_while_a_client_waits(engine: Engine) -> None:
         engine.ok("kill", "c")
         assert process.wait(10) == 137
         engine.ok("rm", "-f", "-t0", "c")
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_stopped_ones_hold_nobody(root: Engine) -> None:
@@ -179,7 +179,7 @@ def test_stopped_ones_hold_nobody(root: Engine) -> None:
     began = time.monotonic()
     root.ok("rm", "-f", "-t0", "c", timeout=45)
     assert time.monotonic() - began < 40
-    assert root.settled(40) == []
+    assert root.left(40) == []
 
 
 @pytest.mark.parametrize("driver", ["json-file", "k8s-file"])

@@ -442,7 +442,7 @@ def test_nothing_is_left_of_many(networks: Engine) -> None:
     addresses = json.loads((engine.run_root / "networks/back.json").read_text())["addresses"]
     assert len(addresses) == 1
     engine.ok("rm", "-f", "-t0", "keeper")
-    assert not names.exists() and engine.settled() == []
+    assert not names.exists() and engine.left() == []
 
 
 def test_cycles_leave_nothing(networks: Engine) -> None:

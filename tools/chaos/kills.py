@@ -163,7 +163,7 @@ def _killed(engine: Engine, victim: str) -> float:
     assert engine.ok("logs", "c") == "on", f"{victim}: the log is lost"
     removed = engine.run("rm", "-f", "-t", "0", "c")
     assert (removed.code, removed.err) == (0, ""), f"{victim}: {removed}"
-    left = engine.settled()
+    left = engine.left()
     assert not left, f"{victim}: left behind: {left}"
     return took
 

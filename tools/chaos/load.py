@@ -34,7 +34,7 @@ def parallel_runs(stage: Stage) -> Found:
         for _ in range(rounds):
             for network in ("none", "bridge"):
                 ours.setdefault(network, []).append(_ours_at_once(engine, network, faults))
-                left = engine.settled()
+                left = engine.left()
                 faults += [f"left behind: {left}"] if left else []
 
     def theirs(podman: engines.Engine) -> str:
@@ -88,7 +88,7 @@ def cycles(stage: Stage) -> Found:
         engine.ok("rm", "-v", "web")
         engine.ok("volume", "rm", "data")
         create_and_remove(engine, rounds)
-        left = engine.settled() + [str(path) for path in engine.volumes()]
+        left = engine.left() + [str(path) for path in engine.volumes()]
     faults += [f"left behind: {left}"] if left else []
     if len(set(found.descriptors)) > 1 or len(set(found.files[1:])) > 1:
         faults.append(f"descriptors {set(found.descriptors)}, files {set(found.files)}")
@@ -208,7 +208,7 @@ def thousand(stage: Stage) -> Found:
         rest = engine.ps()
         faults += [f"{len(rest)} still run"] if rest else []
         rm_s = _took(engine, "rm", "--all")
-        left = engine.settled()
+        left = engine.left()
         faults += [f"left behind: {left[:3]}"] if left else []
     figures = (
         f"started in {start_s:.0f} s; ps {statistics.median(spans) * 1e3:.0f} ms, exec "

@@ -351,7 +351,7 @@ def _rebooted(stage: Stage, engine: Engine) -> str:
     assert resumed == ["a", "u"], resumed
     told = engine.run("system", "check")
     engine.ok("rm", "-f", "-t", "0", "-a")
-    left = engine.settled()
+    left = engine.left()
     assert not left, left
     return told.out if told.code else ""
 
@@ -397,7 +397,7 @@ def _jumped(engine: Engine, offset: int) -> str:
     engine.ok("start", "now")
     assert status_of(engine, "now").startswith("running")
     engine.ok("rm", "-f", "-t", "0", "-a")
-    left = engine.settled()
+    left = engine.left()
     assert not left, left
     told = engine.run("system", "check")
     return told.out if told.code else ""

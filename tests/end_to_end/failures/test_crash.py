@@ -39,7 +39,7 @@ def test_kill_nine(engine: Engine, victims: str, network: str) -> None:
     assert engine.ok("logs", "c") == "on"
     done = engine.run("rm", "-f", "c")
     assert (done.code, done.err) == (0, "")
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_files_of_a_transient_one_that_was_killed(engine: Engine) -> None:
@@ -52,7 +52,7 @@ def test_files_of_a_transient_one_that_was_killed(engine: Engine) -> None:
     assert "kept" in engine.ok("cp", f"{container_id}:/f", "-")
     engine.ok("start", container_id)
     engine.ok("rm", "-f", container_id)
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 @pytest.mark.parametrize("victims", ["monitor", "monitor init"])
@@ -74,7 +74,7 @@ def test_other_commands_after_the_monitor_was_killed(engine: Engine, victims: st
         else:
             assert not engine.state(container_id)["Running"]
         assert engine.run("rm", "-f", container_id).code == 0
-        assert engine.settled() == []
+        assert engine.left() == []
 
 
 def test_removal_while_it_is_started(engine: Engine) -> None:
@@ -86,7 +86,7 @@ def test_removal_while_it_is_started(engine: Engine) -> None:
         done = engine.run("rm", "-f", container_id)
         assert (done.code, done.err) == (0, ""), f"step {step}"
         starting.wait()
-    assert engine.ps("-a") == [] and engine.settled() == []
+    assert engine.ps("-a") == [] and engine.left() == []
 
 
 def test_a_monitor_that_is_slow_to_note_the_end(engine: Engine) -> None:
@@ -114,14 +114,14 @@ def test_command_killed_while_attached(engine: Engine) -> None:
     assert status_of(engine, "c").startswith("running")
     assert "off" in engine.logs_until("c", "off")
     engine.ok("rm", "-f", "c")
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_command_killed_with_rm_still_removes(engine: Engine) -> None:
     process = engine.popen("run", "--rm", *NONE, "busybox", "sh", "-c", "echo on; sleep 0.5")
     assert process.stdout.readline() == b"on\n"
     kill(process.pid)
-    assert engine.settled(10) == []
+    assert engine.left(10) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -144,7 +144,7 @@ def test_a_job_that_is_stopped(engine: Engine, number: signal.Signals, shell: bo
         wait_for(lambda: not alive(pid))
     else:
         assert process.wait(timeout=20) == 128 + number
-    assert engine.settled(10) == []
+    assert engine.left(10) == []
 
 
 def test_command_killed_at_any_point(root: Engine) -> None:
@@ -160,7 +160,7 @@ def test_command_killed_at_any_point(root: Engine) -> None:
         assert root.ok("run", "--rm", "--name", "c", *NONE, "busybox", "echo", "ok") == "ok"
     root.ok("rm", "-f", "-a")
     # half-made directories of killed commands may wait for the next sweep, nothing else may
-    left = [x for x in root.settled() if "/containers/.new-" not in x]
+    left = [x for x in root.there() if "/containers/.new-" not in x]
     assert left == []
 
 
@@ -185,7 +185,7 @@ def test_exec_killed(engine: Engine) -> None:
     monitor, init = engine.pids(container_id)
     assert alive(monitor) and alive(init)
     engine.ok("rm", "-f", "c")
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_reboot_while_nothing_runs(engine: Engine) -> None:
@@ -206,7 +206,7 @@ def test_reboot_while_it_ran(engine: Engine) -> None:
     assert status_of(engine, "c").startswith("running Up ")
     assert engine.logs_until("c", "started\nstarted").count("started") == 2
     engine.ok("rm", "-f", "c")
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_pid_of_a_stranger_is_never_signalled(engine: Engine) -> None:

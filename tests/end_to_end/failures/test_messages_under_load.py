@@ -52,7 +52,7 @@ def test_open_files(engine: Engine, most: int) -> None:
         told(done, "ulimit -n", "--nofile")
         assert "operation not permitted" not in done.err.lower(), "that is not what happened"
         engine.ok(*RUN)  # what could not be removed for the same reason is swept
-    assert engine.ps("-a") == [] and not engine.settled()
+    assert engine.ps("-a") == [] and not engine.left()
 
 
 @pytest.mark.parametrize("verb", ["ps", "images", "inspect", "pull", "cp", "logs", "exec", "start"])
@@ -82,7 +82,7 @@ def test_memory(engine: Engine) -> None:
         done = engine.run(*RUN, wrap=["prlimit", f"--as={mib << 20}:{mib << 20}"])
         if done.code and "crunpy: error" in done.err and "out of memory" not in done.err:
             told(done, "memory")
-    assert engine.ps("-a") == [] and not engine.settled()
+    assert engine.ps("-a") == [] and not engine.left()
 
 
 def processes(user: str) -> int:
@@ -102,7 +102,7 @@ def test_processes_of_a_user(user: Engine, network: str) -> None:
             met += 1
             told(done, "ulimit -u", "processes")
     assert met, "the limit was never met"
-    assert user.ps("-a") == [] and not user.settled()
+    assert user.ps("-a") == [] and not user.left()
 
 
 # ---- the kernel says no ----
@@ -143,7 +143,7 @@ def test_system_calls_that_fail(
     if done.code:
         assert done.code == 125
         told(done, *words)
-    assert root.ps("-a") == [] and not root.settled()
+    assert root.ps("-a") == [] and not root.left()
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_container_that_is_removed_meanwhile(engine: Engine, verb: str) -> Non
         told(Result(racer.returncode, "", err.decode(), out))
         assert "no such container: c" in err.decode() or "removed" in err.decode()
     assert container not in err.decode(), "a user knows the container by the name given"
-    assert not engine.settled()
+    assert not engine.left()
 
 
 def test_a_container_that_is_renamed_and_removed(engine: Engine) -> None:
@@ -226,7 +226,7 @@ def test_a_container_that_is_renamed_and_removed(engine: Engine) -> None:
         remover = engine.popen("rm", "c")
         wait_for(lambda: waiting(2, inode))
     assert (renamer.wait(20), remover.wait(20)) == (0, 0)
-    assert not engine.settled(), "a name is still taken"
+    assert not engine.left(), "a name is still taken"
 
 
 def test_names_race_for_a_container(engine: Engine) -> None:

@@ -34,7 +34,7 @@ def _gone(engine: Engine) -> None:
         done = engine.run(*words)
         assert (done.code, done.err) == (0, ""), done
     assert engine.ps("-a") == [] and engine.ok("pod", "ps", "-q") == ""
-    assert not engine.settled()
+    assert not engine.left()
 
 
 @pytest.mark.parametrize("kind", KINDS)

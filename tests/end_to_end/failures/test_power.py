@@ -148,7 +148,7 @@ def test_containers_that_would_have_gone(engine: Engine, lost: str) -> None:
     if not lost:
         assert engine.ok("start", "made") == "made"
     engine.ok("rm", "-f", "-t0", "-a")
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_containers_of_this_boot_stay(engine: Engine) -> None:
@@ -159,7 +159,7 @@ def test_containers_of_this_boot_stay(engine: Engine) -> None:
     engine.ok("create", "--name", "other", "--network", "none", "busybox", "true")
     assert engine.ps("-a") == ["made", "runs", "other"]
     engine.ok("rm", "-f", "-t0", "-a")
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 @pytest.mark.timeout(400)

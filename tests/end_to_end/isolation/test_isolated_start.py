@@ -247,7 +247,7 @@ def test_what_the_monitor_starts(root: Engine, open_one: Installed, trap: Trap, 
     assert not trap.noted(), f"{trap.noted()} ran for a health check"
     root.ok("kill", "c")
     wait_for(lambda: not root.ps("-a"))
-    assert not root.settled()
+    assert not root.left()
     assert not trap.noted(), f"{trap.noted()} ran for a clean-up"
 
 

@@ -388,7 +388,7 @@ def test_keyring_is_new(engine: Engine) -> None:
 def test_container_ends_with_its_first_process(engine: Engine) -> None:
     script = "setsid sleep 1000 & (sleep 1000 &) ; sleep 0.1; exit 3"
     assert engine.run(*NONE, "busybox", "sh", "-c", script).code == 3
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_processes_are_the_containers_only(engine: Engine) -> None:

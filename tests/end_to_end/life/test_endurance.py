@@ -19,7 +19,7 @@ def test_start_and_stop_many_times(root: Engine) -> None:
 
 def test_create_and_remove_many_times(root: Engine) -> None:
     create_and_remove(root, 40)
-    assert not root.settled()
+    assert not root.left()
 
 
 def test_restart_many_times_by_policy(root: Engine) -> None:
@@ -31,7 +31,7 @@ def test_restart_many_times_by_policy(root: Engine) -> None:
         assert sum("crunpy-monitor" in line for line in root.processes()) <= 2
         time.sleep(0.2)
     root.ok("rm", "web")
-    assert not root.settled()
+    assert not root.left()
 
 
 def test_many_are_removed_by_one_look_at_each(root: Engine) -> None:
@@ -44,4 +44,4 @@ def test_many_are_removed_by_one_look_at_each(root: Engine) -> None:
     root.ok("rm", "-a", wrap=["strace", "-f", "-o", str(trace), "-e", "trace=openat"])
     reads = sum("/container.json" in line for line in trace.read_text().splitlines())
     assert count <= reads < 8 * count
-    assert not root.settled()
+    assert not root.left()

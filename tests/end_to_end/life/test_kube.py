@@ -142,7 +142,7 @@ def test_a_pod_with_all_its_things(engine: Engine, manifest: str) -> None:
         "Pods stopped:", again.out.splitlines()[5], "Pods removed:", again.out.splitlines()[5],
         "Secrets removed:", "hidden", "Volumes removed:", "kept",
     ]  # fmt: skip
-    assert engine.settled() == [] and engine.ok("volume", "ls", "-q") == ""
+    assert engine.left() == [] and engine.ok("volume", "ls", "-q") == ""
     assert engine.ok("secret", "ls", "-q") == ""
 
 
@@ -195,7 +195,7 @@ spec:
 """
     message = engine.fails("kube", "play", "-q", "--network", "none", "-", input=text)
     assert message == "init container p-first: exit code 3"
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_a_failed_start_leaves_nothing(engine: Engine) -> None:

@@ -159,7 +159,7 @@ def test_rm(engine: Engine) -> None:
     assert "running" in message and "rm -f" in message
     assert engine.ps() == ["c"]
     assert engine.ok("rm", "-f", "c") == "c"
-    assert engine.settled() == []
+    assert engine.left() == []
     engine.ok("create", *NONE, "--name", "d", "busybox")
     assert engine.ok("rm", "d") == "d"
     assert "no such container" in engine.fails("rm", "d", code=1)
@@ -184,12 +184,12 @@ def test_run_with_rm_leaves_nothing(engine: Engine) -> None:
     engine.ok("run", "--rm", *NONE, "busybox", "true")
     assert engine.files() == [], "at the very moment the command returns"
     engine.detached("--rm", "busybox", "sleep", "0.2")
-    assert engine.settled() == []
+    assert engine.left() == []
     engine.detached("--rm", "--name", "c", "busybox", "sleep", "1000")
     engine.ok("stop", "-t", "0", "c")
     assert engine.ps("-a") == []
     engine.fails("run", "--rm", *NONE, "busybox", "/nope", code=127)
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_a_detached_container_outlives_its_command_and_session(engine: Engine) -> None:

@@ -25,19 +25,19 @@ def test_fifty_on_the_bridge(root: Engine) -> None:
         assert (done.code, lines[1], done.err) == (number, str(number), "")
         addresses.add(lines[0])
     assert all(a.startswith("inet 10.") for a in addresses)
-    assert root.settled() == []
+    assert root.left() == []
 
 
 def test_fifty_without_a_network(engine: Engine) -> None:
     results = together(engine, *[("run", "--rm", *NONE, "busybox", "echo", n) for n in range(50)])
     assert [(r.code, r.out, r.err) for r in results] == [(0, f"{n}\n", "") for n in range(50)]
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_ten_users_networks(user: Engine) -> None:
     results = together(user, *[("run", "--rm", "busybox", "echo", n) for n in range(10)])
     assert [(r.code, r.out, r.err) for r in results] == [(0, f"{n}\n", "") for n in range(10)]
-    assert user.settled() == []
+    assert user.left() == []
 
 
 def test_one_name_is_given_once(engine: Engine) -> None:
@@ -67,7 +67,7 @@ def test_start_and_remove_at_once(engine: Engine) -> None:
         for done in together(engine, *commands):
             assert "Traceback" not in done.err
         engine.ok("rm", "-f", "c")
-        assert engine.settled(3) == []
+        assert engine.left(3) == []
 
 
 def test_start_twice_starts_once(engine: Engine) -> None:

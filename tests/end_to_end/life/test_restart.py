@@ -57,7 +57,7 @@ def test_state_while_it_waits(engine: Engine) -> None:
     assert engine.ok("ps", "--format", "{{.Status}}").startswith("Restarting (1)")
     assert "rm -f" in engine.fails("rm", "c", code=1)
     engine.ok("rm", "-f", "c")
-    assert engine.ps("-a") == [] and not engine.settled()
+    assert engine.ps("-a") == [] and not engine.left()
 
 
 def test_a_restart_under_way_is_no_end(engine: Engine) -> None:

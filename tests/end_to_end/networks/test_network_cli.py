@@ -62,7 +62,7 @@ def test_nginx_from_pull_to_rm(engine: Engine) -> None:
     engine.ok("start", "web")
     wait_for(lambda: answers("127.0.0.1", port))
     engine.ok("rm", "-f", "web")
-    assert engine.settled() == [] and not busy(port)
+    assert engine.left() == [] and not busy(port)
 
 
 @pytest.mark.parametrize("number,status", [(signal.SIGINT, 0), (signal.SIGTERM, 0)])
@@ -73,7 +73,7 @@ def test_nginx_in_the_foreground(engine: Engine, number: int, status: int) -> No
     process.send_signal(number)
     out, _ = process.communicate(timeout=20)
     assert process.returncode == status and b'"GET / HTTP/1.1" 200' in out
-    assert engine.settled() == []
+    assert engine.left() == []
     assert not busy(port)
 
 
@@ -84,7 +84,7 @@ def test_nginx_in_the_foreground_on_a_terminal(engine: Engine) -> None:
     terminal.until('"GET / HTTP/1.1" 200')
     terminal.write(b"\x03")
     assert terminal.wait() == 0
-    assert engine.settled() == []  # the kernel removes the veth pair a moment later
+    assert engine.left() == []  # the kernel removes the veth pair a moment later
 
 
 def test_two_nginx(engine: Engine) -> None:
@@ -124,7 +124,7 @@ def test_port_that_is_taken(engine: Engine) -> None:
         for options in (("--rm",), ("-d", "--rm")):
             message = engine.fails("run", *options, "-p", f"{port}:80", "busybox", "true")
             assert str(port) in message
-    assert engine.settled() == []
+    assert engine.left() == []
 
 
 def test_port_that_another_container_has(engine: Engine) -> None:
@@ -136,7 +136,7 @@ def test_port_that_another_container_has(engine: Engine) -> None:
     assert wait_for(lambda: read("127.0.0.1", port)) == "first"
     engine.run("rm", "second")
     engine.ok("rm", "-f", "first")
-    assert engine.settled() == []
+    assert engine.left() == []
     engine.ok("run", "-d", "--name", "second", "-p", f"{port}:80", *server("second"))
     assert wait_for(lambda: read("127.0.0.1", port)) == "second"
 
@@ -418,7 +418,7 @@ def test_user_without_pasta_and_slirp(user: Engine, without: Callable[..., list[
     wrap = without("/usr/bin/pasta", "/usr/bin/slirp4netns")
     message = user.fails("run", "--rm", "busybox", "true", wrap=wrap)
     assert "pasta" in message and "apt install passt" in message
-    assert user.settled() == []
+    assert user.left() == []
     assert user.ok("run", "--rm", "--network", "none", "busybox", "echo", "x", wrap=wrap) == "x"
 
 

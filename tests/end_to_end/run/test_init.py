@@ -57,7 +57,7 @@ def test_initialized_ones_are_stopped_and_removed(engine: Engine) -> None:
     engine.ok("start", "shop")
     assert engine.state("shop")["Running"]
     engine.ok("rm", "-f", "shop")
-    assert not engine.settled()
+    assert not engine.left()
 
 
 def test_a_killed_monitor_takes_it_along(root: Engine) -> None:

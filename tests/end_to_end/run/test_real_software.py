@@ -37,7 +37,7 @@ def engine(loaded: Engine) -> Iterator[Engine]:
     """Nothing is left of a test."""
     yield loaded
     loaded.run("rm", "-f", "-a", "-v", "-t", "0")
-    assert not loaded.settled()
+    assert not loaded.left()
 
 
 class Work(NamedTuple):
