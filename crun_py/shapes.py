@@ -57,6 +57,33 @@ def _all_fit(values: Iterable[object], shape: object) -> bool:
     return True
 
 
+def misfit(value: object, shape: object, where: str = "") -> str:
+    """Where `value` is first not of the `shape`, and what it is not, as `a.b[1]: not a number`; ""
+    when it fits.  where: what `value` is called."""
+    if fits(value, shape):
+        return ""
+    if isinstance(shape, dict) and isinstance(value, dict):
+        if str in shape:
+            inner = {key: (one, shape[str]) for key, one in value.items()}
+        else:
+            names = {key.rstrip("?"): wanted for key, wanted in shape.items()}
+            inner = {key: (value[key], wanted) for key, wanted in names.items() if key in value}
+            for key in shape:
+                if key[-1] != "?" and key not in value:
+                    return f"{where}.{key}: missing".lstrip(".")
+        found = (misfit(*pair, f"{where}.{key}".lstrip(".")) for key, pair in inner.items())
+        return next(filter(None, found))
+    if isinstance(shape, list) and isinstance(value, list):
+        found = (misfit(one, shape[0], f"{where}[{n}]") for n, one in enumerate(value))
+        return next(filter(None, found))
+    kind = shape if isinstance(shape, type) else type(shape)
+    return f"{where}: not {_CALLED.get(kind, 'of a type that can be')}"
+
+
+_CALLED: dict[type, str] = {
+    str: "a text", int: "a number", list: "a list", dict: "an object", bool: "true or false",
+}  # fmt: skip
+
 _TEXTS, _BY_NAME = [str], {str: str}
 _ROWS = [[int]]
 _HEALTH_CHECK = {
@@ -123,6 +150,16 @@ SPEC = {
     "annotations": _BY_NAME,
 }  # fmt: skip
 """What is asked of a config.json before it is looked at as a whole (runtime.check)."""
+
+SECCOMP = {
+    "defaultAction": str, "defaultErrnoRet?": int, "architectures?": _TEXTS, "flags?": _TEXTS,
+    "listenerPath?": str, "listenerMetadata?": str,
+    "syscalls?": [{
+        "names": _TEXTS, "action": str, "errnoRet?": int,
+        "args?": [{"index": int, "value?": int, "valueTwo?": int, "op": str}],
+    }],
+}  # fmt: skip
+"""linux.seccomp of a config.json, or a profile file of which only that is left."""
 
 _SOME_TEXTS, _SOME_TEXT, _SOME_NAMES = (None, _TEXTS), (None, str), (None, {str: object})
 IMAGE = {

@@ -1,5 +1,5 @@
 """The OCI runtime's limits on machines of their own (tests/machine.py): scripts, and what they
-print.  It was seen to be what runc 1.1 prints, which does not know of rsvd."""
+print.  It was seen to be what runc 1.1 prints, but for rsvd and the burst."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import sys
 
 _RESOURCES = {
     "memory": {"limit": 64 << 20, "swap": 80 << 20, "reservation": 32 << 20},
-    "cpu": {"shares": 512, "quota": 50000, "period": 100000, "cpus": "0", "mems": "0"},
+    "cpu": {
+        "shares": 512,
+        "quota": 50000,
+        "period": 100000,
+        "burst": 10000,
+        "cpus": "0",
+        "mems": "0",
+    },
     "pids": {"limit": 50},
     "hugepageLimits": [{"pageSize": "2MB", "limit": 4 << 20}],
     "blockIO": {"throttleWriteBpsDevice": [{"major": 254, "minor": 0, "rate": 1 << 20}]},
@@ -34,7 +41,7 @@ cat > change.py <<'END'
 {_CHANGE}
 END
 bundle() {{ rm -f config.json; crunpy oci spec; {sys.executable} change.py config.json "$@"; }}
-values="memory.max memory.swap.max memory.low memory.high cpu.max cpu.weight pids.max
+values="memory.max memory.swap.max memory.low memory.high cpu.max cpu.max.burst cpu.weight pids.max
     cpuset.cpus cpuset.mems hugetlb.2MB.max hugetlb.2MB.rsvd.max io.max"
 """
 _USED = f"""{sys.executable} -c 'import json, sys; d = json.load(sys.stdin)["data"]
@@ -52,6 +59,13 @@ crunpy oci exec c sh -c 'cat /proc/self/cgroup /dev/null; ls /dev/null'
 crunpy oci events --stats c | {_USED}
 crunpy oci update --memory 33554432 --memory-swap 33554432 --pids-limit 20 c
 (cd /sys/fs/cgroup/apart/one; cat memory.max memory.swap.max pids.max cpu.max)
+crunpy oci update --memory-swap 41943040 --cpu-idle 1 --cpu-burst 0 c
+(cd /sys/fs/cgroup/apart/one; cat memory.max memory.swap.max cpu.idle cpu.max.burst cpu.max)
+echo '{{"memory": {{"limit": 4096, "checkBeforeUpdate": true}}}}' | crunpy oci update -r - c 2>&1 |
+    grep -o 'more than the limit 4096'
+echo '{{"cpu": {{"shares": null, "quota": "x"}}}}' | crunpy oci update -r - c 2>&1 |
+    grep -o 'cpu.quota: not a number'
+cat /sys/fs/cgroup/apart/one/memory.max
 crunpy oci pause c
 crunpy oci list | grep -o paused
 crunpy oci resume c
@@ -86,6 +100,7 @@ _VALUES = """
 33554432
 50331648
 50000 100000
+10000
 20
 50
 0
@@ -103,6 +118,14 @@ CGROUPFS_EXPECTED = f"""0::/apart/one{_VALUES}0::/
 0
 20
 50000 100000
+33554432
+8388608
+1
+0
+50000 100000
+more than the limit 4096
+cpu.quota: not a number
+33554432
 paused
 status 137
 ls: cannot access '/sys/fs/cgroup/apart/one': No such file or directory

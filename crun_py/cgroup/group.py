@@ -189,15 +189,22 @@ def values(resources: LinuxResources) -> dict[str, str]:
         if swap is not None:
             extra = swap - memory["limit"] if swap > 0 else -1
             result["memory.swap.max"] = str(extra) if extra >= 0 else "max"
+    elif memory.get("swap") == -1:
+        result["memory.swap.max"] = "max"
     if memory.get("reservation"):
-        result["memory.low"] = str(memory["reservation"])
+        result["memory.low"] = str(memory["reservation"]) if memory["reservation"] > 0 else "max"
     cpu = resources.get("cpu", {})
     if cpu.get("quota") or cpu.get("period"):
         quota = cpu.get("quota", -1)
-        result["cpu.max"] = f"{quota if quota > 0 else 'max'} {cpu.get('period', 100000)}"
-    if cpu.get("shares"):
+        result["cpu.max"] = f"{quota if quota > 0 else 'max'} {cpu.get('period') or 100000}"
+    if "burst" in cpu:
+        result["cpu.max.burst"] = str(cpu["burst"])
+    if "idle" in cpu:
+        result["cpu.idle"] = str(cpu["idle"])
+    if cpu.get("shares") and not cpu.get("idle"):  # what is idle has no weight
         # the conversion that the OCI runtimes agreed on: 2..262144 onto 1..10000
-        result["cpu.weight"] = str(1 + (cpu["shares"] - 2) * 9999 // 262142)
+        shares = min(max(cpu["shares"], 2), 262144)
+        result["cpu.weight"] = str(1 + (shares - 2) * 9999 // 262142)
     if cpu.get("cpus"):
         result["cpuset.cpus"] = cpu["cpus"]
     if cpu.get("mems"):
@@ -233,7 +240,8 @@ def _disk_values(disks: LinuxBlockIO) -> dict[str, str]:
     result = {}
     weights = [f"default {weight(disks['weight'])}"] if disks.get("weight") else []
     for entry in disks.get("weightDevice", ()):
-        weights.append(f"{entry['major']}:{entry['minor']} {weight(entry['weight'])}")
+        if "weight" in entry:
+            weights.append(f"{entry['major']}:{entry['minor']} {weight(entry['weight'])}")
     if weights:
         result["io.weight"] = "\n".join(weights)
     throttles: dict[str, list[LinuxThrottleDevice]] = {
@@ -269,6 +277,9 @@ def apply(path: str | None, wanted: dict[str, str], defaults: dict[str, str]) ->
             raise CrunpyError.from_os(f"limiting {name}={value}", e) from e
 
 
+_OFF = ("cpu.idle", "cpu.max.burst")
+
+
 def check(path: str | None, wanted: dict[str, str]) -> set[str]:
     """The files of `wanted` that are not there and may be done without.
 
@@ -276,7 +287,7 @@ def check(path: str | None, wanted: dict[str, str]) -> set[str]:
     """
     missing = {name for name in wanted if path is None or not os.path.exists(f"{path}/{name}")}
     for name in missing:
-        if wanted[name].split(" ")[0] == "max":
+        if wanted[name].split(" ")[0] == "max" or (name in _OFF and wanted[name] == "0"):
             continue  # no limit, which needs no controller
         if name.endswith(".rsvd.max") and name.replace(".rsvd", "") not in missing:
             continue  # a kernel before 5.7

@@ -118,24 +118,34 @@ class LinuxMemory(TypedDict, total=False):
     limit: int
     swap: int
     reservation: int
+    swappiness: int
+    disableOOMKiller: bool
+    checkBeforeUpdate: bool
 
 
 class LinuxCpu(TypedDict, total=False):
+    """burst: microseconds.  idle: 1 for the idle policy.  realtime…: of cgroup v1."""
+
     quota: int
     period: int
+    burst: int
     shares: int
+    idle: int
+    realtimeRuntime: int
+    realtimePeriod: int
     cpus: str
     mems: str
 
 
-class LinuxPids(TypedDict):
+class LinuxPids(TypedDict, total=False):
     limit: int
 
 
 class LinuxWeightDevice(TypedDict):
     major: int
     minor: int
-    weight: int
+    weight: NotRequired[int]
+    leafWeight: NotRequired[int]
 
 
 class LinuxThrottleDevice(TypedDict):
@@ -146,6 +156,7 @@ class LinuxThrottleDevice(TypedDict):
 
 class LinuxBlockIO(TypedDict, total=False):
     weight: int
+    leafWeight: int
     weightDevice: list[LinuxWeightDevice]
     throttleReadBpsDevice: list[LinuxThrottleDevice]
     throttleWriteBpsDevice: list[LinuxThrottleDevice]
@@ -182,11 +193,12 @@ class LinuxResources(TypedDict, total=False):
     devices: list[LinuxDeviceCgroup]
     hugepageLimits: list[LinuxHugepageLimit]
     rdma: dict[str, LinuxRdma]
+    network: dict[str, object]
 
 
 class SeccompArg(TypedDict):
     index: int
-    value: int
+    value: NotRequired[int]
     valueTwo: NotRequired[int]
     op: str
 
@@ -201,15 +213,16 @@ class SeccompRule(TypedDict):
 class LinuxSeccomp(TypedDict):
     defaultAction: str
     defaultErrnoRet: NotRequired[int]
-    architectures: list[str]
+    architectures: NotRequired[list[str]]
     flags: NotRequired[list[str]]
     listenerPath: NotRequired[str]
     listenerMetadata: NotRequired[str]
-    syscalls: list[SeccompRule]
+    syscalls: NotRequired[list[SeccompRule]]
 
 
 class Personality(TypedDict):
     domain: str
+    flags: NotRequired[list[str]]
 
 
 class Hook(TypedDict):

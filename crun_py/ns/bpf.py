@@ -13,6 +13,7 @@ from __future__ import annotations
 from struct import Struct
 
 from crun_py.errors import InvalidArgument, Unsupported
+from crun_py.shapes import SECCOMP, misfit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,15 +68,12 @@ def assemble(profile: LinuxSeccomp, machine: str) -> bytes:
     """
     from crun_py.ns import syscalls
 
-    try:
-        default = _action(
-            profile["defaultAction"], profile.get("defaultErrnoRet"), "defaultErrnoRet"
-        )
-        named = {ABIS.get(name, "") for name in profile.get("architectures") or ()}
-        rules = [_rule(rule) for rule in profile.get("syscalls") or ()]
-        _check_notified(default, rules, profile.get("listenerPath", ""))
-    except (KeyError, TypeError, AttributeError) as e:
-        raise InvalidArgument(f"reading seccomp profile: malformed: {e!r}") from e
+    if wrong := misfit(profile, SECCOMP):
+        raise InvalidArgument(f"reading seccomp profile: {wrong}")
+    default = _action(profile["defaultAction"], profile.get("defaultErrnoRet"), "defaultErrnoRet")
+    named = {ABIS.get(name, "") for name in profile.get("architectures") or ()}
+    rules = [_rule(rule) for rule in profile.get("syscalls") or ()]
+    _check_notified(default, rules, profile.get("listenerPath", ""))
     numbers = syscalls.tables()
     code: _Code = [(_LOAD, 0, 0, 4)]
     for abi in _FAMILIES[machine]:
@@ -105,7 +103,7 @@ def _action(name: str, errno: int | None, errno_key: str) -> int:
     if action not in (ERRNO, TRACE):
         return action
     number = 1 if errno is None else errno  # EPERM
-    if not isinstance(number, int) or not 0 <= number <= 0xFFFF:
+    if not 0 <= number <= 0xFFFF:
         raise InvalidArgument(f"reading seccomp profile: {errno_key} {number!r} is not an errno")
     return action | number
 
@@ -136,7 +134,7 @@ def _rule(rule: SeccompRule) -> tuple[list[str], int, list[_Tests]]:
         if operator not in _OPERATORS:
             raise InvalidArgument(f"reading seccomp profile: unknown operator {operator!r}")
         for number, limit in ((index, 6), (value, 1 << 64), (second, 1 << 64)):
-            if not isinstance(number, int) or not 0 <= number < limit:
+            if not 0 <= number < limit:
                 raise InvalidArgument(f"reading seccomp profile: bad argument test {test!r}")
         tests.append((index, operator, value, second))
     if len({test[0] for test in tests}) < len(tests):

@@ -95,7 +95,7 @@ def compiled(profile: LinuxSeccomp) -> Filter:
     """
     from crun_py.ns import bpf
 
-    flags = 0
+    program, flags = bpf.assemble(profile, machine()), 0
     for name in profile.get("flags") or ():
         if name not in FLAGS:
             raise InvalidArgument(f"reading seccomp profile: unknown flag {name!r}")
@@ -103,7 +103,7 @@ def compiled(profile: LinuxSeccomp) -> Filter:
     rules = profile.get("syscalls") or ()
     if any(rule.get("action") == "SCMP_ACT_NOTIFY" for rule in rules):
         flags |= _NEW_LISTENER
-    return bpf.assemble(profile, machine()), flags
+    return program, flags
 
 
 FLAGS = {

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from crun_py.errors import InvalidArgument
-from crun_py.shapes import fits
+from crun_py.shapes import SECCOMP, misfit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -185,16 +185,9 @@ def resolve(value: Any, names: list[str], machine: str) -> LinuxSeccomp:
         found["defaultErrnoRet"] = value["defaultErrnoRet"]
     if value.get("flags") is not None:
         found["flags"] = value["flags"]
-    if not fits(found, _SHAPE):
-        raise TypeError("a field is of another type")
+    if wrong := misfit(found, SECCOMP):
+        raise InvalidArgument(f"reading seccomp profile: {wrong}")
     return found
-
-
-_RULE = {"names": [str], "action": str, "args": [{str: object}], "errnoRet?": int}
-_SHAPE = {
-    "defaultAction": str, "architectures": [str], "syscalls": [_RULE], "defaultErrnoRet?": int,
-    "flags?": [str],
-}  # fmt: skip
 
 
 def _applies(rule: Any, held: set[str], machine: str) -> bool:

@@ -7,14 +7,14 @@ import os
 from crun_py import jsonfile
 from crun_py.errors import InvalidArgument, NotFound
 from crun_py.ns import caps
-from crun_py.runtime.check import check
+from crun_py.runtime.check import check, process
 from crun_py.spec import DEVICES, sysctls_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from crun_py.documents.spec import Linux, Process, Spec
+    from crun_py.documents.spec import Capabilities, Linux, Process, Spec
 
     Object = dict[str, object]
 
@@ -52,46 +52,78 @@ def read(bundle: str, *, warn: Callable[[str], None] = say_nothing) -> Spec:
     InvalidArgument, Unsupported for what cannot be done here.
     """
     path = f"{bundle}/config.json"
-    value = _document(path)
+    value = document(path)
     if not isinstance(value, dict):
         raise InvalidArgument(f"reading {path}: not an object")
     version = value.get("ociVersion")
     if not isinstance(version, str) or not version.startswith("1."):
         raise InvalidArgument(f"reading {path}: ociVersion {version!r}: not of version 1")
     spec = _whole(value, bundle)
-    if isinstance(process := spec.get("process"), dict):
-        _leave_out(process["capabilities"], warn)
     check(spec, alone=True)
-    found: Spec = spec  # type: ignore[assignment]  # this is what `check` has looked for
-    _own_settings(found["linux"])
-    return found
+    _leave_out(spec["process"]["capabilities"], warn)
+    _own_settings(spec["linux"])
+    return spec
 
 
 def read_process(path: str) -> Process:
     """The process of a further command, a file as `runc exec --process` takes it."""
-    value = _document(path)
+    value = document(path)
     if not isinstance(value, dict):
         raise InvalidArgument(f"reading {path}: not an object")
-    process = _process(value)
-    _leave_out(process["capabilities"], say_nothing)
-    found: Process = process  # type: ignore[assignment]  # looked at by check.process
+    found: Process = _process(value)  # type: ignore[assignment]  # which `process` looks for
+    process(found)
+    _leave_out(found["capabilities"], say_nothing)
     return found
 
 
-def _document(path: str) -> object:
+def document(path: str) -> object:
+    """The JSON of a file, as `parsed` has it.  Raises NotFound, InvalidArgument."""
     try:
-        with open(path, "rb") as file:
-            found: object = jsonfile.loads(file.read())
+        return parsed(jsonfile.read_bytes(path), path)
     except FileNotFoundError:
         raise NotFound(f"reading {path}: there is no such file") from None
     except OSError as e:
         raise InvalidArgument.from_os(f"reading {path}", e) from e
+
+
+def parsed(data: bytes, name: str) -> object:
+    """The JSON in `data`, without what is null there, which is as good as absent.
+
+    name: where it is from.  Raises InvalidArgument; that, too, for texts that no system call can
+    take, and for numbers that no field can hold.
+    """
+    try:
+        return _without_nulls(jsonfile.loads(data), name)
+    except RecursionError:
+        raise InvalidArgument(f"reading {name}: nested too deeply") from None
     except ValueError as e:
-        raise InvalidArgument(f"reading {path}: {e}") from e
-    return found
+        raise InvalidArgument(f"reading {name}: {e}") from e
 
 
-def _whole(value: Object, bundle: str) -> Object:
+def _without_nulls(value: object, name: str) -> object:
+    if isinstance(value, dict):
+        _text("".join(value), name)
+        return {key: _without_nulls(one, name) for key, one in value.items() if one is not None}
+    if isinstance(value, list):
+        return [_without_nulls(one, name) for one in value]
+    if isinstance(value, str):
+        _text(value, name)
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        raise InvalidArgument(f"reading {name}: {value} is out of range")
+    return value
+
+
+def _text(value: str, name: str) -> None:
+    if "\0" in value:
+        raise InvalidArgument(f"reading {name}: {value[:60]!r} has a NUL")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InvalidArgument(f"reading {name}: {value[:60]!r} is no Unicode text") from None
+
+
+def _whole(value: Object, bundle: str) -> Spec:
     """With what the specification lets be left out; of other types what it was, for `check`."""
     spec = {"mounts": [], **value}
     if isinstance(root := spec.get("root"), dict) and isinstance(root.get("path"), str):
@@ -103,7 +135,7 @@ def _whole(value: Object, bundle: str) -> Object:
     linux = spec.get("linux")
     if linux is None or isinstance(linux, dict):
         spec["linux"] = _linux(linux or {})
-    return spec
+    return spec  # type: ignore[return-value]  # which `check` looks for
 
 
 def _process(value: Object) -> Object:
@@ -116,20 +148,17 @@ def _process(value: Object) -> Object:
     return process
 
 
-def _leave_out(sets: object, warn: Callable[[str], None]) -> None:
+def _leave_out(sets: Capabilities, warn: Callable[[str], None]) -> None:
     """Capabilities that we cannot give."""
-    if not isinstance(sets, dict):
-        return
     can = _ours_to_give()
     lacking: set[str] = set()
-    for key, names in sets.items():
-        if isinstance(names, list) and all(isinstance(name, str) for name in names):
-            lacking |= {*names} - can
-            sets[key] = [name for name in names if name in can]
+    for names in (sets["bounding"], sets["effective"], sets["permitted"], sets["inheritable"],
+                  sets["ambient"]):  # fmt: skip
+        lacking |= {*names} - can
+        names[:] = [name for name in names if name in can]
     # none is ambient that is not inheritable and permitted (capabilities(7)); buildah asks for it
-    if all(isinstance(sets[key], list) for key in ("ambient", "inheritable", "permitted")):
-        others = {*sets["inheritable"]} & {*sets["permitted"]}
-        sets["ambient"] = [name for name in sets["ambient"] if name in others]
+    others = {*sets["inheritable"]} & {*sets["permitted"]}
+    sets["ambient"] = [name for name in sets["ambient"] if name in others]
     _tell_lacking(lacking, warn)
 
 
@@ -158,7 +187,9 @@ def _mount(entry: object, bundle: str) -> object:
     made = {**entry}
     if isinstance(target := made.get("destination"), str) and target:
         made["destination"] = "/" + os.path.normpath(target).lstrip("/")
-    options = made.get("options") or []
+    options = made.get("options", [])
+    if not isinstance(options, list):
+        return made
     bound = made.get("type") == "bind" or "bind" in options or "rbind" in options
     if bound and isinstance(source := made.get("source"), str):
         made["source"] = os.path.join(bundle, source)
@@ -169,10 +200,10 @@ def _mount(entry: object, bundle: str) -> object:
 
 def _linux(value: Object) -> Object:
     """Every container has the default devices (config-linux.md, "Default Devices")."""
-    linux = {"namespaces": [], **{k: v for k, v in value.items() if v is not None}}
+    linux = {"namespaces": [], **value}
     given = linux.get("devices", [])
     if isinstance(given, list):
-        known = {device.get("path") for device in given if isinstance(device, dict)}
+        known = [device.get("path") for device in given if isinstance(device, dict)]
         linux["devices"] = [
             *({"path": path, "type": "c", "major": major, "minor": minor}
               for path, major, minor in DEVICES if path not in known),

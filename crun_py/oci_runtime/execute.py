@@ -65,11 +65,15 @@ def execute(container: Container, request: Request) -> int:
     if bool(process.get("terminal")) != bool(request.console_socket):
         raise InvalidArgument("executing: a terminal and a console socket go together")
     fds: list[int] = []
+    ended = Conflict(f"executing in container {container.id}: it has just ended")
     try:
-        pidfd = pidfd_open(known.pid)
-        fds += [pidfd, os.open(f"/proc/{known.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)]
+        try:
+            fds.append(pidfd := pidfd_open(known.pid))
+            fds.append(os.open(f"/proc/{known.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC))
+        except (ProcessLookupError, FileNotFoundError):
+            raise ended from None
         if not is_there(known):
-            raise Conflict(f"executing in container {container.id}: it has just ended")
+            raise ended
         plan = p.Plan()
         if known.cgroup and os.path.isdir(known.cgroup):
             where = os.path.join(known.cgroup, request.cgroup.strip("/")).rstrip("/")

@@ -57,6 +57,11 @@ def make(container_id: str, linux: Linux, name: str, *, systemd: bool, rootless:
     the other form, Unsupported for limits that this host cannot hold; nothing is left then.
     """
     resources = linux.get("resources", {})
+    memory = resources.get("memory", {})
+    for key, asked in (("swappiness", memory.get("swappiness")),
+                       ("disableOOMKiller", memory.get("disableOOMKiller"))):  # fmt: skip
+        if asked:
+            notices.warn(f"memory.{key}: cgroup v2 has no such thing, it has no effect")
     limits = group.values(resources)
     where = linux.get("cgroupsPath", "")
     made = (

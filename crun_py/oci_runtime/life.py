@@ -18,13 +18,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from crun_py.documents.spec import Hook, LinuxNamespace, LinuxResources, Spec
+    from crun_py.documents.spec import Hook, LinuxNamespace, Spec
 
 _END_S = 10
 """How long the end of a killed process may take."""
 
 
-def _expect(container: Container, known: State, doing: str, *wanted: str) -> str:
+def expect(container: Container, known: State, doing: str, *wanted: str) -> str:
+    """Its state, one of `wanted`.  Raises Conflict, which names what is being done, for another."""
     status = container.status(known)
     if status not in wanted:
         raise Conflict(f"{doing} container {container.id}: it is {status}")
@@ -39,7 +40,7 @@ def start(container: Container, warn: Callable[[str], None], spec: Spec | None =
     """
     with container.lock():
         known = container.read()
-        _expect(container, known, "starting", "created")
+        expect(container, known, "starting", "created")
         spec = spec or config.read(known.bundle)
         inside = hooks.wanted(spec, "startContainer")
         if inside:
@@ -128,7 +129,7 @@ def processes_in(cgroup: str) -> list[int]:
 def processes(container: Container) -> list[int]:
     """The host pids of its processes.  Raises Conflict when it has none."""
     known = container.read()
-    _expect(container, known, "listing the processes of", "created", "running", "paused")
+    expect(container, known, "listing the processes of", "created", "running", "paused")
     if known.cgroup and os.path.isdir(known.cgroup):
         return processes_in(known.cgroup)
     own = os.stat(f"/proc/{known.pid}/ns/pid").st_ino
@@ -151,16 +152,8 @@ def freeze(container: Container, *, frozen: bool) -> None:
     with container.lock():
         known = container.read()
         doing, wanted = ("pausing", "running") if frozen else ("resuming", "paused")
-        _expect(container, known, doing, wanted)
+        expect(container, known, doing, wanted)
         group.freeze(known.cgroup, frozen, what=f"container {container.id}")
-
-
-def update(container: Container, resources: LinuxResources) -> None:
-    """Change its limits.  Raises Unsupported for those that the host cannot hold."""
-    with container.lock():
-        known = container.read()
-        _expect(container, known, "updating", "created", "running", "paused")
-        group.apply(known.cgroup or None, group.values(resources), {})
 
 
 def delete(

@@ -6,7 +6,7 @@ import os
 
 from crun_py import clock, notices, ns, state
 from crun_py._native import check as checked
-from crun_py._native import lib
+from crun_py._native import lib, pidfd_open
 from crun_py.cgroup import group
 from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.ns import idmap
@@ -210,10 +210,11 @@ class Making:
         from crun_py.oci_runtime import resctrl
 
         rdt = resctrl.plan(self._container.id, wanted)
-        resctrl.make(rdt, wanted)
-        self._undo.append(lambda: resctrl.remove(rdt.made))
+        # before it is there: `delete` must know of it, if we are killed
         self._state = replaced(self._state, resctrl=rdt.places, resctrl_made=rdt.made)
         self._container.write(self._state)
+        resctrl.make(rdt, wanted)
+        self._undo.append(lambda: resctrl.remove(rdt.made))
 
     def _enter_resctrl(self, pid: int) -> None:
         """Put the first process, which waits for the start, where its children are to be, too."""
@@ -282,7 +283,7 @@ class Making:
             hooks.run(hooks.wanted(self._spec, kind), told, kind)
         inside = hooks.wanted(self._spec, "createContainer")
         if inside:
-            pidfd = os.pidfd_open(pid)
+            pidfd = pidfd_open(pid)
             try:
                 hooks.run(inside, told, "createContainer",
                           enter=hooks.entering(pidfd, ns.CLONE_NEWNS))  # fmt: skip

@@ -27,12 +27,16 @@ _mkdir, _rmdir = os.mkdir, os.rmdir
 class Group:
     """A container's.
 
-    path: the class of service.  monitor: the group that is measured, "" for none.  made: the
-    directories of these that the container's end removes, in that order."""
+    path: the class of service.  monitor: the group that is measured, "" for none.  shared: the
+    class was named, and stays for others that name it."""
 
-    def __init__(self, path: str, monitor: str = "") -> None:
-        self.path, self.monitor = path, monitor
-        self.made: tuple[str, ...] = ()
+    def __init__(self, path: str, monitor: str = "", *, shared: bool = False) -> None:
+        self.path, self.monitor, self._shared = path, monitor, shared
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The directories that the container's end removes, in that order."""
+        return tuple(filter(None, (self.monitor, "" if self._shared else self.path)))
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -44,7 +48,8 @@ def plan(container_id: str, wanted: IntelRdt) -> Group:
     """The group that is asked for, of which nothing is made yet.
 
     Raises Unsupported where this host has no resctrl, or not what is asked for of it; NotFound for
-    a class of service that is to be there and is not; InvalidArgument for one with other shares.
+    a class of service that is to be there and is not; InvalidArgument for one with other shares, or
+    one that has the container's name already.
     """
     top = mount_point()
     if not top:
@@ -59,13 +64,16 @@ def plan(container_id: str, wanted: IntelRdt) -> Group:
             raise Unsupported(f"config.json: linux.intelRdt: no {resource} is shared on this host")
     chosen = wanted.get("closID", "")
     path = f"{top}/{chosen or container_id}"
+    if not chosen and os.path.isdir(path):
+        raise InvalidArgument(f"config.json: linux.intelRdt: {path} is there already")
     if chosen and os.path.isdir(path):
         _compare(path, _caches_and_bandwidth(wanted))
     elif chosen and not lines:
         raise NotFound(f"config.json: linux.intelRdt.closID: there is no {path}, and no shares are "
                        "named to make it with")  # fmt: skip
     measured = any(wanted.get(key) for key in ("enableCMT", "enableMBM", "enableMonitoring"))
-    return Group(path, f"{path}/mon_groups/{container_id}" if measured else "")
+    monitor = f"{path}/mon_groups/{container_id}" if measured else ""
+    return Group(path, monitor, shared=bool(chosen))
 
 
 def mount_point() -> str:
@@ -84,17 +92,20 @@ def make(group: Group, wanted: IntelRdt) -> None:
         if not (wanted.get("closID") and os.path.isdir(group.path)):
             _make(group.path)
             made.append(group.path)
-        for lines in (_caches_and_bandwidth(wanted), wanted.get("schemata", [])):
-            if lines:
-                _write(f"{group.path}/schemata", "".join(f"{line}\n" for line in lines))
+        share(group.path, wanted)
         if group.monitor:
             _make(group.monitor)
             made.insert(0, group.monitor)
     except BaseException:
         remove(made)
         raise
-    # a class that was named stays, for others that name it
-    group.made = tuple(path for path in made if path != group.path or not wanted.get("closID"))
+
+
+def share(path: str, wanted: IntelRdt) -> None:
+    """Give the class of service `path` the shares that are asked for.  Raises CrunpyError."""
+    for lines in (_caches_and_bandwidth(wanted), wanted.get("schemata", [])):
+        if lines:
+            _write(f"{path}/schemata", "".join(f"{line}\n" for line in lines))
 
 
 def add(places: Iterable[str], pid: int) -> None:

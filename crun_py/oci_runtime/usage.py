@@ -26,16 +26,16 @@ def report(container: Container) -> dict[str, object]:
                            "throttledTime": times.get("throttled_usec", 0) * 1000},
         },
         "memory": {
-            "usage": {"usage": _number(known.cgroup, "memory.current"),
-                      "limit": _number(known.cgroup, "memory.max"),
+            "usage": {"usage": number(known.cgroup, "memory.current"),
+                      "limit": number(known.cgroup, "memory.max"),
                       "failcnt": _pairs(known.cgroup, "memory.events").get("max", 0)},
-            "swap": {"usage": _number(known.cgroup, "memory.swap.current"),
-                     "limit": _number(known.cgroup, "memory.swap.max")},
+            "swap": {"usage": number(known.cgroup, "memory.swap.current"),
+                     "limit": number(known.cgroup, "memory.swap.max")},
             "cache": memory.get("file", 0),
             "raw": memory,
         },
-        "pids": {"current": _number(known.cgroup, "pids.current"),
-                 "limit": _number(known.cgroup, "pids.max")},
+        "pids": {"current": number(known.cgroup, "pids.current"),
+                 "limit": number(known.cgroup, "pids.max")},
     }  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def _text(cgroup: str, name: str) -> str:
         return ""  # a controller that is not there
 
 
-def _number(cgroup: str, name: str) -> int:
+def number(cgroup: str, name: str) -> int:
     """0 for what is not known or not limited."""
     text = _text(cgroup, name).strip()
     return int(text) if text.isdecimal() else 0

@@ -15,6 +15,7 @@ from crun_py.model.spec import DEFAULT_SECCOMP, MOUNT_CONTEXT, OPTIONAL_SYSCTLS,
 from crun_py.ns import caps
 from crun_py.paths import has_one_id
 from crun_py.runtime import plan as p
+from crun_py.runtime.check import POLICIES, SCHEDULER_FLAGS
 from crun_py.runtime.mount_options import PROPAGATION, Options
 from crun_py.runtime.plan import Plan
 
@@ -318,12 +319,6 @@ def process_steps(
 
 
 _PRIORITIES = {"IOPRIO_CLASS_RT": 1, "IOPRIO_CLASS_BE": 2, "IOPRIO_CLASS_IDLE": 3}
-_POLICIES = {"SCHED_OTHER": 0, "SCHED_FIFO": 1, "SCHED_RR": 2, "SCHED_BATCH": 3, "SCHED_ISO": 4,
-             "SCHED_IDLE": 5, "SCHED_DEADLINE": 6}  # fmt: skip
-_SCHEDULER_FLAGS = {"SCHED_FLAG_RESET_ON_FORK": 1, "SCHED_FLAG_RECLAIM": 2,
-                    "SCHED_FLAG_DL_OVERRUN": 4, "SCHED_FLAG_KEEP_POLICY": 8,
-                    "SCHED_FLAG_KEEP_PARAMS": 16, "SCHED_FLAG_UTIL_CLAMP_MIN": 32,
-                    "SCHED_FLAG_UTIL_CLAMP_MAX": 64}  # fmt: skip
 _PERSONALITIES = {"LINUX": 0, "LINUX32": 8}
 
 
@@ -333,9 +328,9 @@ def _manner(plan: Plan, process: Process) -> None:
         kind = _PRIORITIES[priority["class"]]
         plan.add(p.IOPRIO, a=kind << 13 | priority.get("priority", 0))
     if scheduler := process.get("scheduler"):
-        flags = sum(_SCHEDULER_FLAGS[name] for name in scheduler.get("flags", ()))
+        flags = sum(SCHEDULER_FLAGS[name] for name in scheduler.get("flags", ()))
         plan.add(p.SCHEDULER, pack(
-            "<IIQiIQQQII", _SCHED_ATTR_BYTES, _POLICIES[scheduler["policy"]], flags,
+            "<IIQiIQQQII", _SCHED_ATTR_BYTES, POLICIES[scheduler["policy"]], flags,
             scheduler.get("nice", 0), scheduler.get("priority", 0), scheduler.get("runtime", 0),
             scheduler.get("deadline", 0), scheduler.get("period", 0), 0, 0,
         ))  # fmt: skip

@@ -1,13 +1,15 @@
 """A directory that is what the kernel makes of resctrl on a processor with RDT, told by a mountinfo
 of its own: groups come with their files and go with them, as no other file system has it.
 
-Run as a program it is crunpy-oci on such a host: `fake_resctrl.py TOP WORD…`.
+Run as a program it is crunpy-oci on such a host: `fake_resctrl.py TOP WORD…`; with KILLED in the
+environment it is killed as soon as it has made a group.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -41,6 +43,8 @@ class Fake:
     def mkdir(self, path: str, mode: int = 0o777) -> None:
         os.mkdir(path, mode)
         self.files(Path(path))
+        if "KILLED" in os.environ:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def test_nothing_but_a_group(here: Path) -> None:
     before = (here / "schemata").read_text()
     group = made({})
     assert (here / "c/schemata").read_text() == before
-    with pytest.raises(CrunpyError, match="file exists"):
+    with pytest.raises(InvalidArgument, match="is there already"):
         made({})
     resctrl.remove(group.made)
 
@@ -153,9 +154,37 @@ def test_a_container(bundle: Bundle, top: Path, tmp_path: Path) -> None:
     oci.ok("start", "c")
     assert oci.ok("exec", "c", "echo", "there") == "there"
     assert (top / "c/tasks").read_text() != pid  # who started it
+    oci.ok("update", "--l3-cache-schema", "L3:0=7", "--mem-bw-schema", "MB:0=30", "c")
+    assert (top / "c/schemata").read_text().startswith("L3:0=7\nMB:0=30\n")
     oci.ok("delete", "--force", "c")
     assert groups(top) == []
+    del bundle.config["linux"]["intelRdt"]
+    bundle.write("sleep", "100")
+    oci.create("c", bundle)  # it has no group, and gets one
+    pid = str(oci.state("c")["pid"])
+    oci.ok("update", "--mem-bw-schema", "MB:0=30", "c")
+    assert (top / "c/schemata").read_text().startswith("MB:0=30\n")
+    assert (top / "c/tasks").read_text() == pid
+    oci.ok("delete", "--force", "c")
+    assert groups(top) == []
+    bundle.config["linux"]["intelRdt"] = {"l3CacheSchema": "L3:0=f"}
     bundle.config["process"]["cwd"] = "/proc/1/mem"  # it fails when its group is there
     bundle.write("sleep", "100")
     oci.fails("create", "-b", bundle.path, "c")
+    assert groups(top) == [] and os.listdir(oci.root) == []
+
+
+def test_a_group_that_a_killed_create_left(bundle: Bundle, top: Path, tmp_path: Path) -> None:
+    """`delete` finds it: it is written down before it is made."""
+    program = tmp_path / "crunpy-oci"
+    fake = Path(__file__).with_name("fake_resctrl.py")
+    words = shlex.join(["env", "KILLED=1", sys.executable, str(fake), str(top)])
+    program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+    program.chmod(0o755)
+    oci = Runtime(program, tmp_path / "oci")
+    bundle.config["linux"]["intelRdt"] = {"l3CacheSchema": "L3:0=f"}
+    bundle.write("sleep", "100")
+    assert oci.run("create", "-b", bundle.path, "c").returncode == -signal.SIGKILL
+    assert groups(top) == ["c"]
+    oci.ok("delete", "--force", "c")
     assert groups(top) == [] and os.listdir(oci.root) == []
