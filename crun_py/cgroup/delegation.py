@@ -10,6 +10,8 @@ import os
 from crun_py.paths import host_uid
 
 BOOTED = "/run/systemd/system"  # sd_booted(3)
+PARAMETER = "systemd.unified_cgroup_hierarchy=1"
+ALONE = f"boot with cgroup v2 alone: kernel parameter {PARAMETER}"
 _UNIFIED = "/sys/fs/cgroup"
 
 
@@ -20,7 +22,7 @@ def hint(top: str, controller: str = "") -> str:
     """
     uid = host_uid()
     if not top or (controller and top != _UNIFIED):
-        return "boot with cgroup v2 alone: kernel parameter systemd.unified_cgroup_hierarchy=1"
+        return ALONE
     if uid == 0:
         return f"the kernel has no {controller} controller: cat {top}/cgroup.controllers"
     if found := command(top, controller):

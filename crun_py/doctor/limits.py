@@ -25,12 +25,14 @@ def hierarchy(host: Host, top: str) -> Iterator[Finding]:
         yield host.ok(name, f"at {top}")
         return
     what = f"beside v1, at {top}" if top else "not mounted"
-    yield host.warning(name, f"{what}: containers have no limits", boot_with(host))
+    fix = boot_with(host)
+    how = "" if fix else f" ({delegation.ALONE})"
+    yield host.warning(name, f"{what}: containers have no limits{how}", fix)
 
 
 def boot_with(host: Host) -> str:
-    """The command after which the next boot has cgroup v2 alone."""
-    word = "systemd.unified_cgroup_hierarchy=1"
+    """The command after which the next boot has cgroup v2 alone, "" where none is known."""
+    word = delegation.PARAMETER
     if host.program("grubby"):
         return f"grubby --update-kernel=ALL --args={word} && reboot"
     if host.program("update-grub"):

@@ -156,9 +156,11 @@ class Life(TypedDict):
 
 
 class Explanation(TypedDict):
-    """name: "" for one that is made up.  hostname: "" for the beginning of the id that it gets.
-    devices: nodes in /dev.  ineffective: what was asked for and cannot be had."""
+    """rootless: by a plain user's engine.  name: "" for one that is made up.  hostname: "" for the
+    beginning of the id that it gets.  devices: nodes in /dev.  ineffective: what was asked for and
+    cannot be had."""
 
+    rootless: bool
     name: str
     hostname: str
     domainname: str

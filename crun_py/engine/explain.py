@@ -120,6 +120,7 @@ def _document(
     record, spec = decision.record, decision.document
     linux = spec["linux"]
     found: Explanation = {
+        "rootless": context.rootless,
         "name": record["name"],
         "hostname": "" if record["hostname"] == ID[:12] else record["hostname"],
         "domainname": record["domainname"],

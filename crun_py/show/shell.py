@@ -1,6 +1,6 @@
 """What is explained as a shell script of plain commands, for those who want to see how it is done.
 
-It is for root, and nearest, not the same: the filter of system calls has no plain command, and
+It is for who asked, and nearest, not the same: the filter of system calls has no plain command, and
 networks but bridges of IPv4, id maps and what is to be made first are left out; comments tell so.
 What strangers wrote ends neither a comment nor the part that runs inside, and where a link of the
 image leads out of its root nothing is mounted.
@@ -35,10 +35,11 @@ def script(found: Explanation) -> str:
         end += "_"
     around = shell_host.Around(found)
     made = [kind for kind in own if kind != "network" or not shell_host.bridges(found)]
-    flags = " ".join(_FLAGS[kind] for kind in _FLAGS if kind in made)
+    flags = " ".join([*_user_namespace(found), *(_FLAGS[kind] for kind in _FLAGS if kind in made)])
+    whom = "a plain user" if found["rootless"] else "root"
     lines = [
         "#!/bin/sh",
-        "# the nearest plain commands to what `crunpy run` makes; for root",
+        f"# the nearest plain commands to what `crunpy run` makes; for {whom}",
         "set -eu",
         *(f"# not done here: {printable(what)}" for what in _left_out(found)),
         'export place="$(realpath "$(mktemp -d)")"',
@@ -54,6 +55,18 @@ def script(found: Explanation) -> str:
         end,
     ]
     return "\n".join(lines)
+
+
+def _user_namespace(found: Explanation) -> Iterator[str]:
+    """The options for that in which a plain user's engine is root."""
+    if not found["rootless"]:
+        return
+    yield "--map-root-user"
+    for kind, rows in (("users", found["ids"]["engine"]["uids"]),
+                       ("groups", found["ids"]["engine"]["gids"])):  # fmt: skip
+        for inside, outside, count in rows:
+            if inside:
+                yield f"--map-{kind}={outside},{inside},{count}"
 
 
 def _left_out(found: Explanation) -> Iterator[str]:
@@ -117,7 +130,11 @@ def _inside(found: Explanation, own: list[str]) -> Iterator[str]:
         remount = f"mount -o remount,bind,ro {at}"
         yield f"within {at}; if [ -e {at} ]; then mount --bind {at} {at}; {remount}; fi"
     if "uts" in own:
-        yield f"echo {shlex.quote(found['hostname'] or 'container')} > /proc/sys/kernel/hostname"
+        name = shlex.quote(found["hostname"] or "container")
+        # that file is the host's root's, whoever has the namespace
+        yield (
+            f"hostname {name}" if found["rootless"] else f"echo {name} > /proc/sys/kernel/hostname"
+        )
     if "network" in own and not shell_host.bridges(found):
         yield "ip link set lo up"
     for key, value in found["sysctls"].items():

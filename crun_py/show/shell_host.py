@@ -77,8 +77,11 @@ class Around:
 
 
 def limits(found: Explanation) -> dict[str, str]:
-    """The files of the cgroup that the host has and what is to be in them."""
+    """The files of the cgroup that the host has and what is to be in them.  None for a plain user:
+    a shell may not leave root's cgroups for one of its user's."""
     cgroup = found["cgroup"]
+    if found["rootless"]:
+        return {}
     known = {**cgroup["usual"], **cgroup["asked"]}
     return {
         key: value

@@ -316,6 +316,20 @@ def test_a_script_does_nearly_the_same(root: Engine) -> None:
     assert "the filter of system calls" in text
 
 
+def test_a_plain_users_script(user: Engine) -> None:
+    """By unshare(1) and newuidmap(1), with his ids."""
+    show = "id -u; ls -ln /bin/busybox | cut -d' ' -f5-12; cat /proc/self/uid_map; hostname; exit 7"
+    words = ["--network", "none", "--hostname", "inside", "-u", "1234:1234", "busybox", "sh", "-c",
+             show]  # fmt: skip
+    expected = user.run("run", "--rm", *words)
+    text = user.ok("explain", "run", "--format", "shell", "-m", "50m", *words)
+    assert "not done here: memory.max=52428800 in a cgroup" in text
+    become = ["setpriv", "--reuid", str(user.user), "--regid", str(user.user), "--clear-groups"]
+    done = subprocess.run([*become, "sh"], input=text, capture_output=True, text=True, timeout=60,
+                          cwd="/")  # fmt: skip
+    assert (done.returncode, done.stdout) == (expected.code, expected.out), done.stderr + text
+
+
 def said(port: int) -> str:
     """What a server says at once, "" while there is none."""
     words = ["nc", "-w", "2", "127.0.0.1", str(port)]
