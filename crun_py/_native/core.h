@@ -387,6 +387,7 @@ void orders_end(void);
 /* Those of the plan's SET_HOLD (a: descriptor, b: key, target).  0 or -ENOMEM. */
 int held_begin(const struct plan *plan);
 enum { HELD_TARGET = 64 };
+#define HELD_STORE UINT32_MAX /* the key of the lock that says that it runs (container/elsewhere.py) */
 /* Keep one more.  target: "ADDRESS PORT" to which connections to this socket, which listens, are
  * passed on (relay.c), "@ADDRESS PORT" from within the container, or "".  0 or a negated errno. */
 int held_add(int fd, uint32_t key, const char *target);

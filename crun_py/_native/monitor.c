@@ -219,6 +219,7 @@ static int end(struct monitor *m)
 	if (m->status.run_dir >= 0)
 		(void)unlinkat(m->status.run_dir, "orders.sock", 0);
 	m->status.exit_code = reap(m);
+	held_drop(HELD_STORE);
 	if (m->timed_out && m->status.exit_code == 128 + SIGKILL)
 		m->status.exit_code = TIMED_OUT;
 	m->status.exited = true;

@@ -11,7 +11,7 @@ import sys
 
 from crun_py import events, notices, signals, state
 from crun_py.cgroup import group, manager
-from crun_py.container import attach, restart
+from crun_py.container import attach, elsewhere, restart
 from crun_py.errors import Conflict, CrunpyError, NotFound
 from crun_py.net import connection
 from crun_py.overlay import rootfs
@@ -388,6 +388,7 @@ def check_removable(
             f"removing container {container.name}: it is {status.state}",
             hint=f"stop it first, or crunpy rm -f {container.name}",
         )
+    elsewhere.check_removable(container)
     return status
 
 

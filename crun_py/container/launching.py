@@ -8,7 +8,7 @@ import sys
 import crun_py
 from crun_py import events, notices
 from crun_py.cgroup import group, manager
-from crun_py.container import ending, namespaces, resources, restart
+from crun_py.container import elsewhere, ending, namespaces, resources, restart
 from crun_py.net import connection, etc
 from crun_py.overlay import rootfs
 from crun_py.runtime import container as contained
@@ -63,6 +63,7 @@ class Launch:
         self._attached: dict[str, int] = {}
         """Descriptors of detached mounts, by their destinations; "user": the user namespace."""
         self._kept: list[int] = []
+        self._lock_fd = -1
 
     def __enter__(self) -> Launch:
         return self
@@ -70,12 +71,13 @@ class Launch:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
         for fd in (*self._joined.values(), *self._attached.values(), *self._kept, self._cgroup_fd,
-                   self._notify_fd):  # fmt: skip
+                   self._notify_fd, self._lock_fd):  # fmt: skip
             if fd >= 0:
                 os.close(fd)
 
     def carry_out(self) -> int:
         """The host pid of the container's first process."""
+        self._lock_fd = elsewhere.hold(self._container)
         self._read_spec()
         self._ask_for_cgroup()
         self._make_user_namespace()
@@ -331,6 +333,7 @@ class Launch:
             plan.add(p.SET_HEALTH, *self._command("healthcheck", "run", "--timer"), **times)
         for fd, key in self._connection.held.items():
             plan.add(p.SET_HOLD, self._connection.relays.get(fd, ""), a=fd, b=key)
+        plan.add(p.SET_HOLD, "", a=self._lock_fd, b=elsewhere.KEY)
         if self._notify_fd >= 0:
             plan.add(p.SET_NOTIFY, self._notify, a=self._notify_fd)
         if self._connection.dns_sockets:
@@ -355,6 +358,7 @@ class Launch:
             for line in plan.describe():
                 self._explain(line)
         inherit = self._connection.descriptors()
+        inherit += [self._lock_fd]
         inherit += [fd for fd in (self._client, self._cgroup_fd, self._notify_fd) if fd >= 0]
         inherit += [*self._joined.values(), *self._attached.values(), *self._kept]
         inherit += [self._scope.process] if self._scope else []

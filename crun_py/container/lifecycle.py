@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from crun_py import events, staging, state
-from crun_py.container import attach, ending, failure, restart
+from crun_py.container import attach, elsewhere, ending, failure, restart
 from crun_py.container.launching import Launch
 from crun_py.errors import CommandError, Conflict, CorruptState, NotFound
 from crun_py.paths import Paths, private_dir
@@ -253,6 +253,8 @@ def outlived(paths: Paths) -> Iterator[str]:
     """Containers of --rm that an earlier boot left: they ran, or their files are lost."""
     if not _looked_after_boot(paths):
         for container_id, started in staging.outlived(paths):
+            if elsewhere.runs(paths, container_id):
+                continue
             if started or not _whole(paths, container_id):
                 yield container_id
 

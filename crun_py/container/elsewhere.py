@@ -1,0 +1,76 @@
+"""Containers of this store that run with another engine, of another container or machine that has
+the same disk: their processes and run directories are not ours to see.
+
+The directory of a container is locked (flock(2)) by its monitor as long as it runs.  One that has
+no run directory here and is locked runs there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+
+from crun_py.errors import Conflict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crun_py.paths import Paths
+    from crun_py.state import Container
+
+KEY = (1 << 32) - 1
+"""Of the lock among what a monitor holds (held.c); no port has it."""
+_PATIENCE_S = 2
+"""How long a monitor of ours may take to let go when its container has ended."""
+
+
+def runs(paths: Paths, container_id: str) -> bool:
+    """Whether somebody runs it, whom we do not see if it has no run directory."""
+    try:
+        fd = os.open(paths.container(container_id), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def hold(container: Container) -> int:
+    """A descriptor that says so, for its monitor; not inheritable.
+
+    Raises Conflict when it runs elsewhere, Gone when it was removed just now."""
+    try:
+        fd = os.open(container.directory, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise container.gone() from None
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fd
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(fd)
+                raise _conflict(container, "starting") from None
+            time.sleep(0.005)
+
+
+def check_removable(container: Container) -> None:
+    """Raises Conflict when it runs elsewhere."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not os.path.isdir(container.run_directory) and runs(container.paths, container.id):
+        if time.monotonic() > deadline:
+            raise _conflict(container, "removing")
+        time.sleep(0.005)
+
+
+def _conflict(container: Container, doing: str) -> Conflict:
+    return Conflict(
+        f"{doing} container {container.name}: it runs with another engine that has this store, as "
+        "that of another container",
+        hint="there, or with a store of its own: CRUNPY_ROOT",
+    )
