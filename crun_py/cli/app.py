@@ -234,7 +234,7 @@ def _explain(words: list[str], message: str) -> CrunpyError:
     if "no such option" in text:
         bad = text.partition(": ")[2].split()[0] if ": " in text else ""
         if not verb or _comes_first(bad, verb, words):
-            return _without_command(bad, text, hint)
+            return _without_command(bad, verb, words, text, hint)
         known = [n for names, *_ in fast.load(verb).OPTIONS for n in names.split()]
         long = next((w for w in words if len(w) > 2 and w[0] == "-" and bad[1:] in w[1:]), "")
         if len(bad) == 2 and long and long[1] != "-":
@@ -252,12 +252,18 @@ def _comes_first(option: str, verb: str, words: list[str]) -> bool:
     return any(word.partition("=")[0] == option for word in before)
 
 
-def _without_command(option: str, text: str, hint: str) -> CrunpyError:
-    """For `crunpy -p 80 nginx`: an option of `run`, and no command before it."""
-    known = [name for names, *_ in fast.load("run").OPTIONS for name in names.split()]
+def _without_command(option: str, verb: str, words: list[str], text: str, hint: str) -> CrunpyError:
+    """For an option before its command, as in `crunpy --format json ps`; without any command,
+    as in `crunpy -p 80 nginx`, one of `run`."""
+    group = next((word for word in words if word in GROUPS), "")
+    inner = next((word for word in words if word in GROUPS.get(group, {})), "")
+    verb = GROUPS[group][inner] if inner else verb
+    known = [name for names, *_ in fast.load(verb or "run").OPTIONS for name in names.split()]
     if option in known:
+        shown = f"{group} {inner}" if inner else verb or "run"
         return InvalidArgument(
-            f"{option}: no such option before a command", hint=f"did you mean crunpy run {option}?"
+            f"{option}: no such option before a command",
+            hint=f"did you mean crunpy {shown} {option}?",
         )
     general = [names for names, *_ in fast.GLOBAL_OPTIONS]
     return InvalidArgument(text, hint=_nearest(option, general) or hint)

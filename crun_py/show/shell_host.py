@@ -130,7 +130,8 @@ def _link(number: int, network: Network) -> Iterator[str]:
     bridge, own = network["bridge"], _address(network)
     name = network["join"]["interface"] or f"eth{number}"
     gateway = next((g for g in network["gateways"] if ":" not in g), "")
-    yield f"if ! [ -e /sys/class/net/{bridge} ]; then"
+    # /sys may be that of another network namespace
+    yield f"if ! ip link show {bridge} > /dev/null 2>&1; then"
     yield f"  ip link add {bridge} type bridge; made{number}=yes"
     if gateway:
         yield f"  ip addr add {gateway}/{own.network.prefixlen} dev {bridge}"
