@@ -122,7 +122,8 @@ class Filters:
             return any(self._is_pod(record.get("pod", ""), v) for v in values)
         if key == "expose":
             exposed = [e.partition("/") for e in record["config"]["exposed"]]
-            return any(_port_in({(int(n), proto) for n, _, proto in exposed}, v) for v in values)
+            known = {(int(n), proto) for n, _, proto in exposed if n.isdecimal()}
+            return any(_port_in(known, v) for v in values)
         if key == "restart-policy":
             return record["restart"]["name"] in values
         if key == "command":

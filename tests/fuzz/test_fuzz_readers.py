@@ -23,6 +23,7 @@ FOUND = [
     ("references", b"docker.io/localhost/x"),
     ("references", b"docker.io/a.b/c"),
     ("references", b"docker.io/library/" + b"0123456789abcdef" * 4),
+    ("dockerfiles", b"FROM b\nRUN x \\\n\n"),
     ("templates", b'{{"\\Ue0001F60"}}'),
     ("templates", b'{{"\\ud800"}}'),
     ("registry", b"\x00429\nRetry-After: " + SQUARE + b"\n\n"),

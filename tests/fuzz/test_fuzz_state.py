@@ -26,6 +26,7 @@ FOUND: list[tuple[str, tuple[Any, ...], Any]] = [
     ("now", ("started_at",), "[None]"),
     ("record", ("network",), []),
     ("record", ("args",), []),
+    ("record", ("config", "exposed"), [""]),
     ("record", ("network", "networks"), [5]),
     ("record", ("config", "labels"), None),
     ("record", ("created",), "soon"),

@@ -119,9 +119,8 @@ def _check(found: syntax.Dockerfile) -> None:
         assert last < instruction.first <= instruction.last <= len(found.lines)
         last = instruction.last
         assert instruction.keyword in syntax.KEYWORDS
-    assert syntax.parse("\n".join(found.lines), found.name) == found, (
-        "lines mean what the text means"
-    )
+    text = "".join(f"{line}\n" for line in found.lines)
+    assert syntax.parse(text, found.name) == found, "lines mean what the text means"
 
 
 def _ignore(text: str) -> Ignore | None:
