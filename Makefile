@@ -49,6 +49,7 @@ images: all
 	$(BIN)/python tests/images.py
 	$(BIN)/python tests/debian_images.py
 	$(BIN)/python tests/selinux_policy.py
+	$(BIN)/python tests/newer_kernel.py
 	$(BIN)/python tests/build/bases.py
 	$(BIN)/python tests/pack/systems.py
 

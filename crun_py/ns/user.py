@@ -237,6 +237,7 @@ def _refused(error: int) -> Unsupported:
     hints = {
         errno.EPERM: "as root: sysctl -w kernel.unprivileged_userns_clone=1 "
         "kernel.apparmor_restrict_unprivileged_userns=0 (those of the two that exist)",
+        errno.EACCES: f"the AppArmor profile of this program, {_profile()}, lacks the rule userns",
         errno.ENOSPC: "as root: sysctl -w user.max_user_namespaces=15000",
         errno.EUSERS: "user namespaces are nested too deeply",
     }
@@ -245,3 +246,12 @@ def _refused(error: int) -> Unsupported:
         hint=hints.get(error, ""),
         errno=error,
     )
+
+
+def _profile() -> str:
+    """Of AppArmor, that we run under, "none"."""
+    try:
+        with open("/proc/self/attr/current", encoding="utf-8", errors="replace") as f:
+            return f.read(1000).strip("\0\n") or "none"
+    except OSError:
+        return "none"
