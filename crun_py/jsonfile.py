@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+def _no_number(word: str) -> float:
+    """For NaN and Infinity, which `json` would take: RFC 8259 has none, and what is not like itself
+    can be compared with nothing."""
+    raise ValueError(f"{word} is no number")
+
+
 class _Decoding:
     """What `_json.make_scanner` asks of its decoder."""
 
@@ -32,7 +38,7 @@ class _Decoding:
     object_pairs_hook = None
     parse_float = float
     parse_int = int
-    parse_constant = float
+    parse_constant = staticmethod(_no_number)
     memo: dict[str, str] = {}  # noqa: RUF012  (the scanner clears it after each call)
 
 
@@ -67,7 +73,7 @@ def loads(data: bytes | str) -> Any:
     import json
 
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -80,7 +86,7 @@ def first(text: str) -> object:
         else:
             import json
 
-            value, _ = json.JSONDecoder().raw_decode(text)
+            value, _ = json.JSONDecoder(parse_constant=_no_number).raw_decode(text)
     except (StopIteration, SystemError, RecursionError):
         raise ValueError("no JSON") from None
     found: object = value

@@ -36,6 +36,7 @@ FOUND = [
         b"Content-Length: 76\r\n\r\n"
         + b'{"image": "b", "portmappings": [{"container_port": 80, "host_port": 1e999}]}',
     ),
+    ("registry", b'\x01200\n\n{"tags": 1e999}'),
     ("registry", b"\x04200\n\n" + b'{"results": [{"name": "a", "star_count": 1e999}]}'),
 ]
 

@@ -24,6 +24,8 @@ FOUND: list[tuple[str, tuple[Any, ...], Any]] = [
     ("step", ("created",), "soon"),
     ("spec", ("process", "capabilities", "bounding"), [{}]),
     ("now", ("started_at",), "[None]"),
+    ("now", ("pid",), float("nan")),
+    ("now", ("signal",), float("nan")),
     ("record", ("network",), []),
     ("record", ("args",), []),
     ("record", ("config", "exposed"), [""]),

@@ -160,6 +160,8 @@ class Registry:
             answer = self.ask("GET", target, limit=DOCUMENT_LIMIT)
             try:
                 value = jsonfile.loads(answer.body)[key] or []
+                if not isinstance(value, list):
+                    raise TypeError(f"{value} is no list")
             except (ValueError, KeyError, TypeError) as e:
                 raise self._error(f"it sent something else than a list of {key}") from e
             found += [text for text in value if isinstance(text, str)]
