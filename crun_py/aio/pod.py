@@ -136,6 +136,18 @@ class Pod(AnyPod):
             async for item in found:
                 yield tuple(values.every(Stats, item))
 
+    async def clone(self, name: str = "", *, start: bool = False, destroy: bool = False) -> Pod:
+        """Make a pod like it, with containers like its own, of the name NAME-clone without `name`.
+
+        start: let the new one run.  destroy: remove this one before, as by force.
+        Raises Conflict when the name is taken, and as `start`.
+        """
+        made = await self._worker.call(
+            "pod_clone.clone", self.id, name, start=start, destroy=destroy
+        )
+        found = await self._worker.call("pods.inspect", expect(str, made))
+        return Pod(self._worker, expect(PodInfo, found))
+
     async def remove(self, *, force: bool = False) -> None:
         """Remove it with its containers; force: those that run are killed first.
 

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crun_py.engine.context import Context
 
-CALLS = ()
+CALLS = ("clone",)
 
 
 def clone(

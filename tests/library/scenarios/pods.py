@@ -66,6 +66,14 @@ async def lives(engine: Engine) -> None:
         assert pod.state == "Running"
         await pod.kill(signal=9)
         assert pod.state == "Exited"
+        copy = await pod.clone("q", start=True)
+        assert copy.state == "Running" and [c.name for c in copy.containers] == ["one-clone"]
+        with pytest.raises(crun_py.Conflict):
+            await pod.clone("q")
+        last = await copy.clone(destroy=True)
+        assert (last.name, last.state) == ("q-clone", "Created")
+        assert not await engine.pods.exists("q")
+        await last.remove()
         await pod.start()
         await pod.stop(timeout=0)
         assert pod.state == "Exited"
