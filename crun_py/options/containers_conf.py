@@ -177,6 +177,8 @@ def _merge(found: dict[str, Setting], new: Setting, kind: str) -> None:
         right = all(isinstance(v, dict) for v in new.value)
     if not right:
         raise new.wrong(f"not {_TYPE_NAMES[kind]}")
+    if any("\0" in text for text in (new.text, *new.texts)):
+        raise new.wrong("a text has a NUL")
     found[new.name] = new
 
 

@@ -32,7 +32,7 @@ class Exchange:
         """Raises InvalidArgument for what cannot be sent; nothing is sent yet."""
         self._name = name
         self._on_event, self._on_warning = on_event, on_warning
-        self.outgoing = wire.Outgoing("call", (name, arguments, keywords))
+        self.outgoing = wire.Outgoing(wire.CALL, (name, arguments, keywords))
         self.incoming = wire.Incoming()
         self.sock: socket.socket | None = None
         self._link: Link | None = None

@@ -71,7 +71,7 @@ def _function(package: str, name: str) -> Callable[..., object]:
 
 def _request(message: wire.Message) -> tuple[str, tuple[object, ...], dict[str, object]]:
     value = message.value
-    if message.kind == "call" and isinstance(value, tuple) and len(value) == 3:
+    if message.kind == wire.CALL and isinstance(value, tuple) and len(value) == 3:
         name, arguments, keywords = value
         if isinstance(name, str) and isinstance(arguments, tuple) and isinstance(keywords, dict):
             return name, arguments, keywords

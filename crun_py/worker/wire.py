@@ -28,7 +28,7 @@ import os
 import socket
 from struct import Struct
 
-from crun_py.errors import CrunpyError
+from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.model.descriptor import Descriptor
 from crun_py.worker.values import Malformed, pack, unpack
 
@@ -90,11 +90,28 @@ def _lifted(descriptor: Descriptor) -> Descriptor:
     return Descriptor(above_streams(descriptor.detach()), owned=True)
 
 
+CALL = "call"
+"""The kind of a message that asks for something to be done."""
+_NUL = "\\u0000"
+
+
+def _check_texts(written: str) -> None:
+    """Raises InvalidArgument for a NUL, and for half of a character (but for those that stand for
+    bytes, PEP 383), in JSON that escapes no others."""
+    if _NUL in written.replace("\\\\", ""):
+        raise InvalidArgument("a text has a NUL")
+    try:
+        written.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as e:
+        raise InvalidArgument(f"{e.object[e.start : e.end]!r}: not a whole character") from None
+
+
 class Outgoing:
     """A message on its way out."""
 
     def __init__(self, kind: str, value: object) -> None:
-        """Raises InvalidArgument for what cannot be sent."""
+        """Raises InvalidArgument for what cannot be sent; of a call also for texts that no system
+        call takes."""
         blobs: list[bytes] = []
         self._fds: list[int] = []
         try:
@@ -102,6 +119,8 @@ class Outgoing:
             packed = [kind, pack(value, blobs, self._fds), lengths]
             lengths += map(len, blobs)
             header = json.dumps(packed, separators=(",", ":")).encode("ascii")
+            if kind == CALL and b"\\u" in header:
+                _check_texts(json.dumps(packed, ensure_ascii=False))
         except (RecursionError, ValueError) as e:
             raise CrunpyError(f"sending a message: {e}") from e
         for what, size, most in (

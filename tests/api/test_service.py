@@ -14,6 +14,7 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import docker
 import pytest
@@ -518,3 +519,19 @@ def test_no_limit_needs_no_controller(engine: Engine) -> None:
         out = engine.ok("run", "--rm", "--pids-limit", "-1", *words, "--network", "none",
                         "busybox", "echo", "ran")  # fmt: skip
         assert out == "ran"
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800"])
+def test_texts_that_no_system_call_takes(served: Served, text: str) -> None:
+    bodies: list[dict[str, object]] = [
+        {"HostConfig": {"VolumesFrom": [text]}}, {"Cmd": [text]}, {"Env": [f"A={text}"]},
+        {"HostConfig": {"Devices": [{"PathOnHost": text}]}}, {"Labels": {text: "x"}},
+    ]  # fmt: skip
+    for body in bodies:
+        status, said = served.ask("POST", "/containers/create", {"Image": "busybox", **body})
+        assert status == 400, said
+    if text != "\ud800":
+        for kind in ("containers", "images", "volumes", "networks"):
+            tail = "" if kind in ("volumes", "networks") else "/json"
+            status, said = served.ask("GET", f"/{kind}/{quote(text)}{tail}")
+            assert status == 400 and said["message"] == "a text has a NUL"

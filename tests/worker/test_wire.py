@@ -14,7 +14,7 @@ import time
 import pytest
 from working import descriptors, nothing_left
 
-from crun_py.errors import CrunpyError
+from crun_py.errors import CrunpyError, InvalidArgument
 from crun_py.model.descriptor import Descriptor
 from crun_py.worker import wire
 
@@ -115,6 +115,25 @@ def test_malformed_headers(header: bytes) -> None:
     assert "malformed" in refused(message)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a\0", "a text has a NUL"), ("\\\0", "a text has a NUL"),
+        ("\ud800", "not a whole character"), ("\\u0000", ""), ("\udcff", ""), ("é\U0001f600", ""),
+    ],
+)  # fmt: skip
+def test_texts_that_no_system_call_takes(text: str, said: str) -> None:
+    """In what is asked for; what is answered may have them, as a container's output has."""
+    wire.Outgoing("item", (text,))
+    if not said:
+        wire.Outgoing("call", ("a.b", (text,), {text: 1}))
+        return
+    given: list[tuple[object, object]] = [((text,), {}), ((), {"x": [{"y": text}]})]
+    for arguments, keywords in given:
+        with pytest.raises(InvalidArgument, match=said):
+            wire.Outgoing("call", ("a.b", arguments, keywords))
+
+
 def test_malformed_frames() -> None:
     good = encoded(b"abc")
     assert refused(b"\xff" * 100) == "reading a message: malformed: limits are exceeded"
@@ -138,7 +157,8 @@ def test_no_room_for_a_descriptor(ends: Ends) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wire.send(ends[0], "k", [Descriptor(0)] * 100)
     before = descriptors()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, before)) + 10, hard))
+    tenth_free = [fd for fd in range(1000) if str(fd) not in before][9]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (tenth_free, hard))
     try:
         with pytest.raises(CrunpyError, match="too many open files") as caught:
             wire.receive(ends[1], wire.Incoming())
