@@ -2,7 +2,8 @@
 the same disk: their processes and run directories are not ours to see.
 
 The directory of a container is locked (flock(2)) by its monitor as long as it runs.  One that has
-no run directory here and is locked runs there.
+no run directory here and is locked runs there.  Where a file system locks no directories, nobody
+knows.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def runs(paths: Paths, container_id: str) -> bool:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError:
+        return False  # no such locks there, as on NFS: nobody has one
     finally:
         os.close(fd)
     return False
@@ -57,6 +60,8 @@ def hold(container: Container) -> int:
                 os.close(fd)
                 raise _conflict(container, "starting") from None
             time.sleep(0.005)
+        except OSError:
+            return fd  # no such locks there: as if nobody had one
 
 
 def check_removable(container: Container) -> None:
