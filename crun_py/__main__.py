@@ -31,10 +31,18 @@ _FREQUENT = ("run", "exec", "ps", "create", "start", "stop", "rm", "logs", "insp
              "build", "cleanup", "oci")  # fmt: skip
 """Verbs whose modules are kept in the one file that every command reads."""
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def _report(error: CrunpyError) -> int:
-    from crun_py.cli import explained, output
+    Broken = Callable[[Exception, bool], None]
 
+
+def _report(error: CrunpyError, broken: Broken | None = None) -> int:
+    from crun_py.cli import explained, loading, output
+
+    if broken and loading.may_be_damage(error):
+        broken(error, True)
     try:
         output.report(error, explained.hint(error, _USER), error.exit_code)
     except BrokenPipeError:  # nobody reads: there is no other place to say it
@@ -42,12 +50,15 @@ def _report(error: CrunpyError) -> int:
     return error.exit_code
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one command line; returns the exit status."""
-    from crun_py.cli import fast
+def main(argv: list[str] | None = None, broken: Broken | None = None) -> int:
+    """Run one command line; returns the exit status.
 
+    broken: is told of an error that may come of damaged files of ours, and whether the verb had
+    begun its work; where it had not, the command may be started anew there."""
     words = sys.argv[1:] if argv is None else argv
     try:
+        from crun_py.cli import fast
+
         call = fast.parse(words)
         if call is None:
             from crun_py.cli import app
@@ -57,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
 
         return dispatch.execute(call)
     except CrunpyError as e:
-        return _report(e)
+        return _report(e, broken)
     except KeyboardInterrupt:
         return 128 + _SIGINT
     except OSError as e:
@@ -65,17 +76,26 @@ def main(argv: list[str] | None = None) -> int:
             # the interpreter must not try to flush our output again
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             return 128 + _SIGPIPE
-        return _report(CrunpyError.from_os(_doing(e, words), e))
-    except ImportError as e:
-        if "failed to map" not in str(e) and "annot allocate" not in str(e):
-            raise
-        return _report(CrunpyError("loading crunpy: out of memory (ulimit -v)"))
+        return _report(CrunpyError.from_os(_doing(e, words), e), broken)
     except (MemoryError, SystemError):  # the latter: of C code that does not look
         return _report(CrunpyError("out of memory"))
     except Exception as e:
+        from crun_py.cli import loading
+
+        if broken and not loading.not_mapped(e):
+            broken(e, _has_begun())
         if "--debug" in words:
             raise
+        if isinstance(e, ImportError):
+            advice = "start it again" if broken else "install it again"
+            return _report(loading.not_loaded(e, advice))
         return _report(internal(e))
+
+
+def _has_begun() -> bool:
+    """Whether the verb is at its work, and may have done some of it."""
+    dispatch = sys.modules.get("crun_py.cli.dispatch")
+    return bool(dispatch and dispatch.begun())
 
 
 def _reader_is_gone() -> bool:
@@ -117,11 +137,11 @@ def _open_standard_streams() -> None:
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
 
 
-def entry() -> None:
-    """The console script: ends without the interpreter's slow tidying up."""
+def entry(broken: Broken | None = None) -> None:
+    """The console script: ends without the interpreter's slow tidying up.  broken: see main."""
     gc.disable()  # we end before a collection would pay
     _open_standard_streams()
-    status = main()
+    status = main(broken=broken)
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -137,13 +137,17 @@ class Container(Inside):
         await self._worker.call("networks.unpublish", self.id, options.ports(ports))
         await self.reload()
 
-    async def remove(self, *, force: bool = False, volumes: bool = False) -> None:
+    async def remove(
+        self, *, force: bool = False, volumes: bool = False, dry_run: bool = False
+    ) -> None:
         """Remove it.
 
-        force: kill it first if it runs; volumes: with its anonymous volumes.  Raises Conflict when
-        it runs.
+        force: kill it first if it runs; volumes: with its anonymous volumes; dry_run: nothing is
+        done, but raises what a removal would.  Raises Conflict when it runs, or others need it.
         """
-        await self._worker.call("containers.remove", self.id, force=force, volumes=volumes)
+        await self._worker.call(
+            "containers.remove", self.id, force=force, volumes=volumes, dry_run=dry_run
+        )
 
     async def wait(self) -> int:
         """Its exit code, when it has ended."""

@@ -139,13 +139,15 @@ class Container(Inside):
         self._worker.call("networks.unpublish", self.id, options.ports(ports))
         self.reload()
 
-    def remove(self, *, force: bool = False, volumes: bool = False) -> None:
+    def remove(self, *, force: bool = False, volumes: bool = False, dry_run: bool = False) -> None:
         """Remove it.
 
-        force: kill it first if it runs; volumes: with its anonymous volumes.  Raises Conflict when
-        it runs.
+        force: kill it first if it runs; volumes: with its anonymous volumes; dry_run: nothing is
+        done, but raises what a removal would.  Raises Conflict when it runs, or others need it.
         """
-        self._worker.call("containers.remove", self.id, force=force, volumes=volumes)
+        self._worker.call(
+            "containers.remove", self.id, force=force, volumes=volumes, dry_run=dry_run
+        )
 
     def wait(self) -> int:
         """Its exit code, when it has ended."""

@@ -21,6 +21,16 @@ _PROGRESSING = ("build", "commit", "cp", "create", "import", "kube play", "load"
 """Verbs whose --quiet is what the general one is: ids alone are another thing."""
 
 
+_at_work: list[str] = []
+"""The verb that has begun."""
+
+
+def begun() -> bool:
+    """Whether the verb has begun, and may have done some of its work: what it needs at once is
+    loaded before."""
+    return bool(_at_work)
+
+
 def execute(call: Call) -> int:
     """Carry out a call; returns the exit status.  Raises CrunpyError."""
     general = call.general
@@ -47,11 +57,13 @@ def execute(call: Call) -> int:
     if place:
         from crun_py.cli.remote import main as remote
 
+        _at_work.append(call.verb)
         return remote.execute(call, place)
     explain = write_error if general.flag("debug") else None
     context = Context(general.maybe("root"), general.maybe("runroot"), explain)
     context.cgroup_manager = _cgroup_manager(general.text("cgroup_manager"))
     context.notify_socket = os.environ.get("NOTIFY_SOCKET", "")
+    _at_work.append(call.verb)
     result: int = call.module.main(call.values, call.arguments, context)
     return result
 

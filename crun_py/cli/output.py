@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from crun_py.errors import CrunpyError
 
 
+_QUIET, _NOT_QUIET = ("1", "t", "true"), ("", "0", "f", "false")
+
+
 def write(text: str) -> None:
     """A line on standard output."""
     sys.stdout.write(text + "\n")
@@ -31,14 +34,16 @@ def choose_format(asked: str) -> None:
 
 def choose_quiet(asked: bool) -> None:
     """Only errors are told from now on, here and in what we start; without `asked` as the
-    environment says."""
+    environment says.  Raises InvalidArgument."""
     if asked:
         os.environ["CRUNPY_QUIET"] = "1"
+    elif (said := os.environ.get("CRUNPY_QUIET", "")).lower() not in (*_QUIET, *_NOT_QUIET):
+        raise InvalidArgument(f"CRUNPY_QUIET={said}: not true or false")
 
 
 def quiet() -> bool:
     """Whether only errors are told."""
-    return os.environ.get("CRUNPY_QUIET", "").lower() not in ("", "0", "f", "false")
+    return os.environ.get("CRUNPY_QUIET", "").lower() in _QUIET
 
 
 def write_error(text: str) -> None:

@@ -153,13 +153,15 @@ def remove(
     timeout_s: int | None = None,
     volumes: bool = False,
     missing_ok: bool = False,
-    pretended: set[str] | None = None,
+    dry_run: bool = False,
+    gone: set[str] | None = None,
 ) -> bool:
     """Remove a container; False when there is none and missing_ok.
 
     force: kill it first if it runs, or with timeout_s stop it; a damaged one goes too.
-    volumes: with its anonymous volumes.  pretended: nothing is removed; it has the ids of those
-    that would be gone, to which this one's is added.  Raises NotFound, Conflict.
+    volumes: with its anonymous volumes.  dry_run: nothing is removed, but raises what a removal
+    would; gone: the ids of those that would be gone before, to which this one's is added then.
+    Raises NotFound, Conflict.
     """
     from crun_py.container import ending
 
@@ -169,10 +171,11 @@ def remove(
         if missing_ok:
             return False
         raise
-    if pretended is not None:
+    if dry_run:
         found = state.load(context.paths, container_id)
-        ending.check_removable(found, force=force, gone=pretended)
-        pretended.add(container_id)
+        gone = set() if gone is None else gone
+        ending.check_removable(found, force=force, gone=gone)
+        gone.add(container_id)
         return True
     status = state.status(context.paths, container_id)
     context.join(status) if status.alive else context.enter()

@@ -30,7 +30,7 @@ def doctor(context: Context, *, online: bool = False) -> tuple[Finding, ...]:
 
     host = Host(uid=os.geteuid(), name=_name(), store=context.paths.root)
     found: list[Finding] = []
-    for part in (_kernel, _users, _storage, _limits, _network, _settings):
+    for part in (_python, _kernel, _users, _storage, _limits, _network, _settings):
         found += part(host, context)
     found += _registries(host) if online else [_not_asked(host)]
     return tuple(found)
@@ -55,6 +55,12 @@ def _become_root() -> None:
     notices.listen(lambda _: None)  # the findings say it
     with tempfile.TemporaryDirectory() as nowhere:
         user.enter(nowhere)
+
+
+def _python(host: Host, _: Context) -> Iterator[Finding]:
+    from crun_py.doctor import python
+
+    yield from python.modules(host, __import__)
 
 
 def _kernel(host: Host, _: Context) -> Iterator[Finding]:

@@ -10,10 +10,20 @@ import errno
 from collections.abc import Callable
 from socket import AF_INET, AF_INET6
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from crun_py.errors import Conflict, CrunpyError, Unsupported
+
+try:
+    from pyroute2 import IPRoute
+    from pyroute2.netlink.exceptions import NetlinkError
+except ImportError as e:
+    if e.name != "_ctypes":
+        raise
+    raise Unsupported(
+        "making networks: this Python was built without _ctypes",
+        hint="install libffi-dev (libffi-devel) and build it again, or use the system's python3; "
+        "--network none and --network host work without",
+    ) from e
+
 from crun_py.model.network import Network
 from crun_py.net import ip, netlink
 from crun_py.net.sysctl import read, write

@@ -71,5 +71,15 @@ def test_answers_and_errors_stay(quietly: Run, engine: Engine) -> None:
 
 def test_the_variable_says_no(root: Engine) -> None:
     words = ("run", "--rm", "--network", "host", "-p", "1:1", "busybox", "true")
-    for no in ("", "0", "false"):
+    for no in ("", "0", "f", "False"):
         assert "discarded" in root.run(*words, env={"CRUNPY_QUIET": no}).err
+
+
+def test_the_variable_says_neither(root: Engine) -> None:
+    """As an option's value, it is refused; an option counts more."""
+    words = ("run", "--rm", "--network", "none", "busybox", "true")
+    said = {"CRUNPY_QUIET": "maybe"}
+    assert "CRUNPY_QUIET=maybe: not true or false" in root.fails(*words, env=said)
+    assert root.run("--quiet", *words, env=said).code == 0
+    for yes in ("1", "t", "TRUE"):
+        assert root.run(*words, env={"CRUNPY_QUIET": yes}).code == 0

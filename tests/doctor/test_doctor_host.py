@@ -10,7 +10,17 @@ import pytest
 
 from crun_py import caller
 from crun_py.cgroup import delegation
-from crun_py.doctor import firewall, kernel, limits, network, registries, settings, storage, users
+from crun_py.doctor import (
+    firewall,
+    kernel,
+    limits,
+    network,
+    python,
+    registries,
+    settings,
+    storage,
+    users,
+)
 from crun_py.doctor.host import Host
 from crun_py.errors import CrunpyError, RegistryError, Unsupported
 from crun_py.model.system import Finding
@@ -227,6 +237,18 @@ def test_helpers(machine: Machine) -> None:
     pasta, slirp = network.helpers(machine.user)
     assert (pasta.status, slirp.status) == ("ok", "warning")
     assert slirp.fix == "apt-get install -y slirp4netns"
+
+
+def test_what_a_python_was_built_without(machine: Machine) -> None:
+    machine.has("/usr/bin/dnf", mode=0o755)
+    assert [told(f) for f in python.modules(machine.root, __import__)] == [("ok", "python")]
+
+    def load(name: str) -> object:
+        raise ModuleNotFoundError(name=name)
+
+    networks, registries = python.modules(machine.root, load)
+    assert (networks.status, networks.fix) == ("error", "dnf install -y libffi-devel")
+    assert "without _ctypes" in networks.message and "without _ssl" in registries.message
 
 
 def test_devices(machine: Machine) -> None:

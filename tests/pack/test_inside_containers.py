@@ -206,6 +206,19 @@ def test_pull_and_push(
     assert done.stdout.split()[-1:] == ["pushed"], done
 
 
+@pytest.mark.parametrize("outer", ["crunpy", "podman", "docker"])
+def test_a_read_only_container(request: pytest.FixtureRequest, outer: str) -> None:
+    """The one file says what it takes to be unpacked there, and that does."""
+    engine: Outer = request.getfixturevalue(outer)
+    options = ["--read-only", *(["--read-only-tmpfs=false"] if outer == "podman" else [])]
+    done = engine.run("crunpy --version", *options)
+    assert done.returncode == 125 and done.stderr.count("read-only file system") == 3, done
+    advice = re.search(r"in a container (--tmpfs \S+)\)", done.stderr)
+    assert advice, done
+    done = engine.run("crunpy --version", *options, *shlex.split(advice[1]))
+    assert (done.returncode, done.stdout) == (0, "crunpy version 0.1.0\n"), done
+
+
 def test_the_doctor_says_it_too(crunpy: Outer) -> None:
     told = crunpy.run("crunpy doctor || true").stdout
     assert "this is a container of crunpy, which lacks what containers in it take" in told

@@ -4,130 +4,25 @@ and that nothing which others have put in its way is run."""
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
 import time
 import tomllib
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import systems
-from engine import CHECKOUT, REACHABLE, Engine, wait_for
+from engine import CHECKOUT, Engine, wait_for
 from onefile import ARCHITECTURES, PYTHONS, onefile
+from onefile_host import KIND, PLACES, VERSION, Host, login
 
 pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.skipif(os.uname().machine != "x86_64", reason="other machines are emulated"),
 ]
-VERSION = "crunpy version 0.1.0\n"
-KIND = f"cpython-{sys.version_info[0]}{sys.version_info[1]}-x86_64-linux-gnu"
-PLACES = ("/var/cache", "/var/tmp", "/tmp")
-
-
-@pytest.fixture(scope="module")
-def crunpy() -> Path:
-    """The file, where everybody can read it."""
-    return REACHABLE / onefile("x86_64").relative_to(CHECKOUT)
-
-
-def login(user: str) -> list[str]:
-    return ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"]
-
-
-class Host:
-    """A machine as the file sees it: directories of its own for all places where it unpacks.
-
-    user: who starts it, "" for root.  home: of a plain user.
-    """
-
-    def __init__(self, directory: Path, user: str, file: Path) -> None:
-        self.directory, self.user, self.file = directory, user, file
-        self.uid = pwd.getpwnam(user or "root").pw_uid
-        self.home = directory / "home"
-        self.notes = directory / "notes"  # where planted code tells that it was run
-        for name in ("home", *(self._name(place) for place in PLACES)):
-            (directory / name).mkdir()
-        for name in ("tmp", "var-tmp"):
-            (directory / name).chmod(0o1777)
-        self.notes.touch(0o666)
-        self.notes.chmod(0o666)
-        os.chown(self.home, self.uid, -1)
-        directory.chmod(0o755)
-
-    @staticmethod
-    def _name(place: str) -> str:
-        return place.strip("/").replace("/", "-")
-
-    def inside(self, place: str) -> Path:
-        """Where a directory of PLACES is for us."""
-        return self.directory / self._name(place)
-
-    @property
-    def places(self) -> list[Path]:
-        """Where it is to be unpacked, the best first."""
-        best = self.home / ".cache/crunpy" if self.user else self.inside("/var/cache") / "crunpy"
-        return [best, *(self.inside(p) / f"crunpy-{self.uid}" for p in ("/var/tmp", "/tmp"))]
-
-    def command(self, *words: str, setup: str = "", **env: str) -> list[str]:
-        binds = [f"mount --bind {self.inside(place)} {place}" for place in PLACES]
-        become = login(self.user) if self.user else []
-        variables = {"PATH": "/usr/bin:/bin", "HOME": str(self.home), **env}
-        given = [f"{key}={value}" for key, value in variables.items()]
-        script = "\n".join(["set -e", *binds, setup, 'exec "$@"'])
-        return ["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", *become,
-                "env", "-i", *given, str(self.file), *words]  # fmt: skip
-
-    def run(self, *words: str, **how: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*(words or ("--version",)), **how), capture_output=True, text=True
-        )
-
-    def starts(self, **how: str) -> None:
-        done = self.run(**how)
-        assert (done.returncode, done.stdout, done.stderr) == (0, VERSION, ""), done
-
-    def refused(self, **how: str) -> str:
-        done = self.run(**how)
-        assert done.returncode == 125 and not done.stdout, done
-        (line,) = done.stderr.splitlines()
-        return line.removeprefix("crunpy: error: ")
-
-    def tree(self, place: Path | None = None) -> Path:
-        """What is unpacked in `place`, by default the best."""
-        (found,) = (place or self.places[0]).glob(f"*.{KIND}")
-        return found
-
-    def poison(self, tree: Path) -> None:
-        """Have the tree note that it was run."""
-        code = f"open({str(self.notes)!r}, 'a').write('ran\\n')\n"
-        main = tree / "crun_py/__main__.py"
-        main.write_text(code + main.read_text().replace("from __future__ import annotations\n", ""))
-        for compiled in (tree / "crun_py").glob("__pycache__/*"):
-            compiled.unlink()
-
-
-@pytest.fixture
-def make_host(crunpy: Path, user_name: str) -> Iterator[Callable[[str], Host]]:
-    directory = Path(tempfile.mkdtemp(prefix="crunpy-onefile-", dir="/run"))
-    yield lambda who: Host(directory, user_name if who == "user" else "", crunpy)
-    shutil.rmtree(directory)
-
-
-@pytest.fixture(params=["root", "user"])
-def host(request: pytest.FixtureRequest, make_host: Callable[[str], Host]) -> Host:
-    return make_host(request.param)
-
-
-@pytest.fixture
-def user_host(make_host: Callable[[str], Host]) -> Host:
-    return make_host("user")
-
 
 # ---- it works ----
 
@@ -431,6 +326,16 @@ def test_noexec(user_host: Host) -> None:
     everywhere = "; ".join([home, *(f"mount -t tmpfs -o noexec,mode=1777 t {p}" for p in PLACES)])
     told = user_host.refused(setup=everywhere)
     assert told.count("its file system is mounted noexec") == 3
+    assert told.endswith("in a container --tmpfs /tmp:exec, or name one: XDG_CACHE_HOME=DIR)")
+
+
+def test_the_directory_that_it_tells_of(user_host: Host) -> None:
+    setup = "\n".join(f"mount -t tmpfs -o ro t {place}" for place in (user_host.home, *PLACES))
+    assert user_host.refused(setup=setup).count("read-only file system") == 3
+    named = user_host.directory / "named"
+    named.mkdir()
+    os.chown(named, user_host.uid, -1)
+    user_host.starts(setup=setup, XDG_CACHE_HOME=str(named))
 
 
 def test_a_full_disk(user_host: Host) -> None:

@@ -106,6 +106,13 @@ crunpy --version
 crunpy import -q /given/busybox.tar busybox >/dev/null
 crunpy run --rm --network none busybox echo hi
 """
+LIBRARY = """
+import crun_py
+try:
+    crun_py.run("busybox", "true")
+except crun_py.CrunpyError as e:
+    print(type(e).__name__, e)
+"""
 PIP = "export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_QUIET=1\n"
 
 
@@ -160,11 +167,22 @@ def test_where_the_libc_is_musl(root: Engine, given: Path, tmp_path: Path) -> No
     """
         + AFTERWARDS
     )
+    # its Python has no _ctypes
+    script += """
+    crunpy run --rm busybox true 2>&1 || echo $?
+    crunpy doctor 2>&1 | cat | grep _ctypes
+    python3 -c "$LIBRARY"
+    """
     printed = within(
-        root, "musl", script, (wheel(X86_MUSL).parent, "/wheels"), (given, "/given"),
-        (systems.packages(X86_MUSL, "3.11"), "/packages"), (systems.installers(), "/installers"),
+        root, "musl", f"LIBRARY='{LIBRARY}'\n{script}", (wheel(X86_MUSL).parent, "/wheels"),
+        (given, "/given"), (systems.packages(X86_MUSL, "3.11"), "/packages"),
+        (systems.installers(), "/installers"),
     )  # fmt: skip
-    assert printed[-2:] == ["crunpy version 0.1.0", "hi"]
+    assert printed[-6:-4] == ["crunpy version 0.1.0", "hi"]
+    told, status, doctors, librarys = printed[-4:]
+    assert told.startswith("crunpy: error: making networks: this Python was built without _ctypes")
+    assert status == "125" and "was built without _ctypes" in doctors
+    assert librarys == "Unsupported making networks: this Python was built without _ctypes"
 
 
 # ---- arm64 ----

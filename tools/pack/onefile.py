@@ -1,8 +1,9 @@
 """One file that is the command, with all that it needs but Python: `make onefile`.
 
 It is a script (start.sh, start.py) and an archive.  Its first start unpacks what this kind of
-Python wants into a directory of the user's (unpack.py); later ones find it there.  One file is
-for all Pythons from 3.11 on that were there when it was made, with glibc and with musl.
+Python wants into a directory of the user's (unpack.py); later ones find it there; one that cannot
+go on is helped by recovery.py.  One file is for all Pythons from 3.11 on that were there when it
+was made, with glibc and with musl.
 
     python tools/pack/onefile.py [--directory DIR] [ARCHITECTURE]…
 """
@@ -97,7 +98,7 @@ def _archive(contents: Contents, file: Path) -> bytes:
     }
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, data in [
-            ("unpack.py", (HERE / "unpack.py").read_bytes()),
+            *((name, (HERE / name).read_bytes()) for name in ("unpack.py", "recovery.py")),
             ("manifest.json", json.dumps(manifest).encode()),
             *((f"{part}/{path}", contents.parts[part][path])
               for part, paths in manifest.items() for path in paths),

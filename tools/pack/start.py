@@ -62,9 +62,9 @@ def boot():
 
 
 def is_ready(place):
-    """Whether it is unpacked there, and was verified since the boot and today."""
+    """Whether it is unpacked there, can be loaded, and was verified since the boot and today."""
     try:
-        if unsafe(place) or unsafe(place + tree):
+        if unsafe(place) or unsafe(place + tree) or os.statvfs(place).f_flag & os.ST_NOEXEC:
             return False
         with open(place + tree + "/.verified") as f:
             age_s = time.time() - os.fstat(f.fileno()).st_mtime
@@ -73,28 +73,9 @@ def is_ready(place):
         return False
 
 
-def another():
-    """Go over to another Python: there is nothing compiled for this one.  Each is older than the
-    one before, so this ends."""
-    known = sorted(((3, int(name.split("-")[1][1:])) for name in KINDS), reverse=True)
-    now = sys.version_info[:2]
-    for version in known:
-        if now in known and version >= now:
-            continue
-        for folder in os.environ.get("PATH", os.defpath).split(":"):
-            python = os.path.join(folder, f"python3.{version[1]}")
-            if folder.startswith("/") and os.access(python, os.X_OK):
-                with open("/proc/self/cmdline", "rb") as f:
-                    words = f.read().split(b"\0")[1:-1]
-                os.execv(python, [python.encode(), *words])
-    systems = " and ".join(sorted({name.split("-", 2)[2] for name in KINDS}))
-    fail(
-        f"this file is for Python 3.{known[-1][1]} to 3.{known[0][1]} of {systems}, not for {kind}"
-    )
-
-
-def made():
-    """The place, once it is unpacked or verified there."""
+def archived(name):
+    """The archive behind this script, and the names of a file of code in it: of what is seldom
+    wanted."""
     import hashlib
     import io
     import zipfile
@@ -103,16 +84,37 @@ def made():
         data = f.read()[-SIZE:]
     if hashlib.sha256(data).hexdigest() != DIGEST:
         fail(file + ": it is damaged (the digest of its archive is another one): copy it again")
-    archive = zipfile.ZipFile(io.BytesIO(data))
-    found = {}
-    exec(archive.read("unpack.py"), found)
+    archive, found = zipfile.ZipFile(io.BytesIO(data)), {}
+    exec(archive.read(name), found)
+    return archive, found
+
+
+def made():
+    """The place, once it is unpacked or verified there."""
+    archive, found = archived("unpack.py")
     return found["prepare"](archive, kind, [*places()], tree, unsafe, boot, fail)
 
 
-if kind not in KINDS:
-    another()
-sys.path.append((next(filter(is_ready, places()), "") or made()) + tree)
-sys.argv[:2] = [file]
-from crun_py.__main__ import entry  # noqa: E402
+def broken(error, begun):
+    archived("recovery.py")[1]["broken"](error, begun, again, directory, fail)
 
-entry()
+
+if kind not in KINDS:
+    archived("recovery.py")[1]["another"](KINDS, kind, fail)
+again = "again" in sys._xoptions  # broken
+directory = ("" if again else next(filter(is_ready, places()), "")) or made()
+directory += tree
+sys.path.append(directory)
+sys.argv[:2] = [file]
+entry = None
+try:
+    from crun_py.__main__ import entry
+
+    entry(broken)
+except MemoryError:
+    fail("loading crunpy: out of memory (ulimit -v)")
+except Exception as e:
+    broken(e, bool(entry))
+    if "--debug" in sys.argv:
+        raise
+    archived("recovery.py")[1]["failed"](e, fail)

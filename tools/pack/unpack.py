@@ -60,6 +60,11 @@ class Tree:
                 return False
         return True
 
+    def forget_compiled(self, directory: str) -> None:
+        """Remove what Pythons have compiled there, of which nobody knows whether it is whole."""
+        for folder in {os.path.dirname(path) for path in self.files}:
+            shutil.rmtree(f"{directory}/{folder}/__pycache__", ignore_errors=True)
+
 
 @contextlib.contextmanager
 def _locked(place: str) -> Iterator[None]:
@@ -108,6 +113,8 @@ def _prepare(
     if os.statvfs(place).f_flag & ST_NOEXEC:
         raise Unfit("its file system is mounted noexec")
     if os.path.lexists(directory) and not unsafe(directory) and files.is_whole(directory):
+        if not os.path.lexists(f"{directory}/.verified"):  # a start failed there (start.py, broken)
+            files.forget_compiled(directory)
         # where nothing can be written it is verified each time
         with contextlib.suppress(OSError):
             _note(directory, boot())
@@ -142,5 +149,9 @@ def prepare(
                 return place
     finally:
         os.umask(umask)
-    fail("unpacking crunpy, which needs a directory once: " + "; ".join(reasons))
+    advice = "have one of them writable, 30 MB, without noexec: in a container --tmpfs /tmp:exec"
+    if os.geteuid():
+        advice += ", or name one: XDG_CACHE_HOME=DIR"
+    told = "; ".join(reasons)
+    fail(f"unpacking crunpy, which needs a directory once: {told} ({advice})")
     raise AssertionError

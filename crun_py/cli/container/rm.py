@@ -44,7 +44,7 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
     if len(names) > 1:
         names = selection.dependents_first(context, names)
 
-    pretended: set[str] | None = set() if values.flag("dry_run") else None
+    dry_run, gone = values.flag("dry_run"), set[str]()
 
     def act(name: str) -> str | None:
         removed = containers.remove(
@@ -54,11 +54,12 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
             timeout_s=timeout_s,
             volumes=values.flag("volumes"),
             missing_ok=values.flag("force") or values.flag("ignore"),
-            pretended=pretended,
+            dry_run=dry_run,
+            gone=gone,
         )
         return name if removed else None
 
-    if pretended is not None:
+    if dry_run:
         return each(names, act, 1)
     failed = each_apart(names, act, 1)  # docker's and podman's exit status
     return each_apart([""], lambda _: containers.sweep(context)) or failed

@@ -105,6 +105,11 @@ async def listed(engine: Engine) -> None:
         assert await engine.containers.list(filters=["status=created"], all=True) == [second]
         with pytest.raises(crun_py.InvalidArgument):
             await engine.containers.list(filters=["nothing=x"])
+        with pytest.raises(crun_py.Conflict):
+            await first.remove(dry_run=True)
+        await first.remove(force=True, dry_run=True)
+        await second.remove(dry_run=True, volumes=True)
+        assert await engine.containers.list(all=True) == [second, first]
         would = await engine.containers.prune(filters=["label!=c"], dry_run=True)
         gone = await engine.containers.prune(filters=["label!=c"])
         assert gone.names == would.names == (second.id,)
