@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from crun_py.ns import subids
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,12 +53,8 @@ def flags(host: Host) -> list[str]:
 
 
 def _status(host: Host, process: str, name: str) -> str:
-    """A line of a process's status (proc_pid_status(5))."""
-    for line in host.lines(f"/proc/{process}/status"):
-        key, _, value = line.partition(":")
-        if key == name:
-            return value.strip()
-    return ""
+    """A line of a process's status."""
+    return subids.field(host.text(f"/proc/{process}/status"), name)
 
 
 def _bounding(host: Host) -> int:
