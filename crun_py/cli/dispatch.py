@@ -49,7 +49,9 @@ def execute(call: Call) -> int:
 
         return remote.execute(call, place)
     explain = write_error if general.flag("debug") else None
-    context = Context(general.maybe("root"), general.maybe("runroot"), explain)
+    context = Context(
+        general.maybe("root"), general.maybe("runroot"), explain, foreign=call.verb == "doctor"
+    )
     context.cgroup_manager = _cgroup_manager(general.text("cgroup_manager"))
     context.notify_socket = os.environ.get("NOTIFY_SOCKET", "")
     result: int = call.module.main(call.values, call.arguments, context)

@@ -85,7 +85,7 @@ def namespace(host: Host, enter: Callable[[], str]) -> Iterator[Finding]:
     except CrunpyError as e:
         fix = setting(kernel.RESTRICTED, "0") if kernel.restricted(host) else ""
         cause = f"{e.message}; {kernel.RESTRICTED} is 1" if fix else e.message
-        yield host.error(name, cause.removeprefix(f"{name}: "), fix)
+        yield host.error(name, cause.removeprefix(f"{name}: "), fix, machine=True)
         return
     if told:
         yield host.warning(name, told.removeprefix(f"{name}: "))

@@ -15,6 +15,7 @@ from crun_py._native import check, ffi, lib
 from crun_py.apart import Apart
 from crun_py.errors import CrunpyError, NotFound, Unsupported
 from crun_py.ns import CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_SLAVE
+from crun_py.paths import private_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _map_alone(uid: int, gid: int, cause: Unsupported) -> None:
 
 def _tell_alone(store: str, cause: Unsupported) -> None:
     """Once for a store."""
-    os.makedirs(store, 0o700, exist_ok=True)
+    private_dir(store)
     notices.warn_once(
         store + _ALONE,
         f"{cause.message}: containers have one user, root, to whom all files belong ({cause.hint})",

@@ -14,7 +14,7 @@ def test_everything_needed_works_here(engine: Engine) -> None:
     found = json.loads(engine.ok("doctor", "--json"))
     by_name = {one["name"]: one for one in found}
     assert {one["status"] for one in found} <= {"ok", "warning"}
-    assert all(set(one) == {"name", "status", "message", "fix"} for one in found)
+    assert all(set(one) == {"name", "status", "message", "fix", "outside"} for one in found)
     assert {"kernel", "overlay", "store", "nftables"} <= {
         one["name"] for one in found if one["status"] == "ok"
     }
