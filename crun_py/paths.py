@@ -154,11 +154,17 @@ def refuse_foreign(path: str, variable: str) -> None:
         os.chmod(path, found.st_mode & 0o1755)
         open_to_others = len(os.listdir(path))  # somebody was faster
     if not ours or open_to_others:
+        where = f"set {variable} to a directory of your own"
+        if is_new_volume(path):
+            ids = f"{os.geteuid()}:{os.getegid()}"
+            where = (
+                f"a new volume is root's: as root chown {ids} {path}; or mkdir and chown it in the "
+                f"image, before the volume's first use; or, with --user {ids}, -v VOLUME:{path}:U "
+                "(podman, crunpy)"
+            )
         raise CrunpyError(
             f"using directory {path}: it belongs to another user, or others may write to it",
-            hint=_own_volume(path)
-            if is_new_volume(path)
-            else f"set {variable} to a directory of your own",
+            hint=where,
         )
 
 
@@ -176,33 +182,24 @@ def is_new_volume(path: str) -> bool:
     return os.path.realpath(path).replace(" ", "\\040") in points
 
 
-def _own_volume(path: str) -> str:
-    ids = f"{os.geteuid()}:{os.getegid()}"
-    return (
-        f"a new volume is root's: as root chown {ids} {path}; or mkdir and chown it in the image, "
-        f"before the volume's first use; or, with --user {ids}, -v VOLUME:{path}:U (podman, crunpy)"
-    )
-
-
 def check_possible(path: str) -> None:
     """Raises CrunpyError, as `private_dir` would, when `path` is not there and cannot be made."""
     there = path
     while not os.path.lexists(there):
         there = os.path.dirname(there)
     if there != path and not os.access(there, os.W_OK | os.X_OK):
-        cause = PermissionError(errno.EACCES, "")
-        raise CrunpyError.from_os(f"creating directory {path}", cause, hint=_elsewhere())
+        raise _not_made(path, PermissionError(errno.EACCES, ""))
 
 
-def _elsewhere() -> str:
-    """What to do when a directory of ours cannot be made."""
+def _not_made(path: str, error: OSError) -> CrunpyError:
     home = caller.home()
-    if os.geteuid() and not os.access(home, os.W_OK | os.X_OK):
-        return (
+    hint = "choose a store with --root and --runroot"
+    if path.startswith(f"{home.rstrip('/')}/.") and not os.access(home, os.W_OK | os.X_OK):
+        hint = (
             f"the home directory, {home}, is not yours to write to: set HOME, XDG_DATA_HOME or "
             "CRUNPY_ROOT (--root) to a directory that is"
         )
-    return "choose a store with --root and --runroot"
+    return CrunpyError.from_os(f"creating directory {path}", error, hint=hint)
 
 
 def private_dir(path: str) -> str:
@@ -219,7 +216,7 @@ def private_dir(path: str) -> str:
         private_dir(os.path.dirname(path))
         return private_dir(path)
     except OSError as e:
-        raise CrunpyError.from_os(f"creating directory {path}", e, hint=_elsewhere()) from e
+        raise _not_made(path, e) from e
     return path
 
 

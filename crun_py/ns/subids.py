@@ -21,7 +21,6 @@ ENOUGH = 65536
 _FIRST = 100_000
 """Where useradd(8) begins (login.defs(5), SUB_UID_MIN)."""
 _SYS_ADMIN = 21  # capabilities(7)
-_USUAL = "check /etc/subuid and /etc/subgid, and that both programs are setuid root"
 
 
 def there(text: str) -> list[Range]:
@@ -83,7 +82,9 @@ def addition(file: str, name: str, own: int, read: Callable[[str], str]) -> str:
     return _usermod(file, name, (), right) if right else ""
 
 
-def _usermod(file: str, name: str, gone: Iterable[Range], right: Range) -> str:
+def _usermod(file: str, name: str, gone: Sequence[Range], right: Range) -> str:
+    if name.isdigit() and not gone:  # usermod(8) knows only who has a name
+        return f"echo {name}:{right[0]}:{right[1]} >> {file}"
     kind = file[5:] + "s"
     deleted = "".join(f" --del-{kind} {_dashed(one)}" for one in gone)
     return f"usermod{deleted} --add-{kind} {_dashed(right)} {name}"
@@ -151,7 +152,8 @@ def misplaced(
 def causes(
     name: str, ids: Mapping[str, tuple[int, Sequence[Range]]], read: Callable[[str], str]
 ) -> str:
-    """Why newuidmap(1) and newgidmap(1) may not map a user's ranges, and what mends it.
+    """Why newuidmap(1) and newgidmap(1) may not map a user's ranges, and what mends it; "" where
+    that is not known.
 
     ids: by file, the user's own id and his ranges there.  read: as of `misplaced`; its /proc/self
     is of a process that is not in the new user namespace.
@@ -174,7 +176,7 @@ def causes(
             "the bounding set lacks CAP_SYS_ADMIN: a container wants it of its engine, --cap-add "
             "SYS_ADMIN"
         )
-    return "; ".join(found) or _USUAL
+    return "; ".join(found)
 
 
 def field(status: str, name: str) -> str:

@@ -129,9 +129,11 @@ def _not_mapped(name: str, uid: int, gid: int, said: str) -> Unsupported:
     from crun_py.ns import subids
 
     ids = {_UIDS: (uid, ranges(_UIDS, name, uid)), _GIDS: (gid, ranges(_GIDS, name, uid))}
+    why = "check /etc/subuid and /etc/subgid, and that both programs are setuid root"
+    if known := subids.causes(name, ids, _text):
+        why = known
     return Unsupported(
-        f"entering a user namespace: newuidmap or newgidmap failed for user {name}{said}",
-        hint=subids.causes(name, ids, _text),
+        f"entering a user namespace: newuidmap or newgidmap failed for user {name}{said}", hint=why
     )
 
 
