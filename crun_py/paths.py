@@ -6,6 +6,7 @@ does not (pids, sockets): that it is gone is how a reboot is seen.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -153,10 +154,52 @@ def refuse_foreign(path: str, variable: str) -> None:
         os.chmod(path, found.st_mode & 0o1755)
         open_to_others = len(os.listdir(path))  # somebody was faster
     if not ours or open_to_others:
+        where = f"set {variable} to a directory of your own"
+        if is_new_volume(path):
+            ids = f"{os.geteuid()}:{os.getegid()}"
+            where = (
+                f"a new volume is root's: as root chown {ids} {path}; or mkdir and chown it in the "
+                f"image, before the volume's first use; or, with --user {ids}, -v VOLUME:{path}:U "
+                "(podman, crunpy)"
+            )
         raise CrunpyError(
             f"using directory {path}: it belongs to another user, or others may write to it",
-            hint=f"set {variable} to a directory of your own",
+            hint=where,
         )
+
+
+def is_new_volume(path: str) -> bool:
+    """Whether `path` is a directory of another user in which nothing is, and on which something is
+    mounted, as a container's engine does with a new volume."""
+    try:
+        if os.stat(path).st_uid == os.geteuid() or os.listdir(path):
+            return False
+    except OSError:
+        return False
+    # by mountinfo, as os.path.ismount does not see a bind of the same file system
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as f:
+        points = [line.split()[4] for line in f]
+    return os.path.realpath(path).replace(" ", "\\040") in points
+
+
+def check_possible(path: str) -> None:
+    """Raises CrunpyError, as `private_dir` would, when `path` is not there and cannot be made."""
+    there = path
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if there != path and not os.access(there, os.W_OK | os.X_OK):
+        raise _not_made(path, PermissionError(errno.EACCES, ""))
+
+
+def _not_made(path: str, error: OSError) -> CrunpyError:
+    home = caller.home()
+    hint = "choose a store with --root and --runroot"
+    if path.startswith(f"{home.rstrip('/')}/.") and not os.access(home, os.W_OK | os.X_OK):
+        hint = (
+            f"the home directory, {home}, is not yours to write to: set HOME, XDG_DATA_HOME or "
+            "CRUNPY_ROOT (--root) to a directory that is"
+        )
+    return CrunpyError.from_os(f"creating directory {path}", error, hint=hint)
 
 
 def private_dir(path: str) -> str:
@@ -173,9 +216,7 @@ def private_dir(path: str) -> str:
         private_dir(os.path.dirname(path))
         return private_dir(path)
     except OSError as e:
-        raise CrunpyError.from_os(
-            f"creating directory {path}", e, hint="choose a store with --root and --runroot"
-        ) from e
+        raise _not_made(path, e) from e
     return path
 
 

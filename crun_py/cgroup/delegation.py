@@ -20,23 +20,32 @@ def hint(top: str, controller: str = "") -> str:
 
     top: where cgroup2 is mounted, "" for nowhere.
     """
-    uid = host_uid()
+    uid = _uid()
     if not top or (controller and top != _UNIFIED):
         return ALONE
     if uid == 0:
         return f"the kernel has no {controller} controller: cat {top}/cgroup.controllers"
-    if found := command(top, controller):
+    if found := command(top, uid, controller):
         return f"as root: {found}" + (", PID being that of your shell" if "PID" in found else "")
     return "with --cgroup-manager systemd, or inside of systemd-run --user --scope -p Delegate=yes"
 
 
-def command(top: str, controller: str = "", shell: str = "PID") -> str:
-    """What root can do so that a plain user, us, may make cgroups, "" for nothing.
+def _uid() -> int:
+    """Us, as the root that is to help knows us: outside of a user namespace that we made, but
+    inside of one that a container has which we are root of."""
+    try:
+        first = os.readlink("/proc/1/ns/user") == os.readlink("/proc/self/ns/user")
+    except OSError:  # that process is not ours to look at
+        first = False
+    return os.geteuid() if first else host_uid()
 
-    top (not ""), controller: as of `hint`.  shell: the process that is to be in a group of ours,
-    where there is no systemd to put it there.
+
+def command(top: str, uid: int, controller: str = "", shell: str = "PID") -> str:
+    """What root can do so that a plain user may make cgroups, "" for nothing.
+
+    top (not ""), controller: as of `hint`.  uid: the user.  shell: the process that is to be in a
+    group of his, where there is no systemd to put it there.
     """
-    uid = host_uid()
     if uid == 0:
         return ""
     if not os.path.isdir(BOOTED):

@@ -60,7 +60,9 @@ def execute(call: Call) -> int:
         _at_work.append(call.verb)
         return remote.execute(call, place)
     explain = write_error if general.flag("debug") else None
-    context = Context(general.maybe("root"), general.maybe("runroot"), explain)
+    context = Context(
+        general.maybe("root"), general.maybe("runroot"), explain, foreign=call.verb == "doctor"
+    )
     context.cgroup_manager = _cgroup_manager(general.text("cgroup_manager"))
     context.notify_socket = os.environ.get("NOTIFY_SOCKET", "")
     _at_work.append(call.verb)

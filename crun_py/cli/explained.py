@@ -22,9 +22,15 @@ _ABOUT_AN_OUTER = (
     "starting the container:",
     "starting the container's processes:",
     "carrying out ",
+    "working on the container's files: unshare:",
+    "working on the container's files: mount",
     "to /proc/sys/",
 )
 """What is in messages that may come of an outer container; after a line of a Dockerfile, too."""
+_NO_PROGRAM = "making a network without root: no "
+"""Which no outer engine's option mends."""
+_TUN = "opening /dev/net/tun:"
+_SYSFS = "(mount sysfs on /sys)"
 _FORBIDDEN = (0, errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOSYS)
 
 
@@ -40,14 +46,22 @@ def hint(error: CrunpyError, user: int) -> str:
 
 def _outer(error: CrunpyError, user: int) -> str:
     """What would have to be said to an outer engine, "" where that is not it."""
-    if error.errno not in _FORBIDDEN or not any(m in error.message for m in _ABOUT_AN_OUTER):
+    tun = error.message.startswith(_TUN) and error.errno in (errno.ENOENT, errno.EPERM)
+    about = any(m in error.message for m in _ABOUT_AN_OUTER)
+    program = error.message.startswith(_NO_PROGRAM) and not error.errno
+    if program or not (tun or (about and error.errno in _FORBIDDEN)):
         return ""
     from crun_py.doctor import nested
     from crun_py.doctor.host import Host
 
     host = Host(uid=user, store=caller.variable("CRUNPY_ROOT") or default_root())
-    wanted = nested.flags(host)
-    if not wanted:
+    if not host.outer:
         return ""
-    outer = nested.engine(host)
-    return f"this is a container: start it with {outer} run {' '.join(wanted)}; see `crunpy doctor`"
+    begin = f"this is a container: start it with {host.outer} run"
+    if tun:
+        return f"{begin} --device /dev/net/tun; or use --network none or host"
+    if wanted := nested.flags(host):
+        return f"{begin} {' '.join(wanted)}; see `crunpy doctor`"
+    if _SYSFS in error.message:
+        return f"{begin} --privileged, as what is on /sys here is read-only; or use --network host"
+    return ""

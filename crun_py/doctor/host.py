@@ -24,6 +24,10 @@ _PACKAGERS = (
 """Program, its words for installing, and which of the names of a package it knows."""
 
 
+_MOUNTED = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+"""What each engine puts over the image's in a container."""
+
+
 class Host:
     """A machine, and who asks.
 
@@ -79,17 +83,46 @@ class Host:
                 return f"{words} {names[which]}"
         return ""
 
+    def mounts(self) -> Iterator[tuple[str, list[str]]]:
+        """Where something is mounted, and its options (proc_pid_mountinfo(5))."""
+        for line in self.lines("/proc/self/mountinfo"):
+            _, _, _, _, point, options, *_ = line.split()
+            yield point, options.split(",")
+
+    @property
+    def outer(self) -> str:
+        """The engine of the container that this is, "" when it is none that is known.
+
+        A machine whose disk was made of an image has the engine's mark, too, but not its mounts.
+        """
+        if not any(point in _MOUNTED for point, _ in self.mounts()):
+            return ""
+        docker, podman = self.exists("/.dockerenv"), self.exists("/run/.containerenv")
+        if docker and podman:
+            return "crunpy"
+        return "docker" if docker else "podman" if podman else ""
+
+    def outside(self, options: str) -> str:
+        """The command of the engine of the container that this is with further options."""
+        return f"{self.outer} run {options} …"
+
     def ok(self, name: str, message: str) -> Finding:
         """It works."""
         return Finding(name=name, status=OK, message=message)
 
-    def warning(self, name: str, message: str, fix: str = "") -> Finding:
-        """Something that not everybody needs does not work."""
-        return Finding(name=name, status=WARNING, message=message, fix=fix)
+    def warning(self, name: str, message: str, fix: str = "", *, machine: bool = False) -> Finding:
+        """Something that not everybody needs does not work.
 
-    def error(self, name: str, message: str, fix: str = "") -> Finding:
-        """Containers do not run, or not as they should."""
-        return Finding(name=name, status=ERROR, message=message, fix=fix)
+        machine: the command is for the machine, not for a container that this may be."""
+        return self._wrong(WARNING, name, message, fix, machine=machine)
+
+    def error(self, name: str, message: str, fix: str = "", *, machine: bool = False) -> Finding:
+        """Containers do not run, or not as they should.  machine: as of `warning`."""
+        return self._wrong(ERROR, name, message, fix, machine=machine)
+
+    def _wrong(self, status: str, name: str, message: str, fix: str, *, machine: bool) -> Finding:
+        outside = bool(fix) and machine and bool(self.outer)
+        return Finding(name=name, status=status, message=message, fix=fix, outside=outside)
 
 
 def setting(name: str, value: str) -> str:

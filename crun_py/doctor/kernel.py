@@ -33,7 +33,10 @@ def version(host: Host) -> Iterator[Finding]:
     elif tuple(numbers) < OLDEST:
         fix = host.install("linux-image-amd64", "kernel", "linux-lts")
         yield host.error(
-            "kernel", f"{release} is older than {wanted}", f"{fix} && reboot" if fix else ""
+            "kernel",
+            f"{release} is older than {wanted}",
+            f"{fix} && reboot" if fix else "",
+            machine=True,
         )
     else:
         yield host.ok("kernel", f"{release} ({wanted} or newer is needed)")
@@ -110,7 +113,10 @@ def clock(host: Host, now_s: float, built_s: float) -> Iterator[Finding]:
     if built_s and now_s < built_s - _DAY_S:
         days = int((built_s - now_s) // _DAY_S)
         yield host.error(
-            "clock", f"it is {days} days before this program was built", set_clock(host)
+            "clock",
+            f"it is {days} days before this program was built",
+            set_clock(host),
+            machine=True,
         )
     else:
         yield host.ok("clock", "not before this program was built")
@@ -139,11 +145,11 @@ def namespaces(host: Host) -> Iterator[Finding]:
     if most == "0":
         wrong = True
         yield told(name, "there may be none: user.max_user_namespaces is 0",
-                   setting("user.max_user_namespaces", "15000"))  # fmt: skip
+                   setting("user.max_user_namespaces", "15000"), machine=True)  # fmt: skip
     if host.rootless and host.text("/proc/sys/kernel/unprivileged_userns_clone") == "0":
         wrong = True
         yield told(name, "for root alone: kernel.unprivileged_userns_clone is 0",
-                   setting("kernel.unprivileged_userns_clone", "1"))  # fmt: skip
+                   setting("kernel.unprivileged_userns_clone", "1"), machine=True)  # fmt: skip
     if not wrong:
         yield host.ok(name, f"allowed, {most} of them" if most else "allowed")
 

@@ -25,9 +25,10 @@ def hierarchy(host: Host, top: str) -> Iterator[Finding]:
         yield host.ok(name, f"at {top}")
         return
     what = f"beside v1, at {top}" if top else "not mounted"
-    fix = boot_with(host)
-    how = "" if fix else f" ({delegation.ALONE})"
-    yield host.warning(name, f"{what}: containers have no limits{how}", fix)
+    fix = "" if host.outer else boot_with(host)
+    where = "on the machine: " if host.outer else ""
+    how = "" if fix else f" ({where}{delegation.ALONE})"
+    yield host.warning(name, f"{what}: containers have no limits{how}", fix, machine=True)
 
 
 def boot_with(host: Host) -> str:
@@ -52,14 +53,18 @@ def controllers(
     name = "limits"
     if not top:
         return
-    shell = str(os.getppid())
     missing = [word for word in _NEEDED if word not in found]
+    fix = delegation.command(top, host.uid, missing[0] if base and missing else "",
+                             str(os.getppid()))  # fmt: skip
+    sealed = host.outer and any(point == top and "ro" in how for point, how in host.mounts())
+    if sealed:
+        fix = host.outside("--privileged")
     if base is None:
-        fix = delegation.command(top, shell=shell)
-        yield host.warning(name, "containers have no control groups: no pause, no limits", fix)
+        what = "containers have no control groups: no pause, no limits"
+        yield host.warning(name, what, fix, machine=bool(sealed))
     elif missing:
         options = ", ".join(_OPTIONS[word] for word in missing)
-        fix = delegation.command(top, missing[0], shell)
-        yield host.warning(name, f"no {', '.join(missing)} for us: {options} fail", fix)
+        what = f"no {', '.join(missing)} for us: {options} fail"
+        yield host.warning(name, what, fix, machine=bool(sealed))
     else:
         yield host.ok(name, f"{' '.join(found)}, by {manager}")

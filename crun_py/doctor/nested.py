@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from crun_py.ns import subids
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -11,27 +13,12 @@ if TYPE_CHECKING:
 
 _CAPABILITIES = (("SYS_ADMIN", 21, False), ("NET_ADMIN", 12, True))
 """Name, number in capabilities(7), and whether only root's containers take it."""
-_MOUNTED = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
-"""What each engine puts over the image's."""
-
-
-def engine(host: Host) -> str:
-    """The engine of the container that this is, "" when it is none that is known.
-
-    A machine whose disk was made of an image has the engine's mark, too, but not its mounts.
-    """
-    if not any(point in _MOUNTED for point, _ in _mounts(host)):
-        return ""
-    docker, podman = host.exists("/.dockerenv"), host.exists("/run/.containerenv")
-    if docker and podman:
-        return "crunpy"
-    return "docker" if docker else "podman" if podman else ""
 
 
 def flags(host: Host) -> list[str]:
     """The options that `run` of the outer engine was not given and that are wanted there; [] in
     no container."""
-    outer = engine(host)
+    outer = host.outer
     if not outer:
         return []
     found = []
@@ -51,12 +38,8 @@ def flags(host: Host) -> list[str]:
 
 
 def _status(host: Host, process: str, name: str) -> str:
-    """A line of a process's status (proc_pid_status(5))."""
-    for line in host.lines(f"/proc/{process}/status"):
-        key, _, value = line.partition(":")
-        if key == name:
-            return value.strip()
-    return ""
+    """A line of a process's status."""
+    return subids.field(host.text(f"/proc/{process}/status"), name)
 
 
 def _bounding(host: Host) -> int:
@@ -69,17 +52,10 @@ def _bounding(host: Host) -> int:
     return found
 
 
-def _mounts(host: Host) -> Iterator[tuple[str, list[str]]]:
-    """Where something is mounted, and its options (proc_pid_mountinfo(5))."""
-    for line in host.lines("/proc/self/mountinfo"):
-        _, _, _, _, point, options, *_ = line.split()
-        yield point, options.split(",")
-
-
 def _is_covered(host: Host) -> bool:
     """Whether /proc/sys cannot be written; for a plain user, whether anything is mounted below
     /proc: the kernel then lets no user namespace have a procfs of its own."""
-    for point, options in _mounts(host):
+    for point, options in host.mounts():
         if host.rootless and point.startswith("/proc/"):
             return True
         if point == "/proc/sys" and "ro" in options:
@@ -89,14 +65,15 @@ def _is_covered(host: Host) -> bool:
 
 def check(host: Host) -> Iterator[Finding]:
     """Whether the container that this is allows containers; nothing in no container."""
-    if not (outer := engine(host)):
+    if not (outer := host.outer):
         return
     lacking = flags(host)
     if lacking:
         yield host.error(
             "container",
             f"this is a container of {outer}, which lacks what containers in it take",
-            f"{outer} run {' '.join(lacking)} …",
+            host.outside(" ".join(lacking)),
+            machine=True,
         )
     else:
         yield host.ok("container", f"this is a container of {outer}, with all that it takes")

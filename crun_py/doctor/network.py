@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
+from crun_py.doctor import nested
 from crun_py.doctor.host import module, setting
 from crun_py.errors import CrunpyError
 
@@ -31,7 +33,10 @@ def nftables(host: Host, ask: Callable[[], object]) -> Iterator[Finding]:
     except (CrunpyError, OSError) as e:
         told = host.warning if host.rootless else host.error
         fix = module("nf_tables", "nft_chain_nat", "nft_fib_ipv4", "nft_masq", "nft_ct")
-        yield told("nftables", str(e), fix)
+        if e.errno == errno.EPERM:  # then it is there
+            lacks = "--cap-add NET_ADMIN" in nested.flags(host)
+            fix = host.outside("--cap-add NET_ADMIN") if lacks else ""
+        yield told("nftables", str(e), fix, machine=True)
         return
     yield host.ok("nftables", "works")
 
@@ -108,5 +113,7 @@ def devices(host: Host, may_open: Callable[[str], str]) -> Iterator[Finding]:
             yield host.ok(path, "can be opened")
             continue
         told = host.error if needed else host.warning
-        fix = f"chmod 0666 {path}" if host.exists(path) and host.rootless else module(name)
-        yield told(path, f"{cause}: {why}", fix)
+        closed = host.exists(path) and host.rootless
+        fix = host.outside(f"--device {path}") if host.outer else module(name)
+        yield told(path, f"{cause}: {why}", f"chmod 0666 {path}" if closed else fix,
+                   machine=not closed)  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crun_py.doctor.host import module
 from crun_py.errors import CrunpyError
+from crun_py.paths import is_new_volume
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def overlay(host: Host, filesystem: str, mount: Callable[[], object]) -> Iterato
         mount()
     except CrunpyError as e:
         if "overlay" not in host.text("/proc/filesystems").split():
-            yield host.error(name, "the kernel has no overlay file system", module("overlay"))
+            what = "the kernel has no overlay file system"
+            yield host.error(name, what, module("overlay"), machine=True)
             return
         what = f"it cannot be mounted at {host.store}, which is on {filesystem}: {e.message}"
         yield host.error(name, what, _elsewhere() if filesystem in _UNFIT else "")
@@ -39,19 +41,19 @@ def overlay(host: Host, filesystem: str, mount: Callable[[], object]) -> Iterato
 def copies(host: Host, filesystem: str) -> Finding:
     """Of a store where the kernel mounts no overlay, and none is tried (overlay/copied.py)."""
     what = f"none on {filesystem}, where {host.store} is: each container copies its image's files"
-    return host.warning("overlay", what, _volume(host) or _elsewhere())
+    if host.outer:
+        return host.warning("overlay", what, host.outside(f"-v VOLUME:{host.store}"), machine=True)
+    return host.warning("overlay", what, _elsewhere())
 
 
-def _volume(host: Host) -> str:
-    """What an outer engine would have to be told, "" in no container."""
-    from crun_py.doctor import nested
-
-    outer = nested.engine(host)
-    return f"{outer} run -v VOLUME:{host.store} …" if outer else ""
+def unusable(host: Host, name: str, path: str, variable: str, error: CrunpyError) -> Finding:
+    """Of a directory, which `variable` names, that is not ours or cannot be made."""
+    fix = f"chown {host.uid} {path}" if is_new_volume(path) else _elsewhere(variable)
+    return host.error(name, error.line(), fix)
 
 
-def _elsewhere() -> str:
-    return "export CRUNPY_ROOT=/DIRECTORY/ON/A/LOCAL/DISK  # ext4, xfs, btrfs or tmpfs"
+def _elsewhere(variable: str = "CRUNPY_ROOT") -> str:
+    return f"export {variable}=/DIRECTORY/ON/A/LOCAL/DISK  # ext4, xfs, btrfs or tmpfs"
 
 
 def room(host: Host, filesystem: str, free_bytes: int, free_inodes: int) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import stat
 from crun_py.doctor import kernel
 from crun_py.doctor.host import setting
 from crun_py.errors import CrunpyError
-from crun_py.ns import user
+from crun_py.ns import subids, user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from crun_py.doctor.host import Host
     from crun_py.model.system import Finding
 
-ENOUGH = 65536
-"""Ids that an image may use: all of 16 bits."""
-_FIRST = 100_000
 _ALONE = "containers have one user, root"
 
 
@@ -27,31 +24,27 @@ def subordinate_ids(host: Host) -> Iterator[Finding]:
     """Whether the user has ranges in subuid(5) and subgid(5)."""
     for file in ("/etc/subuid", "/etc/subgid"):
         name = file[5:]
-        try:
-            words = user.mapping(host.path(file), host.name, host.uid, host.uid)
-        except CrunpyError:
+        found = user.ranges(host.path(file), host.name, host.uid)
+        count = sum(number for _, number in found)
+        more = subids.addition(file, host.name, host.uid, host.text)
+        wrong = subids.misplaced(file, host.name, found, host.uid, host.text)
+        if not count:
             what = f"{file} has no ids for user {host.name}: {_ALONE}"
-            yield host.warning(name, what, _add_ids(host, file))
-            continue
-        count = sum(map(int, words[5::3]))
-        if count < ENOUGH:
-            yield host.warning(
-                name,
-                f"{file} has {count} ids for user {host.name}: images with users above fail",
-                _add_ids(host, file),
-            )
+            yield host.warning(name, what, more)
+        elif wrong:
+            yield host.warning(name, f"{wrong.message}: {_ALONE}", wrong.fix)
+        elif count < _enough(host, name):
+            what = f"{file} has {count} ids for user {host.name}: images with users above fail"
+            yield host.warning(name, what, more)
         else:
             yield host.ok(name, f"{count} ids for user {host.name}")
 
 
-def _add_ids(host: Host, file: str) -> str:
-    """The command that gives the user a range that nobody else has."""
-    first = _FIRST
-    for line in host.lines(file):
-        fields = line.split(":")
-        if len(fields) == 3 and fields[1].isdigit() and fields[2].isdigit():
-            first = max(first, int(fields[1]) + int(fields[2]))
-    return f"usermod --add-{file[5:]}s {first}-{first + ENOUGH - 1} {host.name}"
+def _enough(host: Host, name: str) -> int:
+    """Ids that images may use; where there are few, so that nobody can have all of 16 bits beside
+    those of the system, half of them."""
+    known = sum(n for _, n in subids.there(host.text(f"/proc/self/{name[3:]}_map")))
+    return subids.ENOUGH if not known or known > 2 * subids.ENOUGH else subids.ENOUGH // 2
 
 
 def mappers(host: Host) -> Iterator[Finding]:
@@ -81,17 +74,20 @@ def _may_map(path: str) -> bool:
         return False
 
 
-def namespace(host: Host, enter: Callable[[], object]) -> Iterator[Finding]:
-    """Whether this user can become root of a user namespace.
+def namespace(host: Host, enter: Callable[[], str]) -> Iterator[Finding]:
+    """Whether this user can become root of a user namespace, with more ids than his own.
 
-    enter: tries it, and raises CrunpyError.
+    enter: tries it, and raises CrunpyError; what is said of one id alone, "" for more.
     """
     name = "entering a user namespace"
     try:
-        enter()
+        told = enter()
     except CrunpyError as e:
         fix = setting(kernel.RESTRICTED, "0") if kernel.restricted(host) else ""
         cause = f"{e.message}; {kernel.RESTRICTED} is 1" if fix else e.message
-        yield host.error(name, cause.removeprefix(f"{name}: "), fix)
+        yield host.error(name, cause.removeprefix(f"{name}: "), fix, machine=True)
         return
-    yield host.ok(name, "works")
+    if told:
+        yield host.warning(name, told.removeprefix(f"{name}: "))
+    else:
+        yield host.ok(name, "works")

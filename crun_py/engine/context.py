@@ -54,11 +54,15 @@ class Context:
         run: str | None = None,
         explain: Callable[[str], None] | None = None,
         report: Callable[[object], None] | None = None,
+        *,
+        foreign: bool = False,
     ) -> None:
-        """root, run: as for Paths."""
+        """root, run: as for Paths.  foreign: they may be another user's, for who only tells of
+        that; else CrunpyError is raised then."""
         self.paths = Paths(root, run)
-        refuse_foreign(self.paths.root, "CRUNPY_ROOT")
-        refuse_foreign(self.paths.run, "CRUNPY_RUNROOT")
+        if not foreign:
+            refuse_foreign(self.paths.root, "CRUNPY_ROOT")
+            refuse_foreign(self.paths.run, "CRUNPY_RUNROOT")
         self.explain = explain
         self.report: Callable[[object], None] = report or _ignore
         self.showing: Callable[[], AbstractContextManager[Showing]] = lambda: _Shown(self.report)

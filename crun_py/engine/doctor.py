@@ -9,6 +9,7 @@ from crun_py import clock
 from crun_py.apart import apart
 from crun_py.errors import CrunpyError
 from crun_py.model.system import Finding
+from crun_py.paths import check_possible, refuse_foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,16 +46,19 @@ def _name() -> str:
         return str(os.geteuid())
 
 
-def _become_root() -> None:
-    """In a user namespace, for a child of a plain user's; with one id where that is all he has."""
+def _become_root() -> str:
+    """In a user namespace, for a child of a plain user's; with one id where that is all he has,
+    and then what is said of that is returned."""
     import tempfile
 
     from crun_py import notices
     from crun_py.ns import user
 
-    notices.listen(lambda _: None)  # the findings say it
+    said: list[str] = []
+    notices.listen(said.append)
     with tempfile.TemporaryDirectory() as nowhere:
         user.enter(nowhere)
+    return "; ".join(said)
 
 
 def _python(host: Host, _: Context) -> Iterator[Finding]:
@@ -85,11 +89,16 @@ def _users(host: Host, _: Context) -> Iterator[Finding]:
         yield from users.namespace(host, lambda: apart(_become_root, "entering a user namespace"))
 
 
-def _storage(host: Host, _: Context) -> Iterator[Finding]:
+def _storage(host: Host, context: Context) -> Iterator[Finding]:
     from crun_py.doctor import storage
     from crun_py.overlay.whiteout import holds_no_overlay
     from crun_py.show.info import filesystem_of
 
+    if error := _refused(context.paths.run, "CRUNPY_RUNROOT"):
+        yield storage.unusable(host, "run directory", context.paths.run, "CRUNPY_RUNROOT", error)
+    if error := _refused(host.store, "CRUNPY_ROOT"):
+        yield storage.unusable(host, "store", host.store, "CRUNPY_ROOT", error)
+        return
     filesystem = filesystem_of(host.store)
     if holds_no_overlay(_existing(host.store)):
         yield storage.copies(host, filesystem)
@@ -100,6 +109,16 @@ def _storage(host: Host, _: Context) -> Iterator[Finding]:
     room = os.statvfs(_existing(host.store))
     inodes = room.f_favail if room.f_files else -1
     yield from storage.room(host, filesystem, room.f_bavail * room.f_frsize, inodes)
+
+
+def _refused(path: str, variable: str) -> CrunpyError | None:
+    """Why a directory cannot be used that a variable names, None when it can."""
+    try:
+        refuse_foreign(path, variable)
+        check_possible(path)
+    except CrunpyError as e:
+        return e
+    return None
 
 
 def _existing(path: str) -> str:

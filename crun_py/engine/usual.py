@@ -6,6 +6,7 @@ import os
 
 from crun_py import notices
 from crun_py.ns import user
+from crun_py.paths import private_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,15 +32,14 @@ def network(context: Context) -> str:
     lacking = rootless.lacking()
     if not lacking:
         return USUAL
-    from crun_py.doctor import nested
     from crun_py.doctor.host import Host
 
-    outer = nested.engine(Host(uid=os.geteuid(), store=context.paths.root))
+    outer = Host(uid=os.geteuid(), store=context.paths.root).outer
     if not outer:
         return USUAL  # the error says what is to be installed
     if context.paths.looking:
         return "host"
-    os.makedirs(context.paths.root, 0o700, exist_ok=True)
+    private_dir(context.paths.root)
     notices.warn_once(
         context.paths.root + "/no-network",
         f"{lacking}: containers have the network of this container of {outer} (--network host)",

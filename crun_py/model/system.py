@@ -45,12 +45,14 @@ class Finding:
 
     name: of the thing.  status: ok, warning (something that not everybody needs does not work) or
     error.  message: what works, or does not.  fix: the command that mends it, "" for none.
+    outside: this is a container, and the command is for the machine or the engine that it runs on.
     """
 
     name: str
     status: str
     message: str
     fix: str = ""
+    outside: bool = False
 
 
 @record

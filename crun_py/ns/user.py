@@ -12,8 +12,10 @@ import os
 
 from crun_py import caller, notices
 from crun_py._native import check, ffi, lib
+from crun_py.apart import Apart
 from crun_py.errors import CrunpyError, NotFound, Unsupported
 from crun_py.ns import CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_SLAVE
+from crun_py.paths import private_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ def needed() -> bool:
 
 
 _OWN = "/proc/self/ns/user"
+_UIDS, _GIDS = "/etc/subuid", "/etc/subgid"
 _ALONE = "/one-id"
 """A store in which all files are the user's own, for there were no subordinate ids."""
 
@@ -79,7 +82,7 @@ def _map_alone(uid: int, gid: int, cause: Unsupported) -> None:
 
 def _tell_alone(store: str, cause: Unsupported) -> None:
     """Once for a store."""
-    os.makedirs(store, 0o700, exist_ok=True)
+    private_dir(store)
     notices.warn_once(
         store + _ALONE,
         f"{cause.message}: containers have one user, root, to whom all files belong ({cause.hint})",
@@ -94,22 +97,21 @@ def _enter_mapped(uid: int, gid: int) -> None:
     except KeyError:
         name = str(uid)
     maps = [
-        ("newuidmap", mapping("/etc/subuid", name, uid, uid)),
-        ("newgidmap", mapping("/etc/subgid", name, uid, gid)),
+        ("newuidmap", mapping(_UIDS, name, uid, uid)),
+        ("newgidmap", mapping(_GIDS, name, uid, gid)),
     ]
     programs = [_program(program) for program, _ in maps]
     ready, go = os.pipe()
     parent = os.getpid()
-    child = os.fork()
-    if child == 0:
+
+    def write() -> None:
         os.close(go)
         # until the parent has unshared; an end without a byte means that it could not
         arguments = [[p, str(parent), *m] for p, (_, m) in zip(programs, maps, strict=True)]
-        try:
-            code = _write_maps(arguments) if os.read(ready, 1) else 0
-        except OSError as e:
-            code = e.errno or 1
-        os._exit(code)
+        if os.read(ready, 1) and (said := _write_maps(arguments)) is not None:
+            raise _not_mapped(name, uid, gid, said)
+
+    child = Apart(write, doing="entering a user namespace")
     os.close(ready)
     try:
         result = lib.crunpy_unshare(CLONE_NEWUSER)
@@ -117,20 +119,30 @@ def _enter_mapped(uid: int, gid: int) -> None:
             os.write(go, b"1")
     finally:
         os.close(go)
-        _, status = os.waitpid(child, 0)
+        child.result()
     if result < 0:
         raise _refused(-result)
-    if os.waitstatus_to_exitcode(status) > 1:
-        cause = os.waitstatus_to_exitcode(status)
-        raise CrunpyError(
-            f"entering a user namespace: newuidmap: {os.strerror(cause).lower()}",
-            errno=cause,
-        )
-    if status:
-        raise Unsupported(
-            f"entering a user namespace: newuidmap or newgidmap failed for user {name}",
-            hint="check /etc/subuid and /etc/subgid, and that both programs are setuid root",
-        )
+
+
+def _not_mapped(name: str, uid: int, gid: int, said: str) -> Unsupported:
+    """What newuidmap and newgidmap failed for.  Runs outside of the new user namespace."""
+    from crun_py.ns import subids
+
+    ids = {_UIDS: (uid, ranges(_UIDS, name, uid)), _GIDS: (gid, ranges(_GIDS, name, uid))}
+    why = "check /etc/subuid and /etc/subgid, and that both programs are setuid root"
+    if known := subids.causes(name, ids, _text):
+        why = known
+    return Unsupported(
+        f"entering a user namespace: newuidmap or newgidmap failed for user {name}{said}", hint=why
+    )
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as f:
+            return f.read()
+    except OSError:
+        return ""
 
 
 def _own_mounts() -> None:
@@ -182,25 +194,35 @@ def mapping(file: str, name: str, uid: int, own: int) -> list[str]:
 
     file: subuid(5) or subgid(5).  Raises Unsupported when it has none for him.
     """
-    ranges = []
+    words = []
     total = 0
+    for start, count in ranges(file, name, uid):
+        words += [str(1 + total), str(start), str(count)]
+        total += count
+    if total == 0:
+        from crun_py.ns import subids
+
+        add = subids.addition(file, name, own, _text)
+        raise Unsupported(
+            f"entering a user namespace: {file} has no ids for user {name}",
+            hint=f"as root: {add}" if add else "no range is free here: see /proc/self/uid_map",
+        )
+    return ["0", str(own), "1", *words]
+
+
+def ranges(file: str, name: str, uid: int) -> list[tuple[int, int]]:
+    """(first id, count) of each range that subuid(5) or subgid(5) has for a user; of a file that
+    is not there, or has no numbers, none."""
+    found = []
     try:
         with open(file, encoding="utf-8", errors="replace") as f:
             for line in f:
                 fields = line.strip().split(":")
                 if len(fields) == 3 and fields[0] in (name, str(uid)):
-                    start, count = int(fields[1]), int(fields[2])
-                    ranges += [str(1 + total), str(start), str(count)]
-                    total += count
+                    found.append((int(fields[1]), int(fields[2])))
     except (FileNotFoundError, ValueError):
-        total = 0
-    if total == 0:
-        flag = "--add-subuids" if file.endswith("uid") else "--add-subgids"
-        raise Unsupported(
-            f"entering a user namespace: {file} has no ids for user {name}",
-            hint=f"as root: usermod {flag} 100000-165535 {name}",
-        )
-    return ["0", str(own), "1", *ranges]
+        return []
+    return found
 
 
 def _program(name: str) -> str:
@@ -218,19 +240,31 @@ def write_map(pid: int, kind: str, table: list[list[int]]) -> None:
     """Have newuidmap(1) or newgidmap(1), by `kind`, write the map of a process's user namespace:
     rows of first id inside, outside, count.  Raises Unsupported."""
     words = [str(number) for row in table for number in row]
-    if _write_maps([[_program(f"new{kind}map"), str(pid), *words]]):
+    said = _write_maps([[_program(f"new{kind}map"), str(pid), *words]])
+    if said is not None:
         raise Unsupported(
-            f"making a user namespace: new{kind}map refused the map {' '.join(words)}",
+            f"making a user namespace: new{kind}map refused the map {' '.join(words)}{said}",
             hint=f"/etc/sub{kind} says which ids are yours",
         )
 
 
-def _write_maps(commands: list[list[str]]) -> int:
-    """Run newuidmap and newgidmap at once; runs in the child that stayed outside."""
+def _write_maps(commands: list[list[str]]) -> str | None:
+    """Run newuidmap and newgidmap at once; runs in the child that stayed outside.  None when they
+    have done it, else ": " and what they said, in one line."""
     own = caller.variables()
-    pids = [os.posix_spawn(command[0], command, own) for command in commands]
+    heard, told = os.pipe()
+    # what they say is told by us, once, and where our caller wants to read it
+    actions = [(os.POSIX_SPAWN_DUP2, told, 1), (os.POSIX_SPAWN_DUP2, told, 2)]
+    with open(heard, encoding="utf-8", errors="replace") as f:
+        try:
+            pids = [os.posix_spawn(c[0], c, own, file_actions=actions) for c in commands]
+        finally:
+            os.close(told)
+        said = "; ".join(sorted(f.read().splitlines()))
     failed = [pid for pid in pids if os.waitpid(pid, 0)[1]]
-    return 1 if failed else 0
+    if not failed:
+        return None
+    return f": {said}" if said else ""
 
 
 def _refused(error: int) -> Unsupported:

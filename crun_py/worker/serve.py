@@ -88,7 +88,7 @@ def _carry_out(message: wire.Message, settings: Settings, caller: _Caller) -> tu
 
     notices.listen(lambda line: caller.tell("warning", line))
     hints.check_call(function, arguments, keywords)
-    context = Context(settings.root, settings.run, report=report)
+    context = Context(settings.root, settings.run, report=report, foreign=name == "doctor.doctor")
     answer = function(context, *arguments, **keywords)
     if not isinstance(answer, Iterator):
         return "result", answer

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from engine import REACHABLE
 
 from crun_py import caller
 from crun_py.cgroup import delegation, group, manager
@@ -93,16 +95,31 @@ def test_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert "systemd.unified_cgroup_hierarchy=1" in delegation.hint("")
     hybrid, top = "/sys/fs/cgroup/unified", "/sys/fs/cgroup"
     assert "systemd.unified_cgroup_hierarchy=1" in delegation.hint(hybrid, "memory")
-    monkeypatch.setattr(delegation, "host_uid", lambda: 0)
+    monkeypatch.setattr(delegation, "_uid", lambda: 0)
     assert "no cpuset controller" in delegation.hint(top, "cpuset")
-    monkeypatch.setattr(delegation, "host_uid", lambda: 4711)
+    monkeypatch.setattr(delegation, "_uid", lambda: 4711)
     monkeypatch.setattr(delegation, "BOOTED", str(tmp_path))
     assert delegation.hint(top) == "as root: loginctl enable-linger 4711"
     monkeypatch.setattr(delegation, "BOOTED", "/nowhere")
     assert "+memory" in delegation.hint(top) and "chown -R 4711" in delegation.hint(top)
-    assert delegation.command(top, shell="42").endswith("echo 42 > $d/shell/cgroup.procs")
+    assert delegation.command(top, 4711, shell="42").endswith("echo 42 > $d/shell/cgroup.procs")
+    assert delegation.command(top, 0) == ""
     by_hand = delegation.hint(hybrid)  # for what needs no controller
     assert f"d={hybrid}/user-4711; mkdir" in by_hand and "+memory" not in by_hand
+
+
+def test_whom_it_is_for() -> None:
+    """Root of a container whose user namespace a plain user's engine made is root there; who is
+    root of one of his own is himself outside of it."""
+    script = "from crun_py.cgroup import delegation; print(delegation._uid())"
+    python = [str(REACHABLE / ".venv/bin/python"), "-c", script]
+    ours = ["unshare", "--map-user=0", "--map-group=0"]
+    user = ["setpriv", "--reuid", "4711", "--regid", "4711", "--clear-groups"]
+    theirs = [*user, *ours, "--pid", "--fork", "--mount-proc"]
+    for command, told in (([*user, *ours, *python], "4711"), ([*theirs, *python], "0"),
+                          ([*user, *python], "4711"), (python, "0")):  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, cwd=REACHABLE)
+        assert done.stdout.strip() == told, (command, done.stderr)
 
 
 def test_our_own_group() -> None:

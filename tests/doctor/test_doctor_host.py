@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from pathlib import Path
@@ -125,17 +126,37 @@ def test_user_namespaces(machine: Machine) -> None:
 
 
 def test_entering(machine: Machine) -> None:
-    def fails() -> None:
+    def fails() -> str:
         raise Unsupported("entering a user namespace: newuidmap failed")
 
-    assert [f.status for f in users.namespace(machine.user, lambda: None)] == ["ok"]
+    assert [f.status for f in users.namespace(machine.user, lambda: "")] == ["ok"]
     (found,) = users.namespace(machine.user, fails)
     assert (found.status, found.message, found.fix) == ("error", "newuidmap failed", "")
     machine.has("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n")
     (found,) = users.namespace(machine.user, fails)
     assert found.fix.startswith("sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 && ")
     # where a profile lets us, the setting does not matter
-    assert [f.status for f in users.namespace(machine.user, lambda: None)] == ["ok"]
+    assert [f.status for f in users.namespace(machine.user, lambda: "")] == ["ok"]
+
+
+def test_entering_with_one_id(machine: Machine) -> None:
+    said = "entering a user namespace: newuidmap failed: containers have one user"
+    (found,) = users.namespace(machine.user, lambda: said)
+    assert (found.status, found.message) == (
+        "warning", "newuidmap failed: containers have one user")  # fmt: skip
+
+
+def test_ids_outside_of_the_user_namespace(machine: Machine) -> None:
+    machine.has("/proc/self/uid_map", "0 1000 1\n1 100000 65536\n")
+    machine.has("/proc/self/gid_map", "0 1000 1\n1 100000 65536\n")
+    machine.has("/etc/subuid", "ann:100000:65536\n")
+    machine.has("/etc/subgid", "ann:2000:63000\n")
+    uids, gids = users.subordinate_ids(machine.user)
+    assert uids.status == "warning" and uids.message.endswith(
+        "ann:2000:63000 would do: containers have one user, root"
+    )
+    assert uids.fix == "usermod --del-subuids 100000-165535 --add-subuids 2000-64999 ann"
+    assert gids.status == "ok"
 
 
 def test_subordinate_ids(machine: Machine) -> None:
@@ -195,7 +216,6 @@ def test_limits(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     everything = ["cpuset", "cpu", "io", "memory", "pids"]
     (found,) = limits.controllers(machine.root, top, "systemd", "/x", everything)
     assert found.status == "ok" and "by systemd" in found.message
-    monkeypatch.setattr(delegation, "host_uid", lambda: 4711)
     monkeypatch.setattr(delegation, "BOOTED", "/nowhere")
     (found,) = limits.controllers(machine.user, top, "cgroupfs", None, [])
     assert f"echo {os.getppid()} > $d/shell/cgroup.procs" in found.fix
@@ -212,6 +232,16 @@ def test_nftables(machine: Machine) -> None:
     assert [f.status for f in network.nftables(machine.root, fails)] == ["error"]
     (found,) = network.nftables(machine.user, fails)
     assert found.status == "warning" and found.fix.startswith("modprobe -a nf_tables ")
+
+
+def test_nftables_that_may_not_be_asked(machine: Machine) -> None:
+    """No module helps there."""
+
+    def fails() -> None:
+        raise OSError(errno.EPERM, "operation not permitted")
+
+    (found,) = network.nftables(machine.root, fails)
+    assert (found.status, found.fix) == ("error", "")
 
 
 def test_forwarding(machine: Machine) -> None:

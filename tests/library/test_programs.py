@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from engine import Engine
 from programs import Programs
@@ -325,3 +328,26 @@ def test_importing_costs_little(root: Engine) -> None:
     assert len(loaded("import crun_py") - loaded("pass")) == 1
     heavy = {"asyncio", "httpx", "typer", "rich", "pyroute2", "crun_py.engine.run"}
     assert not heavy & loaded("from crun_py import Engine")
+
+
+def test_the_doctor_tells_of_a_store_of_others(programs: Programs, tmp_path: Path) -> None:
+    """Which every other call refuses."""
+    store = tmp_path / "others"
+    store.mkdir()
+    os.chown(store, 4711, 4711)
+    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        directory.chmod(0o755)
+    said = programs.text(
+        f"""
+import crun_py
+
+with crun_py.Engine(root={str(store)!r}) as engine:
+    (found,) = [one for one in engine.doctor() if one.name == "store"]
+    print(found.status, "belongs to another user" in found.message, found.outside)
+    try:
+        engine.images.list()
+    except crun_py.CrunpyError as e:
+        print("belongs to another user" in str(e))
+"""
+    )
+    assert said.split() == ["error", "True", "False", "True"]

@@ -63,11 +63,11 @@ class Outer(NamedTuple):
     volumes: list[str]
 
     def run(
-        self, script: str, *options: str, network: str = "none"
+        self, script: str, *options: str, network: str = "none", image: str = systems.PYTHON
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*self.command, "run", "--rm", "--network", network, "--shm-size", "1m",
-             *self.volumes, *options, systems.PYTHON, "sh", "-ec", script],
+             *self.volumes, *options, image, "sh", "-ec", script],
             capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
@@ -235,6 +235,108 @@ def test_privileged(crunpy: Outer) -> None:
     assert "each container gets a copy" in done.stderr
     done = crunpy.run(ROOT, "--privileged", "-v", "kept:/var/lib/crunpy")
     assert done.stdout.split() == ROOT_PRINTS and "copy" not in done.stderr, done
+
+
+STORE = "/home/ann/.local/share/crunpy"
+LIFE = (
+    "set -e; crunpy import -q /given/busybox.tar busybox >/dev/null; "
+    "crunpy run --rm --network none -u 5 busybox id -u"
+)
+
+
+@pytest.mark.parametrize("outer", ["crunpy", "podman", "docker"])
+def test_a_users_volume(request: pytest.FixtureRequest, outer: str) -> None:
+    """A new one is root's: each of the ways that the error tells of makes it the user's."""
+    engine: Outer = request.getfixturevalue(outer)
+    options = shlex.split(ADVICE[outer, "user"])
+    as_ann = f"su ann -c {shlex.quote(LIFE)}"
+
+    def run(script: str, image: str, *more: str) -> subprocess.CompletedProcess[str]:
+        return engine.run(script, *options, *more, image=image)
+
+    def has_user(name: str, further: str = "") -> str:
+        made = ["run", "--name", name, "--network", "none", systems.PYTHON, "sh", "-ec",
+                f"useradd -m -u 1001 ann; {further}"]  # fmt: skip
+        for words in (made, ["commit", name, f"{name}-image"], ["rm", name]):
+            subprocess.run([*engine.command, *words], check=True, capture_output=True, timeout=120)
+        return f"{name}-image"
+
+    plain = has_user("plain")
+    owned = has_user("owned", f"mkdir -p {STORE}; chown -R ann: /home/ann")
+    try:
+        done = run(as_ann, plain, "-v", f"late:{STORE}")
+        assert done.returncode == 125 and f"as root chown 1001:1001 {STORE}; or" in done.stderr
+        done = run("su ann -c 'crunpy doctor'", plain, "-v", f"late:{STORE}")
+        assert done.returncode == 1 and f"as root: chown 1001 {STORE}" in done.stdout
+        done = run(f"chown 1001:1001 {STORE}; {as_ann}", plain, "-v", f"late:{STORE}")
+        assert (done.stdout, done.stderr) == ("5\n", ""), done
+        done = run(as_ann, owned, "-v", f"early:{STORE}")
+        assert (done.stdout, done.stderr) == ("5\n", ""), done
+        if outer != "docker":  # which has no :U
+            done = run(LIFE, plain, "-v", f"given:{STORE}:U", "--user", "1001:1001",
+                       "-e", "HOME=/home/ann")  # fmt: skip
+            assert (done.stdout, done.stderr) == ("5\n", ""), done
+    finally:
+        subprocess.run([*engine.command, "volume", "rm", "late", "early", "given"],
+                       capture_output=True)  # fmt: skip
+        subprocess.run([*engine.command, "rmi", plain, owned], capture_output=True)
+
+
+def test_ids_within_the_outer_ones(rootless: Outer) -> None:
+    """useradd's are not; those that docs/ci.md has are."""
+    options = shlex.split(ADVICE["rootless", "user"])
+    begin = "useradd -m -u 1001 ann; "
+    done = rootless.run(f"{begin} su ann -c {shlex.quote(LIFE)}", *options)
+    assert "100000-165535 is not within 0-65536" in done.stderr
+    assert "ann:2000:63000 would do" in done.stderr and "there is no id but root's" in done.stderr
+    assert "ann:2000:60000" in (CHECKOUT / "docs/ci.md").read_text()
+    begin += "echo ann:2000:60000 | tee /etc/subuid >/etc/subgid; "
+    done = rootless.run(f"{begin} su ann -c {shlex.quote(LIFE)}", *options)
+    assert done.stdout == "5\n" and "namespace" not in done.stderr, done
+
+
+@pytest.mark.parametrize("who", ["root", "user"])
+def test_inner_privileged(rootless: Outer, who: str) -> None:
+    """It wants a /sys that may be written: with --privileged, or without a network of its own."""
+    inner = (
+        "crunpy import -q /given/busybox.tar busybox >/dev/null; "
+        "crunpy run --rm --privileged --network host busybox echo host; "
+        "crunpy run --rm --privileged --network none busybox echo none"
+    )
+    job = inner if who == "root" else f"useradd -m ann; su ann -c {shlex.quote(inner)}"
+    done = rootless.run(job, *shlex.split(ADVICE["rootless", who]))
+    assert done.stdout == "host\n" and done.returncode == 125
+    assert (
+        "podman run --privileged, as what is on /sys here is read-only; or use --network host"
+        in (done.stderr)
+    )
+    done = rootless.run(job, "--privileged")
+    assert done.stdout == "host\nnone\n", done
+
+
+def test_no_home(docker: Outer) -> None:
+    """A user of --user without a name has / as his home directory."""
+    options = shlex.split("--security-opt seccomp=unconfined --security-opt systempaths=unconfined")
+    job = (
+        "crunpy import -q /given/busybox.tar busybox >/dev/null; "
+        "crunpy run --rm --network none busybox id -u"
+    )
+    done = docker.run(job, *options, "--user", "4321:4321")
+    assert done.returncode == 125 and "set HOME, XDG_DATA_HOME or CRUNPY_ROOT" in done.stderr, done
+    done = docker.run(job, *options, "--user", "4321:4321", "-e", "HOME=/tmp")
+    assert done.stdout == "0\n" and "/etc/subuid has no ids for user 4321" in done.stderr, done
+
+
+def test_no_device_for_networks(podman: Outer) -> None:
+    """What is asked for is the outer engine's option, not a module of its machine."""
+    job = (
+        "touch /usr/bin/pasta; chmod +x /usr/bin/pasta; useradd -m ann; su ann -c '"
+        "crunpy import -q /given/busybox.tar busybox >/dev/null; "
+        "crunpy run --rm -p 8080:80 busybox true'"
+    )
+    done = podman.run(job, *shlex.split(ADVICE["podman", "user"]))
+    assert done.returncode == 125, done
+    assert "start it with podman run --device /dev/net/tun; or use --network none" in done.stderr
 
 
 def test_the_document_says_so() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ARGUMENTS = ""
 OPTIONS = (
-    ("--json", "flag", "A list of objects: name, status, message, fix", ""),
+    ("--json", "flag", "A list of objects: name, status, message, fix, outside", ""),
     ("--fix-commands", "flag", "Only the commands that mend things, as a shell script", ""),
     ("--online", "flag", "Ask registries and mirrors, too, and compare clocks with them", ""),
 )
@@ -46,7 +46,10 @@ def main(values: Values, arguments: list[str], context: Context) -> int:
 
 
 def _who(finding: Finding) -> str:
-    """All but our own commands and those of the shell are for root."""
+    """All but our own commands and those of the shell are for root; in a container some are not for
+    who is in it."""
+    if finding.outside:
+        return "outside of this container: "
     return "" if finding.fix.startswith(("crunpy ", "export ")) else "as root: "
 
 
@@ -56,5 +59,6 @@ def _script(found: tuple[Finding, ...]) -> list[str]:
     for one in found:
         if one.fix and one.fix not in said:
             said.add(one.fix)
-            lines += [printable(f"# {one.name}: {one.message}"), one.fix]
+            mark = "# outside of this container: " if one.outside else ""
+            lines += [printable(f"# {one.name}: {one.message}"), mark + one.fix]
     return lines

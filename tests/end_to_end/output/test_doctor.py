@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from engine import Engine
+from images import busybox_tar
 
 
 def test_everything_needed_works_here(engine: Engine) -> None:
     found = json.loads(engine.ok("doctor", "--json"))
     by_name = {one["name"]: one for one in found}
     assert {one["status"] for one in found} <= {"ok", "warning"}
-    assert all(set(one) == {"name", "status", "message", "fix"} for one in found)
+    assert all(set(one) == {"name", "status", "message", "fix", "outside"} for one in found)
     assert {"kernel", "overlay", "store", "nftables"} <= {
         one["name"] for one in found if one["status"] == "ok"
     }
@@ -90,3 +93,37 @@ def test_errors_point_to_it(user: Engine) -> None:
     )
     assert told.returncode == 0
     assert "warning  newuidmap: " in told.stdout
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_store_of_roots(fresh: Callable[[str], Engine], new: bool) -> None:
+    """As a new volume in a container is: a finding, with the command that mends it."""
+    user = fresh("user")
+    before = f"mkdir -p {user.root}; mount -t tmpfs -o mode=755 none {user.root}; "
+    before += "" if new else f"touch {user.root}/x; "
+
+    def wrap(further: str = "") -> list[str]:
+        return ["unshare", "--mount", "sh", "-ec", f'{before}{further} exec "$@"', "sh"]
+
+    ids = f"{os.stat(user.home).st_uid}:{os.stat(user.home).st_gid}"
+    wanted = f"as root chown {ids} {user.root}; or mkdir and chown" if new else "set CRUNPY_ROOT to"
+    error = user.fails("images", wrap=wrap())
+    assert "it belongs to another user" in error and wanted in error
+    done = user.run("doctor", "--json", wrap=wrap())
+    (found,) = [one for one in json.loads(done.out) if one["name"] == "store"]
+    assert done.code == 1 and found["status"] == "error" and wanted in found["message"]
+    if new:
+        assert found["fix"] == f"chown {ids.partition(':')[0]} {user.root}"
+        assert user.ok("images", "-q", wrap=wrap(found["fix"] + ";")) == ""
+    else:
+        assert found["fix"].startswith("export CRUNPY_ROOT=")
+
+
+def test_no_home_of_ours(fresh: Callable[[str], Engine]) -> None:
+    user = fresh("user")
+    (user.home / "busybox.tar").write_bytes(busybox_tar())
+    here: dict[str, str | None] = {"HOME": "/"}
+    told = "the home directory, /, is not yours to write to: set HOME, XDG_DATA_HOME or CRUNPY_ROOT"
+    assert told in user.fails("import", "-q", user.home / "busybox.tar", "b", env=here)
+    done = user.run("doctor", env=here)
+    assert done.code == 1 and "(--root)" in done.out and told in done.out

@@ -267,6 +267,7 @@ async def the_whole(engine: Engine) -> None:
     findings: list[crun_py.Finding] = await engine.doctor(online=True)
     assert {one.status for one in findings} <= {"ok", "warning", "error"}
     assert "kernel" in {one.name for one in findings if one.status == "ok" and not one.fix}
+    assert not any(one.outside for one in findings)  # this is no container
     with tempfile.TemporaryDirectory() as home:
         async with crun_py.aio.Engine(root=f"{home}/root", runroot=f"{home}/run") as other:
             await other.volumes.create("gone")
