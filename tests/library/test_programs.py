@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -330,18 +331,15 @@ def test_importing_costs_little(root: Engine) -> None:
     assert not heavy & loaded("from crun_py import Engine")
 
 
-def test_the_doctor_tells_of_a_store_of_others(programs: Programs, tmp_path: Path) -> None:
+def test_the_doctor_tells_of_a_store_of_others(programs: Programs, base: Path) -> None:
     """Which every other call refuses."""
-    store = tmp_path / "others"
-    store.mkdir()
+    store = tempfile.mkdtemp(dir=base)
     os.chown(store, 4711, 4711)
-    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        directory.chmod(0o755)
     said = programs.text(
         f"""
 import crun_py
 
-with crun_py.Engine(root={str(store)!r}) as engine:
+with crun_py.Engine(root={store!r}) as engine:
     (found,) = [one for one in engine.doctor() if one.name == "store"]
     print(found.status, "belongs to another user" in found.message, found.outside)
     try:
