@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from crun_py.ns import subids
@@ -27,7 +29,7 @@ def files(**more: str) -> dict[str, str]:
     }
 
 
-def reading(found: dict[str, str]):  # type: ignore[no-untyped-def]
+def reading(found: dict[str, str]) -> Callable[[str], str]:
     return lambda path: found.get(path, "")
 
 
