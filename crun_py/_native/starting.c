@@ -30,23 +30,28 @@ const struct step *find(const struct plan *plan, enum op op)
 
 /* ---- before init ---- */
 
-static int open_dir(const char *path)
+/* NO_DIR: the plan names none. */
+enum { NO_DIR = -1 };
+
+static int open_dir(const char *path, int *dir)
 {
-	return *path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	*dir = *path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : NO_DIR;
+	return *path && *dir < 0 ? -errno : 0;
 }
 
-/* A socket in the run directory, by descriptor: sun_path holds 108 bytes only.  -1: there is no directory. */
-static int listen_in(int dir, const char *name)
+/* A socket in the run directory, by descriptor: sun_path holds 108 bytes only.  -1 without a directory. */
+static int listen_in(int dir, const char *name, int *sock)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	if (dir < 0)
-		return -1;
+	*sock = -1;
+	if (dir == NO_DIR)
+		return 0;
 	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dir, name);
-	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	(void)unlinkat(dir, name, 0);
-	if (sock < 0 || bind(sock, (struct sockaddr *)&address, sizeof(address)) || listen(sock, 16))
+	*sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (*sock < 0 || bind(*sock, (struct sockaddr *)&address, sizeof(address)) || listen(*sock, 16))
 		return -errno;
-	return sock;
+	return 0;
 }
 
 static int open_log(struct monitor *m)
@@ -63,24 +68,27 @@ int prepare(struct monitor *m)
 	const struct plan *plan = m->plan;
 	const struct step *group = find(plan, SET_CGROUP), *client = find(plan, SET_CLIENT);
 	m->status.id = step_str(find(plan, SET_ID), 0);
-	m->status.run_dir = open_dir(step_str(find(plan, SET_RUNDIR), 0));
-	m->status.state_dir = open_dir(step_str(find(plan, SET_STATEDIR), 0));
-	int error = open_log(m);
-	if (held_begin(plan) && !error)
+	int orders = -1;
+	int error = open_dir(step_str(find(plan, SET_RUNDIR), 0), &m->status.run_dir);
+	if (!error)
+		error = open_dir(step_str(find(plan, SET_STATEDIR), 0), &m->status.state_dir);
+	if (!error)
+		error = open_log(m);
+	if (!error && held_begin(plan))
 		error = -ENOMEM;
-	m->streams.listener = listen_in(m->status.run_dir, "attach.sock");
-	if (m->streams.listener < -1 && !error)
-		error = m->streams.listener;
-	int orders = listen_in(m->status.run_dir, "orders.sock");
-	if (orders < -1 && !error)
-		error = orders;
+	if (!error)
+		error = listen_in(m->status.run_dir, "attach.sock", &m->streams.listener);
+	if (!error)
+		error = listen_in(m->status.run_dir, "orders.sock", &orders);
+	if (error)
+		return error;
 	orders_begin(orders);
 	if (group->b > 0)
 		group_begin(step_str(group, 0), find(plan, SET_OOM));
 	notify_begin(find(m->plan, SET_NOTIFY));
 	if (client->a >= 0) /* what it has said already: the terminal's size */
 		clients_add((int)client->a, &m->streams.input);
-	return error;
+	return 0;
 }
 
 /* ---- init ---- */

@@ -124,6 +124,8 @@ FAILING = [
     ("socketpair", "ENFILE", 1, FILES),
     ("mount", "ENOMEM", 2, MEMORY),
     ("mount", "ENOSPC", 1, ("fs.mount-max", "mounts")),
+    ("socket", "EMFILE", 1, FILES),  # the monitor's: attach.sock, orders.sock
+    ("socket", "EMFILE", 2, FILES),
     ("unshare", "ENOSPC", 1, NAMESPACES),
     ("flock", "ENOLCK", 1, ("locks",)),
     ("flock", "ENOLCK", 2, ("locks",)),
