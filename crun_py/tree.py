@@ -76,6 +76,54 @@ def change_owner(path: str, owner: Callable[[int, int], tuple[int, int]]) -> Non
         os.close(top)
 
 
+def share_with_group(path: str, gid: int, *, unless_shared: bool = False) -> None:
+    """Let a group read and write `path`, a directory, and all below it, never through a link: it
+    is their group, and that of what is made in the directories later (setgid, inode(7)).
+
+    What is removed meanwhile is passed over.  `path` itself comes last; unless_shared: where it is
+    so already, nothing is done.  Raises OSError."""
+
+    def visit(directory: int) -> list[str]:
+        found = []
+        for name in os.listdir(directory):
+            try:
+                if _share_one(name, directory, gid):
+                    found.append(name)
+            except FileNotFoundError:
+                continue
+        return found
+
+    top = os.open(path, DIRECTORY)
+    try:
+        had = os.fstat(top)
+        if unless_shared and had.st_gid == gid and had.st_mode & _SHARED == _SHARED:
+            return
+        _walk(top, visit)
+        _share_one(".", top, gid)
+    finally:
+        os.close(top)
+
+
+_SHARED = stat.S_ISGID | stat.S_IRWXG
+
+
+def _share_one(name: str, directory: int, gid: int) -> bool:
+    """Whether it is a directory."""
+    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        about = os.fstat(fd)
+        itself = f"/proc/self/fd/{fd}"  # a link too, whatever has its name by now
+        os.chown(itself, -1, gid)
+        is_directory = stat.S_ISDIR(about.st_mode)
+        if is_directory or stat.S_ISREG(about.st_mode):
+            more = _SHARED if is_directory else stat.S_IRGRP | stat.S_IWGRP
+            # after chown, which takes setuid and setgid from files: they stay gone
+            os.chmod(itself, stat.S_IMODE(os.fstat(fd).st_mode) | more)
+        return is_directory
+    finally:
+        os.close(fd)
+
+
 def set_attribute(path: str, name: str, value: bytes) -> None:
     """Give `path` and all below it, never through a link, an extended attribute.  What has it
     already is left as it is; what is removed meanwhile is passed over.  `path` itself comes last:

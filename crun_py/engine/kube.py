@@ -3,13 +3,20 @@ manifests (`generate`)."""
 
 from __future__ import annotations
 
-import os
 from functools import partial
 
 from crun_py import notices, pods, state
 from crun_py.container import ending
 from crun_py.container import pods as made
-from crun_py.engine import containers, create, pod_making, run, secrets, waiting
+from crun_py.engine import (
+    containers,
+    create,
+    kube_volumes,
+    pod_making,
+    run,
+    secrets,
+    waiting,
+)
 from crun_py.engine import pods as engine_pods
 from crun_py.engine import volumes as stored
 from crun_py.errors import CrunpyError, InvalidArgument, NotFound, Unsupported
@@ -20,7 +27,6 @@ from crun_py.kube.settings import SECRETS
 from crun_py.model.container import LogConfig
 from crun_py.model.kube import Played, PlayedPod, TakenDown
 from crun_py.model.registry import RegistryAccess
-from crun_py.paths import private_dir
 from crun_py.quadlet.keys import UPDATES
 from crun_py.record import replaced
 
@@ -171,7 +177,8 @@ class _Pod:
         )
         directory = f"{context.paths.pod(self._id)}/volumes"
         pod = self._planned(directory)
-        _write(pod, directory)
+        kube_volumes.write(pod, directory)
+        self._group = kube_volumes.Group(context.paths, pod.group, directory)
         if pod.begun and not start:
             notices.warn(f"pod {name}: its init containers run by `kube play` alone")
         for one in pod.begun if start else ():
@@ -209,10 +216,13 @@ class _Pod:
                     f"container {request.name}: it has runAsNonRoot, and would run as root",
                     hint="runAsUser",
                 )
+            self._group.give(container.record, request.mounts)
             return container.id
 
         try:
-            return pod_making.in_own_process(make, f"container {request.name}")
+            container_id = pod_making.in_own_process(make, f"container {request.name}")
+            self._group.given(request.mounts)
+            return container_id
         except (InvalidArgument, Unsupported) as e:
             raise type(e)(f"{one.where}: {e.message}", hint=e.hint) from e
 
@@ -228,29 +238,6 @@ class _Pod:
         pod_making.in_own_process(
             lambda: containers.remove(context, container_id, volumes=True), "init container"
         )
-
-
-def _write(pod: KubePod, directory: str) -> None:
-    """The files of the pod's own volumes."""
-    if pod.volumes:
-        private_dir(directory)
-    for name in pod.volumes:
-        os.mkdir(f"{directory}/{name}")
-        os.chmod(f"{directory}/{name}", 0o777)
-    filled = {file.volume for file in pod.files}
-    for name in filled:
-        os.chmod(f"{directory}/{name}", 0o755)
-    for file in pod.files:
-        path = f"{directory}/{file.volume}/{file.path}"
-        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            os.fchmod(fd, 0o644)
-            view = memoryview(file.data)
-            while view:
-                view = view[os.write(fd, view) :]
-        finally:
-            os.close(fd)
 
 
 def down(

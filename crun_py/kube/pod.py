@@ -16,7 +16,7 @@ from crun_py.model.container import (
     Networking,
     VolumeMount,
 )
-from crun_py.model.kube import KubeContainer, KubeFile, KubePod
+from crun_py.model.kube import KubeContainer, KubeFile, KubeGroup, KubePod
 from crun_py.model.network import PortMapping
 from crun_py.model.pod import PodRequest
 from crun_py.record import replaced
@@ -50,7 +50,9 @@ class Surroundings:
         own = spec.node("securityContext")
         self.user, self.group = own.number("runAsUser"), own.number("runAsGroup")
         self.non_root = bool(own.truth("runAsNonRoot"))
-        self.groups = tuple(map(str, own.numbers("supplementalGroups")))
+        self.volume_group = _volume_group(own)
+        more = (self.volume_group.gid,) if self.volume_group else ()
+        self.groups = tuple(map(str, (*own.numbers("supplementalGroups"), *more)))
         self.ports: list[PortMapping] = []
         self.volumes: list[str] = []
         self.files: list[KubeFile] = []
@@ -150,6 +152,17 @@ class Surroundings:
         ]
 
 
+def _volume_group(own: Node) -> KubeGroup | None:
+    gid, policy = own.number("fsGroup"), own.text("fsGroupChangePolicy", "Always")
+    if policy not in ("Always", "OnRootMismatch"):
+        raise InvalidArgument(f"{own.where}.fsGroupChangePolicy {policy!r}: not one of Kubernetes'")
+    if gid is None:
+        return None
+    if gid < 0:
+        raise InvalidArgument(f"{own.where}.fsGroup {gid}: not a group's id")
+    return KubeGroup(gid=gid, on_mismatch=policy == "OnRootMismatch")
+
+
 def pod(node: Node, name: str, settings: Settings, directory: str, log: LogConfig) -> KubePod:
     """A pod of a manifest, from its metadata and spec.  directory: as of Surroundings.
 
@@ -207,6 +220,7 @@ def pod(node: Node, name: str, settings: Settings, directory: str, log: LogConfi
         containers=containers,
         volumes=tuple(around.volumes),
         files=tuple(around.files),
+        group=around.volume_group,
     )
 
 

@@ -31,11 +31,21 @@ class KubeContainer:
 
 
 @record
+class KubeGroup:
+    """A group that a pod's volumes belong to (fsGroup).
+
+    on_mismatch: all that is in a volume is given to it only if the volume itself is not yet."""
+
+    gid: int
+    on_mismatch: bool
+
+
+@record
 class KubePod:
     """A pod of a manifest.
 
     begun: init containers, which run first, one after the other.  volumes: names of the pod's own,
-    and files: what is in those of ConfigMaps and Secrets.
+    and files: what is in those of ConfigMaps and Secrets.  group: of these and of its claims.
     """
 
     pod: PodRequest
@@ -43,6 +53,7 @@ class KubePod:
     containers: tuple[KubeContainer, ...]
     volumes: tuple[str, ...]
     files: tuple[KubeFile, ...]
+    group: KubeGroup | None = None
 
 
 @record

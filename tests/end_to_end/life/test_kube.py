@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import subprocess
 from typing import Any
 
@@ -418,6 +419,66 @@ spec:
     engine.ok("volume", "rm", "parts")
 
 
+GROUP = """
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  securityContext: {runAsUser: 7, runAsGroup: 8, supplementalGroups: [9], fsGroup: 77}
+  volumes:
+  - {name: kept, persistentVolumeClaim: {claimName: of-a-group}}
+  - {name: scratch, emptyDir: {}}
+  - {name: there, hostPath: {path: "HOST"}}
+  initContainers:
+  - {name: first, image: busybox, command: [touch, /scratch/of-the-first],
+     volumeMounts: [{name: scratch, mountPath: /scratch}]}
+  containers:
+  - name: a
+    image: busybox
+    command: [sh, -c, "id -G; touch /kept/new /scratch/new; exec sleep 1000"]
+    volumeMounts: [{name: kept, mountPath: /kept}, {name: scratch, mountPath: /scratch},
+                   {name: there, mountPath: /there}]
+"""
+
+
+def test_volumes_of_a_group(engine: Engine) -> None:
+    there = engine.home / "there"
+    there.mkdir()
+    (there / "file").touch(0o600)
+    engine.ok("volume", "create", "of-a-group")
+    old = "mkdir -m 700 /v/d; touch /v/d/f; chmod 4711 /v/d/f; ln -s /etc/passwd /v/link"
+    engine.ok("run", "--rm", "-v", "of-a-group:/v", "busybox", "sh", "-c", old)
+    text = GROUP.replace("HOST", str(there))
+    done = play(engine, text, "--network", "none")
+    assert (done.code, done.err) == (0, "")
+    wait_for(lambda: engine.ok("exec", "p-a", "ls", "/scratch") == "new\nof-the-first")
+    assert engine.ok("logs", "p-a") == "8 9 77"
+
+    def shown(*files: str) -> list[str]:
+        return engine.ok("exec", "p-a", "stat", "-c", "%n %a %g", *files).splitlines()
+
+    assert shown("/kept", "/kept/d", "/kept/d/f", "/kept/link", "/kept/new") == [
+        "/kept 2775 77", "/kept/d 2770 77", "/kept/d/f 771 77", "/kept/link 777 77",
+        "/kept/new 644 77",
+    ]  # fmt: skip
+    assert shown("/scratch", "/scratch/new", "/scratch/of-the-first") == [
+        "/scratch 2777 77", "/scratch/new 644 77", "/scratch/of-the-first 644 77"
+    ]  # fmt: skip
+    assert shown("/etc/passwd") == ["/etc/passwd 644 0"]
+    about = (there / "file").stat()
+    assert (about.st_gid, stat.S_IMODE(about.st_mode)) == (0, 0o600), "the host's own"
+    engine.ok("pod", "rm", "-f", "-t0", "p")
+
+    # OnRootMismatch: what is the group's already is not looked at
+    engine.ok("run", "--rm", "-v", "of-a-group:/v", "busybox", "chgrp", "5", "/v/new")
+    easy = text.replace("fsGroup: 77", "fsGroup: 77, fsGroupChangePolicy: OnRootMismatch")
+    done = play(engine, easy, "--network", "none")
+    assert (done.code, done.err) == (0, "")
+    assert shown("/kept", "/kept/d", "/kept/new")[1:] == ["/kept/d 2770 77", "/kept/new 644 5"]
+    engine.ok("pod", "rm", "-f", "-t0", "p")
+    engine.ok("volume", "rm", "of-a-group")
+
+
 def test_a_port_in_place_of_another(root: Engine) -> None:
     """--publish of a port that the manifest publishes."""
     text = """
@@ -496,6 +557,8 @@ ONE = IN + "containers: [{name: a, image: busybox}]\n  "
         (ONE + "volumes: [{name: x, hostPath: {path: y}}]\n", "volumes[0].hostPath.path 'y'"),
         (IN + "containers: [{name: a, image: busybox, securityContext: {capabilities: "
          "{add: [NO_SUCH]}}}]\n", "Pod p.spec.containers[0]: "),
+        (ONE + "securityContext: {fsGroup: -1}\n", "securityContext.fsGroup -1: not a group"),
+        (ONE + "securityContext: {fsGroupChangePolicy: x}\n", "fsGroupChangePolicy 'x'"),
         (IN + "containers: [{name: a, image: busybox, command: x}]\n", "must be a list of texts"),
         (IN + "containers: [{name: a, image: busybox, tty: x}]\n", "must be true or false"),
         (IN + "containers: [{name: a, image: i, resources: {limits: {cpu: x}}}]\n", "quantity"),
