@@ -21,6 +21,7 @@ _ABOUT_AN_OUTER = (
     *_ABOUT_THE_HOST,
     "starting the container:",
     "starting the container's processes:",
+    "making a network namespace:",
     "carrying out ",
     "working on the container's files: unshare:",
     "working on the container's files: mount",
@@ -51,17 +52,19 @@ def _outer(error: CrunpyError, user: int) -> str:
     program = error.message.startswith(_NO_PROGRAM) and not error.errno
     if program or not (tun or (about and error.errno in _FORBIDDEN)):
         return ""
-    from crun_py.doctor import nested
+    from crun_py.doctor import nested, outer
     from crun_py.doctor.host import Host
 
     host = Host(uid=user, store=caller.variable("CRUNPY_ROOT") or default_root())
-    if not host.outer:
-        return ""
-    begin = f"this is a container: start it with {host.outer} run"
+    engine = host.outer
+    if not engine:
+        return "" if tun else nested.taken_away(host)
     if tun:
-        return f"{begin} --device /dev/net/tun; or use --network none or host"
-    if wanted := nested.flags(host):
-        return f"{begin} {' '.join(wanted)}; see `crunpy doctor`"
+        wanted = outer.advice(engine, ["--device /dev/net/tun"])
+        return f"{wanted}; or use --network none or host"
+    if lacking := nested.flags(host):
+        return f"{outer.advice(engine, lacking)}; see `crunpy doctor`"
     if _SYSFS in error.message:
-        return f"{begin} --privileged, as what is on /sys here is read-only; or use --network host"
+        wanted = outer.advice(engine, ["--privileged"])
+        return f"{wanted}, as what is on /sys here is read-only; or use --network host"
     return ""

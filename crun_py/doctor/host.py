@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from crun_py import caller
+from crun_py.doctor import outer
 from crun_py.model.system import Finding
 
 TYPE_CHECKING = False
@@ -22,10 +23,6 @@ _PACKAGERS = (
     ("/sbin/apk", "apk add", 2),
 )
 """Program, its words for installing, and which of the names of a package it knows."""
-
-
-_MOUNTED = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
-"""What each engine puts over the image's in a container."""
 
 
 class Host:
@@ -91,20 +88,13 @@ class Host:
 
     @property
     def outer(self) -> str:
-        """The engine of the container that this is, "" when it is none that is known.
+        """The engine of the container that this is, as `outer.name` knows it."""
+        return outer.name([point for point, _ in self.mounts()], self.exists)
 
-        A machine whose disk was made of an image has the engine's mark, too, but not its mounts.
-        """
-        if not any(point in _MOUNTED for point, _ in self.mounts()):
-            return ""
-        docker, podman = self.exists("/.dockerenv"), self.exists("/run/.containerenv")
-        if docker and podman:
-            return "crunpy"
-        return "docker" if docker else "podman" if podman else ""
-
-    def outside(self, options: str) -> str:
-        """The command of the engine of the container that this is with further options."""
-        return f"{self.outer} run {options} …"
+    def outside(self, *options: str) -> str:
+        """What the engine of the container that this is must be told, by these options of run."""
+        found = outer.command(self.outer, options)
+        return found if self.outer == outer.KUBERNETES else f"{found} …"
 
     def ok(self, name: str, message: str) -> Finding:
         """It works."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from crun_py.doctor.outer import KUBERNETES
 from crun_py.ns import subids
+from crun_py.ns.caps import NUMBERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,8 +13,11 @@ if TYPE_CHECKING:
     from crun_py.doctor.host import Host
     from crun_py.model.system import Finding
 
-_CAPABILITIES = (("SYS_ADMIN", 21, False), ("NET_ADMIN", 12, True))
-"""Name, number in capabilities(7), and whether only root's containers take it."""
+_CAPABILITIES = (
+    ("SYS_ADMIN", False), ("NET_ADMIN", True), ("CHOWN", True), ("DAC_OVERRIDE", True),
+    ("FOWNER", True), ("SETGID", False), ("SETUID", False), ("SETPCAP", True),
+)  # fmt: skip
+"""Name, and whether only root's containers take it: a plain user's take what newuidmap(1) does."""
 
 
 def flags(host: Host) -> list[str]:
@@ -21,13 +26,9 @@ def flags(host: Host) -> list[str]:
     outer = host.outer
     if not outer:
         return []
-    found = []
-    bounding = _bounding(host)
-    for name, number, roots in _CAPABILITIES:
-        if not bounding >> number & 1 and not (roots and host.rootless):
-            found.append(f"--cap-add {name}")
+    found = [f"--cap-add {name}" for name in lacking(host)]
     # its filter denies pivot_root(2) whatever capabilities there are
-    if outer == "docker" and _status(host, "self", "Seccomp") == "2":
+    if outer in ("docker", KUBERNETES) and _status(host, "self", "Seccomp") == "2":
         found.append("--security-opt seccomp=unconfined")
     if host.text("/proc/self/attr/current").endswith("(enforce)"):
         found.append("--security-opt apparmor=unconfined")
@@ -35,6 +36,26 @@ def flags(host: Host) -> list[str]:
         ours = "unmask=ALL" if host.rootless else "unmask=/proc/sys"
         found.append("--security-opt " + ("systempaths=unconfined" if outer == "docker" else ours))
     return found
+
+
+def lacking(host: Host) -> list[str]:
+    """The capabilities that nobody can have here and that containers take."""
+    bounding = _bounding(host)
+    return [
+        name
+        for name, roots in _CAPABILITIES
+        if not bounding >> NUMBERS["CAP_" + name] & 1 and not (roots and host.rootless)
+    ]
+
+
+def taken_away(host: Host) -> str:
+    """What root lacks who is in no container that is known, in words; "" when it is nothing."""
+    if host.outer or host.rootless or not (names := lacking(host)):
+        return ""
+    return (
+        f"the bounding set lacks {' '.join(names)}, which who started this took away, as systemd "
+        "does by CapabilityBoundingSet="
+    )
 
 
 def _status(host: Host, process: str, name: str) -> str:
@@ -66,13 +87,15 @@ def _is_covered(host: Host) -> bool:
 def check(host: Host) -> Iterator[Finding]:
     """Whether the container that this is allows containers; nothing in no container."""
     if not (outer := host.outer):
+        if taken := taken_away(host):
+            yield host.error("capabilities", taken)
         return
-    lacking = flags(host)
-    if lacking:
+    wanted = flags(host)
+    if wanted:
         yield host.error(
             "container",
             f"this is a container of {outer}, which lacks what containers in it take",
-            host.outside(" ".join(lacking)),
+            host.outside(*wanted),
             machine=True,
         )
     else:

@@ -34,7 +34,7 @@ def nftables(host: Host, ask: Callable[[], object]) -> Iterator[Finding]:
         told = host.warning if host.rootless else host.error
         fix = module("nf_tables", "nft_chain_nat", "nft_fib_ipv4", "nft_masq", "nft_ct")
         if e.errno == errno.EPERM:  # then it is there
-            lacks = "--cap-add NET_ADMIN" in nested.flags(host)
+            lacks = "NET_ADMIN" in nested.lacking(host) and host.outer
             fix = host.outside("--cap-add NET_ADMIN") if lacks else ""
         yield told("nftables", str(e), fix, machine=True)
         return

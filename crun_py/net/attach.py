@@ -9,6 +9,8 @@ Which steps the host's side takes is the driver's (driver.py).
 
 from __future__ import annotations
 
+import errno
+
 from crun_py import jsonfile, notices
 from crun_py.errors import CrunpyError, NotFound
 from crun_py.model.network import Attachment
@@ -97,11 +99,10 @@ def setup(
             inside.configure(sock, netns_fd, network, attachment, join, default=default)
         if ports:
             driver.publish(paths, network, attachment)
-    except OSError as e:
-        _undo(paths, attachment, netns_fd)
-        raise CrunpyError.from_os(f"connecting to network {network.name!r}", e) from e
-    except BaseException:
-        _undo(paths, attachment, netns_fd)
+    except BaseException as e:
+        _undo(paths, attachment, netns_fd, getattr(e, "errno", 0))
+        if isinstance(e, OSError):
+            raise CrunpyError.from_os(f"connecting to network {network.name!r}", e) from e
         raise
     return attachment
 
@@ -154,13 +155,15 @@ def _addresses(
     return found
 
 
-def _undo(paths: Paths, attachment: Attachment, netns_fd: int) -> None:
-    """Tear down after a failed setup, whose error matters more than those met here."""
+def _undo(paths: Paths, attachment: Attachment, netns_fd: int, error: int) -> None:
+    """Tear down after a failed setup, whose error (its number) matters more than those met here."""
     try:
         teardown(paths, attachment, netns_fd=netns_fd)
     except CrunpyError as e:
-        # the next command that cleans up the container comes back to it
-        notices.warn(e.line())
+        # the next command that cleans up the container comes back to it; who may change nothing
+        # has left nothing
+        if not e.errno == error == errno.EPERM:
+            notices.warn(e.line())
 
 
 def publish(paths: Paths, attachment: Attachment) -> None:
@@ -186,15 +189,16 @@ def teardown(
     steps.append(lambda: driver.unlinked(attachment))
     steps.append(lambda: ipam.release(paths, attachment.network, attachment.container_id))
     errors: list[str] = []
+    numbers: set[int] = set()
     for step in steps:
         try:
             step()
-        except CrunpyError as e:
-            errors.append(e.message)
-        except OSError as e:
-            errors.append(str(e))
+        except (CrunpyError, OSError) as e:
+            errors.append(e.message if isinstance(e, CrunpyError) else str(e))
+            numbers.add(e.errno or 0)
     if errors:
         raise CrunpyError(
             f"disconnecting from network {attachment.network!r}: " + "; ".join(errors),
             hint="`crunpy rm -f` tries it again",
+            errno=numbers.pop() if len(numbers) == 1 else 0,
         )

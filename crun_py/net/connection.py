@@ -148,7 +148,10 @@ def connect(container: Container, *, rootless: bool, userns: int = -1) -> Connec
 
         connection = Connection(idmap.new_netns(userns))
     else:
-        connection = Connection(check(lib.crunpy_new_netns(), "unshare"))
+        try:
+            connection = Connection(check(lib.crunpy_new_netns()))
+        except OSError as e:
+            raise CrunpyError.from_os("making a network namespace", e) from e
     try:
         if alone:
             _connect_user(container, connection, ports)

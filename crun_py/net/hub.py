@@ -142,15 +142,16 @@ def held_by(status: Status) -> int:
 
 
 def _make(paths: Paths) -> int:
-    fd: int = check(lib.crunpy_new_netns(), "unshare")
+    fd = -1
     try:
+        fd = check(lib.crunpy_new_netns())
         inside.run(fd, _prepare)
         _serve(paths, fd)
-    except OSError as e:
-        os.close(fd)
-        raise CrunpyError.from_os("making a network without root", e) from e
-    except BaseException:
-        os.close(fd)
+    except BaseException as e:
+        if fd >= 0:
+            os.close(fd)
+        if isinstance(e, OSError):
+            raise CrunpyError.from_os("making a network without root", e) from e
         raise
     return fd
 

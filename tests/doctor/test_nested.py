@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from crun_py import caller
 from crun_py.cli import explained
 from crun_py.cli.system import doctor as cli_doctor
 from crun_py.doctor import kernel, limits, nested, network, storage
@@ -102,7 +103,61 @@ def test_docker_has_another_word(tmp_path: Path) -> None:
 def test_nothing_is_said_in_no_container(tmp_path: Path) -> None:
     host = machine(tmp_path, "", bounding=DEFAULT, mounts=COVERED)
     assert nested.flags(host) == []
-    assert [*nested.check(host)] == []
+    assert [*nested.check(machine(tmp_path, "", mounts=COVERED))] == []
+
+
+def test_capabilities_that_lack_in_no_container(tmp_path: Path) -> None:
+    """As a service of systemd's may lack them."""
+    (found,) = nested.check(machine(tmp_path, "", bounding=DEFAULT))
+    said = "the bounding set lacks SYS_ADMIN NET_ADMIN, which who started this took away"
+    assert (found.status, found.name, found.fix) == ("error", "capabilities", "")
+    assert found.message.startswith(said)
+    assert [*nested.check(machine(tmp_path, "", bounding=DEFAULT, uid=1000))] == []
+
+
+def test_each_capability_that_root_takes(tmp_path: Path) -> None:
+    wanted = "SYS_ADMIN NET_ADMIN CHOWN DAC_OVERRIDE FOWNER SETGID SETUID SETPCAP".split()
+    assert nested.lacking(machine(tmp_path, "docker", bounding="0")) == wanted
+    plain = machine(tmp_path, "docker", bounding="0", uid=1000)
+    assert nested.lacking(plain) == ["SYS_ADMIN", "SETGID", "SETUID"]
+
+
+@pytest.mark.parametrize("point", ["/dev/termination-log",
+                                   "/run/secrets/kubernetes.io/serviceaccount"])  # fmt: skip
+def test_kubernetes(tmp_path: Path, point: str) -> None:
+    """What is said is of its manifests."""
+    of_kubelet = f"52 38 8:1 /x {point} rw,relatime - ext4 /dev/sda rw\n"
+    host = machine(tmp_path, "", mounts=FREE + of_kubelet)
+    assert host.outer == "Kubernetes" and nested.flags(host) == []
+    host = machine(tmp_path, "docker", SYS_ADMIN_TOO, FREE + of_kubelet + COVERED, "x (enforce)")
+    assert nested.flags(host) == ["--cap-add NET_ADMIN", "--security-opt apparmor=unconfined",
+                                  "--security-opt unmask=/proc/sys"]  # fmt: skip
+    (found,) = nested.check(host)
+    assert found.fix == ("securityContext: {capabilities: {add: [NET_ADMIN]}, appArmorProfile: "
+                         "{type: Unconfined}, procMount: Unmasked}")  # fmt: skip
+    copies = storage.copies(host, "overlay")
+    assert copies.fix == "volumeMounts: [{name: VOLUME, mountPath: /store}]"
+    tun, _ = network.devices(host, lambda path: "no such file or directory")
+    assert (tun.fix, tun.outside) == ("securityContext: {privileged: true}", True)
+
+
+def test_kubernetes_by_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = machine(tmp_path, "")
+    assert host.outer == ""
+    monkeypatch.setitem(caller._variables, "KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert host.outer == "Kubernetes"
+    assert machine(tmp_path, "docker", mounts="22 1 8:1 / / rw - ext4 /dev/sda rw\n").outer == ""
+
+
+def test_an_errors_hint_in_kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(caller._variables, "KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    top = machine(tmp_path, "", bounding=SYS_ADMIN_TOO).top
+    monkeypatch.setattr(Host, "path", lambda _, path: top + path)
+    error = CrunpyError("setting up nftables: operation not permitted", errno=1)
+    assert explained.hint(error, 0) == (
+        "this is a container of Kubernetes: its manifest wants securityContext: {capabilities: "
+        "{add: [NET_ADMIN]}}; see `crunpy doctor`"
+    )
 
 
 def test_the_finding(tmp_path: Path) -> None:

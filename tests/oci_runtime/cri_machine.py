@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from containerd_daemon import containerd
 from engine import wait_for
-from test_oci_cri import Kubelet, configured, cri, ready
+from kubelet import Kubelet, configured, cri, ready
 
 
 def told(kubelet: Kubelet, image: str) -> None:
