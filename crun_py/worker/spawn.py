@@ -190,18 +190,20 @@ class Keeper:
 
     def request(self, *, wait: bool = True) -> tuple[Link, socket.socket]:
         """A worker and a new request's socket, see `Link.request`.  Raises CrunpyError."""
+        said = None
         for _ in range(_RESTARTS):
             link = self._current()
             try:
                 return link, link.request(wait=wait)
             except ConnectionError:
+                said = link.last_words()
                 self._drop(link)
             except BlockingIOError:
                 raise
             except OSError as e:
                 self._refuse_closed()
                 raise CrunpyError.from_os("asking the worker", e) from e
-        raise CrunpyError("starting the worker: it ends again and again")
+        raise CrunpyError(f"starting the worker: it ends again and again: {said or 'no reason'}")
 
     def _refuse_closed(self) -> None:
         if self._closed:

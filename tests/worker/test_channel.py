@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import signal
+import socket
 import statistics
 import threading
 import time
@@ -18,6 +20,7 @@ from working import alive, gone, kill, nothing_left, program, toy_worker
 from crun_py.build.request import BuildEvent
 from crun_py.errors import CommandError, CrunpyError, InvalidArgument, NotFound
 from crun_py.worker.channel import Worker
+from crun_py.worker.spawn import Link
 from crun_py.worker.values import Descriptor
 
 
@@ -231,6 +234,23 @@ def test_a_worker_that_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
             with pytest.raises(CrunpyError, match=said), toy_worker() as worker:
                 worker.call("containers.nothing")
         del caught
+
+
+def test_a_worker_that_has_ended_before_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried some times; why it ended is told then, too."""
+    ask = Link.request
+
+    def late(link: Link, *, wait: bool) -> socket.socket:
+        poller = select.poll()
+        poller.register(link.pidfd, select.POLLIN)
+        assert poller.poll(30_000)
+        return ask(link, wait=wait)
+
+    monkeypatch.setattr(Link, "request", late)
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    said = "starting the worker: it ends again and again: it was killed"
+    with pytest.raises(CrunpyError, match=said), toy_worker() as worker:
+        worker.call("containers.nothing")
 
 
 def test_closed_is_closed() -> None:
