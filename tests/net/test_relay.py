@@ -26,7 +26,7 @@ def networks(engine: Engine) -> Iterator[Engine]:
 def echoed(port: int, data: bytes = b"hello", host: str = "::1") -> bytes:
     """What comes back when all of `data` was sent and the end was said; b"" for no connection."""
     try:
-        with socket.create_connection((host, port), timeout=10) as s:
+        with socket.create_connection((host, port), timeout=30) as s:
             sender = threading.Thread(target=send, args=(s, data))
             sender.start()
             found = b"".join(iter(lambda: s.recv(65536), b""))
@@ -196,7 +196,7 @@ def test_clients_that_flood_and_never_read(root: Engine) -> None:
                 sent += s.send(bytes(1 << 20))
     assert sent > 60 << 16
     started = time.monotonic()
-    assert echoed(other) == b"hello" and time.monotonic() - started < 5
+    assert echoed(other) == b"hello" and time.monotonic() - started < 20
     for pid in (root.pids(made)[0], *relays(root.pids(made)[0])):
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         used = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))

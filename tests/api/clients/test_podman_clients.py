@@ -141,7 +141,7 @@ def test_pods_of_podman_remote(remote: Remote, tmp_path: Path) -> None:
              "--share", "net,uts", "--infra-image", "busybox", "--infra-name", "first")  # fmt: skip
     assert remote.run("pod", "exists", "p").returncode == 0
     assert remote.run("pod", "exists", "q").returncode == 1
-    ok("create", "--pod", "p", "--name", "a", "busybox", "sleep", "1000")
+    ok("create", "--pod", "p", "--name", "a", "--stop-timeout", "0", "busybox", "sleep", "1000")
     assert ok("pod", "start", "p") == pod
     assert ok("exec", "a", "hostname") == "h"
     assert ok("run", "--rm", "--pod", "p", "busybox", "hostname") == "h"

@@ -159,6 +159,7 @@ spec:
   template:
     metadata: {{labels: {{a: b}}}}
     spec:
+      terminationGracePeriodSeconds: 0
       containers:
       - name: httpd
         image: busybox
@@ -585,6 +586,7 @@ apiVersion: v1
 kind: Pod
 metadata: {name: linked}
 spec:
+  terminationGracePeriodSeconds: 0
   restartPolicy: Never
   volumes: [{name: e, emptyDir: {}}, {name: h, hostPath: {path: HOST}}]
   initContainers:
@@ -656,6 +658,7 @@ def test_what_was_played_is_generated(engine: Engine) -> None:
     text = ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {a: b}\n"
             "binaryData: {c: AAEC}\n---\n"
             "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n"
+            "  terminationGracePeriodSeconds: 0\n"
             "  volumes: [{name: e, emptyDir: {}}, {name: m, configMap: {name: m}}]\n"
             "  containers:\n  - {name: a, image: busybox, command: [sleep, '1000'],\n"
             "     envFrom: [{configMapRef: {name: m}}],\n"

@@ -69,7 +69,8 @@ def test_a_shared_pid_namespace_is_reaped(engine: Engine) -> None:
 def test_ports_are_the_pods(engine: Engine) -> None:
     port = free_port()
     engine.ok("pod", "create", "--name", "p", "-p", f"127.0.0.1:{port}:80")
-    joined(engine, "p", "busybox", "httpd", "-f", "-p", "80", "-h", "/etc")
+    serve = ("busybox", "httpd", "-f", "-p", "80", "-h", "/etc")
+    joined(engine, "p", "--stop-timeout", "0", *serve)
     url = f"http://127.0.0.1:{port}/hostname"
     wait_for(lambda: _get(url) == b"p\n")
     engine.ok("pod", "restart", "p")

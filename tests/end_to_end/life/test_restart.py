@@ -54,7 +54,7 @@ def test_state_while_it_waits(engine: Engine) -> None:
     engine.detached("--name", "c", "--restart", "always", "busybox", "false")
     wait_for(lambda: restarts(engine, "c") >= 4)  # then it waits for 1.6 s
     wait_for(lambda: engine.state("c")["Restarting"])
-    assert engine.ok("ps", "--format", "{{.Status}}").startswith("Restarting (1)")
+    wait_for(lambda: engine.ok("ps", "--format", "{{.Status}}").startswith("Restarting (1)"))
     assert "rm -f" in engine.fails("rm", "c", code=1)
     engine.ok("rm", "-f", "c")
     assert engine.ps("-a") == [] and not engine.left()

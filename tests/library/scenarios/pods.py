@@ -62,7 +62,7 @@ async def lives(engine: Engine) -> None:
         else:
             assert pod.state == "Paused"
             await pod.unpause()
-        await pod.restart()
+        await pod.restart(timeout=0)
         assert pod.state == "Running"
         await pod.kill(signal=9)
         assert pod.state == "Exited"
@@ -125,6 +125,7 @@ apiVersion: v1
 kind: Pod
 metadata: {name: k}
 spec:
+  terminationGracePeriodSeconds: 0
   containers:
   - name: one
     image: busybox
