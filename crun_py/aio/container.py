@@ -36,7 +36,7 @@ class Container(Inside):
 
     @property
     def state(self) -> str:
-        """created, initialized, running, paused, stopping, restarting or exited."""
+        """created, initialized, running, paused, stopping, restarting, exited or unknown."""
         return self.info.state
 
     @property

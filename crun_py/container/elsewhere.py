@@ -13,6 +13,7 @@ import os
 import time
 
 from crun_py.errors import Conflict
+from crun_py.state import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 KEY = (1 << 32) - 1
 """Of the lock among what a monitor holds (held.c); no port has it."""
+UNKNOWN = "unknown"
+"""The state, podman's word, of a container that runs where we do not see it."""
+_NOT_HERE = ("created", "exited")
 _PATIENCE_S = 2
 """How long a monitor of ours may take to let go when its container has ended."""
 
@@ -40,6 +44,16 @@ def runs(paths: Paths, container_id: str) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+def seen(container: Container, status: Status) -> Status:
+    """What a list is to say of a container that has this status here: UNKNOWN where it runs
+    elsewhere."""
+    if status.state not in _NOT_HERE or not runs(container.paths, container.id):
+        return status
+    if os.path.isdir(container.run_directory):
+        return container.status()  # it was started here just now
+    return Status(UNKNOWN, {})
 
 
 def hold(container: Container) -> int:

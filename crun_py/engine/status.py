@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crun_py import state
 from crun_py.cgroup import group
-from crun_py.container import failure, health, restart
+from crun_py.container import elsewhere, failure, health, restart
 from crun_py.model.network import Attachment, PortMapping
 from crun_py.model.state import ContainerInfo, MountPoint
 from crun_py.net import attached
@@ -45,7 +45,7 @@ def containers(
 
 def info(found: Container) -> ContainerInfo:
     """All that is known of a container."""
-    record, status = found.record, found.status()
+    record, status = found.record, elsewhere.seen(found, found.status())
     well = health.current(found) if status.running else None
     error, failed = failure.read(found) if not status.running else ("", 0)
     attachments = attached.of(found) if status.running else ()

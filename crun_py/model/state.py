@@ -26,7 +26,8 @@ class ContainerInfo:
 
     id: 64 hex digits.  image: the name it was made of; image_id: hex digits.
     created_at, started_at, finished_at: RFC 3339 in UTC, "" where there is none.
-    state: created, initialized, running, paused, stopping, restarting or exited.
+    state: created, initialized, running, paused, stopping, restarting or exited; unknown where it
+    runs with another engine that has this store.
     pid: of its first process on the host, 0 where it has none.  exit_code: of its last end, 0
     before.  error: why it could not be started.  health: starting, healthy or unhealthy, ""
     without a check or where it does not run.

@@ -28,7 +28,7 @@ FILTERS = (
 _STATES = {"stopped": "exited", "configured": "created", "up": "running"}
 _KNOWN_VALUES = {
     "status": ["created", "initialized", "running", "paused", "restarting", "stopping", "exited",
-               "removing", "dead", *_STATES],
+               "removing", "dead", "unknown", *_STATES],
     "health": ["starting", "healthy", "unhealthy", "none"],
     "restart-policy": ["no", "on-failure", "always", "unless-stopped"],
 }  # fmt: skip

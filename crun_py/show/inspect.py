@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from crun_py import jsonfile, signals, spec
 from crun_py.cgroup import group
-from crun_py.container import ending, failure, health, restart
+from crun_py.container import elsewhere, ending, failure, health, restart
 from crun_py.container.record import is_systemd
 from crun_py.errors import CorruptState, InvalidArgument, NotFound
 from crun_py.model.network import Attachment, Join
@@ -32,7 +32,7 @@ _NEVER = "0001-01-01T00:00:00Z"
 def container(found: Container, *, size: bool = False) -> dict[str, object]:
     """One container as `docker inspect` shows it."""
     record = found.record
-    status = found.status()
+    status = elsewhere.seen(found, found.status())
     config, log, labels = record["config"], record["log"], record.get("selinux")
     value: dict[str, object] = {
         "Id": found.id,

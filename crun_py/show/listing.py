@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from crun_py import clock, state
-from crun_py.container import health, restart
+from crun_py.container import elsewhere, health, restart
 from crun_py.errors import InvalidArgument, printable
 from crun_py.paths import Paths
 from crun_py.tree import disk_usage
@@ -45,6 +45,8 @@ def status_text(status: Status, well: str = "") -> str:
     """Docker's STATUS column.  well: the health of a running container, "" without a check."""
     if status.state == "created":
         return "Created"
+    if status.state == elsewhere.UNKNOWN:
+        return "Running with another engine"
     if status.running:
         words = f" ({'health: ' if well == health.STARTING else ''}{well})" if well else ""
         paused = " (Paused)" if status.state == "paused" else ""
@@ -181,6 +183,8 @@ def selected(
     found = state.every(paths, broken, None if show_all else begun)
     for container in found[:last] if last > 0 else found:
         status = state.status(paths, container.id, begun=container.id in begun)
+        if container.id not in begun:
+            status = elsewhere.seen(container, status)
         if not show_all and not status.running and status.state != "restarting":
             continue
         if wanted is None or wanted.match(container, status):

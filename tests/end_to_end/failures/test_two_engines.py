@@ -25,6 +25,15 @@ def test_what_runs_elsewhere_is_left_alone(
     engine.detached("--name", "kept", "busybox", "sleep", "1000")
     # a first sweep, which after a reboot removes what --rm left
     engine.ok("run", "--rm", "--network", "none", "busybox", "true", env=other)
+    shown = engine.ok("ps", "-a", "--format", "{{.Names}} {{.State}} {{.Status}}", env=other)
+    assert shown.splitlines() == ["kept unknown Running with another engine",
+                                  "gone unknown Running with another engine"]  # fmt: skip
+    assert engine.ok("ps", "-aq", "--filter", "status=exited", "--filter", "status=created",
+                     env=other) == ""  # fmt: skip
+    assert engine.ok("ps", "-q", env=other) == ""
+    about = engine.ok("inspect", "-f", "{{.State.Status}} {{.State.Running}}", "kept", env=other)
+    assert about == "unknown false"
+    assert engine.ok("ps", "--format", "{{.State}}").splitlines() == ["running"] * 2
     for name in ("gone", "kept"):
         said = engine.fails("rm", "-f", name, code=1, env=other)
         assert f"container {name}: it runs with another engine" in said
@@ -36,6 +45,8 @@ def test_what_runs_elsewhere_is_left_alone(
     assert engine.ok("exec", "kept", "echo", "there") == "there"
     engine.ok("stop", "-t", "0", "gone", "kept")
     assert engine.ps("-a") == ["kept"]
+    ended = engine.ok("ps", "-a", "--format", "{{.State}}", env=other)
+    assert ended == engine.ok("ps", "-a", "--format", "{{.State}}") == "exited"
     assert engine.ok("start", "kept", env=other) == "kept"  # nobody has it any more
     assert "another engine" in engine.fails("start", "kept", code=1)
     engine.ok("rm", "-f", "-t", "0", "kept", env=other)
