@@ -316,6 +316,13 @@ def test_a_script_does_nearly_the_same(root: Engine) -> None:
     assert "the filter of system calls" in text
 
 
+def become(engine: Engine) -> list[str]:
+    """The command that makes a shell the user's."""
+    name = str(engine.user)
+    ids = ["setpriv", "--reuid", name, "--regid", name, "--clear-groups"]
+    return ids if engine.user else []
+
+
 def test_a_plain_users_script(user: Engine) -> None:
     """By unshare(1) and newuidmap(1), with his ids."""
     show = "id -u; ls -ln /bin/busybox | cut -d' ' -f5-12; cat /proc/self/uid_map; hostname; exit 7"
@@ -324,9 +331,8 @@ def test_a_plain_users_script(user: Engine) -> None:
     expected = user.run("run", "--rm", *words)
     text = user.ok("explain", "run", "--format", "shell", "-m", "50m", *words)
     assert "not done here: memory.max=52428800 in a cgroup" in text
-    become = ["setpriv", "--reuid", str(user.user), "--regid", str(user.user), "--clear-groups"]
-    done = subprocess.run([*become, "sh"], input=text, capture_output=True, text=True, timeout=60,
-                          cwd="/")  # fmt: skip
+    done = subprocess.run([*become(user), "sh"], input=text, capture_output=True, text=True,
+                          timeout=60, cwd="/")  # fmt: skip
     assert (done.returncode, done.stdout) == (expected.code, expected.out), done.stderr + text
 
 
@@ -374,12 +380,21 @@ def test_a_script_of_hostile_names(root: Engine, tmp_path: Path, name: str) -> N
     root.ok("network", "rm", "plain", "hostile")
 
 
-def test_a_script_of_hostile_words(root: Engine, tmp_path: Path) -> None:
-    """Nothing of what is quoted or told runs outside."""
-    mark = tmp_path / "mark"
-    bad = f"\nINSIDE\ntouch {mark}\n"
-    words = ["--network", "none", "-e", f"A={bad}", "-v", f"{tmp_path}/a{bad}:/b{bad}"]
-    text = root.ok("explain", "run", "--format", "shell", *words, "busybox", "echo", bad)
-    done = subprocess.run(["sh"], input=text, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout) == (0, bad + "\n"), done.stderr
-    assert not mark.exists()
+def test_a_script_of_hostile_words(engine: Engine) -> None:
+    """Nothing of what is quoted or told runs outside; a plain user's, in his own namespace."""
+    place = engine.home / "of-scripts"
+    place.mkdir()
+    place.chmod(0o777)
+    mark = place / "mark"
+    for bad in (
+        f"\nINSIDE\ntouch {mark}\n",
+        f"'; touch {mark}; '",
+        f"$(touch {mark})",
+        f"`touch {mark}`",
+    ):
+        words = ["--network", "none", "-e", f"A={bad}", "-v", f"{place}/a{bad}:/b{bad}"]
+        text = engine.ok("explain", "run", "--format", "shell", *words, "busybox", "echo", bad)
+        done = subprocess.run([*become(engine), "sh"], input=text, capture_output=True, text=True,
+                              timeout=60, cwd="/")  # fmt: skip
+        assert (done.returncode, done.stdout) == (0, bad + "\n"), done.stderr
+        assert not mark.exists()
