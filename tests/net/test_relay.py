@@ -185,6 +185,9 @@ def test_clients_that_flood_and_never_read(root: Engine) -> None:
     made = root.detached("--network", "bridge", "-p", f"{port}:80", "-p", f"{other}:81", "busybox",
                          "sh", "-c", script)  # fmt: skip
     assert wait_for(lambda: echoed(other)) == b"hello"
+    # the one in the background, too: port 80 (0x50), state TCP_LISTEN (proc_net_tcp(5))
+    listens = ("exec", made, "grep", "-q", ":0050 .* 0A ", "/proc/net/tcp", "/proc/net/tcp6")
+    wait_for(lambda: root.run(*listens).code == 0)
     flood, sent = [], 0
     for _ in range(60):
         s = socket.create_connection(("::1", port), timeout=5)
