@@ -61,6 +61,9 @@ class Bridge(Driver):
                 nft.close_ports(sock, attachment.table, nft.opened(attachment))
 
     def unlinked(self, attachment: Attachment) -> None:
+        # what is left of it, or who shares its namespace and goes on, is not guarded any more
+        with netlink.Socket() as sock:
+            netlink.take_down(sock, attachment.host_interface)
         with nft.socket(later=True) as sock:
             nft_guard.remove(sock, attachment)
 

@@ -312,6 +312,18 @@ def link_up(index: int) -> Message:
     return RTM_NEWLINK, 0, _IFINFO.pack(0, 0, index, _IFF_UP, _IFF_UP)
 
 
+def take_down(sock: Socket, name: str) -> None:
+    """Let nothing pass through the link `name` any more; that there is none is no error.
+
+    Takes 0.3 ms, where deleting it takes 20 to 60.  Raises OSError."""
+    down = _IFINFO.pack(0, 0, 0, 0, _IFF_UP) + string(_IFLA_IFNAME, name)
+    try:
+        sock.do((RTM_NEWLINK, 0, down))
+    except OSError as e:
+        if e.errno != errno.ENODEV:
+            raise
+
+
 def link_rename(index: int, name: str) -> Message:
     """Give link `index`, which is down, another name."""
     return RTM_NEWLINK, 0, _IFINFO.pack(0, 0, index, 0, 0) + string(_IFLA_IFNAME, name)

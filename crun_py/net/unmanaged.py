@@ -32,6 +32,10 @@ class Unmanaged(Driver):
         with netlink.Socket() as sock:
             netlink.delete_if_there(sock, attachment.host_interface)
 
+    def unlinked(self, attachment: Attachment) -> None:
+        with netlink.Socket() as sock:  # who shares its namespace may go on
+            netlink.take_down(sock, attachment.host_interface)
+
 
 def _index(network: Network, sock: netlink.Socket) -> int:
     return index_of(network, network.interface, "bridge", sock)

@@ -99,3 +99,33 @@ def test_another_hardware_address(three: Engine) -> None:
     peer = on(three, "peer", "IPAddress")
     assert three.run("exec", "attacker", "ping", "-c1", "-W1", peer).code == 1
     assert three.run("exec", "victim", "ping", "-c1", "-W1", peer).code == 0
+
+
+def test_who_shares_the_interface_of_one_that_ends(three: Engine) -> None:
+    """It is not guarded any more, and leads nowhere: its addresses are free for others."""
+    three.detached("--network", "container:attacker", "--name", "guest", "--cap-add", "NET_ADMIN",
+                   *SLEEP)  # fmt: skip
+    peer, victim = on(three, "peer", "IPAddress"), on(three, "victim", "IPAddress")
+    three.ok("exec", "guest", "ping", "-c1", "-W2", peer)
+    own = on(three, "attacker", "IPAddress")
+    three.ok("stop", "-t0", "attacker")
+    three.run("exec", "guest", "ip", "addr", "add", f"{victim}/32", "dev", "eth0")
+    three.ok("exec", "peer", "ip", "neigh", "flush", "dev", "eth0")
+    for option in ("-U", "-A"):
+        words = ("arping", option, "-c2", "-I", "eth0", "-s", victim, victim)
+        three.run("exec", "guest", *words)
+    for source in (victim, own):
+        assert three.run("exec", "guest", "ping", "-c1", "-W1", "-I", source, peer).code == 1
+    assert neighbour(three, "peer", victim) == neighbour(three, "peer", own) == ""
+    three.ok("exec", "peer", "ping", "-c1", "-W2", victim)
+
+
+def test_what_is_left_of_one_that_ends(three: Engine) -> None:
+    """The kernel goes on asking for a moment, from an interface that is to be removed."""
+    peer, victim = on(three, "peer", "IPAddress"), on(three, "victim", "IPAddress")
+    script = f"ip addr flush dev eth0; ip addr add {victim}/24 dev eth0; ping -c1 -W1 {peer}"
+    for _ in range(4):
+        three.ok("exec", "peer", "ip", "neigh", "flush", "dev", "eth0")
+        three.run("run", "--rm", "--network", "back", "--cap-add", "NET_ADMIN", "busybox", "sh",
+                  "-c", script)  # fmt: skip
+        assert neighbour(three, "peer", victim) in ("", on(three, "victim", "MacAddress"))
