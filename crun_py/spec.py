@@ -14,7 +14,7 @@ from crun_py.ns import caps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from crun_py.documents.container import UserNamespace
     from crun_py.documents.spec import (
@@ -167,6 +167,18 @@ def rlimits(asked: Iterable[Ulimit], hard_nofile: int) -> list[Rlimit]:
     return list(chosen.values())
 
 
+def _is_named(path: str, patterns: Sequence[str]) -> bool:
+    """Whether one of them is the path, or a pattern of it, in which * is no slash."""
+    if path in patterns:
+        return True
+    globs = [one for one in patterns if "*" in one and one.count("/") == path.count("/")]
+    if not globs:
+        return False
+    from fnmatch import fnmatchcase
+
+    return any(fnmatchcase(path, one) for one in globs)
+
+
 def build(
     *,
     args: list[str],
@@ -216,9 +228,11 @@ def build(
         else [
             path
             for path in (*MASKED, *host.thermal, *hidden, *security.mask)
-            if path not in security.unmask
+            if not _is_named(path, security.unmask)
         ],
-        "readonlyPaths": [] if hide_nothing else [p for p in READONLY if p not in security.unmask],
+        "readonlyPaths": []
+        if hide_nothing
+        else [path for path in READONLY if not _is_named(path, security.unmask)],
         "devices": [*(_device(path, major, minor) for path, major, minor in usual), *devices],
     }
     if userns:

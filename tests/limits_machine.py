@@ -10,9 +10,14 @@ crunpy run --rm --network none busybox cat /sys/fs/cgroup/pids.max /proc/self/cg
 crunpy rm eater
 crunpy run -d --name live --network none -m 64m --stop-timeout 0 busybox \
     sh -c 'dd if=/dev/zero of=/dev/shm/x bs=1M count=20; sleep 1000' > /dev/null
+crunpy exec live cat /sys/fs/cgroup/memory.swap.max
 crunpy update -m 48m --pids-limit 20 --cpus 0.25 live
 crunpy exec live sh -c 'cd /sys/fs/cgroup; cat memory.max pids.max cpu.max'
-crunpy inspect -f '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}' live
+crunpy inspect -f '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.PidsLimit}}' live
+crunpy update -m 0 --memory-swap 64m live
+crunpy update -m 80m live 2> /dev/null || echo refused
+crunpy update --memory-swap 40m live 2> /dev/null || echo refused
+crunpy exec live sh -c 'cd /sys/fs/cgroup; cat memory.max memory.swap.max'
 crunpy pause live
 crunpy inspect -f '{{.State.Status}}' live
 crunpy unpause live
@@ -51,11 +56,17 @@ true 137
 2048
 0::/
 eater
+67108864
 live
 50331648
 20
 25000 100000
-50331648 20
+50331648 100663296 20
+live
+refused
+refused
+50331648
+16777216
 live
 paused
 live

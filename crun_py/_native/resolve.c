@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -26,7 +27,38 @@ int resolve_open(int root, const char *path, int flags)
 	return -EAGAIN;
 }
 
-/* Open directory `name` in `dir` as resolved in `root`, making it when missing. */
+enum { MOST_LINKS = 40 }; /* as path_resolution(7) has it */
+static int followed;	  /* dangling links, for the path that is made now */
+static int make(int root, const char *path, bool file);
+
+/* As `make`, where `path` is a dangling link: what it leads to.  That is a path in `root`, whose other
+ * components are looked up again.  A function of its own for its buffers: the way here is a recursion. */
+static int make_behind_link(int root, const char *path, bool file)
+{
+	char link[PATH_MAX], target[PATH_MAX];
+	const char *name;
+	if (followed++ == MOST_LINKS)
+		return -ELOOP;
+	int parent = resolve_parent(root, path, &name);
+	if (parent < 0)
+		return parent;
+	ssize_t n = readlinkat(parent, name, link, sizeof(link) - 1);
+	int error = n < 0 ? -errno : 0;
+	close(parent);
+	if (error)
+		return error == -EINVAL ? -EEXIST : error; /* it is no link */
+	link[n] = '\0';
+	size_t above = *link == '/' ? 0 : strlen(path);
+	while (above && path[above - 1] == '/')
+		above--;
+	while (above && path[above - 1] != '/')
+		above--;
+	if (snprintf(target, sizeof(target), "%.*s%s", (int)above, path, link) >= (int)sizeof(target))
+		return -ENAMETOOLONG;
+	return make(root, target, file);
+}
+
+/* Open directory `path` as resolved in `root`, making what is missing of it. */
 static int enter_directory(int root, const char *path)
 {
 	int fd = resolve_open(root, path, O_PATH | O_DIRECTORY);
@@ -40,7 +72,8 @@ static int enter_directory(int root, const char *path)
 	close(parent);
 	if (made < 0 && made != -EEXIST)
 		return made;
-	return resolve_open(root, path, O_PATH | O_DIRECTORY);
+	fd = resolve_open(root, path, O_PATH | O_DIRECTORY);
+	return fd == -ENOENT ? make_behind_link(root, path, false) : fd;
 }
 
 int resolve_parent(int root, const char *path, const char **name)
@@ -72,7 +105,7 @@ int resolve_parent(int root, const char *path, const char **name)
 	return fd;
 }
 
-int resolve_create(int root, const char *path, bool file)
+static int make(int root, const char *path, bool file)
 {
 	int fd = resolve_open(root, path, O_PATH);
 	if (fd != -ENOENT)
@@ -88,8 +121,15 @@ int resolve_create(int root, const char *path, bool file)
 	close(parent);
 	if (made >= 0)
 		close(made);
-	/* EEXIST here is a dangling symlink: refuse it rather than follow */
+	if (error == -EEXIST) /* systemd-resolved's resolv.conf is one */
+		return make_behind_link(root, path, file);
 	return error ? error : resolve_open(root, path, O_PATH);
+}
+
+int resolve_create(int root, const char *path, bool file)
+{
+	followed = 0;
+	return make(root, path, file);
 }
 
 int resolve_directory(int root, const char *path)

@@ -41,9 +41,9 @@ class BuildRequest:
     config.  inherit_labels: whether the base's labels stay.  form: oci or docker.  times: what
     becomes of the times of files.  created: seconds since the epoch for the config, -1: now.
     squash: "", "new" (the build's layers become one) or "all".  insecure: RUN
-    --security=insecure is allowed.  container: what RUN's containers are like.
-    proxies: variables for RUN alone.  jobs: stages at once, 0 for one a processor.  dry_run: only
-    tell which steps were carried out before."""
+    --security=insecure is allowed; host_network: RUN --network=host.  container: what RUN's
+    containers are like.  proxies: variables for RUN alone.  jobs: stages at once, 0 for one a
+    processor.  dry_run: only tell which steps were carried out before."""
 
     names: tuple[str, ...] = ()
     build_args: Pairs = ()
@@ -69,6 +69,7 @@ class BuildRequest:
     created: int = -1
     squash: str = ""
     insecure: bool = False
+    host_network: bool = False
     proxies: Pairs = ()
     jobs: int = 0
     dry_run: bool = False

@@ -98,6 +98,10 @@ def _asked(site: Site, step: Run, command: list[str], mounted: Mounted) -> Creat
         raise Unsupported(
             "RUN --security=insecure: not allowed", hint="crunpy build --allow security.insecure"
         )
+    if step.network == "host" and not (site.request.host_network or site.request.network == "host"):
+        raise Unsupported(
+            "RUN --network=host: not allowed", hint="crunpy build --allow network.host"
+        )
     common = site.request.container
     network = {"none": "none", "host": "host"}.get(step.network) or site.request.network
     return replaced(

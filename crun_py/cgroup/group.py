@@ -143,10 +143,11 @@ def create(container_id: str, below: str = "") -> str | None:
     return None if parent is None else _create(parent, container_id)
 
 
-def share(path: str, limits: dict[str, str]) -> None:
+def share(path: str, limits: dict[str, str], usual: dict[str, str]) -> None:
     """Make the group `path`, for other groups below it, unless it is there.
 
-    limits: as for `apply`.  Raises Unsupported when it cannot be made, or limited.
+    limits, usual: as `wanted` and `defaults` for `apply`.  Raises Unsupported when it cannot be
+    made, or limited.
     """
     try:
         if not os.path.isdir(path):
@@ -156,7 +157,7 @@ def share(path: str, limits: dict[str, str]) -> None:
             os.makedirs(path, exist_ok=True)
     except OSError as e:
         raise Unsupported.from_os(f"making the cgroup {path}", e, hint=hint()) from e
-    apply(path, limits, {})
+    apply(path, limits, usual)
     _enable(path)
 
 

@@ -8,6 +8,7 @@ import contextlib
 from crun_py import events, jsonfile, state
 from crun_py.cgroup import group, manager
 from crun_py.container import ending, lifecycle, restart
+from crun_py.container.resources import parted
 from crun_py.container.resources import resources as resources_of
 from crun_py.errors import Conflict, InvalidArgument, Unsupported
 from crun_py.model.container import Limits
@@ -87,8 +88,10 @@ def update(container: Container, limits: Limits, policy: RestartPolicy | None = 
     changed then.
     """
     changed = {
-        name: value for name, value in to_json(limits).items() if value not in (None, "", {})
-    }
+        name: value
+        for name, value in to_json(limits).items()
+        if value not in (None, "", {}) and (value != 0 or not name.startswith("memory_"))
+    }  # no memory at all, docker's 0, is no change
     if not changed and policy is None:
         raise InvalidArgument("updating: nothing to change", hint="crunpy update --help")
     with container.lock():
@@ -107,7 +110,7 @@ def update(container: Container, limits: Limits, policy: RestartPolicy | None = 
             record["restart"] = {"name": policy.name, "max": policy.retries}
         if changed:
             if container.status().running:
-                _limit(container.cgroup, group.values(resources))
+                _limit(container.cgroup, *parted(resources, swap=merged.memory_swap_bytes))
             spec["linux"]["resources"] = {**spec["linux"].get("resources", {}), **resources}
             jsonfile.write(container.directory + "/config.json", spec)
         _rewrite(container, record)
@@ -116,14 +119,15 @@ def update(container: Container, limits: Limits, policy: RestartPolicy | None = 
     events.container(container, "update")
 
 
-def _limit(cgroup: str | None, files: dict[str, str]) -> None:
-    """Set limits of a running container; of a scope, let systemd know of them."""
+def _limit(cgroup: str | None, files: dict[str, str], usual: dict[str, str]) -> None:
+    """Set limits of a running container; of a scope, let systemd know of them.  usual: where the
+    host can keep them."""
     group.check(cgroup, files)
     if cgroup and manager.is_scope(cgroup):
         from crun_py.cgroup import scope
 
-        scope.change(cgroup, files)
-    group.apply(cgroup, files, {})
+        scope.change(cgroup, usual | files)
+    group.apply(cgroup, files, usual)
 
 
 @contextlib.contextmanager

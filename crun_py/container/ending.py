@@ -96,6 +96,10 @@ def clean(container: Container, *, restarting: bool = False) -> None:
     """
     if os.path.isdir(container.run_directory):
         _tell_end(container)
+        if container.record.get("config", {}).get("healthcheck"):
+            from crun_py.container import health
+
+            warn_on_error(lambda: health.keep(container))
     warn_on_error(lambda: connection.disconnect(container))
     # the note is gone when somebody has emptied the run directory
     below = container.record["cgroup_parent"]

@@ -1,10 +1,12 @@
 """Health checks: what a container's is, and what the last ones gave (probe.py makes them).
 
-The result lies in RUN/containers/ID/health.json and is gone with the run.  Names and
-defaults are those of Docker's image configuration, field Healthcheck.
+The result lies in RUN/containers/ID/health.json, and after the run in the container's directory.
+Names and defaults are those of Docker's image configuration, field Healthcheck.
 """
 
 from __future__ import annotations
+
+import os
 
 from crun_py import jsonfile
 from crun_py.errors import CorruptState, InvalidArgument
@@ -76,10 +78,34 @@ def of(container: Container, status: Status) -> str:
 
 def current(container: Container) -> Health | None:
     """{"status", "failing_streak", "log"} of a running container, None without a check."""
+    return None if configured(container) is None else _read(file(container))
+
+
+def last(container: Container) -> Health | None:
+    """As `current`, of one that does not run: as it was when it ended."""
+    return None if configured(container) is None else _read(_kept(container))
+
+
+def keep(container: Container) -> None:
+    """Let `last` know what there is now, or that there is nothing."""
     if configured(container) is None:
-        return None
+        return
     try:
         found: Health = jsonfile.read(file(container))
+    except (FileNotFoundError, CorruptState):
+        if os.path.exists(_kept(container)):
+            os.unlink(_kept(container))
+        return
+    jsonfile.write(_kept(container), found)
+
+
+def _kept(container: Container) -> str:
+    return container.directory + "/health.json"
+
+
+def _read(path: str) -> Health:
+    try:
+        found: Health = jsonfile.read(path)
     except (FileNotFoundError, CorruptState):
         return fresh()
     like = fresh()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from crun_py.cgroup import group, manager
-from crun_py.container.resources import resources
+from crun_py.container.resources import parted, resources
 from crun_py.errors import Unsupported
 from crun_py.model.container import Limits
 from crun_py.record import from_json
@@ -49,20 +49,20 @@ def ready(container: Container, *, rootless: bool) -> None:
     where = container.record["cgroup_parent"]
     if not _is_of(where, container.record["pod"]):
         return
-    limits = pods.load(container.paths, container.record["pod"]).record["limits"]
-    files = group.values(resources(from_json(Limits, limits)))
+    limits = from_json(Limits, pods.load(container.paths, container.record["pod"]).record["limits"])
+    files, usual = parted(resources(limits), swap=limits.memory_swap_bytes)
     if where.endswith(_SLICE):
         from crun_py.cgroup.properties import properties
         from crun_py.cgroup.systemd import Systemd, Unit
 
-        words = [("Description", ("s", "crunpy pod")), *properties(files)]
+        words = [("Description", ("s", "crunpy pod")), *properties(usual | files)]
         systemd = Systemd(rootless=rootless)
         try:
             systemd.ensure(Unit(where, words))
         finally:
             systemd.close()
         return
-    group.share(f"{group.mount_point() or ''}{where}", files)
+    group.share(f"{group.mount_point() or ''}{where}", files, usual)
 
 
 def remove(container: Container, *, rootless: bool) -> None:

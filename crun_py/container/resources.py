@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _LEAST_MEMORY = 6 << 20
 _CPU_PERIOD_US = 100_000
 _MOST_CPUS = 8192
+_SWAP = "memory.swap.max"
 DEFAULT_PIDS = 2048
 """So many processes a container may have that says nothing of it."""
 
@@ -49,21 +50,56 @@ def resources(limits: Limits) -> LinuxResources:
 def files(record: Record, document: Spec) -> tuple[dict[str, str], dict[str, str]]:
     """What is written into the container's cgroup, by its files' names: what was asked for, which
     must hold, and what holds where the host can keep it."""
-    asked = group.values(document["linux"].get("resources", {}))
-    usual = {"pids.max": str(DEFAULT_PIDS)}
+    said = record["host"].get("limits", {}).get("memory_swap_bytes")
+    asked, usual = parted(document["linux"].get("resources", {}), swap=said)
+    usual["pids.max"] = str(DEFAULT_PIDS)
     if record["host"].get("pids_optional"):  # a file's default, not a wish
         usual |= {name: asked.pop(name) for name in ("pids.max",) if name in asked}
     return asked, usual
 
 
+def parted(
+    resources: LinuxResources, *, swap: object = None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The files of linux.resources, as of `files`.  swap: memory_swap_bytes of the Limits, None
+    where nobody asked for it."""
+    asked = group.values(resources)
+    usual = {}
+    if swap is None and _SWAP in asked:
+        usual[_SWAP] = asked.pop(_SWAP)
+    return asked, usual
+
+
+def swap_bytes(limits: Limits) -> int | None:
+    """The limit of memory and swap together: docker's and podman's, where none is asked for, is
+    twice that of memory.  None for no limit of either."""
+    memory = limits.memory_bytes or 0
+    if limits.memory_swap_bytes is None and memory > 0:
+        return 2 * memory
+    return limits.memory_swap_bytes
+
+
 def _memory(limits: Limits) -> LinuxMemory:
-    if 0 < (limits.memory_bytes or 0) < _LEAST_MEMORY:
-        raise InvalidArgument(f"memory limit {limits.memory_bytes} bytes: the least is 6m")
+    most, swap = limits.memory_bytes or 0, limits.memory_swap_bytes or 0
+    if 0 < most < _LEAST_MEMORY:
+        raise InvalidArgument(f"memory limit {most} bytes: the least is 6m")
+    if swap > 0 >= most:
+        raise InvalidArgument("memory and swap limit: it takes a memory limit, too", hint="-m")
+    if 0 < swap < most:
+        raise InvalidArgument(
+            f"memory and swap limit {swap} bytes: it is below the memory limit, {most}",
+            hint="--memory-swap is both together",
+        )
+    if 0 < most < (limits.memory_reservation_bytes or 0):
+        raise InvalidArgument(
+            f"memory reservation {limits.memory_reservation_bytes} bytes: it is above the memory "
+            f"limit, {most}"
+        )
     memory: LinuxMemory = {}
     if limits.memory_bytes is not None:
         memory["limit"] = limits.memory_bytes
-    if limits.memory_swap_bytes is not None:
-        memory["swap"] = limits.memory_swap_bytes
+    if (both := swap_bytes(limits)) is not None:
+        memory["swap"] = both
     if limits.memory_reservation_bytes is not None:
         memory["reservation"] = limits.memory_reservation_bytes
     return memory

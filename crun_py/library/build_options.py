@@ -42,6 +42,7 @@ class BuildOptions(TypedDict, total=False):
     limits             of what RUN runs
     containers         what else RUN's containers are like: options of `containers.create`
     insecure           RUN --security=insecure is allowed
+    host_network       RUN --network=host is allowed
     format             oci or docker
     timestamp          seconds since 1970, for everything that is made
     squash             one layer of the build's; "all": of everything
@@ -72,6 +73,7 @@ class BuildOptions(TypedDict, total=False):
     limits: Limits
     containers: CreateOptions
     insecure: bool
+    host_network: bool
     format: str
     timestamp: int
     squash: bool | str
@@ -141,6 +143,7 @@ def _request(given: BuildOptions, names: tuple[str, ...]) -> BuildRequest:
         form=given.get("format", "oci"),
         jobs=given.get("jobs", 0),
         insecure=given.get("insecure", False),
+        host_network=given.get("host_network", False),
         container=_container(given),
     )
 

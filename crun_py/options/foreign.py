@@ -46,6 +46,8 @@ ACCEPTED: dict[str, str] = {
     "seccomp-policy": "value",
 }
 
+_RUNTIMES = ("", "crunpy", "crunpy-oci", "runc", "crun", "io.containerd.runc.v2")
+"""Names of runtimes that make containers as we do ourselves."""
 _DEFAULTS = {"isolation": ("", "default"), "volume-driver": ("", "local")}
 """Options of which one value alone is possible."""
 
@@ -70,6 +72,12 @@ def refuse(values: Values) -> None:
     for name, (_, why, instead) in REFUSED.items():
         if values.given(_key(name)):
             raise Unsupported(f"option --{name}: {why}", hint=instead)
+    runtime = values.text("runtime")
+    if runtime.rpartition("/")[2] not in _RUNTIMES:
+        raise Unsupported(
+            f"option --runtime {runtime}: nobody else makes containers here",
+            hint="an engine that has runtimes can have crunpy-oci as one",
+        )
     for name, possible in _DEFAULTS.items():
         if values.text(_key(name)) not in possible:
             raise Unsupported(f"option --{name}: only {possible[1]} is possible")

@@ -159,9 +159,11 @@ def devices(texts: Iterable[str], gpus: str = "") -> tuple[tuple[Device, ...], t
 
 
 def device(text: str) -> Device:
-    """HOST[:CONTAINER[:rwm]]."""
+    """HOST[:CONTAINER][:rwm]."""
     source, _, rest = text.partition(":")
-    target, _, access = rest.partition(":")
+    target, colon, access = rest.partition(":")
+    if not colon and {*target} <= {*"rwm"}:
+        target, access = "", target
     if not {*access} <= {*"rwm"}:
         raise InvalidArgument(f"device {text!r}: {access!r} is not of the letters rwm")
     return Device(source=source, target=target or source, access=access)
@@ -268,6 +270,26 @@ def _proc_options(text: str) -> list[str]:
     return found
 
 
+_TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
+"""As Go's strconv.ParseBool knows them, and so docker and podman."""
+
+
+def _truth(option: str, value: str) -> bool:
+    if value not in (*_TRUE, *_FALSE):
+        raise InvalidArgument(f"security option {option}: {value!r} is neither true nor false")
+    return value in _TRUE
+
+
+def _system_paths(option: str, key: str, value: str) -> list[str]:
+    if key == "unmask" and value.upper() == "ALL":
+        return ["ALL"]
+    found = value.split(":")
+    for path in found:
+        if not path.startswith("/"):
+            raise InvalidArgument(f"security option {option}: {path!r} is not an absolute path")
+    return found
+
+
 def security(options: Iterable[str]) -> Security:
     """The texts of --security-opt.  Raises InvalidArgument."""
     labels: list[str] = []
@@ -279,11 +301,11 @@ def security(options: Iterable[str]) -> Security:
         if not sep:
             key, sep, value = option.partition(":")
         if key == "no-new-privileges":
-            no_new_privileges = value in ("", "true")
+            no_new_privileges = value == "" or _truth(option, value)
         elif key == "seccomp" and value:
             seccomp = "default" if value in ("builtin", "default") else value
         elif key in paths and value:
-            paths[key].extend(value.split(":"))
+            paths[key] += _system_paths(option, key, value)
         elif key == "apparmor":
             apparmor = value
         elif key == "label":
@@ -293,8 +315,9 @@ def security(options: Iterable[str]) -> Security:
         elif key == "proc-opts":
             proc_options += _proc_options(value)
         elif key == "systempaths":
-            if value == "unconfined":
-                paths["unmask"].append("ALL")
+            if value != "unconfined":
+                raise InvalidArgument(f"security option {option}: only unconfined is possible")
+            paths["unmask"].append("ALL")
         else:
             raise InvalidArgument(
                 f"security option {option}: not known",

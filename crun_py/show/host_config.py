@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from crun_py import quantity, spec
+from crun_py import quantity
 from crun_py.cgroup import manager
+from crun_py.container.resources import swap_bytes
 from crun_py.model.container import SHM_BYTES, DeviceRule, Limits
 from crun_py.record import from_json
 
@@ -81,8 +82,6 @@ def document(record: Record, log_path: str) -> dict[str, object]:
             {"Name": entry["name"], "Soft": entry["soft"], "Hard": entry["hard"]}
             for entry in host.get("ulimit") or []
         ],
-        "MaskedPaths": [] if host.get("privileged") else list(spec.MASKED),
-        "ReadonlyPaths": [] if host.get("privileged") else list(spec.READONLY),
         **_namespaces(record),
         **_limits(limits),
         **_ineffective(host.get("ineffective", {})),
@@ -142,7 +141,7 @@ def _limits(limits: Limits) -> dict[str, object]:
         "NanoCpus": int((limits.cpus or 0) * 10**9),
         "Memory": limits.memory_bytes or 0,
         "MemoryReservation": limits.memory_reservation_bytes or 0,
-        "MemorySwap": limits.memory_swap_bytes or 0,
+        "MemorySwap": swap_bytes(limits) or 0,
         "PidsLimit": limits.pids or None,
     }
 

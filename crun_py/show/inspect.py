@@ -56,7 +56,7 @@ def container(found: Container, *, size: bool = False) -> dict[str, object]:
         "ExecIDs": None,
         "Platform": "linux",
         "AppArmorProfile": _profile(found),
-        "HostConfig": host_config.document(record, found.log_path),
+        "HostConfig": host_config.document(record, found.log_path) | _hidden(found),
         "GraphDriver": _graph_driver(found),
         "Mounts": [mount(m) for m in record["mounts"]],
         "Config": Struct(
@@ -188,8 +188,18 @@ def _image_digest(found: Container) -> str:
     return image.source or image.digest if image else ""
 
 
+def _hidden(found: Container) -> dict[str, object]:
+    """Fields of HostConfig: what it is not to see, or to write to, of /proc and /sys."""
+    try:
+        linux = found.spec()["linux"]
+    except CorruptState:
+        return {}
+    return {"MaskedPaths": linux.get("maskedPaths", []),
+            "ReadonlyPaths": linux.get("readonlyPaths", [])}  # fmt: skip
+
+
 def _state(found: Container, status: Status) -> dict[str, object]:
-    well = health.current(found) if status.running else None
+    well = health.current(found) if status.running else health.last(found)
     error, exit_code = failure.read(found) if not status.running else ("", 0)
     if status.unseen:
         error = "the end was not seen: the monitor was killed or the host restarted"
@@ -218,8 +228,7 @@ def _state(found: Container, status: Status) -> dict[str, object]:
         "RestoredAt": _NEVER,
         "RestoreLog": "",
     }
-    if well or found.record["config"]["healthcheck"]:
-        well = well or health.fresh()
+    if well:
         value["Health"] = {
             "Status": well["status"],
             "FailingStreak": well["failing_streak"],

@@ -4,6 +4,7 @@ podman-pod-inspect(1))."""
 from __future__ import annotations
 
 from crun_py import clock
+from crun_py.container.resources import swap_bytes
 from crun_py.errors import InvalidArgument
 from crun_py.filters import label_matches, parse
 from crun_py.record import to_json
@@ -184,7 +185,7 @@ def document(pod: PodInfo) -> dict[str, object]:
         "cpu_shares": limits.cpu_shares or 0,
         "cpuset_cpus": limits.cpuset_cpus or "",
         "memory_limit": limits.memory_bytes or 0,
-        "memory_swap": limits.memory_swap_bytes or 0,
+        "memory_swap": swap_bytes(limits) or 0,
     }
     if pod.restart:
         found["RestartPolicy"] = pod.restart.name

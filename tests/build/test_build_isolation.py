@@ -165,7 +165,10 @@ def test_an_ssh_agent(engine: Engine) -> None:
 def test_networks(engine: Engine) -> None:
     text = "FROM busybox\nRUN --network=none ls /sys/class/net > /n\nRUN ls /sys/class/net > /d\n"
     host = "RUN --network=host cat /proc/net/dev > /h\n"
-    built(engine, text + host, "-t", "nets", "--no-cache")
+    for network in ("bridge", "none"):  # whoever wrote the lines does not choose it
+        told = failed(engine, "FROM busybox\n" + host, "--no-cache", network=network)
+        assert "RUN --network=host: not allowed (crunpy build --allow network.host)" in told
+    built(engine, text + host, "-t", "nets", "--no-cache", "--allow", "network.host")
     assert said(engine, "nets", "cat", "/n", "/d").split() == ["lo", "lo"]
     assert "uplink" in said(engine, "nets", "cat", "/h")
     built(engine, text, "-t", "nets", "--no-cache", network="host")

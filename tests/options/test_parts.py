@@ -119,3 +119,33 @@ BAD: list[tuple[Callable[..., object], tuple[object, ...]]] = [
 def test_bad(act: Callable[..., object], given: tuple[object, ...]) -> None:
     with pytest.raises(InvalidArgument):
         act(*given)
+
+
+@pytest.mark.parametrize(
+    ("value", "on"),
+    [("", True), ("=true", True), (":true", True), ("=1", True), ("=T", True), ("=False", False),
+     ("=0", False), (":f", False)],
+)  # fmt: skip
+def test_no_new_privileges_as_go_reads_it(value: str, on: bool) -> None:
+    assert parts.security((f"no-new-privileges{value}",)).no_new_privileges is on
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["no-new-privileges=yes", "no-new-privileges=maybe", "systempaths=foo", "systempaths",
+     "mask=relative", "unmask=/proc/keys:relative"],
+)  # fmt: skip
+def test_security_options_that_mean_nothing(option: str) -> None:
+    """One that is passed over would leave a container with less than it was asked for."""
+    with pytest.raises(InvalidArgument, match="security option"):
+        parts.security((option,))
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("/dev/x:r", ("/dev/x", "/dev/x", "r")), ("/dev/x:/dev/y", ("/dev/x", "/dev/y", "")),
+     ("/dev/x:/dev/y:rw", ("/dev/x", "/dev/y", "rw")), ("/dev/x", ("/dev/x", "/dev/x", ""))],
+)  # fmt: skip
+def test_a_device(text: str, wanted: tuple[str, str, str]) -> None:
+    found = parts.device(text)
+    assert (found.source, found.target, found.access) == wanted

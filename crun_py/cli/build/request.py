@@ -140,6 +140,7 @@ def requests(values: Values) -> list[BuildRequest]:
         squash="all" if values.flag("squash_all") else "new" if one else "",
         proxies=_proxies(values.switch("http_proxy")),
         insecure="security.insecure" in values.texts("allow"),
+        host_network="network.host" in values.texts("allow"),
         jobs=1 if values.flag("debug_on_failure") else int(values.text("jobs") or 0),
         older_s=_age(ttl),
         base=values.text("from"),

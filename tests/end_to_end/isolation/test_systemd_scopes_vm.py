@@ -195,7 +195,7 @@ systemd systemd
 CPUQuotaPerSecUSec=infinity
 MemoryLow=0
 MemoryMax=67108864
-MemorySwapMax=infinity
+MemorySwapMax=67108864
 Slice=user.slice
 TasksMax=50
 0::/user.slice/user-UID.slice/user@UID.service/user.slice/crunpy-command-HEX.scope

@@ -69,6 +69,8 @@ def test_on_failure_stop_and_restart(engine: Engine) -> None:
     for action in ("stop", "restart"):
         engine.ok("exec", action, "touch", "/ill")
     wait_for(lambda: engine.state("stop")["Status"] == "exited")
+    kept = health(engine, "stop")  # why it was stopped
+    assert kept["Status"] == "unhealthy" and kept["Log"][-1]["ExitCode"] == 1
     wait_for(lambda: engine.state("restart")["Pid"] not in (0, pid))
 
 

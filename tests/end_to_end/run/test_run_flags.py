@@ -401,13 +401,15 @@ def test_options_that_cannot_hold_say_why(root: Engine) -> None:
         words = [f"--{name}"] if kind == "flag" else [f"--{name}", "1"]
         message = root.fails("create", *words, "busybox")
         assert f"--{name}" in message and why in message
+    for runtime in ("runsc", "kata", "/usr/bin/nosuch"):  # what confines otherwise than we do
+        assert f"--runtime {runtime}: " in root.fails("create", "--runtime", runtime, "busybox")
     for name, (kind, _) in foreign.WARNED.items():
         value = "c 1:3 rwm" if name == "device-cgroup-rule" else "1"
         words = [f"--{name}"] if kind == "flag" else [f"--{name}", value]
         done = root.run("create", "--network", "none", *words, "busybox")
         assert done.code == 0 and f"warning: --{name} has no effect" in done.err
     for name, kind in foreign.ACCEPTED.items():
-        value = {"init-path": "/bin/true", "seccomp-policy": "image"}
+        value = {"init-path": "/bin/true", "seccomp-policy": "image", "runtime": "/usr/bin/runc"}
         words = [f"--{name}={'true' if kind == 'switch' else value.get(name, 'x')}"]
         done = root.run("create", "--network", "none", *words, "busybox")
         assert done.code == 0 and not done.err

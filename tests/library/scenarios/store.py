@@ -130,7 +130,7 @@ async def _built_files(engine: Engine, home: Path) -> None:
         network="none", annotations={"a": "b"}, environment={"E": "f"}, jobs=1,
         no_cache_stages=["stage-0"], format="oci", ignore_file=home / "ignored",
         containers={"ulimits": ["nofile=77"]}, insecure=False, ssh=[], cache_from=[], cache_to=[],
-        manifests=[],
+        manifests=[], host_network=False,
     )  # fmt: skip
     try:
         told: list[object] = []
