@@ -106,10 +106,19 @@ def _images(context: Context, quick: bool) -> Iterator[Found]:
         with jsonfile.Lock(paths.images + "/.lock"):
             found = store.whole(bad)
     except CorruptState as e:
-        yield Fault("image", "index.json", e.line()), None
+        yield Fault("image", "index.json", e.message), lambda: store.rebuild(_known(paths))
         return
     for name, digest, why in found:
         yield Fault("image", name, why), _forget(store, digest)
+
+
+def _known(paths: Paths) -> dict[str, str]:
+    """The names that containers know images by, by the images' ids."""
+    from crun_py.oci.store import rebuilt
+
+    found = ((c.record["image_id"], rebuilt.full_name(c.record["image"]))
+             for c in state.every(paths, []))  # fmt: skip
+    return {image_id: name for image_id, name in found if image_id and name}
 
 
 def _forget(store: ImageStore, digest: str) -> Callable[[], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from crun_py import jsonfile, state
-from crun_py.errors import CrunpyError, NotFound
+from crun_py.errors import CorruptState, CrunpyError, NotFound
 from crun_py.net import attach, config
 from crun_py.tree import remove_tree
 
@@ -58,7 +58,14 @@ def reset(context: Context) -> None:
 def _hide_images(context: Context) -> None:
     from crun_py.engine import images
 
-    for shown in images.mounted(context):
+    try:
+        mounted = images.mounted(context)
+    except CorruptState:
+        from crun_py.oci.store.images import ImageStore
+
+        ImageStore(context.paths).rebuild({})
+        mounted = images.mounted(context)
+    for shown in mounted:
         images.unmount(context, shown.id, missing_ok=True)
 
 

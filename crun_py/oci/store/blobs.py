@@ -185,6 +185,8 @@ def read_index(paths: Paths) -> list[Descriptor]:
         found = jsonfile.read(paths.images + "/index.json", _INDEX)
     except FileNotFoundError:
         return []
+    except CorruptState as e:
+        raise CorruptState(e.message, hint="crunpy system check --repair makes it anew") from e
     return [made for entry in found.get("manifests") or [] if (made := descriptor(entry))]
 
 

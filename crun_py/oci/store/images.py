@@ -32,7 +32,7 @@ from crun_py.staging import unclaimed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from crun_py.documents.image import Descriptor as Entry
     from crun_py.documents.image import Index
@@ -455,6 +455,18 @@ class ImageStore:
             os.write(fd, bytes(_RESERVE_BYTES))
         finally:
             os.close(fd)
+
+    def rebuild(self, names: Mapping[str, str]) -> None:
+        """Make index.json anew of the blobs; the damaged one stays as index.json.damaged.
+
+        names: as of rebuilt.descriptors."""
+        from crun_py.oci.store import rebuilt
+
+        path = self.paths.images + "/index.json"
+        with self._lock():
+            found = rebuilt.descriptors(self.paths, names)
+            os.replace(path, path + ".damaged")
+            self._write(found)
 
     # ---- whether it is whole ----
 

@@ -97,12 +97,28 @@ def test_names_and_records(store: Engine) -> None:
 
 
 def test_an_index_that_cannot_be_read(store: Engine) -> None:
+    """It is made anew of the blobs; names are those that containers know."""
+    store.ok("create", "--name", "c", "--network", "none", "busybox", "true")
+    store.ok("build", "-q", "-t", "other", "-", input="FROM busybox\nCMD true\n")
+    shown = ("images", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
+    before = dict(line.split() for line in store.ok(*shown).splitlines())
     index = store.root / "images/index.json"
-    kept = index.read_text()
     index.write_text("[")
-    assert any(line.startswith("image index.json: ") for line in check(store, "--repair"))
-    index.write_text(kept)
-    assert check(store) == []
+    for words in (("images",), ("run", "--rm", "busybox"), ("system", "df")):
+        assert "crunpy system check --repair" in store.fails(*words)
+    (told,) = check(store)
+    assert told.startswith("image index.json: ")
+    assert check(store, "--repair") == [f"{told} (repaired)"]
+    assert check(store) == [] and (index.parent / "index.json.damaged").read_text() == "["
+    after = dict(line.split() for line in store.ok(*shown).splitlines())
+    assert after == {"busybox:latest": before["busybox:latest"],
+                     "<none>:<none>": before["other:latest"]}  # fmt: skip
+    one = ("run", "--rm", "--network", "none", "--pull", "never", "busybox", "id", "-u")
+    assert store.ok(*one) == "0"
+    assert store.ok("tag", before["other:latest"], "other") == ""
+    index.write_text("{}[")
+    store.ok("system", "reset", "-f")
+    assert store.ok("images", "-q") == "" and store.ps("-a") == []
 
 
 def test_leftovers(store: Engine) -> None:
