@@ -135,5 +135,9 @@ def load_profile(path: str, names: Iterable[str] = caps.DEFAULT) -> LinuxSeccomp
         raise InvalidArgument(f"reading seccomp profile {path}: not valid JSON: {e}") from e
     try:
         return seccomp_profile.resolve(value, caps.names(caps.mask(names)), machine())
-    except (KeyError, TypeError, AttributeError) as e:
-        raise InvalidArgument(f"reading seccomp profile {path}: malformed: {e!r}") from e
+    except KeyError as e:
+        raise InvalidArgument(f"reading seccomp profile {path}: it lacks {e.args[0]}") from e
+    except (TypeError, AttributeError) as e:
+        raise InvalidArgument(
+            f"reading seccomp profile {path}: a value in it is of another type than it must be"
+        ) from e

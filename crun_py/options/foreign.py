@@ -63,6 +63,21 @@ OPTIONS = tuple(
 """They have no text, so that help does not advertise them."""
 
 
+OF_UPDATE = ("cpu-rt-period", "cpu-rt-runtime", "kernel-memory", "memory-swappiness")
+"""What `update` of docker and podman knows of them."""
+
+
+def for_update(values: Values) -> list[str]:
+    """As `refuse` and `warnings`, for `update`."""
+    found = []
+    for name in OF_UPDATE:
+        if values.given(_key(name)):
+            if name in REFUSED:
+                raise Unsupported(f"option --{name}: {REFUSED[name][1]}")
+            found.append(f"--{name} has no effect: {WARNED[name][1]}")
+    return found
+
+
 def _key(name: str) -> str:
     return name.replace("-", "_")
 

@@ -66,5 +66,8 @@ def unified(texts: Iterable[str]) -> dict[str, str]:
         good = "." in key and all(c.isalnum() or c in "._" for c in key) and ".." not in key
         if not sep or not good:
             raise InvalidArgument(f"cgroup-conf {text!r}: not FILE=VALUE", hint="memory.high=1G")
+        if key.startswith("cgroup.") and not key.startswith("cgroup.max."):
+            # processes come and go, stand still and end by other commands
+            raise InvalidArgument(f"cgroup-conf {text!r}: it is no limit", hint="memory.high=1G")
         result[key] = value
     return result

@@ -519,3 +519,15 @@ def test_the_door_of_i386(default: bytes, tmp_path: Path) -> None:
     done = subprocess.run([str(tmp_path / "probe")], input=default, capture_output=True)
     assert done.returncode == 0, done
     assert done.stdout.split() == [b"1", b"-1", b"-1", b"-38", b"-38", b"-1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{}", "it lacks defaultAction"), ("[]", "of another type"), ("1", "of another type"),
+     ('{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [1]}', "of another type")],
+)  # fmt: skip
+def test_a_profile_that_is_none_is_told_in_words(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "profile.json"
+    file.write_text(text)
+    with pytest.raises(InvalidArgument, match=said):
+        seccomp.load_profile(str(file))

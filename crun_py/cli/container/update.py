@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from crun_py import notices
 from crun_py.cli.container import create_request, port
 from crun_py.cli.each import each_apart
 from crun_py.engine import containers
 from crun_py.engine.context import Context
 from crun_py.model.container import Limits
-from crun_py.options import parts
+from crun_py.options import foreign, parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,11 +35,14 @@ OPTIONS = (
     ("--restart", "value", "no, on-failure[:N], always or unless-stopped", "POLICY"),
     ("--publish-add", "list", "Publish a port more: [[IP:]HOSTPORT:]PORT[/PROTOCOL]", "SPEC"),
     ("--publish-rm", "list", "Publish a port no more", "SPEC"),
+    *((f"--{name}", "value", "", "VALUE") for name in foreign.OF_UPDATE),
 )
 
 
 def main(values: Values, arguments: list[str], context: Context) -> int:
     """Change and print each name."""
+    for line in foreign.for_update(values):
+        notices.warn(line)
     limits = create_request.limits(values)
     given = values.maybe("restart")
     policy = None if given is None else parts.restart_policy(given)

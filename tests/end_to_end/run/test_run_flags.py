@@ -301,7 +301,8 @@ def test_namespaces_of_another_container(engine: Engine) -> None:
         ("--cpus 1 --cpu-quota 5000", "conflicts"), ("--cpuset-mems x", "cpuset"),
         ("--blkio-weight 5", "10 and 1000"), ("--device-read-bps /dev/null:1m", "block device"),
         ("--device-write-iops x", "DEVICE:VALUE"), ("--cgroup-conf x", "FILE=VALUE"),
-        ("--cgroup-conf ../x.y=1", "FILE=VALUE"), ("--memory-swappiness 200", "100"),
+        ("--cgroup-conf ../x.y=1", "FILE=VALUE"),
+        ("--cgroup-conf cgroup.freeze=1", "it is no limit"), ("--memory-swappiness 200", "100"),
         ("--cgroups x", "cgroups"), ("--cgroup-parent a/../../b", "cgroup parent"),
         ("--systemd x", "systemd"), ("--expose 90-80", "expose"),
         ("--label-file /nosuch", "label file"),
@@ -394,6 +395,21 @@ def test_a_foreign_image_is_warned_about(root: Engine, registry: Registry) -> No
 
 
 # ---- options of other engines ----
+
+
+def test_limits_of_docker_that_cannot_be_updated(root: Engine) -> None:
+    root.ok("create", "--network", "none", "--name", "u", "busybox", "true")
+    for name in ("cpu-rt-period", "cpu-rt-runtime"):
+        assert f"--{name}: cgroup v2 has no" in root.fails("update", f"--{name}", "1000", "u")
+    for name in ("kernel-memory", "memory-swappiness"):
+        done = root.run("update", f"--{name}", "50", "-m", "64m", "u")
+        assert done.code == 0 and f"warning: --{name} has no effect" in done.err
+    root.ok("update", "-m", "0", "--memory-swap", "100m", "u")  # docker's 0: as it is
+    limits = root.inspect("u")["HostConfig"]
+    assert (limits["Memory"], limits["MemorySwap"]) == (64 << 20, 100 << 20)
+    for words in (("-m", "128m"), ("--memory-swap", "32m"), ("--memory-reservation", "65m")):
+        assert "memory" in root.fails("update", *words, "u")
+    assert root.inspect("u")["HostConfig"]["MemorySwap"] == 100 << 20
 
 
 def test_options_that_cannot_hold_say_why(root: Engine) -> None:
