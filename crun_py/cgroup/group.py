@@ -279,6 +279,8 @@ def apply(path: str | None, wanted: dict[str, str], defaults: dict[str, str]) ->
 
 
 _OFF = ("cpu.idle", "cpu.max.burst")
+_BESIDE = {"io.weight": "io.max", "memory.swap.max": "memory.max"}
+"""Files that a kernel may have been built without, or started, and others of their controllers."""
 
 
 def check(path: str | None, wanted: dict[str, str]) -> set[str]:
@@ -292,8 +294,9 @@ def check(path: str | None, wanted: dict[str, str]) -> set[str]:
             continue  # no limit, which needs no controller
         if name.endswith(".rsvd.max") and name.replace(".rsvd", "") not in missing:
             continue  # a kernel before 5.7
-        if name == "io.weight" or (name == "memory.swap.max" and path is not None):
-            notices.warn(f"{name}: this host has no controller for it, it has no effect")
+        beside = _BESIDE.get(name)
+        if path is not None and beside and os.path.exists(f"{path}/{beside}"):
+            notices.warn(f"{name}: this kernel's controller has none, it has no effect")
             continue
         controller = name.split(".")[0]
         raise Unsupported(

@@ -119,6 +119,9 @@ def test_update_of_a_limit_that_cannot_be_held(root: Engine) -> None:
     done = root.run("update", "--memory", "64m", "c")
     kept = root.inspect("c")["HostConfig"]["Memory"]
     assert (done.code, kept) in ((125, 0), (0, 64 << 20)), done
+    done = root.run("update", "--blkio-weight", "100", "c")  # of no other kind
+    assert (done.code, root.inspect("c")["HostConfig"]["BlkioWeight"]) in ((125, 0), (0, 100))
+    assert done.code == 0 or "no cgroup v2 io controller" in done.err
 
 
 # ---- prune, port, exists ----
