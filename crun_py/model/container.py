@@ -136,9 +136,9 @@ class ImageMount:
 class Limits:
     """What a container may use; None leaves it unlimited, or as it was.
 
-    memory_swap_bytes: memory and swap together, UNLIMITED for any.  cpus: how many, 0.5 is half
-    of one; conflicts with cpu_quota_us, which is of each cpu_period_us.  cpu_shares: 1024 is
-    normal.  cpuset_cpus, cpuset_mems: lists like 0-2,5.  pids: UNLIMITED for any number.
+    memory_swap_bytes: memory and swap together, UNLIMITED for any; usually twice memory_bytes.
+    cpus: how many, 0.5 is half of one; conflicts with cpu_quota_us, which is of each
+    cpu_period_us.  cpu_shares: 1024 is normal.  cpuset_cpus, cpuset_mems: lists like 0-2,5.  pids: UNLIMITED for any number.
     block_weight: 10 to 1000.  block_weights, read_bytes, write_bytes, read_operations,
     write_operations: by paths of block devices, the last four a second.
     unified: files of the cgroup and what is written to them.

@@ -75,7 +75,7 @@ OPTIONS = (
     ("--device-cgroup-rule", "list", "Devices that may be opened: c 42:* rmw", "RULE"),
     ("--gpus", "value", "all, or device=NAME,…: CDI devices nvidia.com/gpu=…", "GPUS"),
     ("-m --memory", "value", "Memory limit", "SIZE"),
-    ("--memory-swap", "value", "Limit of memory and swap together", "SIZE"),
+    ("--memory-swap", "value", "Limit of memory and swap together (twice --memory)", "SIZE"),
     ("--memory-reservation", "value", "Memory that is protected", "SIZE"),
     ("--cpus", "value", "How many CPUs it may use", "NUMBER"),
     ("-c --cpu-shares", "value", "Relative CPU weight (1024 is normal)", "N"),

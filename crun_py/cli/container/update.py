@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ARGUMENTS = "CONTAINER..."
 OPTIONS = (
     ("-m --memory", "value", "Memory limit", "SIZE"),
-    ("--memory-swap", "value", "Limit of memory and swap together", "SIZE"),
+    ("--memory-swap", "value", "Limit of memory and swap together (twice --memory)", "SIZE"),
     ("--memory-reservation", "value", "Memory that is protected", "SIZE"),
     ("--cpus", "value", "How many CPUs it may use", "NUMBER"),
     ("-c --cpu-shares", "value", "Relative CPU weight (1024 is normal)", "N"),
