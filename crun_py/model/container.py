@@ -138,7 +138,8 @@ class Limits:
 
     memory_swap_bytes: memory and swap together, UNLIMITED for any; usually twice memory_bytes.
     cpus: how many, 0.5 is half of one; conflicts with cpu_quota_us, which is of each
-    cpu_period_us.  cpu_shares: 1024 is normal.  cpuset_cpus, cpuset_mems: lists like 0-2,5.  pids: UNLIMITED for any number.
+    cpu_period_us.  cpu_shares: 1024 is normal.  cpuset_cpus, cpuset_mems: lists like 0-2,5.
+    pids: UNLIMITED for any number.
     block_weight: 10 to 1000.  block_weights, read_bytes, write_bytes, read_operations,
     write_operations: by paths of block devices, the last four a second.
     unified: files of the cgroup and what is written to them.
