@@ -443,3 +443,17 @@ def test_profiles_that_are_not_set(engine: Engine, option: str) -> None:
     assert f"--security-opt {option} has no effect" in done.err
     for none in ("apparmor=unconfined", "label=disable"):
         assert engine.run(*NONE, "--security-opt", none, "busybox", "true").err == ""
+
+
+def test_what_is_shown_is_what_inspect_says(engine: Engine) -> None:
+    """unmask= takes podman's words: all, and patterns in which * is no slash."""
+    for option, seen in (
+        ("unmask=/proc/k*", True), ("unmask=ALL", True), ("unmask=all", True),
+        ("unmask=/proc/*/x", False), ("unmask=/*", False), ("mask=/etc", False),
+    ):  # fmt: skip
+        engine.ok("create", "--name", "m", *NONE[1:], "--security-opt", option, "busybox", "true")
+        host = engine.inspect("m")["HostConfig"]
+        assert ("/proc/kcore" not in host["MaskedPaths"]) is seen, option
+        assert ("/etc" in host["MaskedPaths"]) is (option == "mask=/etc")
+        assert ("/proc/sys" in host["ReadonlyPaths"]) is (option.lower() != "unmask=all")
+        engine.ok("rm", "m")
