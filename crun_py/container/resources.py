@@ -62,10 +62,10 @@ def parted(
     resources: LinuxResources, *, swap: object = None
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The files of linux.resources, as of `files`.  swap: memory_swap_bytes of the Limits, None
-    where nobody asked for it."""
+    or docker's 0 where nobody asked for it."""
     asked = group.values(resources)
     usual = {}
-    if swap is None and _SWAP in asked:
+    if not swap and _SWAP in asked:
         usual[_SWAP] = asked.pop(_SWAP)
     return asked, usual
 
@@ -74,7 +74,7 @@ def swap_bytes(limits: Limits) -> int | None:
     """The limit of memory and swap together: docker's and podman's, where none is asked for, is
     twice that of memory.  None for no limit of either."""
     memory = limits.memory_bytes or 0
-    if limits.memory_swap_bytes is None and memory > 0:
+    if not limits.memory_swap_bytes and memory > 0:
         return 2 * memory
     return limits.memory_swap_bytes
 

@@ -7,6 +7,7 @@ import os
 
 from crun_py import clock
 from crun_py.errors import CrunpyError
+from crun_py.oci import manifest
 from crun_py.oci.reference import parse
 from crun_py.oci.store.entries import named
 from crun_py.oci.store.image import CONFIG, CREATED, facts_of
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from crun_py.paths import Paths
 
 _MOST_BYTES = 4 << 20
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 def descriptors(paths: Paths, names: Mapping[str, str]) -> list[Descriptor]:
@@ -30,43 +29,34 @@ def descriptors(paths: Paths, names: Mapping[str, str]) -> list[Descriptor]:
     """
     found: list[Descriptor] = []
     left = dict(names)
-    for digest, size, value in _documents(paths):
-        own = value.get("mediaType")
-        entry: Descriptor = {"digest": digest, "size": size}
-        if "config" in value and "layers" in value:
-            entry["mediaType"] = own if isinstance(own, str) else _MANIFEST
-            try:
-                facts = facts_of(paths, entry)
-            except CrunpyError:
-                continue  # a part of it lacks: it is no image
-            entry["annotations"] = facts
-            name = left.pop(facts[CONFIG].removeprefix("sha256:"), "")
-            found.append(named(entry, name))
-        elif isinstance(value.get("manifests"), list):
-            entry["mediaType"] = own if isinstance(own, str) else _INDEX
-            entry["annotations"] = {CREATED: clock.now()}
-            found.append(entry)
+    for digest, data in _documents(paths):
+        try:
+            document = manifest.parse(data)
+            entry: Descriptor = {"digest": digest, "size": len(data)}
+            entry["mediaType"] = document.media_type
+            if isinstance(document, manifest.Index):
+                entry["annotations"] = {CREATED: clock.now()}
+                found.append(entry)
+                continue
+            facts = facts_of(paths, entry)
+        except CrunpyError:
+            continue  # it is neither, or a part of it lacks: it is no image
+        entry["annotations"] = facts
+        found.append(named(entry, left.pop(facts[CONFIG].removeprefix("sha256:"), "")))
     return found
 
 
-def _documents(paths: Paths) -> Iterator[tuple[str, int, dict[str, object]]]:
-    """Digest, size and content of the blobs that are small JSON objects."""
-    from crun_py import jsonfile
-
+def _documents(paths: Paths) -> Iterator[tuple[str, bytes]]:
+    """Digest and content of the blobs that may be small JSON objects."""
     directory = paths.images + "/blobs/sha256"
     for name in sorted(os.listdir(directory)):
         path = f"{directory}/{name}"
-        size = os.stat(path).st_size
-        if len(name) != 64 or size > _MOST_BYTES:
+        if len(name) != 64 or os.stat(path).st_size > _MOST_BYTES:
             continue
         with open(path, "rb") as f:
             data = f.read()
-        try:
-            value = jsonfile.loads(data) if data[:1] == b"{" else None
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            yield "sha256:" + name, size, value
+        if data[:1] == b"{":
+            yield "sha256:" + name, data
 
 
 def full_name(text: str) -> str:

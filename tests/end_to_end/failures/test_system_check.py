@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -103,6 +104,14 @@ def test_an_index_that_cannot_be_read(store: Engine) -> None:
     shown = ("images", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
     before = dict(line.split() for line in store.ok(*shown).splitlines())
     index = store.root / "images/index.json"
+    # what a registry may have sent: JSON that looks like a manifest
+    strange = ('{"config": 1, "layers": {}}', '{"config": {"digest": "x"}, "layers": [1]}', "{",
+               '{"manifests": [1, {"digest": []}]}', "{" * 5000, '{"a":' * 5000)  # fmt: skip
+    for text in strange:
+        name = hashlib.sha256(text.encode()).hexdigest()
+        (index.parent / "blobs/sha256" / name).write_text(text)
+    if store.user:
+        subprocess.run(["chown", "-R", f"{store.user}:", index.parent], check=True)
     index.write_text("[")
     for words in (("images",), ("run", "--rm", "busybox"), ("system", "df")):
         assert "crunpy system check --repair" in store.fails(*words)

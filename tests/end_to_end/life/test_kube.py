@@ -447,7 +447,8 @@ def test_volumes_of_a_group(engine: Engine) -> None:
     there.mkdir()
     (there / "file").touch(0o600)
     engine.ok("volume", "create", "of-a-group")
-    old = "mkdir -m 700 /v/d; touch /v/d/f; chmod 4711 /v/d/f; ln -s /etc/passwd /v/link"
+    # on the host the link leads to a canary
+    old = f"mkdir -m 700 /v/d; touch /v/d/f; chmod 4711 /v/d/f; ln -s {there}/file /v/link"
     engine.ok("run", "--rm", "-v", "of-a-group:/v", "busybox", "sh", "-c", old)
     text = GROUP.replace("HOST", str(there))
     done = play(engine, text, "--network", "none")
